@@ -1,0 +1,83 @@
+//! Keeps the live counters of tracks up to date with the stream of their facts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use shared::BoxFuture;
+use shared::batch::{BatchHandler, EventRecord, Settled};
+use shared::boot::Boot;
+use shared::domain::counters::TrackCounters;
+use shared::domain::entity::Bucket;
+use shared::function::{Function, Invoke, StartError};
+use shared::messaging;
+use shared::store::{Folds, Refolded, StoreError};
+use shared::stream;
+use tokio::time::Instant;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "counter-updater", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (events, stats) = (reader.required("EVENTS_TABLE"), reader.required("STATS_TABLE"));
+    let failures = reader.required("FAILURES_QUEUE_URL");
+    reader.finish(())?;
+    let folds = Folds::new(boot.dynamodb(), events, stats, Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let failures = messaging::sqs(boot.sqs(), failures);
+    Ok(shared::batch::function(FUNCTION.name, boot, failures, CounterUpdater { folds }))
+}
+
+struct CounterUpdater {
+    folds: Folds,
+}
+
+/// What a record asks for.
+enum Asked {
+    Nothing,
+    Fold(Bucket),
+    Unreadable(String),
+}
+
+fn asked(record: &EventRecord) -> Asked {
+    if stream::is_expiry(record) {
+        return Asked::Nothing;
+    }
+    match stream::touched_bucket(record) {
+        Ok(bucket) => Asked::Fold(bucket),
+        Err(foreign) => Asked::Unreadable(foreign.to_string()),
+    }
+}
+
+impl BatchHandler for CounterUpdater {
+    fn handle<'a>(&'a self, records: &'a [EventRecord], deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
+        Box::pin(async move {
+            let asked: Vec<Asked> = records.iter().map(asked).collect();
+            let buckets: BTreeSet<Bucket> = asked
+                .iter()
+                .filter_map(|asked| if let Asked::Fold(bucket) = asked { Some(bucket.clone()) } else { None })
+                .collect();
+            let folded = self.folds.refold::<TrackCounters>(buckets.into_iter().collect(), deadline).await;
+            let folded: BTreeMap<Bucket, Settled> =
+                folded.into_iter().map(|(bucket, result)| (bucket, settle(result))).collect();
+            asked
+                .into_iter()
+                .map(|asked| match asked {
+                    Asked::Nothing => Settled::Done,
+                    Asked::Fold(bucket) => folded.get(&bucket).cloned().unwrap_or(Settled::Retry),
+                    Asked::Unreadable(reason) => Settled::Poison(reason),
+                })
+                .collect()
+        })
+    }
+}
+
+fn settle(result: Result<Refolded, StoreError>) -> Settled {
+    match result {
+        Ok(Refolded::Written | Refolded::Sealed) => Settled::Done,
+        Err(error @ StoreError::Corrupt { .. }) => Settled::Poison(error.to_string()),
+        Err(error) => {
+            tracing::warn!(error = %error, "bucket not folded: {error}");
+            Settled::Retry
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! `GET /api/tracks/{trackId}`: a track as it was described, with its counters.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use http::{StatusCode, header};
+use serde_json::{Value, json};
+use shared::BoxFuture;
+use shared::boot::Boot;
+use shared::clock::Clock;
+use shared::domain::counters::TrackCounters;
+use shared::domain::entity::Entity;
+use shared::domain::id::TrackId;
+use shared::domain::time::Time;
+use shared::domain::track::Track;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Problem, Request, Response, seconds};
+use shared::store::{Documents, Folds, Versioned};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "get-track", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    reader.finish(())?;
+    let client = boot.dynamodb();
+    let documents = Documents::new(client.clone(), state, Arc::clone(&boot.ids));
+    // Totals are read from the buckets alone, so no table of facts is named.
+    let folds = Folds::new(client, String::new(), stats, Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let handler = GetTrack { documents, folds, clock: Arc::clone(&boot.clock) };
+    Ok(shared::http::function(FUNCTION.name, Access::Public, boot, handler))
+}
+
+struct GetTrack {
+    documents: Documents,
+    folds: Folds,
+    clock: Arc<dyn Clock>,
+}
+
+impl HttpHandler for GetTrack {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let id: TrackId = request.path("trackId")?;
+            let entity = Entity::Track(id.clone());
+            let (track, total) = futures::join!(self.documents.track(&id, false), self.folds.total(&entity));
+            let (track, total) = (track?, total?);
+            if track.is_none() && total.is_none() {
+                return Err(Problem::NotFound(format!("no track {id} was described, and nothing happened to one")));
+            }
+            let (counters, as_of) = total.map_or_else(
+                || (TrackCounters::default(), Time::from(self.clock.now())),
+                |total| (total.value, total.as_of),
+            );
+            let mut body = body(&id, track.as_ref(), &counters);
+            let tag = tag(track.as_ref(), &body);
+            if request.tags(&header::IF_NONE_MATCH).is_some_and(|tags| tags.include(&tag)) {
+                return Ok(Response::not_modified().with_etag(&tag));
+            }
+            if let Some(body) = body.as_object_mut() {
+                body.insert("asOf".to_owned(), Value::from(as_of.to_string()));
+            }
+            Ok(Response::json(StatusCode::OK, &body).with_etag(&tag))
+        })
+    }
+}
+
+fn body(id: &TrackId, track: Option<&Versioned<Track>>, counters: &TrackCounters) -> Value {
+    let track = track.map(|track| &track.document);
+    json!({
+        "trackId": id,
+        "title": track.map(|track| &track.title),
+        "artistId": track.map(|track| &track.artist),
+        "durationSeconds": track.map(|track| seconds(track.duration_ms)),
+        "releasedAt": track.and_then(|track| track.released_at),
+        "counters": {
+            "playCount": counters.plays,
+            "qualifiedPlayCount": counters.qualified_plays(),
+            "likeCount": counters.net_likes(),
+            "saveCount": counters.net_saves(),
+            "shareCount": counters.shares(),
+            "downloadCount": counters.downloads,
+            "skipCount": counters.skips,
+            "replayCount": counters.replays,
+            "totalDurationSeconds": seconds(counters.duration_ms),
+            "averageCompletionRate": ratio(counters.completion, counters.measured).map(|hundredths| hundredths / 100.0),
+            "playsBySource": counters.by_source,
+            "sharesByPlatform": counters.by_platform,
+        },
+    })
+}
+
+/// A quotient, `None` where there is nothing to divide by.
+#[allow(clippy::cast_precision_loss, reason = "an average needs no 53 bits")]
+fn ratio(sum: u64, count: u64) -> Option<f64> {
+    (count > 0).then(|| sum as f64 / count as f64)
+}
+
+/// The document's version and a digest of all that is answered but the time: the same answer has the same tag.
+fn tag(track: Option<&Versioned<Track>>, body: &Value) -> String {
+    let mut hasher = DefaultHasher::new();
+    body.to_string().hash(&mut hasher);
+    format!("{}.{:016x}", track.map(|track| track.version.0.as_str()).unwrap_or_default(), hasher.finish())
+}

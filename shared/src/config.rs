@@ -1,0 +1,96 @@
+//! The environment, read once.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+/// The environment variables of a function.
+#[derive(Debug, Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+/// What is wrong with the environment, all of it at once.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("environment: {}", .0.join("; "))]
+pub struct ConfigError(pub Vec<String>);
+
+impl Environment {
+    /// The environment of this process.
+    #[allow(clippy::disallowed_methods, reason = "the one home of the environment")]
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self(std::env::vars().collect())
+    }
+
+    /// Starts to read the environment into a config; [`Reader::finish`] names whatever was wrong.
+    #[must_use]
+    pub fn reader(&self) -> Reader<'_> {
+        Reader { environment: self, problems: Vec::new() }
+    }
+}
+
+impl FromIterator<(String, String)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
+/// Reads variables and collects what is missing or malformed.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    environment: &'a Environment,
+    problems: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// A variable that must be there.
+    pub fn required(&mut self, name: &str) -> String {
+        self.optional(name).unwrap_or_else(|| {
+            self.problems.push(format!("{name} is missing"));
+            String::new()
+        })
+    }
+
+    /// A variable that may be missing; an empty one counts as missing.
+    pub fn optional(&mut self, name: &str) -> Option<String> {
+        self.environment.0.get(name).filter(|value| !value.is_empty()).cloned()
+    }
+
+    /// A variable that must be there and parse.
+    pub fn parsed<T: FromStr + Default>(&mut self, name: &str) -> T {
+        let value = self.required(name);
+        if value.is_empty() {
+            return T::default();
+        }
+        value.parse().unwrap_or_else(|_| {
+            self.problems.push(format!("{name} is malformed: {value:?}"));
+            T::default()
+        })
+    }
+
+    /// Records that a variable is there but not usable.
+    pub fn reject(&mut self, problem: impl Into<String>) {
+        self.problems.push(problem.into());
+    }
+
+    /// The config, if nothing was wrong.
+    ///
+    /// # Errors
+    /// Every problem that was met.
+    pub fn finish<T>(self, config: T) -> Result<T, ConfigError> {
+        if self.problems.is_empty() { Ok(config) } else { Err(ConfigError(self.problems)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_every_problem_at_once() {
+        let environment: Environment =
+            [("A".to_owned(), "x".to_owned()), ("EMPTY".to_owned(), String::new())].into_iter().collect();
+        let mut reader = environment.reader();
+        let config = (reader.parsed::<u32>("A"), reader.required("EMPTY"), reader.required("B"));
+        let error = reader.finish(config).unwrap_err();
+        assert_eq!(error.0, ["A is malformed: \"x\"", "EMPTY is missing", "B is missing"]);
+    }
+}

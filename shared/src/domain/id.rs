@@ -1,0 +1,93 @@
+//! Ids: 1 to 64 of `[A-Za-z0-9_.:-]`, a type for each kind of thing.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The longest id, in characters.
+pub const MAX_LENGTH: usize = 64;
+
+/// A text that is not an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to 64 characters of A-Z a-z 0-9 _ . : -")]
+pub struct InvalidId;
+
+fn is_id(text: &str) -> bool {
+    (1..=MAX_LENGTH).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-'))
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The id as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                if is_id(&text) { Ok(Self(text)) } else { Err(InvalidId) }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Self::try_from(text.to_owned())
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )+};
+}
+
+ids! {
+    /// One event, named by the client that created it.
+    EventId
+    /// A track.
+    TrackId
+    /// A session of a client, signed in or not.
+    SessionId
+    /// A person, as the token's subject names them.
+    UserId
+    /// A playlist.
+    PlaylistId
+    /// One play, named by the client: its start and its end carry the same.
+    PlayId
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepts_only_the_alphabet_and_the_length() {
+        for good in ["a", "A-z_0.9:x", &"x".repeat(64)] {
+            assert!(good.parse::<TrackId>().is_ok(), "{good}");
+        }
+        for bad in ["", "a b", "a#b", "a/b", "é", "a\0", "a\n", &"x".repeat(65)] {
+            assert_eq!(bad.parse::<TrackId>(), Err(InvalidId), "{bad:?}");
+        }
+    }
+}

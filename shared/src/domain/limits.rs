@@ -1,0 +1,56 @@
+//! Limits that several systems share.
+
+use chrono::TimeDelta;
+
+use super::time::Time;
+
+/// A play shorter than this is skipped, unless the track was completed.
+pub const SKIP_BELOW_MS: u64 = 20_000;
+
+/// How far ahead of the server an event's time may be: clocks of clients are skewed.
+pub const MAX_AHEAD: TimeDelta = TimeDelta::minutes(5);
+
+/// How old an event of anyone but an admin may be.
+pub const MAX_AGE: TimeDelta = TimeDelta::days(7);
+
+/// Why an event's time is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Untimely {
+    /// The client's clock is wrong; `serverTime` in the answer helps it to correct it.
+    #[error("must be at most 5 minutes ahead of serverTime")]
+    Ahead,
+    /// It happened too long ago for its numbers to change.
+    #[error("must be at most 7 days old; only an admin may backfill")]
+    Old,
+}
+
+/// Whether an event of this time is taken.
+///
+/// # Errors
+/// If it is ahead of `now` by more than [`MAX_AHEAD`], or older than [`MAX_AGE`] and no backfill.
+pub fn timely(at: Time, now: Time, may_backfill: bool) -> Result<(), Untimely> {
+    if at.since(now) > MAX_AHEAD {
+        Err(Untimely::Ahead)
+    } else if !may_backfill && now.since(at) > MAX_AGE {
+        Err(Untimely::Old)
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_borders_themselves_are_taken() {
+        let now: Time = "2026-01-31T12:00:00.000Z".parse().unwrap();
+        let judge = |by: TimeDelta, backfill| timely(now.plus(by), now, backfill);
+        let tick = TimeDelta::milliseconds(1);
+        assert_eq!(judge(MAX_AHEAD, false), Ok(()));
+        assert_eq!(judge(MAX_AHEAD + tick, true), Err(Untimely::Ahead));
+        assert_eq!(judge(-MAX_AGE, false), Ok(()));
+        assert_eq!(judge(-MAX_AGE - tick, false), Err(Untimely::Old));
+        assert_eq!(judge(-TimeDelta::days(4000), true), Ok(()));
+    }
+}

@@ -1,0 +1,16 @@
+//! The rules of the field, pure: what an event is, what it counts for, and how facts fold into numbers.
+//!
+//! Architecture invariant: nothing here reads a clock, the environment or a network.
+
+pub mod caller;
+pub mod counters;
+pub mod entity;
+pub mod event;
+pub mod fact;
+pub mod fields;
+pub mod fold;
+pub mod id;
+pub mod limits;
+pub mod time;
+pub mod toggle;
+pub mod track;

@@ -1,0 +1,164 @@
+//! Tracks, as their artists describe them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::caller::{Caller, Role};
+use super::counters::COMPLETE;
+use super::event::thousandths;
+use super::fields::{Fields, Invalid};
+use super::id::UserId;
+use super::time::Time;
+
+/// The longest title, in characters.
+pub const MAX_TITLE: usize = 300;
+
+/// The longest track: a week, in seconds.
+const MAX_DURATION_S: f64 = 604_800.0;
+
+/// A described track.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Track {
+    /// Its title.
+    pub title: String,
+    /// Whose it is.
+    pub artist: UserId,
+    /// How long it is, in milliseconds; never 0.
+    pub duration_ms: u64,
+    /// When it was or will be released.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub released_at: Option<Time>,
+}
+
+/// What a caller wants a track to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    title: String,
+    artist: Option<UserId>,
+    duration_ms: u64,
+    released_at: Option<Time>,
+}
+
+/// Why a caller may not describe a track so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Only artists and admins describe tracks, and an artist only their own.
+    #[error("only its artist or an admin may describe a track")]
+    NotTheirs,
+    /// An admin describes a new track without saying whose it is.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+}
+
+impl Description {
+    /// Reads a description.
+    ///
+    /// # Errors
+    /// Every field that is missing or wrong.
+    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+        let Some(fields) = body.as_object().map(Fields) else {
+            return Err(vec![Invalid::new("body", "must be an object")]);
+        };
+        let title = title(fields);
+        let artist = fields.parsed("artistId");
+        let duration = duration(fields);
+        let released_at = fields.parsed("releasedAt");
+        match (title, artist, duration, released_at) {
+            (Ok(title), Ok(artist), Ok(duration_ms), Ok(released_at)) => {
+                Ok(Self { title, artist, duration_ms, released_at })
+            }
+            (title, artist, duration, released_at) => {
+                Err([title.err(), artist.err(), duration.err(), released_at.err()].into_iter().flatten().collect())
+            }
+        }
+    }
+
+    /// The track that `held` becomes, if `caller` may make it that.
+    ///
+    /// # Errors
+    /// If the track is somebody else's, or nobody's in particular.
+    pub fn apply(self, held: Option<&Track>, caller: &Caller) -> Result<Track, Refused> {
+        let artist = match caller {
+            Caller::User { role: Role::Admin, .. } => self
+                .artist
+                .or_else(|| held.map(|track| track.artist.clone()))
+                .ok_or_else(|| Invalid::new("artistId", "is missing"))?,
+            Caller::User { role: Role::Artist, id }
+                if held.is_none_or(|track| track.artist == *id) && self.artist.is_none_or(|artist| artist == *id) =>
+            {
+                id.clone()
+            }
+            _ => return Err(Refused::NotTheirs),
+        };
+        Ok(Track { title: self.title, artist, duration_ms: self.duration_ms, released_at: self.released_at })
+    }
+}
+
+fn title(fields: Fields<'_>) -> Result<String, Invalid> {
+    let title = fields.text("title")?.ok_or_else(|| Invalid::new("title", "is missing"))?;
+    if title.trim().is_empty() || title.chars().count() > MAX_TITLE || title.chars().any(char::is_control) {
+        return Err(Invalid::new("title", format!("must be 1 to {MAX_TITLE} characters, none of them control characters")));
+    }
+    Ok(title.to_owned())
+}
+
+fn duration(fields: Fields<'_>) -> Result<u64, Invalid> {
+    let seconds =
+        fields.number("durationSeconds", MAX_DURATION_S)?.ok_or_else(|| Invalid::new("durationSeconds", "is missing"))?;
+    let millis = thousandths(seconds);
+    if millis == 0 { Err(Invalid::new("durationSeconds", "must be more than 0")) } else { Ok(millis) }
+}
+
+impl Track {
+    /// How much of this track a play of `played_ms` heard, in hundredths of a percent, at most the whole.
+    #[must_use]
+    pub fn completion(duration_ms: u64, played_ms: u64) -> u64 {
+        played_ms.saturating_mul(COMPLETE).checked_div(duration_ms).map_or(COMPLETE, |share| share.min(COMPLETE))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn caller(id: &str, role: Role) -> Caller {
+        Caller::User { id: id.parse().unwrap(), role }
+    }
+
+    fn description(artist: Option<&str>) -> Description {
+        Description::parse(&json!({"title": "Song", "artistId": artist, "durationSeconds": 61.5})).unwrap()
+    }
+
+    #[test]
+    fn names_every_wrong_field() {
+        let wrong = json!({"title": "a\u{0}", "artistId": "a b", "durationSeconds": 0, "releasedAt": "soon"});
+        let fields: Vec<_> = Description::parse(&wrong).unwrap_err().iter().map(|invalid| invalid.field).collect();
+        assert_eq!(fields, ["title", "artistId", "durationSeconds", "releasedAt"]);
+        assert_eq!(Description::parse(&json!([])).unwrap_err().first().unwrap().field, "body");
+    }
+
+    #[test]
+    fn only_its_artist_or_an_admin_describes_it() {
+        let ann = caller("ann", Role::Artist);
+        let track = description(None).apply(None, &ann).unwrap();
+        assert_eq!((track.artist.as_str(), track.duration_ms), ("ann", 61_500));
+        assert!(description(Some("ann")).apply(Some(&track), &ann).is_ok());
+        assert_eq!(description(Some("bob")).apply(Some(&track), &ann), Err(Refused::NotTheirs));
+        assert_eq!(description(None).apply(Some(&track), &caller("bob", Role::Artist)), Err(Refused::NotTheirs));
+        assert_eq!(description(None).apply(None, &caller("ann", Role::Seller)), Err(Refused::NotTheirs));
+        assert_eq!(description(None).apply(None, &Caller::Anonymous), Err(Refused::NotTheirs));
+        let root = caller("root", Role::Admin);
+        assert_eq!(description(None).apply(Some(&track), &root).unwrap().artist.as_str(), "ann");
+        assert_eq!(description(Some("bob")).apply(Some(&track), &root).unwrap().artist.as_str(), "bob");
+        assert!(matches!(description(None).apply(None, &root), Err(Refused::Invalid(_))));
+    }
+
+    #[test]
+    fn completion_stops_at_the_whole() {
+        assert_eq!(Track::completion(60_000, 20_000), 3_333);
+        assert_eq!(Track::completion(60_000, 90_000), COMPLETE);
+    }
+}

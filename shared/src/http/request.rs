@@ -1,0 +1,157 @@
+//! What an HTTP function is asked.
+
+use std::net::IpAddr;
+
+use http::header::{self, HeaderName};
+use lambda_http::aws_lambda_events::query_map::QueryMap;
+use lambda_http::request::RequestContext;
+use lambda_http::{Body, RequestExt};
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use super::etag::Tags;
+use super::identity::{Fault, Verdict};
+use super::problem::Problem;
+use crate::domain::caller::Caller;
+use crate::domain::fact::Origin;
+use crate::domain::fields::Invalid;
+
+/// The longest user agent that is kept, in characters.
+const MAX_USER_AGENT: usize = 200;
+
+/// The client program and its network, as the request alone tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Client {
+    /// The `User-Agent` header, as it came.
+    pub user_agent: Option<String>,
+    /// What may be kept of it all.
+    pub origin: Origin,
+}
+
+/// A request whose caller is known.
+#[derive(Debug)]
+pub struct Request {
+    inner: lambda_http::Request,
+    /// Who calls.
+    pub caller: Caller,
+    /// The id that logs and problems carry.
+    pub id: String,
+    /// Until when an answer must be ready to arrive in time.
+    pub deadline: Instant,
+}
+
+impl Request {
+    pub(super) fn new(inner: lambda_http::Request, caller: Caller, id: String, deadline: Instant) -> Self {
+        Self { inner, caller, id, deadline }
+    }
+
+    /// A parameter of the path, parsed.
+    ///
+    /// # Errors
+    /// If it is not what the route needs.
+    pub fn path<T: std::str::FromStr<Err: ToString>>(&self, name: &'static str) -> Result<T, Problem> {
+        let parameters: QueryMap = self.inner.path_parameters();
+        let text = parameters.first(name).ok_or_else(|| Invalid::new(name, "is missing"))?;
+        Ok(text.parse().map_err(|error: T::Err| Invalid::new(name, error))?)
+    }
+
+    /// A header, if it is there and readable.
+    #[must_use]
+    pub fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.inner.headers().get(name)?.to_str().ok()
+    }
+
+    /// The entity tags of a precondition, if there is one.
+    #[must_use]
+    pub fn tags(&self, name: &HeaderName) -> Option<Tags> {
+        self.header(name).map(Tags::parse)
+    }
+
+    /// The body as JSON, of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// If it is larger, of another content type, or no JSON.
+    pub fn json(&self, limit: usize, content_types: &'static [&'static str]) -> Result<Value, Problem> {
+        if let Some(given) = self.header(&header::CONTENT_TYPE) {
+            let essence = given.split(';').next().unwrap_or_default().trim();
+            if !content_types.iter().any(|taken| essence.eq_ignore_ascii_case(taken)) {
+                return Err(Problem::UnsupportedMediaType(match content_types {
+                    [one] => one,
+                    _ => "application/json, text/plain",
+                }));
+            }
+        }
+        let body = match self.inner.body() {
+            Body::Empty => &[],
+            Body::Text(text) => text.as_bytes(),
+            Body::Binary(bytes) => bytes.as_slice(),
+            _ => return Err(Problem::Malformed("the body cannot be read".to_owned())),
+        };
+        if body.len() > limit {
+            return Err(Problem::TooLarge { limit });
+        }
+        serde_json::from_slice(body).map_err(|error| Problem::Malformed(format!("the body is not JSON: {error}")))
+    }
+
+    /// The client program and its network.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        let address = match self.inner.request_context_ref() {
+            Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
+            _ => None,
+        };
+        let user_agent = self.header(&header::USER_AGENT).filter(|agent| !agent.is_empty());
+        let country = self.header(&HeaderName::from_static("cloudfront-viewer-country"));
+        let country = country.filter(|code| code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase()));
+        Client {
+            user_agent: user_agent.map(str::to_owned),
+            origin: Origin {
+                user_agent: user_agent.map(|agent| agent.chars().take(MAX_USER_AGENT).collect()),
+                network: address.and_then(|address| address.parse().ok()).map(network),
+                country: country.map(str::to_owned),
+            },
+        }
+    }
+}
+
+/// The network of an address: its first 24 bits, or 48 of IPv6. An address itself is never kept.
+fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        IpAddr::V6(address) => {
+            let [a, b, c, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}::/48")
+        }
+    }
+}
+
+/// What the authorizer said of the caller of a request.
+pub(super) fn verdict(request: &lambda_http::Request) -> Result<Verdict, Fault> {
+    let context: Map<String, Value> = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => {
+            let authorizer = context.authorizer.as_ref();
+            authorizer.map(|authorizer| authorizer.fields.clone().into_iter().collect()).unwrap_or_default()
+        }
+        _ => Map::new(),
+    };
+    Verdict::from_context(context)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_cut_to_their_network() {
+        for (address, expected) in [
+            ("203.0.113.77", "203.0.113.0/24"),
+            ("::ffff:203.0.113.77", "203.0.113.0/24"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+        ] {
+            assert_eq!(network(address.parse().unwrap()), expected);
+        }
+    }
+}

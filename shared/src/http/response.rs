@@ -1,0 +1,71 @@
+//! What an HTTP function answers.
+
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use aws_lambda_events::encodings::Body;
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::Value;
+
+use crate::obs::metrics::Measure;
+
+/// Milliseconds as a number of seconds, whole where it can be.
+#[must_use]
+#[allow(clippy::cast_precision_loss, reason = "2^53 milliseconds are 285,000 years")]
+pub fn seconds(millis: u64) -> Value {
+    if millis.is_multiple_of(1000) { Value::from(millis / 1000) } else { Value::from(millis as f64 / 1000.0) }
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Response {
+    pub(super) status: StatusCode,
+    headers: HeaderMap,
+    body: Option<String>,
+    pub(super) measures: Vec<Measure>,
+}
+
+impl Response {
+    /// An answer in JSON.
+    #[must_use]
+    pub fn json(status: StatusCode, body: &Value) -> Self {
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+        Self { status, headers, body: Some(body.to_string()), measures: Vec::new() }
+    }
+
+    /// What the caller has already is still so.
+    #[must_use]
+    pub fn not_modified() -> Self {
+        Self { status: StatusCode::NOT_MODIFIED, headers: HeaderMap::new(), body: None, measures: Vec::new() }
+    }
+
+    /// With a header, in place of one of the same name; one that no header can hold is left out.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    /// With an entity tag.
+    #[must_use]
+    pub fn with_etag(self, tag: &str) -> Self {
+        self.with_header(header::ETAG, &format!("\"{tag}\""))
+    }
+
+    /// With something measured on the way.
+    #[must_use]
+    pub fn with_measure(mut self, measure: Measure) -> Self {
+        self.measures.push(measure);
+        self
+    }
+
+    /// The answer as API Gateway takes it.
+    pub(super) fn into_payload(self) -> Result<String, serde_json::Error> {
+        let mut payload = ApiGatewayV2httpResponse::default();
+        payload.status_code = i64::from(self.status.as_u16());
+        payload.headers = self.headers;
+        payload.body = self.body.map(Body::Text);
+        serde_json::to_string(&payload)
+    }
+}

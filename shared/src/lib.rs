@@ -1,0 +1,26 @@
+//! What every function of Tally stands on.
+//!
+//! The modules form layers, and each uses only what stands above it here: `domain` (pure rules and
+//! folds), `store` (keys, items, facts, folds), then `http`, `stream`, `batch` and `messaging`, then
+//! `function` and `boot`, which turn a handler into a Lambda function.
+//!
+//! Architecture invariant: `domain` knows no AWS, no clock and no environment; only `store` knows
+//! keys and attribute names.
+
+pub mod clock;
+pub mod config;
+pub mod ids;
+pub mod obs;
+
+pub mod domain;
+pub mod store;
+
+pub mod batch;
+pub mod http;
+pub mod messaging;
+pub mod stream;
+
+pub mod boot;
+pub mod function;
+
+pub use futures::future::BoxFuture;

@@ -1,0 +1,140 @@
+//! Documents: tracks as they are described, each with a version that is never used twice.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+use super::error::StoreError;
+use super::items::{from_item, key_of, number, to_item, to_key};
+use super::keys::{self, PK, SK};
+use super::toggles::Condition;
+use crate::domain::entity::Entity;
+use crate::domain::id::TrackId;
+use crate::domain::track::Track;
+use crate::ids::Ids;
+
+/// The version of a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Version(pub String);
+
+/// A document and its version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versioned<T> {
+    /// The version.
+    pub version: Version,
+    /// The document.
+    #[serde(flatten)]
+    pub document: T,
+}
+
+/// What must still hold when a document is put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PutCondition {
+    /// There is none.
+    Absent,
+    /// It is of this version.
+    Still(Version),
+}
+
+/// The table of documents.
+#[derive(Clone)]
+pub struct Documents {
+    client: Client,
+    table: String,
+    ids: Arc<dyn Ids>,
+}
+
+/// How many keys one `BatchGetItem` takes
+/// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html)).
+const BATCH: usize = 100;
+
+const DURATION: &str = "durationMs";
+
+impl Documents {
+    /// Documents in this table.
+    #[must_use]
+    pub fn new(client: Client, table: String, ids: Arc<dyn Ids>) -> Self {
+        Self { client, table, ids }
+    }
+
+    /// A track's document, if it was described; strongly consistent if `strong`.
+    ///
+    /// # Errors
+    /// If it could not be read, or is not what this program writes.
+    pub fn track<'a>(
+        &'a self,
+        id: &'a TrackId,
+        strong: bool,
+    ) -> BoxFuture<'a, Result<Option<Versioned<Track>>, StoreError>> {
+        Box::pin(async move {
+            let key = keys::document(&Entity::Track(id.clone()));
+            let read = self.client.get_item().table_name(&self.table).consistent_read(strong).set_key(Some(to_key(&key)));
+            read.send().await?.item.map(from_item).transpose()
+        })
+    }
+
+    /// Puts a track's document if the condition holds, and tells its new version.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the condition does not hold.
+    pub fn put_track<'a>(
+        &'a self,
+        id: &'a TrackId,
+        track: &'a Track,
+        condition: PutCondition,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        Box::pin(async move {
+            let key = keys::document(&Entity::Track(id.clone()));
+            let version = Version(self.ids.fresh());
+            let item = to_item(&key, Versioned { version: version.clone(), document: track })?;
+            let condition = Condition::still(match condition {
+                PutCondition::Absent => None,
+                PutCondition::Still(version) => Some(version.0),
+            });
+            let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+            let put = put.condition_expression(condition.expression);
+            put.set_expression_attribute_names(condition.names)
+                .set_expression_attribute_values(condition.values)
+                .send()
+                .await?;
+            Ok(version)
+        })
+    }
+
+    /// The lengths of tracks in milliseconds, `None` for one that nobody described; eventually consistent.
+    ///
+    /// # Errors
+    /// If not all could be read.
+    pub fn durations<'a>(&'a self, ids: &'a [TrackId]) -> BoxFuture<'a, Result<HashMap<TrackId, Option<u64>>, StoreError>> {
+        Box::pin(async move {
+            let mut durations: HashMap<TrackId, Option<u64>> = ids.iter().map(|id| (id.clone(), None)).collect();
+            for chunk in ids.chunks(BATCH) {
+                let by_key: HashMap<_, _> =
+                    chunk.iter().map(|id| (keys::document(&Entity::Track(id.clone())), id)).collect();
+                let request = KeysAndAttributes::builder()
+                    .set_keys(Some(by_key.keys().map(to_key).collect()))
+                    .projection_expression("#pk, #sk, #duration")
+                    .expression_attribute_names("#pk", PK)
+                    .expression_attribute_names("#sk", SK)
+                    .expression_attribute_names("#duration", DURATION)
+                    .build()
+                    .map_err(|error| StoreError::corrupt("documents", error))?;
+                let answer = self.client.batch_get_item().request_items(&self.table, request).send().await?;
+                if answer.unprocessed_keys.is_some_and(|keys| !keys.is_empty()) {
+                    return Err(StoreError::Throttled);
+                }
+                for item in answer.responses.unwrap_or_default().into_values().flatten() {
+                    if let Some(id) = key_of(&item).and_then(|key| by_key.get(&key).copied()) {
+                        durations.insert(id.clone(), number(&item, DURATION));
+                    }
+                }
+            }
+            Ok(durations)
+        })
+    }
+}

@@ -1,0 +1,260 @@
+//! Taking in what happened to tracks: plays, shares and downloads as facts, likes and saves through their toggles.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt};
+use tokio::time::Instant;
+
+use super::backoff::Backoff;
+use super::documents::Documents;
+use super::error::StoreError;
+use super::facts::{Facts, NewFact};
+use super::folds::Folds;
+use super::keys;
+use super::retention::Retention;
+use super::toggles::{ToggleOf, Toggles, Word};
+use crate::clock::Clock;
+use crate::domain::caller::Actor;
+use crate::domain::entity::{Bucket, Entity};
+use crate::domain::event::{Engagement, Event};
+use crate::domain::fact::{Origin, TrackFact};
+use crate::domain::id::{TrackId, UserId};
+use crate::domain::time::Time;
+use crate::domain::toggle::Toggle;
+use crate::domain::track::Track;
+use crate::ids::Ids;
+
+/// How many toggles are worked on at once.
+const AT_ONCE: usize = 16;
+
+/// How long the length of a described track is believed without looking again.
+const KNOWN_FOR: Duration = Duration::from_secs(60);
+/// How long it is believed that nobody described a track.
+const UNKNOWN_FOR: Duration = Duration::from_secs(1);
+/// Lengths of so many tracks are remembered at most.
+const REMEMBERED: usize = 50_000;
+
+/// Events that arrived together, from one caller.
+#[derive(Debug, Clone)]
+pub struct Arrived {
+    /// The events.
+    pub events: Vec<Event>,
+    /// The person, where somebody is signed in.
+    pub user: Option<UserId>,
+    /// Where the request came from.
+    pub origin: Origin,
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is recorded, or was before, or a later word outdid it.
+    Accepted,
+    /// It is too old: the facts it belongs to have begun to expire. Nothing was written.
+    Closed,
+    /// It could not be recorded in time, or it is not known whether it was; sending it again is safe.
+    Retry,
+}
+
+/// Records what happened to tracks.
+pub struct Engagements {
+    facts: Facts,
+    toggles: Toggles,
+    documents: Documents,
+    folds: Folds,
+    retention: Retention,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    durations: Mutex<HashMap<TrackId, (Option<u64>, Instant)>>,
+}
+
+impl Engagements {
+    /// Stands on the parts of the store.
+    #[must_use]
+    pub fn new(
+        (facts, toggles): (Facts, Toggles),
+        documents: Documents,
+        folds: Folds,
+        retention: Retention,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Self {
+        Self { facts, toggles, documents, folds, retention, clock, ids, durations: Mutex::default() }
+    }
+
+    /// Records events until the deadline, and tells what became of each, in their order.
+    pub fn record(&self, arrived: Arrived, deadline: Instant) -> BoxFuture<'_, Vec<Outcome>> {
+        Box::pin(async move {
+            let now = Time::from(self.clock.now());
+            let mut outcomes = vec![Outcome::Accepted; arrived.events.len()];
+            let mut settle = |at: usize, outcome: Outcome| outcomes.get_mut(at).map(|slot| *slot = outcome);
+
+            let closed = self.closed(&arrived.events, now, deadline).await;
+            let lengths = self.lengths(&arrived.events, deadline).await;
+
+            let expires = self.retention.expiry(now);
+            let (mut facts, mut facts_at) = (Vec::new(), Vec::new());
+            let mut words: BTreeMap<ToggleOf, Vec<(usize, Word)>> = BTreeMap::new();
+            for (at, event) in arrived.events.into_iter().enumerate() {
+                let bucket = bucket_of(&event);
+                match &closed {
+                    Ok(closed) if closed.contains(&bucket) => {
+                        settle(at, Outcome::Closed);
+                        continue;
+                    }
+                    Err(_) if self.retention.may_be_closed(event.at, now) => {
+                        settle(at, Outcome::Retry);
+                        continue;
+                    }
+                    _ => {}
+                }
+                let Event { id, track, session, at: time, what } = event;
+                let Some(what) = complete(what, &track, &lengths) else {
+                    settle(at, Outcome::Retry);
+                    continue;
+                };
+                let actor = arrived.user.clone().map_or_else(|| Actor::Session(session.clone()), Actor::User);
+                let toggle = match &what {
+                    Engagement::Like { on, .. } => Some((*on, None)),
+                    Engagement::Save { on, playlist } => Some((*on, Some(playlist.clone()))),
+                    _ => None,
+                };
+                let fact = TrackFact { session, user: arrived.user.clone(), what, origin: arrived.origin.clone() };
+                if let Some((on, playlist)) = toggle {
+                    let of = ToggleOf { actor, entity: bucket.entity, playlist };
+                    let toggle = Toggle { at: time, event: id, on };
+                    words.entry(of.clone()).or_default().push((at, Word { of, toggle, fact, expires }));
+                } else {
+                    let key = keys::fact(&bucket.entity, time, fact.what.kind(), &id);
+                    match NewFact::new(key, fact, expires) {
+                        Ok(fact) => {
+                            facts.push(fact);
+                            facts_at.push(at);
+                        }
+                        Err(error) => {
+                            tracing::error!(error = %error, "fact has no item: {error}");
+                            settle(at, Outcome::Retry);
+                        }
+                    }
+                }
+            }
+
+            let (recorded, said) = futures::join!(self.facts.record(facts, deadline), self.say(words, deadline));
+            for (at, recorded) in facts_at.into_iter().zip(recorded).chain(said) {
+                if !recorded {
+                    settle(at, Outcome::Retry);
+                }
+            }
+            outcomes
+        })
+    }
+
+    /// Says the words on each toggle one after the other in the order of their times; different toggles side by side.
+    async fn say(&self, words: BTreeMap<ToggleOf, Vec<(usize, Word)>>, deadline: Instant) -> Vec<(usize, bool)> {
+        stream::iter(words.into_values())
+            .map(|mut words| async move {
+                words.sort_by(|(_, a), (_, b)| (a.toggle.at, &a.toggle.event).cmp(&(b.toggle.at, &b.toggle.event)));
+                let mut said = Vec::with_capacity(words.len());
+                for (at, word) in &words {
+                    let result = self.toggles.say(word, &|| self.ids.fresh(), deadline).await;
+                    if let Err(error) = &result {
+                        tracing::warn!(error = %error, "toggle not turned: {error}");
+                    }
+                    said.push((*at, result.is_ok()));
+                }
+                said
+            })
+            .buffer_unordered(AT_ONCE)
+            .flat_map(stream::iter)
+            .collect()
+            .await
+    }
+
+    /// The buckets among those of the events that take no more facts.
+    async fn closed(&self, events: &[Event], now: Time, deadline: Instant) -> Result<BTreeSet<Bucket>, StoreError> {
+        let doubtful = events.iter().filter(|event| self.retention.may_be_closed(event.at, now)).map(bucket_of);
+        let doubtful: Vec<Bucket> = doubtful.collect::<BTreeSet<_>>().into_iter().collect();
+        if doubtful.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let closed = again(deadline, || self.folds.closed_to_facts(&doubtful)).await?;
+        Ok(closed.into_iter().cloned().collect())
+    }
+
+    /// The lengths of the tracks whose plays do not say how much of the track was heard.
+    async fn lengths(&self, events: &[Event], deadline: Instant) -> HashMap<TrackId, Option<u64>> {
+        let wanted: BTreeSet<&TrackId> =
+            events.iter().filter(|event| needs_length(&event.what)).map(|event| &event.track).collect();
+        let mut known = HashMap::new();
+        let mut unknown = Vec::new();
+        {
+            let remembered = self.durations.lock().unwrap_or_else(PoisonError::into_inner);
+            for track in wanted {
+                match remembered.get(track) {
+                    Some((length, until)) if *until > Instant::now() => {
+                        known.insert(track.clone(), *length);
+                    }
+                    _ => unknown.push(track.clone()),
+                }
+            }
+        }
+        if unknown.is_empty() {
+            return known;
+        }
+        match again(deadline, || self.documents.durations(&unknown)).await {
+            Ok(read) => {
+                let mut remembered = self.durations.lock().unwrap_or_else(PoisonError::into_inner);
+                if remembered.len() + read.len() > REMEMBERED {
+                    remembered.clear();
+                }
+                for (track, length) in read {
+                    let until = Instant::now() + if length.is_some() { KNOWN_FOR } else { UNKNOWN_FOR };
+                    remembered.insert(track.clone(), (length, until));
+                    known.insert(track, length);
+                }
+            }
+            Err(error) => tracing::warn!(error = %error, "tracks not read: {error}"),
+        }
+        known
+    }
+}
+
+fn bucket_of(event: &Event) -> Bucket {
+    Bucket { entity: Entity::Track(event.track.clone()), minute: event.at.minute() }
+}
+
+fn needs_length(what: &Engagement) -> bool {
+    matches!(what, Engagement::Play(play) if play.completion.is_none() && play.duration_ms.is_some())
+}
+
+/// Adds how much of the track was heard, where that is not said but follows; `None` if it could not be found out.
+fn complete(mut what: Engagement, track: &TrackId, lengths: &HashMap<TrackId, Option<u64>>) -> Option<Engagement> {
+    if needs_length(&what) {
+        let length = *lengths.get(track)?;
+        if let Engagement::Play(play) = &mut what {
+            play.completion = length.zip(play.duration_ms).map(|(length, played)| Track::completion(length, played));
+        }
+    }
+    Some(what)
+}
+
+/// Reads, trying again until the deadline.
+async fn again<'a, T>(
+    deadline: Instant,
+    mut read: impl FnMut() -> BoxFuture<'a, Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let mut backoff = Backoff::until(deadline);
+    loop {
+        let error = match tokio::time::timeout_at(deadline, read()).await {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) => error,
+            Err(elapsed) => StoreError::Unavailable { source: elapsed.into() },
+        };
+        if !error.may_pass() || !backoff.wait().await {
+            return Err(error);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What may go wrong between here and DynamoDB.
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else wrote in between: read again and decide anew.
+    #[error("written by another in between")]
+    Conflict,
+    /// The table takes no more for the moment.
+    #[error("throttled")]
+    Throttled,
+    /// DynamoDB did not answer, or with a failure of its own. What was asked may or may not have happened.
+    #[error("unavailable: {source}")]
+    Unavailable {
+        /// What the SDK said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// DynamoDB refused the request itself; trying again cannot help.
+    #[error("refused: {code}")]
+    Refused {
+        /// The error code.
+        code: String,
+    },
+    /// An item is not what this program writes.
+    #[error("corrupt item {item}: {reason}")]
+    Corrupt {
+        /// Its key.
+        item: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// Whether the same request may succeed later.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Conflict | Self::Throttled | Self::Unavailable { .. })
+    }
+
+    pub(super) fn corrupt(item: impl Into<String>, reason: impl ToString) -> Self {
+        Self::Corrupt { item: item.into(), reason: reason.to_string() }
+    }
+}
+
+/// The error codes are those of the
+/// [DynamoDB API](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html).
+fn by_code(code: &str) -> Option<StoreError> {
+    match code {
+        "ConditionalCheckFailedException" | "TransactionConflictException" | "TransactionInProgressException" => {
+            Some(StoreError::Conflict)
+        }
+        "ProvisionedThroughputExceededException" | "RequestLimitExceeded" | "ThrottlingException"
+        | "ThrottlingError" => Some(StoreError::Throttled),
+        "InternalServerError" | "ServiceUnavailable" | "ServiceUnavailableException" => None,
+        _ => Some(StoreError::Refused { code: code.to_owned() }),
+    }
+}
+
+impl<E> From<SdkError<E>> for StoreError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    fn from(error: SdkError<E>) -> Self {
+        match error.code().and_then(by_code) {
+            Some(known) => known,
+            None => Self::Unavailable { source: Box::new(error) },
+        }
+    }
+}
+
+/// A cancelled transaction, judged by its reasons: a conflict if any of them is one.
+pub(super) fn of_transaction(error: SdkError<TransactWriteItemsError>) -> StoreError {
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+        return error.into();
+    };
+    let codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
+    let mut verdict = StoreError::Unavailable { source: "transaction cancelled".into() };
+    for code in codes.filter(|code| *code != "None") {
+        match code {
+            "ConditionalCheckFailed" | "TransactionConflict" => return StoreError::Conflict,
+            "ThrottlingError" | "ProvisionedThroughputExceeded" => verdict = StoreError::Throttled,
+            other => verdict = StoreError::Refused { code: other.to_owned() },
+        }
+    }
+    verdict
+}

@@ -1,0 +1,324 @@
+//! Folds: live buckets are made from facts, and from nothing else.
+//!
+//! A delivery says only *which* bucket changed. The bucket's version is read first and its facts after it, strongly
+//! consistent; the fold is written on the condition that the version is still the one that was read, with a version
+//! that was never used before. Whatever was delivered twice, late, out of order or by several at once, the write that
+//! stands was folded from facts read after the write before it.
+//!
+//! Two things are deliberately not done. A write is never skipped because it would change nothing: facts may go (an
+//! erasure) and come back, and then a writer that read in between is still in flight, which only a new version stops.
+//! And an empty bucket is never deleted: that it is not there would be a version, and one that comes back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt};
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, timeout_at};
+
+use super::backoff::Backoff;
+use super::error::StoreError;
+use super::items::{Item, TTL, VERSION, from_item, key_of, number, text, to_item, to_key};
+use super::keys::{self, Key, PK, SK};
+use super::retention;
+use super::toggles::Condition;
+use crate::clock::Clock;
+use crate::domain::entity::{Bucket, Entity};
+use crate::domain::fold::{Fold, Recorded};
+use crate::domain::time::Time;
+use crate::ids::Ids;
+
+/// How many buckets are folded at once.
+const AT_ONCE: usize = 16;
+
+/// How many keys one `BatchGetItem` takes
+/// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html)).
+const BATCH: usize = 100;
+
+/// When the bucket's first fact expires, in seconds since 1970.
+const EXPIRES: &str = "expires";
+
+/// What became of a bucket that was to be folded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refolded {
+    /// It holds the fold of facts read after the call began.
+    Written,
+    /// Its facts are about to expire or have: it stays as it is.
+    Sealed,
+}
+
+/// The sum of an entity's live buckets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Total<F> {
+    /// The value of all facts.
+    pub value: F,
+    /// How many facts that is.
+    pub facts: u64,
+    /// When the newest of the folds began: what its bucket held then is counted.
+    pub as_of: Time,
+}
+
+/// How a live bucket lies in its item.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Live<V> {
+    version: String,
+    as_of: Time,
+    facts: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<i64>,
+    value: V,
+}
+
+/// What is read of a bucket before its facts are.
+#[derive(Debug, Clone, Default)]
+struct Held {
+    version: Option<String>,
+    expires: Option<i64>,
+}
+
+impl Held {
+    fn of(item: &Item) -> Self {
+        Self { version: text(item, VERSION).map(str::to_owned), expires: number(item, EXPIRES) }
+    }
+}
+
+/// Makes the new item of a bucket from its facts; the one place where the kind of fold matters.
+type MakeItem = fn(&Bucket, String, Time, Vec<Item>) -> Result<Item, StoreError>;
+
+/// The tables of facts and of numbers.
+#[derive(Clone)]
+pub struct Folds {
+    client: Client,
+    facts: String,
+    stats: String,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+}
+
+impl Folds {
+    /// Folds of the facts in one table into numbers in another.
+    #[must_use]
+    pub fn new(client: Client, facts: String, stats: String, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+        Self { client, facts, stats, clock, ids }
+    }
+
+    /// Folds buckets anew, trying again until the deadline; tells of each what became of it.
+    pub fn refold<F: Fold>(
+        &self,
+        buckets: Vec<Bucket>,
+        deadline: Instant,
+    ) -> BoxFuture<'_, Vec<(Bucket, Result<Refolded, StoreError>)>> {
+        self.refold_all(buckets, make_item::<F>, deadline)
+    }
+
+    fn refold_all(
+        &self,
+        buckets: Vec<Bucket>,
+        make: MakeItem,
+        deadline: Instant,
+    ) -> BoxFuture<'_, Vec<(Bucket, Result<Refolded, StoreError>)>> {
+        Box::pin(async move {
+            let known = timeout_at(deadline, self.held(&buckets)).await.ok().and_then(Result::ok).unwrap_or_default();
+            stream::iter(buckets)
+                .map(|bucket| {
+                    let known = known.get(&keys::bucket(&bucket)).cloned();
+                    async move {
+                        let result = self.refold_one(&bucket, known, make, deadline).await;
+                        (bucket, result)
+                    }
+                })
+                .buffer_unordered(AT_ONCE)
+                .collect()
+                .await
+        })
+    }
+
+    async fn refold_one(
+        &self,
+        bucket: &Bucket,
+        mut known: Option<Held>,
+        make: MakeItem,
+        deadline: Instant,
+    ) -> Result<Refolded, StoreError> {
+        let mut backoff = Backoff::until(deadline);
+        loop {
+            let error = match timeout_at(deadline, self.refold_once(bucket, known.take(), make)).await {
+                Ok(Ok(refolded)) => return Ok(refolded),
+                Ok(Err(error)) => error,
+                Err(elapsed) => StoreError::Unavailable { source: elapsed.into() },
+            };
+            if !error.may_pass() || !backoff.wait().await {
+                return Err(error);
+            }
+        }
+    }
+
+    async fn refold_once(&self, bucket: &Bucket, known: Option<Held>, make: MakeItem) -> Result<Refolded, StoreError> {
+        let key = keys::bucket(bucket);
+        let held = match known {
+            Some(held) => held,
+            None => self.held_one(&key).await?,
+        };
+        let began = Time::from(self.clock.now());
+        if held.expires.is_some_and(|expires| retention::closed_to_folds(expires, began)) {
+            return Ok(Refolded::Sealed);
+        }
+        let facts = self.facts_of(bucket).await?;
+        let item = make(bucket, self.ids.fresh(), began, facts)?;
+        let condition = Condition::still(held.version);
+        let put = self.client.put_item().table_name(&self.stats).set_item(Some(item));
+        let put = put.condition_expression(condition.expression);
+        let put = put.set_expression_attribute_names(condition.names).set_expression_attribute_values(condition.values);
+        put.send().await?;
+        Ok(Refolded::Written)
+    }
+
+    /// The facts of a bucket, strongly consistent.
+    async fn facts_of(&self, bucket: &Bucket) -> Result<Vec<Item>, StoreError> {
+        let pages = self
+            .client
+            .query()
+            .table_name(&self.facts)
+            .consistent_read(true)
+            .key_condition_expression("#pk = :hour AND begins_with(#sk, :minute)")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#sk", SK)
+            .expression_attribute_values(
+                ":hour",
+                AttributeValue::S(keys::facts_of_hour(&bucket.entity, bucket.minute.hour())),
+            )
+            .expression_attribute_values(":minute", AttributeValue::S(keys::facts_of_minute(bucket)))
+            .into_paginator()
+            .send();
+        collect(pages).await
+    }
+
+    async fn held_one(&self, key: &Key) -> Result<Held, StoreError> {
+        let read = self.client.get_item().table_name(&self.stats).consistent_read(true).set_key(Some(to_key(key)));
+        let read = read.projection_expression("#version, #expires");
+        let read = read.expression_attribute_names("#version", VERSION).expression_attribute_names("#expires", EXPIRES);
+        Ok(read.send().await?.item.as_ref().map(Held::of).unwrap_or_default())
+    }
+
+    /// What many buckets hold, strongly consistent. One that was not answered is left out; one that is not there is
+    /// in, as holding nothing.
+    async fn held(&self, buckets: &[Bucket]) -> Result<HashMap<Key, Held>, StoreError> {
+        let mut held = HashMap::new();
+        for chunk in buckets.chunks(BATCH) {
+            let mut asked: HashMap<Key, Held> =
+                chunk.iter().map(|bucket| (keys::bucket(bucket), Held::default())).collect();
+            let request = KeysAndAttributes::builder()
+                .consistent_read(true)
+                .set_keys(Some(asked.keys().map(to_key).collect()))
+                .projection_expression("#pk, #sk, #version, #expires")
+                .expression_attribute_names("#pk", PK)
+                .expression_attribute_names("#sk", SK)
+                .expression_attribute_names("#version", VERSION)
+                .expression_attribute_names("#expires", EXPIRES)
+                .build()
+                .map_err(|error| StoreError::corrupt("buckets", error))?;
+            let answer = self.client.batch_get_item().request_items(&self.stats, request).send().await?;
+            for item in answer.responses.unwrap_or_default().into_values().flatten() {
+                if let Some(key) = key_of(&item) {
+                    asked.insert(key, Held::of(&item));
+                }
+            }
+            for unanswered in answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys) {
+                if let Some(key) = key_of(&unanswered) {
+                    asked.remove(&key);
+                }
+            }
+            held.extend(asked);
+        }
+        Ok(held)
+    }
+
+    /// Which of these buckets take no more facts, because their first ones are about to expire or have.
+    ///
+    /// # Errors
+    /// If not all could be read.
+    pub fn closed_to_facts<'a>(&'a self, buckets: &'a [Bucket]) -> BoxFuture<'a, Result<Vec<&'a Bucket>, StoreError>> {
+        Box::pin(async move {
+            let held = self.held(buckets).await?;
+            let now = Time::from(self.clock.now());
+            let mut closed = Vec::new();
+            for bucket in buckets {
+                let held = held.get(&keys::bucket(bucket)).ok_or(StoreError::Throttled)?;
+                if held.expires.is_some_and(|expires| retention::closed_to_facts(expires, now)) {
+                    closed.push(bucket);
+                }
+            }
+            Ok(closed)
+        })
+    }
+
+    /// An entity's total: the sum of its live buckets. `None` where there is no fact.
+    ///
+    /// Eventually consistent: the numbers themselves follow the facts within about a second.
+    ///
+    /// # Errors
+    /// If the buckets could not be read, or one of them is not what this program writes.
+    pub fn total<'a, F: Fold>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Total<F>>, StoreError>> {
+        Box::pin(async move {
+            let mut total: Option<Total<F>> = None;
+            for item in self.live_buckets(entity).await? {
+                let live: Live<F> = from_item(item)?;
+                if live.facts == 0 {
+                    continue;
+                }
+                let sum = total.get_or_insert_with(|| Total { value: F::default(), facts: 0, as_of: live.as_of });
+                sum.value.merge(&live.value);
+                sum.facts += live.facts;
+                sum.as_of = sum.as_of.max(live.as_of);
+            }
+            Ok(total)
+        })
+    }
+
+    async fn live_buckets(&self, entity: &Entity) -> Result<Vec<Item>, StoreError> {
+        let pages = self
+            .client
+            .query()
+            .table_name(&self.stats)
+            .key_condition_expression("#pk = :entity AND begins_with(#sk, :live)")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#sk", SK)
+            .expression_attribute_values(":entity", AttributeValue::S(keys::entity(entity)))
+            .expression_attribute_values(":live", AttributeValue::S(keys::LIVE_BUCKETS.to_owned()))
+            .into_paginator()
+            .send();
+        collect(pages).await
+    }
+}
+
+type Pages = aws_smithy_async::future::pagination_stream::PaginationStream<
+    Result<
+        aws_sdk_dynamodb::operation::query::QueryOutput,
+        aws_sdk_dynamodb::error::SdkError<aws_sdk_dynamodb::operation::query::QueryError>,
+    >,
+>;
+
+async fn collect(mut pages: Pages) -> Result<Vec<Item>, StoreError> {
+    let mut items = Vec::new();
+    while let Some(page) = pages.next().await {
+        items.extend(page?.items.unwrap_or_default());
+    }
+    Ok(items)
+}
+
+fn make_item<F: Fold>(bucket: &Bucket, version: String, as_of: Time, items: Vec<Item>) -> Result<Item, StoreError> {
+    let expires = items.iter().filter_map(|item| number::<i64>(item, TTL)).min();
+    let mut facts = Vec::with_capacity(items.len());
+    for item in items {
+        let key = key_of(&item).ok_or_else(|| StoreError::corrupt("fact", "no key"))?;
+        let (_, at, id) =
+            keys::parse_fact(&key.pk, &key.sk).map_err(|error| StoreError::corrupt(format!("{}/{}", key.pk, key.sk), error))?;
+        facts.push(Recorded { at, id, fact: from_item::<F::Fact>(item)? });
+    }
+    let count = u64::try_from(facts.len()).unwrap_or(u64::MAX);
+    to_item(&keys::bucket(bucket), Live { version, as_of, facts: count, expires, value: F::fold(facts) })
+}

@@ -1,0 +1,52 @@
+//! Items: attribute values in and out.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::StoreError;
+use super::keys::{Key, PK, SK};
+
+/// An item as the SDK has it.
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// The time to live, in seconds since 1970; DynamoDB deletes the item some time after it.
+pub(super) const TTL: &str = "ttl";
+/// The version of an item: a fresh token at each write.
+pub(super) const VERSION: &str = "version";
+
+/// An item of this key with the attributes of `value`.
+pub(super) fn to_item<T: Serialize>(key: &Key, value: T) -> Result<Item, StoreError> {
+    let mut item: Item = serde_dynamo::to_item(value).map_err(|error| StoreError::corrupt(&key.pk, error))?;
+    item.extend(to_key(key));
+    Ok(item)
+}
+
+/// A primary key as the SDK has it.
+pub(super) fn to_key(key: &Key) -> Item {
+    HashMap::from([
+        (PK.to_owned(), AttributeValue::S(key.pk.clone())),
+        (SK.to_owned(), AttributeValue::S(key.sk.clone())),
+    ])
+}
+
+/// The value that an item's attributes make.
+pub(super) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
+    let name = text(&item, PK).unwrap_or_default().to_owned();
+    serde_dynamo::from_item(item).map_err(|error| StoreError::corrupt(name, error))
+}
+
+pub(super) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
+}
+
+pub(super) fn number<T: std::str::FromStr>(item: &Item, name: &str) -> Option<T> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+/// An item's primary key.
+pub(super) fn key_of(item: &Item) -> Option<Key> {
+    Some(Key { pk: text(item, PK)?.to_owned(), sk: text(item, SK)?.to_owned() })
+}

@@ -1,0 +1,170 @@
+//! Toggles: a small item of state guards the facts of a thing that is on or off.
+//!
+//! The state's change and the fact that records it commit in one transaction, so a second like is no second fact,
+//! and a word that arrives late, after a later one, changes nothing.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, timeout_at};
+
+use super::backoff::Backoff;
+use super::error::{self, StoreError};
+use super::facts::NewFact;
+use super::items::{Item, VERSION, from_item, to_item, to_key};
+use super::keys::{self, Key};
+use crate::domain::caller::Actor;
+use crate::domain::entity::Entity;
+use crate::domain::event::Kind;
+use crate::domain::fact::TrackFact;
+use crate::domain::id::PlaylistId;
+use crate::domain::toggle::{Effect, Toggle};
+
+/// Which toggle.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ToggleOf {
+    /// Whose.
+    pub actor: Actor,
+    /// Of what.
+    pub entity: Entity,
+    /// The playlist, if it is a save; else it is a like.
+    pub playlist: Option<PlaylistId>,
+}
+
+impl ToggleOf {
+    fn key(&self) -> Key {
+        match &self.playlist {
+            Some(playlist) => keys::save(&self.actor, &self.entity, playlist),
+            None => keys::like(&self.actor, &self.entity),
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        if self.playlist.is_some() { Kind::Save } else { Kind::Like }
+    }
+}
+
+/// A word on a toggle, and the fact it becomes if it turns the toggle.
+#[derive(Debug, Clone)]
+pub struct Word {
+    /// Which toggle.
+    pub of: ToggleOf,
+    /// What is said.
+    pub toggle: Toggle,
+    /// What is recorded if that turns it.
+    pub fact: TrackFact,
+    /// When that fact expires, in seconds since 1970.
+    pub expires: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct State {
+    version: String,
+    #[serde(flatten)]
+    toggle: Toggle,
+}
+
+/// The tables of toggles and of the facts they guard.
+#[derive(Debug, Clone)]
+pub struct Toggles {
+    client: Client,
+    state: String,
+    facts: String,
+}
+
+impl Toggles {
+    /// Toggles in the table `state`, their facts in the table `facts`.
+    #[must_use]
+    pub fn new(client: Client, state: String, facts: String) -> Self {
+        Self { client, state, facts }
+    }
+
+    /// Says a word, trying again until the deadline. When this is `Ok`, the word is kept or outdone by a later one.
+    ///
+    /// # Errors
+    /// What stood in the way when the time was up; the word may or may not have been kept, and can be said again.
+    pub fn say<'a>(
+        &'a self,
+        word: &'a Word,
+        fresh: &'a (dyn Fn() -> String + Sync),
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Effect, StoreError>> {
+        Box::pin(async move {
+            let mut backoff = Backoff::until(deadline);
+            loop {
+                let error = match timeout_at(deadline, self.say_once(word, fresh())).await {
+                    Ok(Ok(effect)) => return Ok(effect),
+                    Ok(Err(error)) => error,
+                    Err(elapsed) => StoreError::Unavailable { source: elapsed.into() },
+                };
+                if !error.may_pass() || !backoff.wait().await {
+                    return Err(error);
+                }
+            }
+        })
+    }
+
+    async fn say_once(&self, word: &Word, version: String) -> Result<Effect, StoreError> {
+        let key = word.of.key();
+        let held = self.client.get_item().table_name(&self.state).consistent_read(true).set_key(Some(to_key(&key)));
+        let held: Option<State> = held.send().await?.item.map(from_item).transpose()?;
+        let effect = Toggle::effect(held.as_ref().map(|state| &state.toggle), &word.toggle);
+        if effect == Effect::Stale {
+            return Ok(effect);
+        }
+        let state = to_item(&key, State { version, toggle: word.toggle.clone() })?;
+        let condition = Condition::still(held.map(|state| state.version));
+        if effect == Effect::Confirmed {
+            let put = self.client.put_item().table_name(&self.state).set_item(Some(state));
+            let put = put.condition_expression(condition.expression);
+            let put = put.set_expression_attribute_names(condition.names).set_expression_attribute_values(condition.values);
+            put.send().await?;
+            return Ok(effect);
+        }
+        let Toggle { at, event, .. } = &word.toggle;
+        let fact_key = keys::turned(&word.of.entity, *at, word.of.kind(), event, &word.of.actor);
+        let fact = NewFact::new(fact_key, word.fact.clone(), word.expires)?.into_item();
+        let state = put(&self.state, state)
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(condition.names)
+            .set_expression_attribute_values(condition.values);
+        let fact = put(&self.facts, fact);
+        let mut transaction = self.client.transact_write_items();
+        for put in [state, fact] {
+            let put = put.build().map_err(|error| StoreError::corrupt(&key.pk, error))?;
+            transaction = transaction.transact_items(TransactWriteItem::builder().put(put).build());
+        }
+        transaction.send().await.map_err(error::of_transaction)?;
+        Ok(effect)
+    }
+}
+
+fn put(table: &str, item: Item) -> aws_sdk_dynamodb::types::builders::PutBuilder {
+    Put::builder().table_name(table).set_item(Some(item))
+}
+
+/// A condition that an item is still as it was read.
+pub(super) struct Condition {
+    pub(super) expression: &'static str,
+    pub(super) names: Option<std::collections::HashMap<String, String>>,
+    pub(super) values: Option<Item>,
+}
+
+impl Condition {
+    /// Still of this version; `None`: still not there.
+    pub(super) fn still(version: Option<String>) -> Self {
+        match version {
+            Some(version) => Self {
+                expression: "#version = :held",
+                names: Some([("#version".to_owned(), VERSION.to_owned())].into()),
+                values: Some([(":held".to_owned(), AttributeValue::S(version))].into()),
+            },
+            None => Self {
+                expression: "attribute_not_exists(#pk)",
+                names: Some([("#pk".to_owned(), keys::PK.to_owned())].into()),
+                values: None,
+            },
+        }
+    }
+}
