@@ -61,7 +61,11 @@ impl Jwks {
     }
 
     /// The key for an algorithm: the one of this id, or, where a token names none, the only one that fits.
-    pub(crate) async fn find(&self, algorithm: Algorithm, id: Option<&str>) -> Result<Option<DecodingKey>, Unavailable> {
+    pub(crate) async fn find(
+        &self,
+        algorithm: Algorithm,
+        id: Option<&str>,
+    ) -> Result<Option<DecodingKey>, Unavailable> {
         let mut kept = self.kept.lock().await;
         let age = kept.keys.as_ref().map(|(_, fetched)| fetched.elapsed());
         if age.is_none_or(|age| age > FRESH_FOR) {
@@ -97,9 +101,10 @@ impl Jwks {
 }
 
 fn pick(keys: &JwkSet, algorithm: Algorithm, id: Option<&str>) -> Option<DecodingKey> {
-    let mut fitting = keys.keys.iter().filter(|key| {
-        fits(key, algorithm) && id.is_none_or(|id| key.common.key_id.as_deref() == Some(id))
-    });
+    let mut fitting = keys
+        .keys
+        .iter()
+        .filter(|key| fits(key, algorithm) && id.is_none_or(|id| key.common.key_id.as_deref() == Some(id)));
     let key = fitting.next()?;
     if fitting.next().is_some() {
         return None;

@@ -73,10 +73,12 @@ struct Authorizer {
 impl Authorizer {
     async fn judge(&self, event: &Event) -> Result<Verdict, Unchecked> {
         Ok(match event.credentials() {
-            Credentials::Token(token) => match token::verify(token, &self.keys, &self.rules, self.reporter.now()).await? {
-                Ok((sub, role, expires_at)) => Verdict::User { sub, role, expires_at },
-                Err(fault) => Verdict::Refused { fault },
-            },
+            Credentials::Token(token) => {
+                match token::verify(token, &self.keys, &self.rules, self.reporter.now()).await? {
+                    Ok((sub, role, expires_at)) => Verdict::User { sub, role, expires_at },
+                    Err(fault) => Verdict::Refused { fault },
+                }
+            }
             Credentials::WriteKey(key) if self.write_keys.contains(key) => Verdict::Anonymous,
             Credentials::WriteKey(_) => Verdict::Refused { fault: Fault::WriteKey },
             Credentials::Nothing => Verdict::Refused { fault: Fault::Missing },
@@ -125,7 +127,11 @@ mod tests {
         assert_eq!(problems(&[("JWT_SECRET", &"x".repeat(32))]), [""; 0]);
         assert_eq!(problems(&[("JWT_SECRET", "short")]).len(), 1);
         assert_eq!(problems(&[("WRITE_KEYS", "a")]).len(), 1);
-        assert_eq!(problems(&[("JWKS_URL", "http://keys.example/jwks.json")]).len(), 2, "plain http, hence none at all");
+        assert_eq!(
+            problems(&[("JWKS_URL", "http://keys.example/jwks.json")]).len(),
+            2,
+            "plain http, hence none at all"
+        );
         assert_eq!(problems(&[("JWKS_URL", "https://keys.example/jwks.json")]), [""; 0]);
     }
 }

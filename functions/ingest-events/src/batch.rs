@@ -73,13 +73,17 @@ mod tests {
     #[test]
     fn a_bad_event_keeps_its_place_and_its_id() {
         let now: Time = "2026-01-31T09:30:00Z".parse().unwrap();
-        let at = |timestamp: &str| json!({
-            "id": "e", "type": "download", "trackId": "t", "sessionId": "s", "timestamp": timestamp,
-        });
-        let batch = [json!({"id": "x".repeat(100), "type": "play"}), at("2026-01-31T09:30:00Z"), at("2026-01-01T00:00:00Z")];
+        let at = |timestamp: &str| {
+            json!({
+                "id": "e", "type": "download", "trackId": "t", "sessionId": "s", "timestamp": timestamp,
+            })
+        };
+        let batch =
+            [json!({"id": "x".repeat(100), "type": "play"}), at("2026-01-31T09:30:00Z"), at("2026-01-01T00:00:00Z")];
         let (good, bad) = sort(&batch, now, false);
         assert_eq!(good.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [1]);
-        let bad: Vec<_> = bad.iter().map(|bad| (bad.index, bad.id.as_ref().unwrap().len(), bad.invalid.field)).collect();
+        let bad: Vec<_> =
+            bad.iter().map(|bad| (bad.index, bad.id.as_ref().unwrap().len(), bad.invalid.field)).collect();
         assert_eq!(bad, [(0, 64, "id"), (2, 1, "timestamp")]);
         assert_eq!(sort(&batch, now, true).0.len(), 2);
     }

@@ -184,7 +184,9 @@ impl Event {
             at: fields.required("timestamp")?,
             what: match kind {
                 Kind::Play => Engagement::Play(play(fields)?),
-                Kind::Like => Engagement::Like { on: action(fields, "like", "unlike")?, source: fields.parsed("source")? },
+                Kind::Like => {
+                    Engagement::Like { on: action(fields, "like", "unlike")?, source: fields.parsed("source")? }
+                }
                 Kind::Save => {
                     Engagement::Save { on: action(fields, "save", "unsave")?, playlist: fields.required("playlistId")? }
                 }
@@ -248,9 +250,13 @@ mod tests {
 
     #[test]
     fn reads_each_type() {
-        let play = with(&json!({"duration": 12.3456, "completionRate": 33.333, "replayed": true, "unknown": {}})).unwrap();
+        let play =
+            with(&json!({"duration": 12.3456, "completionRate": 33.333, "replayed": true, "unknown": {}})).unwrap();
         let Engagement::Play(play) = play.what else { panic!("{play:?}") };
-        assert_eq!((play.duration_ms, play.completion, play.replayed, play.skipped), (Some(12_346), Some(3_333), true, false));
+        assert_eq!(
+            (play.duration_ms, play.completion, play.replayed, play.skipped),
+            (Some(12_346), Some(3_333), true, false)
+        );
         let kinds = [
             json!({"type": "like", "action": "unlike"}),
             json!({"type": "save", "action": "save", "playlistId": "p1"}),

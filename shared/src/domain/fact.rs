@@ -136,13 +136,10 @@ impl TryFrom<Flat> for TrackFact {
                 replayed: flat.replayed,
             }),
             Kind::Like => Engagement::Like { on: flat.on.ok_or(incomplete)?, source: flat.source },
-            Kind::Save => Engagement::Save {
-                on: flat.on.ok_or(incomplete)?,
-                playlist: flat.playlist.ok_or(incomplete)?,
-            },
-            Kind::Share => {
-                Engagement::Share { platform: flat.platform.ok_or(incomplete)?, source: flat.source }
+            Kind::Save => {
+                Engagement::Save { on: flat.on.ok_or(incomplete)?, playlist: flat.playlist.ok_or(incomplete)? }
             }
+            Kind::Share => Engagement::Share { platform: flat.platform.ok_or(incomplete)?, source: flat.source },
             Kind::Download => Engagement::Download { source: flat.source },
         };
         let origin = Origin { user_agent: flat.user_agent, network: flat.network, country: flat.country };

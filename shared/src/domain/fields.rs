@@ -73,6 +73,8 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// If it is neither `true` nor `false`.
     pub fn flag(self, field: &'static str) -> Result<Option<bool>, Invalid> {
-        self.get(field).map(|value| value.as_bool().ok_or_else(|| Invalid::new(field, "must be true or false"))).transpose()
+        self.get(field)
+            .map(|value| value.as_bool().ok_or_else(|| Invalid::new(field, "must be true or false")))
+            .transpose()
     }
 }

@@ -98,14 +98,18 @@ impl Description {
 fn title(fields: Fields<'_>) -> Result<String, Invalid> {
     let title = fields.text("title")?.ok_or_else(|| Invalid::new("title", "is missing"))?;
     if title.trim().is_empty() || title.chars().count() > MAX_TITLE || title.chars().any(char::is_control) {
-        return Err(Invalid::new("title", format!("must be 1 to {MAX_TITLE} characters, none of them control characters")));
+        return Err(Invalid::new(
+            "title",
+            format!("must be 1 to {MAX_TITLE} characters, none of them control characters"),
+        ));
     }
     Ok(title.to_owned())
 }
 
 fn duration(fields: Fields<'_>) -> Result<u64, Invalid> {
-    let seconds =
-        fields.number("durationSeconds", MAX_DURATION_S)?.ok_or_else(|| Invalid::new("durationSeconds", "is missing"))?;
+    let seconds = fields
+        .number("durationSeconds", MAX_DURATION_S)?
+        .ok_or_else(|| Invalid::new("durationSeconds", "is missing"))?;
     let millis = thousandths(seconds);
     if millis == 0 { Err(Invalid::new("durationSeconds", "must be more than 0")) } else { Ok(millis) }
 }

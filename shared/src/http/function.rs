@@ -36,7 +36,12 @@ pub trait HttpHandler: Send + Sync {
 
 /// A function that serves a route.
 #[must_use]
-pub fn function(name: &'static str, access: Access, boot: &Boot, handler: impl HttpHandler + 'static) -> Box<dyn Invoke> {
+pub fn function(
+    name: &'static str,
+    access: Access,
+    boot: &Boot,
+    handler: impl HttpHandler + 'static,
+) -> Box<dyn Invoke> {
     Box::new(HttpFunction { access, reporter: Reporter::new(name, boot), handler: Box::new(handler) })
 }
 

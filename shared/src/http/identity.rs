@@ -99,9 +99,12 @@ mod tests {
         let expires_at: Time = "2026-01-31T09:30:00Z".parse().unwrap();
         let user = Verdict::User { sub: "u".parse().unwrap(), role: Role::Artist, expires_at };
         let context = user.to_context();
-        assert_eq!(Value::Object(context.clone()), serde_json::json!({
-            "caller": "user", "sub": "u", "role": "artist", "expiresAt": "2026-01-31T09:30:00.000Z",
-        }));
+        assert_eq!(
+            Value::Object(context.clone()),
+            serde_json::json!({
+                "caller": "user", "sub": "u", "role": "artist", "expiresAt": "2026-01-31T09:30:00.000Z",
+            })
+        );
         let read = Verdict::from_context(context).unwrap();
         assert!(read.clone().judge(expires_at.plus(chrono::TimeDelta::milliseconds(-1))).is_ok());
         assert_eq!(read.judge(expires_at), Err(Fault::Expired));

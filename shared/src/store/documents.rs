@@ -73,7 +73,8 @@ impl Documents {
     ) -> BoxFuture<'a, Result<Option<Versioned<Track>>, StoreError>> {
         Box::pin(async move {
             let key = keys::document(&Entity::Track(id.clone()));
-            let read = self.client.get_item().table_name(&self.table).consistent_read(strong).set_key(Some(to_key(&key)));
+            let read =
+                self.client.get_item().table_name(&self.table).consistent_read(strong).set_key(Some(to_key(&key)));
             read.send().await?.item.map(from_item).transpose()
         })
     }
@@ -110,7 +111,10 @@ impl Documents {
     ///
     /// # Errors
     /// If not all could be read.
-    pub fn durations<'a>(&'a self, ids: &'a [TrackId]) -> BoxFuture<'a, Result<HashMap<TrackId, Option<u64>>, StoreError>> {
+    pub fn durations<'a>(
+        &'a self,
+        ids: &'a [TrackId],
+    ) -> BoxFuture<'a, Result<HashMap<TrackId, Option<u64>>, StoreError>> {
         Box::pin(async move {
             let mut durations: HashMap<TrackId, Option<u64>> = ids.iter().map(|id| (id.clone(), None)).collect();
             for chunk in ids.chunks(BATCH) {

@@ -53,7 +53,9 @@ fn by_code(code: &str) -> Option<StoreError> {
         "ConditionalCheckFailedException" | "TransactionConflictException" | "TransactionInProgressException" => {
             Some(StoreError::Conflict)
         }
-        "ProvisionedThroughputExceededException" | "RequestLimitExceeded" | "ThrottlingException"
+        "ProvisionedThroughputExceededException"
+        | "RequestLimitExceeded"
+        | "ThrottlingException"
         | "ThrottlingError" => Some(StoreError::Throttled),
         "InternalServerError" | "ServiceUnavailable" | "ServiceUnavailableException" => None,
         _ => Some(StoreError::Refused { code: code.to_owned() }),

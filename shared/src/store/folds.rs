@@ -315,8 +315,8 @@ fn make_item<F: Fold>(bucket: &Bucket, version: String, as_of: Time, items: Vec<
     let mut facts = Vec::with_capacity(items.len());
     for item in items {
         let key = key_of(&item).ok_or_else(|| StoreError::corrupt("fact", "no key"))?;
-        let (_, at, id) =
-            keys::parse_fact(&key.pk, &key.sk).map_err(|error| StoreError::corrupt(format!("{}/{}", key.pk, key.sk), error))?;
+        let (_, at, id) = keys::parse_fact(&key.pk, &key.sk)
+            .map_err(|error| StoreError::corrupt(format!("{}/{}", key.pk, key.sk), error))?;
         facts.push(Recorded { at, id, fact: from_item::<F::Fact>(item)? });
     }
     let count = u64::try_from(facts.len()).unwrap_or(u64::MAX);

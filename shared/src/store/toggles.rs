@@ -118,7 +118,8 @@ impl Toggles {
         if effect == Effect::Confirmed {
             let put = self.client.put_item().table_name(&self.state).set_item(Some(state));
             let put = put.condition_expression(condition.expression);
-            let put = put.set_expression_attribute_names(condition.names).set_expression_attribute_values(condition.values);
+            let put =
+                put.set_expression_attribute_names(condition.names).set_expression_attribute_values(condition.values);
             put.send().await?;
             return Ok(effect);
         }

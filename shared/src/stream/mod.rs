@@ -29,7 +29,8 @@ pub fn touched_bucket(record: &EventRecord) -> Result<Bucket, Foreign> {
 /// ([time to live and streams](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html)).
 #[must_use]
 pub fn is_expiry(record: &EventRecord) -> bool {
-    record.user_identity.as_ref().is_some_and(|identity| {
-        identity.type_ == "Service" && identity.principal_id == "dynamodb.amazonaws.com"
-    })
+    record
+        .user_identity
+        .as_ref()
+        .is_some_and(|identity| identity.type_ == "Service" && identity.principal_id == "dynamodb.amazonaws.com")
 }

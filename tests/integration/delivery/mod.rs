@@ -1,0 +1,89 @@
+//! Exact under faults: the real handlers, over the embedded DynamoDB, through a hostile delivery.
+//!
+//! A plan says what clients send. A schedule decides, call by call, which invocation goes on, and whether the call
+//! fails, hangs, is throttled, is carried out without its answer arriving, or is the last its sandbox makes. The
+//! stream of facts is delivered by several at once, from where it was acknowledged or from before, in pieces of any
+//! size, out of order between keys. When all is sent and delivered, every counter must be the fold of what was sent.
+
+mod model;
+mod mutants;
+mod plan;
+mod schedule;
+mod world;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
+
+use plan::{Plan, plans};
+use world::{Updater, run};
+
+/// Runs cases until one fails; what a failing one counted wrong.
+fn hunt(cases: u32, updater: Updater) -> Result<(), TestError<Plan>> {
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    runner.run(&plans(), |plan| run(&plan, updater).map_err(TestCaseError::fail))
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 1000, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() })]
+
+    #[test]
+    fn every_counter_is_the_fold_of_what_was_accepted(plan in plans()) {
+        if let Err(wrong) = run(&plan, Updater::Real) {
+            prop_assert!(false, "{}", wrong);
+        }
+    }
+}
+
+/// The mutation checks: each updater breaks one rule of the folds, and the same cases find it out.
+mod found_out {
+    use super::mutants::{EmptyBucket, Mutant, Order, Skip, Version};
+    use super::*;
+
+    fn is_found_out(mutant: Mutant) {
+        let verdict = hunt(20_000, Updater::Mutant(mutant));
+        assert!(matches!(verdict, Err(TestError::Fail(..))), "nothing was counted wrong by {mutant:?}");
+    }
+
+    /// The rules themselves, in the words of the mutants: what finds the others out lets this one pass.
+    #[test]
+    fn but_not_the_rules() {
+        let verdict = hunt(300, Updater::Mutant(Mutant::Folds(super::mutants::SOUND)));
+        assert!(verdict.is_ok(), "{verdict:?}");
+    }
+
+    #[test]
+    fn adding_up_deliveries() {
+        is_found_out(Mutant::Adds);
+    }
+
+    #[test]
+    fn versions_that_restart() {
+        let rules = super::mutants::SOUND;
+        is_found_out(Mutant::Folds(super::mutants::Rules {
+            version: Version::Restarts,
+            empty: EmptyBucket::Deleted,
+            ..rules
+        }));
+    }
+
+    #[test]
+    fn skipping_what_has_the_same_value() {
+        is_found_out(Mutant::Folds(super::mutants::Rules { skip: Skip::SameValue, ..super::mutants::SOUND }));
+    }
+
+    #[test]
+    fn skipping_what_has_the_same_facts() {
+        is_found_out(Mutant::Folds(super::mutants::Rules { skip: Skip::SameFacts, ..super::mutants::SOUND }));
+    }
+
+    #[test]
+    fn deleting_empty_buckets() {
+        is_found_out(Mutant::Folds(super::mutants::Rules { empty: EmptyBucket::Deleted, ..super::mutants::SOUND }));
+    }
+
+    #[test]
+    fn reading_the_facts_before_the_version() {
+        is_found_out(Mutant::Folds(super::mutants::Rules { order: Order::FactsFirst, ..super::mutants::SOUND }));
+    }
+}

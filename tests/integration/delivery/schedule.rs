@@ -1,0 +1,103 @@
+//! The schedule: every call of every invocation waits here until it is its turn.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use local::wire::{Call, Fault, Faults, Service};
+use tokio::sync::oneshot;
+
+/// A call that waits for its turn.
+struct Waiting {
+    invocation: String,
+    operation: String,
+    go: oneshot::Sender<Fault>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<Waiting>,
+    priorities: HashMap<String, f64>,
+    crashed: Vec<String>,
+}
+
+/// Decides who goes on, and what fails.
+#[derive(Clone)]
+pub(crate) struct Schedule {
+    state: Arc<Mutex<State>>,
+    faults: u8,
+    switches: u8,
+}
+
+impl Schedule {
+    pub(crate) fn new(faults: u8, switches: u8) -> Self {
+        Self { state: Arc::default(), faults, switches }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Lets the call with the highest priority go on, if any waits.
+    pub(crate) fn step(&self, random: &mut fastrand::Rng) -> bool {
+        let mut state = self.state();
+        let State { waiting, priorities, crashed } = &mut *state;
+        if waiting.is_empty() {
+            return false;
+        }
+        if random.u8(0..100) < self.switches {
+            let chosen = &waiting[random.usize(0..waiting.len())].invocation;
+            priorities.insert(chosen.clone(), random.f64());
+        }
+        let mut best = 0;
+        for (at, call) in waiting.iter().enumerate() {
+            let priority = *priorities.entry(call.invocation.clone()).or_insert_with(|| random.f64());
+            if priority > priorities[&waiting[best].invocation] {
+                best = at;
+            }
+        }
+        let call = waiting.remove(best);
+        let fault = if random.u8(0..100) < self.faults { any_fault(random, &call.operation) } else { Fault::None };
+        if matches!(fault, Fault::CrashBefore | Fault::CrashAfter) {
+            crashed.push(call.invocation.clone());
+        }
+        // Whoever waited may have been given up on meanwhile.
+        call.go.send(fault).ok();
+        true
+    }
+
+    /// The invocations whose sandboxes have died since this was last asked.
+    pub(crate) fn crashed(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().crashed)
+    }
+}
+
+fn any_fault(random: &mut fastrand::Rng, operation: &str) -> Fault {
+    let mut faults = vec![
+        Fault::DropBefore,
+        Fault::DropAfter,
+        Fault::TimeoutBefore,
+        Fault::TimeoutAfter,
+        Fault::Throttle,
+        Fault::ServerError,
+        Fault::ServerErrorAfter,
+        Fault::CrashBefore,
+        Fault::CrashAfter,
+    ];
+    match operation {
+        "BatchWriteItem" | "BatchGetItem" => faults.push(Fault::Unprocessed(random.u64(..))),
+        "TransactWriteItems" => faults.push(Fault::TransactionConflict),
+        _ => {}
+    }
+    faults[random.usize(0..faults.len())]
+}
+
+impl Faults for Schedule {
+    fn before<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Fault> {
+        assert_eq!(call.service, Service::DynamoDb, "nothing here is poison: {call:?}");
+        let (go, turn) = oneshot::channel();
+        self.state().waiting.push(Waiting { invocation: call.function.clone(), operation: call.operation.clone(), go });
+        async move { turn.await.unwrap_or(Fault::CrashBefore) }.boxed()
+    }
+}

@@ -1,0 +1,434 @@
+//! Clients, updaters and the stream between them, run to the end.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use local::dynamodb::{Attribute, AttributeKind, Database, KeySchema, StreamRecord, StreamView, TableConfig};
+use local::wire::ClientOptions;
+use serde_json::{Value, json};
+use shared::boot::Boot;
+use shared::clock::Clock;
+use shared::function::{Function, Invocation};
+use shared::ids::Ids;
+use shared::obs::metrics::Nowhere;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::model;
+use super::mutants::{self, Mutant};
+use super::plan::{LENGTH_S, Plan, Sent, Step};
+use super::schedule::Schedule;
+
+/// Who keeps the counters up to date.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Updater {
+    /// The function itself.
+    Real,
+    /// One that breaks a rule.
+    Mutant(Mutant),
+}
+
+/// The time at which everything begins.
+const BEGIN: &str = "2026-01-31T12:00:00Z";
+
+/// How many deliveries may be under way at once.
+const UPDATERS: usize = 4;
+
+struct VirtualClock {
+    began: Instant,
+    base: DateTime<Utc>,
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> DateTime<Utc> {
+        self.base + chrono::TimeDelta::from_std(self.began.elapsed()).unwrap()
+    }
+}
+
+#[derive(Default)]
+struct CountedIds(AtomicU64);
+
+impl Ids for CountedIds {
+    fn fresh(&self) -> String {
+        format!("v{}", self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The tables, the time and the ids that all invocations share.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) database: Database,
+    clock: Arc<VirtualClock>,
+    ids: Arc<CountedIds>,
+}
+
+impl World {
+    fn new() -> Self {
+        let database = Database::memory().unwrap();
+        let table = |name: &str, stream_view| TableConfig {
+            logical_id: name.to_owned(),
+            name: name.to_owned(),
+            attributes: ["pk", "sk"]
+                .map(|name| Attribute { name: name.to_owned(), kind: AttributeKind::String })
+                .to_vec(),
+            key_schema: KeySchema { hash: "pk".to_owned(), range: Some("sk".to_owned()) },
+            gsis: Vec::new(),
+            lsis: Vec::new(),
+            stream_view,
+            ttl_attribute: Some("ttl".to_owned()),
+        };
+        let tables = [table("Events", Some(StreamView::KeysOnly)), table("State", None), table("Stats", None)];
+        database.create_tables(&tables).unwrap();
+        let clock = VirtualClock { began: Instant::now(), base: BEGIN.parse().unwrap() };
+        Self { database, clock: Arc::new(clock), ids: Arc::default() }
+    }
+
+    /// What surrounds one invocation; its calls wait for their turns, if there is a schedule.
+    pub(crate) fn boot(&self, invocation: &str, schedule: Option<&Schedule>) -> Boot {
+        let options = ClientOptions {
+            function: invocation.to_owned(),
+            faults: schedule.map(|schedule| Arc::new(schedule.clone()) as _),
+            ..ClientOptions::default()
+        };
+        let variables = [
+            ("EVENTS_TABLE", "Events"),
+            ("STATE_TABLE", "State"),
+            ("STATS_TABLE", "Stats"),
+            ("RETENTION_DAYS", "90"),
+            ("FAILURES_QUEUE_URL", "http://localhost/failures"),
+        ];
+        Boot {
+            environment: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect(),
+            aws: self.database.sdk_config(options),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            metrics: Arc::new(Nowhere),
+        }
+    }
+
+    async fn invoke(boot: Boot, function: Function, payload: Value) -> Result<Value, String> {
+        let started = (function.start)(&boot).map_err(|error| error.to_string())?;
+        let invocation = Invocation { request_id: "r".to_owned(), deadline: Instant::now() + Duration::from_secs(20) };
+        let answer = started.invoke(&payload.to_string(), &invocation).await.map_err(|error| error.message)?;
+        Ok(serde_json::from_str(&answer).unwrap())
+    }
+
+    fn records(&self) -> Vec<StreamRecord> {
+        self.database.records_after("Events", 0).unwrap()
+    }
+
+    /// The counters of a track, as the API answers them.
+    async fn counters(&self, track: u8) -> Option<Value> {
+        let request = http("GET /api/tracks/{trackId}", &json!({}), &json!({"trackId": format!("t{track}")}), None);
+        let answer = Self::invoke(self.boot("get", None), get_track::FUNCTION, request).await.unwrap();
+        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        match answer["statusCode"].as_u64() {
+            Some(200) => Some(body["counters"].clone()),
+            Some(404) => None,
+            _ => panic!("{answer}"),
+        }
+    }
+
+    fn describe_track(&self) {
+        let item = json!({"TableName": "State", "Item": {
+            "pk": {"S": "TRACK#t0"}, "sk": {"S": "DOC"}, "version": {"S": "v"},
+            "title": {"S": "Song"}, "artist": {"S": "ann"}, "durationMs": {"N": (LENGTH_S * 1000).to_string()},
+        }});
+        assert!(self.database.call("PutItem", &item.to_string(), &ClientOptions::default()).is_ok());
+    }
+}
+
+/// A request of the HTTP API, payload format 2.0.
+fn http(route: &str, context: &Value, path: &Value, body: Option<String>) -> Value {
+    let (method, raw_path) = route.split_once(' ').unwrap();
+    json!({
+        "version": "2.0", "routeKey": route, "rawPath": raw_path, "rawQueryString": "",
+        "headers": {"content-type": "application/json"}, "pathParameters": path,
+        "requestContext": {
+            "accountId": "0", "apiId": "a", "domainName": "d", "requestId": "r", "routeKey": route, "stage": "$default",
+            "time": "31/Jan/2026:12:00:00 +0000", "timeEpoch": 0, "authorizer": {"lambda": context},
+            "http": {"method": method, "path": raw_path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.9", "userAgent": "x"},
+        },
+        "body": body, "isBase64Encoded": false,
+    })
+}
+
+/// Sends events until every one of them is accepted; says where it is to be resumed if its sandbox dies.
+async fn send(world: World, schedule: Schedule, name: String, events: Vec<Value>) {
+    let mut left = events;
+    for attempt in 0.. {
+        assert!(attempt < 50, "never accepted: {left:?}");
+        let request =
+            http("POST /api/stats/events", &json!({"caller": "anonymous"}), &json!({}), Some(json!(left).to_string()));
+        let boot = world.boot(&name, Some(&schedule));
+        let answer = World::invoke(boot, ingest_events::FUNCTION, request).await.unwrap();
+        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        let rejected = body["rejected"].as_array().unwrap();
+        assert_eq!(body["accepted"].as_u64().unwrap() as usize + rejected.len(), left.len(), "{body}");
+        assert_eq!(answer["statusCode"], if rejected.is_empty() { 200 } else { 207 });
+        left = rejected
+            .iter()
+            .map(|rejected| {
+                assert_eq!(rejected["reason"], "retry", "{rejected}");
+                left[rejected["index"].as_u64().unwrap() as usize].clone()
+            })
+            .collect();
+        if left.is_empty() {
+            return;
+        }
+    }
+}
+
+/// A client works off its steps; a request whose sandbox dies is sent again.
+struct Client {
+    number: usize,
+    steps: Vec<Step>,
+    at: usize,
+    /// How far an erasure has come: sent, erased, sent again.
+    phase: u8,
+    running: Option<(String, JoinHandle<()>)>,
+    tries: usize,
+}
+
+impl Client {
+    fn events(&self, step: usize) -> Vec<Value> {
+        match &self.steps[step] {
+            Step::Send(events) => events.iter().map(|sent| sent.json(&format!("{}.{step}", self.number))).collect(),
+            Step::Erase { sent, .. } => vec![sent.json(&format!("{}.{step}", self.number))],
+            Step::SendAgain(_) => Vec::new(),
+        }
+    }
+
+    /// Begins the next thing to do; `false` when nothing is left.
+    fn begin(&mut self, world: &World, schedule: &Schedule) -> bool {
+        while self.running.is_none() {
+            let Some(step) = self.steps.get(self.at).cloned() else { return false };
+            let events = match (step, self.phase) {
+                (Step::Send(_), 0) | (Step::Erase { .. }, 0) => self.events(self.at),
+                (Step::SendAgain(back), 0) => match self.at.checked_sub(back).map(|at| (at, &self.steps[at])) {
+                    Some((at, Step::Send(_))) => self.events(at),
+                    _ => {
+                        self.done();
+                        continue;
+                    }
+                },
+                (Step::Erase { sent, again }, 1) => {
+                    erase(world, &sent, &format!("{}.{}", self.number, self.at));
+                    self.phase = 2;
+                    if again {
+                        self.events(self.at)
+                    } else {
+                        self.done();
+                        continue;
+                    }
+                }
+                // Sent again after the erasure, and the sandbox died.
+                (Step::Erase { .. }, 2) => self.events(self.at),
+                _ => {
+                    self.done();
+                    continue;
+                }
+            };
+            self.tries += 1;
+            let name = format!("client {} try {}", self.number, self.tries);
+            let task = tokio::spawn(send(world.clone(), schedule.clone(), name.clone(), events));
+            self.running = Some((name, task));
+        }
+        true
+    }
+
+    fn done(&mut self) {
+        self.at += 1;
+        self.phase = 0;
+    }
+
+    /// Goes on to what comes next, if the request has ended.
+    async fn settle(&mut self, crashed: &[String]) {
+        let Some((name, task)) = &mut self.running else { return };
+        if crashed.contains(name) {
+            task.abort();
+            self.running = None;
+        } else if task.is_finished() {
+            task.await.unwrap();
+            self.running = None;
+            match (&self.steps[self.at], self.phase) {
+                (Step::Erase { .. }, 0) => self.phase = 1,
+                _ => self.done(),
+            }
+        }
+    }
+}
+
+/// Erases a fact, as a person's right to be forgotten would.
+fn erase(world: &World, sent: &Sent, scope: &str) {
+    let event = sent.json(scope);
+    let time = sent.time();
+    let (hour, rest) = time.split_at(13);
+    let key = json!({
+        "pk": {"S": format!("TRACK#{}#{hour}", event["trackId"].as_str().unwrap())},
+        "sk": {"S": format!("{}#{}#{}", &rest[1..rest.len() - 1], event["type"].as_str().unwrap(), event["id"].as_str().unwrap())},
+    });
+    let request = json!({"TableName": "Events", "Key": key, "ReturnValues": "ALL_OLD"}).to_string();
+    let answer = world.database.call("DeleteItem", &request, &ClientOptions::default());
+    assert!(answer.is_ok() && answer.body.contains("Attributes"), "nothing was erased: {request} {answer:?}");
+}
+
+/// A delivery under way.
+struct Delivery {
+    name: String,
+    /// Which records of the stream it holds, where they come in a row.
+    range: (usize, usize),
+    task: JoinHandle<Option<Vec<String>>>,
+    numbers: Vec<String>,
+}
+
+/// The stream's way to the updaters.
+struct Deliveries {
+    acknowledged: usize,
+    under_way: Vec<Delivery>,
+    count: usize,
+    updater: Updater,
+}
+
+impl Deliveries {
+    /// Delivers a piece of the stream: from where it was acknowledged, or from before.
+    fn begin(&mut self, world: &World, schedule: &Schedule, random: &mut fastrand::Rng) {
+        let records = world.records();
+        if self.under_way.len() >= UPDATERS || self.acknowledged >= records.len() {
+            return;
+        }
+        let from = if random.u8(0..100) < 70 { self.acknowledged } else { random.usize(0..=self.acknowledged) };
+        let to = random.usize(from + 1..=records.len().min(from + 6));
+        let mut piece: Vec<&StreamRecord> = records[from..to].iter().collect();
+        let numbers = piece.iter().map(|record| record.sequence_number()).collect();
+        if random.bool() {
+            shuffle_between_keys(&mut piece, random);
+        }
+        let table = world.database.table("Events").unwrap();
+        let json: Vec<String> = piece.iter().map(|record| record.to_json(&table)).collect();
+        let payload: Value = serde_json::from_str(&format!(r#"{{"Records":[{}]}}"#, json.join(","))).unwrap();
+        self.count += 1;
+        let name = format!("delivery {}", self.count);
+        let boot = world.boot(&name, Some(schedule));
+        let task = match self.updater {
+            Updater::Real => tokio::spawn(async move {
+                let answer = World::invoke(boot, counter_updater::FUNCTION, payload).await.ok()?;
+                let failures = answer["batchItemFailures"].as_array()?.iter();
+                Some(failures.map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect())
+            }),
+            Updater::Mutant(mutant) => tokio::spawn(mutants::update(mutant, boot, payload)),
+        };
+        self.under_way.push(Delivery { name, range: (from, to), task, numbers });
+    }
+
+    /// Acknowledges what deliveries have done; the dead have done nothing that anybody knows of.
+    async fn settle(&mut self, crashed: &[String]) {
+        let mut at = 0;
+        while at < self.under_way.len() {
+            let delivery = &self.under_way[at];
+            if crashed.contains(&delivery.name) {
+                delivery.task.abort();
+                self.under_way.swap_remove(at);
+            } else if delivery.task.is_finished() {
+                let Delivery { range: (from, to), task, numbers, .. } = self.under_way.swap_remove(at);
+                let Some(failed) = task.await.unwrap() else { continue };
+                // Everything from the lowest failed record on is delivered again.
+                let done = numbers.iter().position(|number| failed.contains(number)).unwrap_or(to - from);
+                if from <= self.acknowledged {
+                    self.acknowledged = self.acknowledged.max(from + done);
+                }
+            } else {
+                at += 1;
+            }
+        }
+    }
+}
+
+/// Any order between keys; the records of one key stay in theirs.
+fn shuffle_between_keys(piece: &mut [&StreamRecord], random: &mut fastrand::Rng) {
+    let mut ranks: HashMap<&str, u32> = HashMap::new();
+    piece.iter().for_each(|record| *ranks.entry(&record.keys).or_default() = random.u32(..));
+    piece.sort_by_key(|record| ranks[record.keys.as_str()]);
+}
+
+/// Runs a plan to its end; what was counted wrong, if anything was.
+pub(crate) fn run(plan: &Plan, updater: Updater) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    // The SDK's own backoff draws from the thread's generator.
+    fastrand::seed(plan.seed);
+    runtime.block_on(async {
+        let world = World::new();
+        world.describe_track();
+        drive(&world, plan, updater).await?;
+        compare(&world, plan).await
+    })
+}
+
+async fn drive(world: &World, plan: &Plan, updater: Updater) -> Result<(), String> {
+    let mut random = fastrand::Rng::with_seed(plan.seed);
+    let schedule = Schedule::new(plan.faults, plan.switches);
+    let mut clients: Vec<Client> = plan
+        .clients
+        .iter()
+        .enumerate()
+        .map(|(number, steps)| Client { number, steps: steps.clone(), at: 0, phase: 0, running: None, tries: 0 })
+        .collect();
+    let mut deliveries = Deliveries { acknowledged: 0, under_way: Vec::new(), count: 0, updater };
+    for _ in 0..200_000 {
+        let mut busy = false;
+        for client in &mut clients {
+            busy |= client.begin(world, &schedule);
+        }
+        if random.u8(0..100) < 30 || !busy {
+            deliveries.begin(world, &schedule, &mut random);
+        }
+        // Whoever can go on does, up to its next call.
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
+        }
+        if !schedule.step(&mut random) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
+        }
+        let crashed = schedule.crashed();
+        for client in &mut clients {
+            client.settle(&crashed).await;
+        }
+        deliveries.settle(&crashed).await;
+        if !busy && deliveries.under_way.is_empty() && deliveries.acknowledged >= world.records().len() {
+            return Ok(());
+        }
+    }
+    Err("it never ends".to_owned())
+}
+
+async fn compare(world: &World, plan: &Plan) -> Result<(), String> {
+    let expected = model::expected(plan);
+    let mut wrong = BTreeMap::new();
+    for track in 0..2 {
+        let counted = world.counters(track).await;
+        let zero = |value: &Value| {
+            value["playCount"] == 0
+                && value["likeCount"] == 0
+                && value["saveCount"] == 0
+                && value["shareCount"] == 0
+                && value["downloadCount"] == 0
+        };
+        match (&counted, expected.get(&track)) {
+            (Some(counted), Some(expected)) if counted == expected => {}
+            // A track is also there because it was described, and a like that nobody gave is no fact.
+            (Some(counted), None) if zero(counted) => {}
+            (None, Some(expected)) if zero(expected) => {}
+            (None, None) => {}
+            (counted, expected) => {
+                wrong.insert(track, format!("counted {counted:?}, expected {expected:?}"));
+            }
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(format!("{wrong:#?}")) }
+}
