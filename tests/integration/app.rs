@@ -1,0 +1,172 @@
+//! A local cloud for one test, and a client of its API.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use local::LocalCloud;
+use local::cloud::Options;
+use serde_json::{Value, json};
+use shared::clock::Clock;
+
+/// How long anything that should happen soon may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A local cloud, which must be finished: then nothing is left undelivered, and nothing was given up on.
+pub(crate) struct App {
+    pub(crate) cloud: LocalCloud,
+    client: Client<HttpConnector, Full<Bytes>>,
+    finished: bool,
+}
+
+/// What the API answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    /// Asserts that this is a problem of this status, with all that a problem has.
+    #[track_caller]
+    pub(crate) fn is_problem(&self, status: u16) -> &Value {
+        assert_eq!(self.status.as_u16(), status, "{self:?}");
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        assert_eq!(self.body["status"], status);
+        for field in ["type", "title", "detail", "requestId"] {
+            assert!(self.body[field].as_str().is_some_and(|text| !text.is_empty()), "{field}: {self:?}");
+        }
+        &self.body
+    }
+}
+
+impl App {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
+        let mut options = Options::of_workspace();
+        change(&mut options);
+        let cloud = LocalCloud::start(options).await.unwrap();
+        Self { cloud, client: Client::builder(TokioExecutor::new()).build_http(), finished: false }
+    }
+
+    pub(crate) fn token(&self, role: &str) -> String {
+        format!("Bearer {}", self.cloud.tokens()[role])
+    }
+
+    /// A token of a role that is good for a year.
+    pub(crate) fn long_token(&self, role: &str) -> String {
+        let exp = shared::clock::SystemClock.now().timestamp() + 365 * 24 * 3600;
+        let key = jsonwebtoken::EncodingKey::from_secret(self.cloud.jwt_secret().as_bytes());
+        let claims = json!({"sub": format!("{role}-1"), "role": role, "exp": exp});
+        format!("Bearer {}", jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap())
+    }
+
+    pub(crate) async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.cloud.api_url()));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = self.client.request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
+        let (parts, body) = answer.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&body).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&body)));
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// Sends events as an anonymous page would.
+    pub(crate) async fn post(&self, events: &Value) -> Answer {
+        let headers = [("content-type", "application/json"), ("x-write-key", self.cloud.write_key())];
+        self.send(Method::POST, "/api/stats/events", &headers, json!({"events": events}).to_string()).await
+    }
+
+    /// Sends events as somebody who is signed in.
+    pub(crate) async fn post_as(&self, role: &str, events: &Value) -> Answer {
+        let headers = [("content-type", "application/json"), ("authorization", &self.token(role))];
+        self.send(Method::POST, "/api/stats/events", &headers, json!({"events": events}).to_string()).await
+    }
+
+    pub(crate) async fn put_track(&self, role: &str, id: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+        let token = self.token(role);
+        let mut all = vec![("content-type", "application/json"), ("authorization", token.as_str())];
+        all.extend_from_slice(headers);
+        self.send(Method::PUT, &format!("/api/tracks/{id}"), &all, body.to_string()).await
+    }
+
+    pub(crate) async fn get_track(&self, id: &str) -> Answer {
+        self.send(Method::GET, &format!("/api/tracks/{id}"), &[], "").await
+    }
+
+    /// Waits until every fact has reached its counter.
+    pub(crate) async fn settled(&self) {
+        self.cloud.wait_until_drained(PATIENCE).await.unwrap();
+    }
+
+    /// The counters of a track, when every fact has reached them.
+    pub(crate) async fn counters(&self, id: &str) -> Value {
+        self.settled().await;
+        let answer = self.get_track(id).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        answer.body["counters"].clone()
+    }
+
+    /// How many items a table holds.
+    pub(crate) fn items(&self, table: &str) -> u64 {
+        let table = self.cloud.table(table).unwrap();
+        let request = json!({"TableName": table, "Select": "COUNT"}).to_string();
+        let answer = self.cloud.database().call("Scan", &request, &local::wire::ClientOptions::default());
+        serde_json::from_str::<Value>(&answer.body).unwrap()["Count"].as_u64().unwrap()
+    }
+
+    /// Ends the test: all is delivered, nothing was given up on.
+    pub(crate) async fn finish(mut self) {
+        self.settled().await;
+        let failures = self.cloud.queue("CounterFailuresQueue").unwrap();
+        let request = json!({"QueueUrl": format!("{}/000000000000/{failures}", self.cloud.sqs_url()),
+            "AttributeNames": ["ApproximateNumberOfMessages"]});
+        let answer =
+            self.cloud.queues().call("GetQueueAttributes", &request.to_string(), &local::wire::ClientOptions::default());
+        let answer: Value = serde_json::from_str(&answer.await.body).unwrap();
+        assert_eq!(answer["Attributes"]["ApproximateNumberOfMessages"], "0", "something was given up on: {answer}");
+        self.finished = true;
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        assert!(self.finished || std::thread::panicking(), "the test did not finish its cloud");
+    }
+}
+
+/// The present time, as an event tells it.
+pub(crate) fn now() -> String {
+    ago(chrono::TimeDelta::zero())
+}
+
+/// A time in the past, as an event tells it.
+pub(crate) fn ago(by: chrono::TimeDelta) -> String {
+    shared::domain::time::Time::from(shared::clock::SystemClock.now() - by).to_string()
+}
+
+/// A play that qualifies, with some fields changed.
+pub(crate) fn event(id: &str, patch: &Value) -> Value {
+    let mut event = json!({
+        "id": id, "type": "play", "trackId": "song", "sessionId": "s1", "timestamp": now(), "source": "search",
+        "duration": 30,
+    });
+    for (field, value) in patch.as_object().unwrap() {
+        event[field] = value.clone();
+    }
+    event
+}

@@ -1,0 +1,113 @@
+//! The contract: `infra/openapi.yaml`, the template's routes and what the functions answer say the same.
+
+use std::collections::BTreeSet;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::app::{Answer, App, event};
+use crate::tidy::read;
+
+fn contract() -> Value {
+    serde_yaml_ng::from_str(&read("infra/openapi.yaml")).unwrap()
+}
+
+/// `METHOD /path` of every operation, with its id.
+fn operations(contract: &Value) -> BTreeSet<(String, String)> {
+    let mut operations = BTreeSet::new();
+    for (path, item) in contract["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters") {
+            let id = operation["operationId"].as_str().unwrap().to_owned();
+            operations.insert((format!("{} {path}", method.to_uppercase()), id));
+        }
+    }
+    operations
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_is_in_the_contract_and_the_other_way_round() {
+    let app = App::start().await;
+    let template = app.cloud.template();
+    let routes: BTreeSet<(String, String)> = template
+        .api
+        .as_ref()
+        .unwrap()
+        .routes
+        .iter()
+        .map(|route| (route.target.key(), template.functions[&route.function].crate_name.clone()))
+        .collect();
+    assert_eq!(operations(&contract()), routes);
+    app.finish().await;
+}
+
+/// Asserts that the contract foresees an answer: its status, its content type and its body.
+#[track_caller]
+fn assert_foreseen(contract: &Value, method: &Method, path: &str, answer: &Answer) {
+    let operation = &contract["paths"][path][method.as_str().to_lowercase()];
+    let mut foreseen = &operation["responses"][answer.status.as_str()];
+    if let Some(reference) = foreseen["$ref"].as_str() {
+        foreseen = contract.pointer(reference.trim_start_matches('#')).unwrap();
+    }
+    assert!(foreseen.is_object(), "{method} {path} does not foresee {answer:?}");
+    let Some(content) = foreseen["content"].as_object() else {
+        assert!(answer.body.as_str().is_some_and(str::is_empty), "{answer:?}");
+        return;
+    };
+    let schema = &content[answer.header("content-type")]["schema"];
+    // The schemas refer to each other from the root, so the root is the schema, with this one on top.
+    let mut root = contract.clone();
+    root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    root["$ref"] = schema["$ref"].clone();
+    let validator = jsonschema::validator_for(&root).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&answer.body).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{method} {path} answered {}: {errors:?}", answer.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_answer_as_the_contract_says() {
+    let app = App::start().await;
+    let contract = contract();
+    let (key, artist, student) = (app.cloud.write_key().to_owned(), app.token("artist"), app.token("student"));
+    let json_type = ("content-type", "application/json");
+    let (events, track) = ("/api/stats/events", "/api/tracks/{trackId}");
+
+    let good = json!([event("e", &json!({})), event("f", &json!({"type": "nothing"})), 7]).to_string();
+    for (headers, body) in [
+        (vec![json_type, ("x-write-key", key.as_str())], good.as_str()),
+        (vec![json_type, ("x-write-key", "unknown")], good.as_str()),
+        (vec![("content-type", "image/png"), ("x-write-key", key.as_str())], good.as_str()),
+        (vec![json_type, ("x-write-key", key.as_str())], "{"),
+        (vec![json_type, ("x-write-key", key.as_str())], "[]"),
+    ] {
+        let answer = app.send(Method::POST, events, &headers, body.to_owned()).await;
+        assert_foreseen(&contract, &Method::POST, events, &answer);
+    }
+
+    let good = json!({"title": "Song", "durationSeconds": 60}).to_string();
+    for (token, if_match, body) in [
+        (&artist, None, good.as_str()),
+        (&artist, None, good.as_str()),
+        (&artist, Some("\"other\""), good.as_str()),
+        (&student, None, good.as_str()),
+        (&artist, None, "{}"),
+        (&artist, None, "{"),
+    ] {
+        let mut headers = vec![json_type, ("authorization", token.as_str())];
+        headers.extend(if_match.map(|tag| ("if-match", tag)));
+        let answer = app.send(Method::PUT, "/api/tracks/song", &headers, body.to_owned()).await;
+        assert_foreseen(&contract, &Method::PUT, track, &answer);
+    }
+
+    app.settled().await;
+    let read = app.get_track("song").await;
+    assert_foreseen(&contract, &Method::GET, track, &read);
+    let unchanged = app.send(Method::GET, "/api/tracks/song", &[("if-none-match", read.header("etag"))], "").await;
+    assert_eq!(unchanged.status, 304);
+    assert_foreseen(&contract, &Method::GET, track, &unchanged);
+    app.post(&json!([event("g", &json!({"trackId": "undescribed"}))])).await;
+    app.settled().await;
+    for id in ["undescribed", "unknown", "a%20b"] {
+        assert_foreseen(&contract, &Method::GET, track, &app.get_track(id).await);
+    }
+    app.finish().await;
+}

@@ -1,0 +1,194 @@
+//! Rules of the repository that no compiler checks.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// A file of the workspace.
+pub(crate) fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Every file below a folder whose name ends so, by its path in the workspace.
+fn files(folder: &str, ending: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.to_str().unwrap().ends_with(ending) {
+                found.push(path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "nothing in {folder}");
+    found
+}
+
+/// The source of a file without its tests, which stand at its end.
+fn production(path: &str) -> String {
+    let source = read(path);
+    source.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned()
+}
+
+fn functions() -> BTreeSet<String> {
+    std::fs::read_dir(root().join("functions"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+/// The template as YAML, with the short forms of intrinsics as tagged values.
+fn template() -> serde_yaml_ng::Value {
+    serde_yaml_ng::from_str(&read("template.yaml")).unwrap()
+}
+
+fn pascal(name: &str) -> String {
+    name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect()
+}
+
+#[test]
+fn every_function_is_in_the_template_in_the_registry_and_has_an_example() {
+    let template = template();
+    let registry: BTreeSet<String> = local::functions::all().iter().map(|function| function.name.to_owned()).collect();
+    assert_eq!(functions(), registry, "infra/local/src/functions.rs lists every crate under functions/");
+    for name in functions() {
+        let block = &template["Resources"][format!("{}Function", pascal(&name))];
+        assert_eq!(block["Properties"]["CodeUri"], format!("target/lambda/{name}/"), "template.yaml: {name}");
+        let main = read(&format!("functions/{name}/src/main.rs"));
+        assert!(main.contains(&format!("shared::boot::run({}::FUNCTION)", name.replace('-', "_"))), "{name}: {main}");
+        for example in files(&format!("functions/{name}/events"), ".json") {
+            serde_json::from_str::<Value>(&read(&example)).unwrap_or_else(|error| panic!("{example}: {error}"));
+        }
+    }
+}
+
+#[test]
+fn every_route_has_the_authorizer_that_its_function_asks_for() {
+    let template = template();
+    for name in functions() {
+        let source = read(&format!("functions/{name}/src/lib.rs"));
+        let Some(access) = source.split("Access::").nth(1).map(|rest| rest.split(',').next().unwrap()) else { continue };
+        let expected = match access {
+            "Public" => None,
+            "WriteKey" => Some("CallerAuthorizer"),
+            "SignedIn" => Some("TokenAuthorizer"),
+            _ => panic!("{name}: Access::{access}"),
+        };
+        let events = &template["Resources"][format!("{}Function", pascal(&name))]["Properties"]["Events"];
+        for (_, event) in events.as_mapping().unwrap() {
+            let authorizer = event["Properties"].get("Auth").map(|auth| auth["Authorizer"].as_str().unwrap());
+            assert_eq!(authorizer, expected, "{name} asks for Access::{access}");
+        }
+    }
+}
+
+/// Every resource and action of every policy, wherever it is.
+fn grants(value: &serde_yaml_ng::Value, found: &mut Vec<String>) {
+    match value {
+        serde_yaml_ng::Value::Mapping(mapping) => {
+            for (name, value) in mapping {
+                if matches!(name.as_str(), Some("Action" | "Resource")) {
+                    match value {
+                        serde_yaml_ng::Value::Sequence(all) => {
+                            found.extend(all.iter().map(|one| serde_yaml_ng::to_string(one).unwrap()));
+                        }
+                        one => found.push(serde_yaml_ng::to_string(one).unwrap()),
+                    }
+                }
+                grants(value, found);
+            }
+        }
+        serde_yaml_ng::Value::Sequence(all) => all.iter().for_each(|value| grants(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn no_policy_grants_everything() {
+    let mut found = Vec::new();
+    grants(&template(), &mut found);
+    assert!(found.len() > 10, "{found:?}");
+    for grant in found {
+        let grant = grant.trim();
+        // The one wildcard that is narrow: the labels of the streams of one table, for ListStreams.
+        let narrow = grant.ends_with("${EventsTable.Arn}/stream/*") || grant.ends_with("${EventsTable.Arn}/stream/*'");
+        assert!(!grant.contains('*') || narrow, "a policy grants {grant}");
+    }
+}
+
+#[test]
+fn every_queue_of_failures_and_every_stream_reader_has_an_alarm() {
+    let text = read("template.yaml");
+    let template = template();
+    for (name, resource) in template["Resources"].as_mapping().unwrap() {
+        let name = name.as_str().unwrap();
+        if resource["Type"] == "AWS::SQS::Queue" && name.contains("Failures") {
+            assert!(text.contains(&format!("Name: QueueName, Value: !GetAtt {name}.QueueName")), "no alarm on {name}");
+        }
+        if text.contains("StartingPosition") && name == "CounterUpdaterFunction" {
+            assert!(text.contains(&format!("Name: FunctionName, Value: !Ref {name}")), "no alarm on {name}");
+        }
+    }
+}
+
+#[test]
+fn only_the_store_knows_keys() {
+    for path in files("shared/src", ".rs").into_iter().chain(files("functions", ".rs")) {
+        if path.starts_with("shared/src/store/") {
+            continue;
+        }
+        let source = production(&path);
+        for key in ["TRACK#", "ACTOR#", "LIKE#", "SAVE#", "B#", "\"pk\"", "\"sk\"", "aws_sdk_dynamodb::types"] {
+            assert!(!source.contains(key), "{path} knows {key}");
+        }
+    }
+}
+
+#[test]
+fn the_domain_stands_alone_and_no_function_knows_another() {
+    for path in files("shared/src/domain", ".rs") {
+        let source = production(&path);
+        for word in ["crate::store", "crate::http", "crate::stream", "crate::boot", "crate::clock", "aws_", "async ", "tokio", "std::env"] {
+            assert!(!source.contains(word), "{path} uses {word}");
+        }
+    }
+    for path in files("shared/src/store", ".rs") {
+        let source = production(&path);
+        for word in ["crate::http", "crate::stream", "crate::batch", "crate::boot", "crate::messaging"] {
+            assert!(!source.contains(word), "{path} uses {word}, which stands below it");
+        }
+    }
+    for name in functions() {
+        let manifest = read(&format!("functions/{name}/Cargo.toml"));
+        for other in functions().iter().filter(|other| **other != name) {
+            assert!(!manifest.contains(&format!("\n{other}")), "{name} depends on {other}");
+        }
+        for path in files(&format!("functions/{name}"), ".toml") {
+            let manifest = read(&path);
+            assert!(!manifest.contains("version = \"") && !manifest.contains("= \"0"), "{path} has a version of its own");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_discarded_or_left_for_later() {
+    let sources = ["shared/src", "functions", "infra/local/src", "tests"].map(|folder| files(folder, ".rs"));
+    for path in sources.into_iter().flatten().filter(|path| !path.ends_with("/tidy.rs")) {
+        for (number, line) in read(&path).lines().enumerate() {
+            let place = format!("{path}:{}: {line}", number + 1);
+            assert!(!(line.contains("let _") && line.contains(".await")), "an answer is discarded in {place}");
+            for word in ["TODO", "FIXME", "todo!(", "unimplemented!(", "#[ignore"] {
+                assert!(!line.contains(word), "{word} in {place}");
+            }
+        }
+    }
+}
