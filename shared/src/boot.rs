@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
@@ -16,6 +16,10 @@ use crate::config::Environment;
 use crate::function::{Function, Invocation};
 use crate::ids::{self, Ids};
 use crate::obs::{self, metrics::Sink};
+
+/// The longest that any function runs
+/// ([Lambda quotas](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)).
+const LONGEST: Duration = Duration::from_secs(900);
 
 /// What surrounds a function: its environment, AWS, the time and fresh ids.
 #[derive(Clone)]
@@ -89,7 +93,7 @@ fn serve(function: Function) -> Result<(), lambda_runtime::Error> {
         let started = started.as_ref();
         lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| async move {
             let invocation = Invocation {
-                deadline: Instant::now() + event.context.deadline().duration_since(system_time()).unwrap_or_default(),
+                deadline: Instant::now() + remaining(event.context.deadline()),
                 request_id: event.context.request_id,
             };
             let answer = started.invoke(event.payload.get(), &invocation).await?;
@@ -99,7 +103,16 @@ fn serve(function: Function) -> Result<(), lambda_runtime::Error> {
     })
 }
 
+/// How long is left until a deadline. `cargo lambda watch` counts its deadlines from the invocation on, not from 1970.
+fn remaining(deadline: SystemTime) -> Duration {
+    deadline
+        .duration_since(system_time())
+        .or_else(|_| deadline.duration_since(SystemTime::UNIX_EPOCH))
+        .unwrap_or_default()
+        .min(LONGEST)
+}
+
 #[allow(clippy::disallowed_methods, reason = "the platform gives its deadline in the system's time")]
-fn system_time() -> std::time::SystemTime {
-    std::time::SystemTime::now()
+fn system_time() -> SystemTime {
+    SystemTime::now()
 }

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use local::LocalCloud;
+use local::cloud::LocalCloud;
 use local::cloud::Options;
 use serde_json::{Value, json};
 use shared::clock::Clock;
@@ -73,7 +73,13 @@ impl App {
         format!("Bearer {}", jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap())
     }
 
-    pub(crate) async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.cloud.api_url()));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -135,9 +141,9 @@ impl App {
         let failures = self.cloud.queue("CounterFailuresQueue").unwrap();
         let request = json!({"QueueUrl": format!("{}/000000000000/{failures}", self.cloud.sqs_url()),
             "AttributeNames": ["ApproximateNumberOfMessages"]});
-        let answer =
-            self.cloud.queues().call("GetQueueAttributes", &request.to_string(), &local::wire::ClientOptions::default());
-        let answer: Value = serde_json::from_str(&answer.await.body).unwrap();
+        let anybody = local::wire::ClientOptions::default();
+        let answer = self.cloud.queues().call("GetQueueAttributes", &request.to_string(), &anybody).await;
+        let answer: Value = serde_json::from_str(&answer.body).unwrap();
         assert_eq!(answer["Attributes"]["ApproximateNumberOfMessages"], "0", "something was given up on: {answer}");
         self.finished = true;
     }

@@ -29,7 +29,10 @@ async fn events_become_counters_and_the_same_events_change_nothing() {
     let answer = app.post(&events).await;
     assert_eq!((answer.status.as_u16(), &answer.body["accepted"]), (200, &json!(8)), "{answer:?}");
     let rejected = &answer.body["rejected"][0];
-    assert_eq!((&rejected["index"], &rejected["id"], &rejected["field"]), (&json!(4), &json!("like again"), &json!("id")));
+    assert_eq!(
+        (&rejected["index"], &rejected["id"], &rejected["field"]),
+        (&json!(4), &json!("like again"), &json!("id"))
+    );
     assert!(answer.body["serverTime"].as_str().unwrap().ends_with('Z'));
 
     let expected = json!({
@@ -83,7 +86,8 @@ async fn crawlers_are_dropped_unless_they_sign_in() {
     let body = json!([event("e", &json!({})), event("f", &json!({}))]).to_string();
     let json = ("content-type", "application/json");
     let key = app.cloud.write_key().to_owned();
-    let answer = app.send(Method::POST, "/api/stats/events", &[json, crawler, ("x-write-key", &key)], body.clone()).await;
+    let answer =
+        app.send(Method::POST, "/api/stats/events", &[json, crawler, ("x-write-key", &key)], body.clone()).await;
     assert_eq!((&answer.body["accepted"], &answer.body["dropped"]), (&json!(0), &json!(2)), "{answer:?}");
     assert_eq!(app.items("EventsTable"), 0);
     let token = app.token("student");
@@ -189,7 +193,8 @@ async fn a_table_that_takes_nothing_hands_every_event_back() {
         }));
     })
     .await;
-    let answer = app.post(&json!([event("e", &json!({})), event("f", &json!({"type": "like", "action": "like"}))])).await;
+    let answer =
+        app.post(&json!([event("e", &json!({})), event("f", &json!({"type": "like", "action": "like"}))])).await;
     assert_eq!((answer.status.as_u16(), &answer.body["accepted"]), (207, &json!(0)), "{answer:?}");
     let rejected = answer.body["rejected"].as_array().unwrap();
     assert_eq!(rejected.iter().map(|r| r["reason"].as_str().unwrap()).collect::<Vec<_>>(), ["retry", "retry"]);

@@ -79,7 +79,9 @@ async fn events_that_are_wrong_are_rejected_one_by_one() {
     let events: Vec<&Value> = wrong.iter().map(|(event, _)| event).collect();
     let answer = app.post(&json!(events)).await;
     assert_eq!((answer.status.as_u16(), &answer.body["accepted"]), (200, &json!(0)), "{answer:?}");
-    for (index, (rejected, (event, field))) in answer.body["rejected"].as_array().unwrap().iter().zip(&wrong).enumerate() {
+    for (index, (rejected, (event, field))) in
+        answer.body["rejected"].as_array().unwrap().iter().zip(&wrong).enumerate()
+    {
         assert_eq!((&rejected["index"], &rejected["field"]), (&json!(index), &json!(field)), "{event:.200} {rejected}");
     }
     nothing_was_written(&app).await;
@@ -114,7 +116,9 @@ async fn callers_nobody_knows() {
     let key = app.cloud.write_key().to_owned();
     let both = [json, ("authorization", forged.as_str()), ("x-write-key", key.as_str())];
     app.send(Method::POST, "/api/stats/events", &both, body.clone()).await.is_problem(401);
-    app.send(Method::POST, "/api/stats/events", &[json, ("x-write-key", "revoked")], body.clone()).await.is_problem(401);
+    app.send(Method::POST, "/api/stats/events", &[json, ("x-write-key", "revoked")], body.clone())
+        .await
+        .is_problem(401);
     app.send(Method::POST, "/api/stats/events?writeKey=", &[json], body.clone()).await.is_problem(401);
     app.send(Method::POST, "/api/stats/events", &[json], body).await.is_problem(401);
     // A write key is for events alone, and the gateway itself asks for a token where one is needed.
@@ -146,7 +150,9 @@ async fn tracks_that_are_wrong_or_somebody_else_s() {
     app.put_track("artist", "a%20b", &[], &good).await.is_problem(422);
     app.put_track("artist", &"x".repeat(65), &[], &good).await.is_problem(422);
     app.put_track("artist", "song", &[], &json!({"title": "x".repeat(20_000)})).await.is_problem(413);
-    app.put_track("artist", "song", &[], &json!({"title": "Song", "durationSeconds": 60, "artistId": "bob"})).await.is_problem(403);
+    app.put_track("artist", "song", &[], &json!({"title": "Song", "durationSeconds": 60, "artistId": "bob"}))
+        .await
+        .is_problem(403);
     for role in ["seller", "teacher", "student"] {
         app.put_track(role, "song", &[], &good).await.is_problem(403);
     }
@@ -166,11 +172,15 @@ async fn tracks_that_are_wrong_or_somebody_else_s() {
 #[tokio::test(flavor = "multi_thread")]
 async fn versions_of_a_track() {
     let app = App::start().await;
-    let song = |title: &str| json!({"title": title, "durationSeconds": 60.5, "releasedAt": "2026-01-31T10:00:00+01:00"});
+    let song =
+        |title: &str| json!({"title": title, "durationSeconds": 60.5, "releasedAt": "2026-01-31T10:00:00+01:00"});
     app.put_track("artist", "song", &[("if-match", "*")], &song("a")).await.is_problem(412);
     let first = app.put_track("artist", "song", &[("if-none-match", "*")], &song("a")).await;
     assert_eq!(first.status, 201, "{first:?}");
-    assert_eq!((&first.body["durationSeconds"], &first.body["releasedAt"]), (&json!(60.5), &json!("2026-01-31T09:00:00.000Z")));
+    assert_eq!(
+        (&first.body["durationSeconds"], &first.body["releasedAt"]),
+        (&json!(60.5), &json!("2026-01-31T09:00:00.000Z"))
+    );
     app.put_track("artist", "song", &[("if-none-match", "*")], &song("b")).await.is_problem(412);
     let second = app.put_track("artist", "song", &[("if-match", first.header("etag"))], &song("b")).await;
     assert_eq!(second.status, 200, "{second:?}");

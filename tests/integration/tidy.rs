@@ -76,7 +76,9 @@ fn every_route_has_the_authorizer_that_its_function_asks_for() {
     let template = template();
     for name in functions() {
         let source = read(&format!("functions/{name}/src/lib.rs"));
-        let Some(access) = source.split("Access::").nth(1).map(|rest| rest.split(',').next().unwrap()) else { continue };
+        let Some(access) = source.split("Access::").nth(1).map(|rest| rest.split(',').next().unwrap()) else {
+            continue;
+        };
         let expected = match access {
             "Public" => None,
             "WriteKey" => Some("CallerAuthorizer"),
@@ -157,7 +159,17 @@ fn only_the_store_knows_keys() {
 fn the_domain_stands_alone_and_no_function_knows_another() {
     for path in files("shared/src/domain", ".rs") {
         let source = production(&path);
-        for word in ["crate::store", "crate::http", "crate::stream", "crate::boot", "crate::clock", "aws_", "async ", "tokio", "std::env"] {
+        for word in [
+            "crate::store",
+            "crate::http",
+            "crate::stream",
+            "crate::boot",
+            "crate::clock",
+            "aws_",
+            "async ",
+            "tokio",
+            "std::env",
+        ] {
             assert!(!source.contains(word), "{path} uses {word}");
         }
     }
@@ -174,7 +186,10 @@ fn the_domain_stands_alone_and_no_function_knows_another() {
         }
         for path in files(&format!("functions/{name}"), ".toml") {
             let manifest = read(&path);
-            assert!(!manifest.contains("version = \"") && !manifest.contains("= \"0"), "{path} has a version of its own");
+            assert!(
+                !manifest.contains("version = \"") && !manifest.contains("= \"0"),
+                "{path} has a version of its own"
+            );
         }
     }
 }

@@ -33,7 +33,8 @@ impl Key {
     fn rsa(id: &'static str) -> Self {
         let pair = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
         let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().unwrap();
-        Self { id, algorithm: Algorithm::RS256, signs: EncodingKey::from_rsa_der(der.as_ref()) }
+        // What signs wants the key alone (PKCS #1), which PKCS #8 has behind a header of 26 bytes.
+        Self { id, algorithm: Algorithm::RS256, signs: EncodingKey::from_rsa_der(&der.as_ref()[26..]) }
     }
 
     fn public(&self) -> Jwk {
@@ -44,7 +45,8 @@ impl Key {
 
     fn token(&self, patch: &Value) -> String {
         let now = SystemClock.now().timestamp();
-        let mut claims = json!({"sub": "ann", "role": "artist", "exp": now + 600, "iss": "https://id.example", "aud": "tally"});
+        let mut claims =
+            json!({"sub": "ann", "role": "artist", "exp": now + 600, "iss": "https://id.example", "aud": "tally"});
         for (claim, value) in patch.as_object().unwrap() {
             claims[claim] = value.clone();
         }
@@ -84,7 +86,8 @@ impl Provider {
 
 async fn status(app: &App, token: &str) -> u16 {
     let headers = [("content-type", "application/json"), ("authorization", token)];
-    let answer = app.send(Method::POST, "/api/stats/events", &headers, json!([event("e", &json!({}))]).to_string()).await;
+    let answer =
+        app.send(Method::POST, "/api/stats/events", &headers, json!([event("e", &json!({}))]).to_string()).await;
     if answer.status != 200 {
         answer.is_problem(401);
     }

@@ -147,8 +147,13 @@ fn steps() -> impl Strategy<Value = Step> {
 /// Steps that all meet in one bucket, whose value and whose facts come and go and come back.
 fn meeting() -> impl Strategy<Value = Step> {
     let download = || Sent { name: 0, track: 0, at: (0, 0), session: 0, what: What::Download };
-    let like = (0..4_u8, any::<bool>())
-        .prop_map(|(second, on)| Sent { name: 0, track: 0, at: (0, second), session: 0, what: What::Like(on) });
+    let like = (0..4_u8, any::<bool>()).prop_map(|(second, on)| Sent {
+        name: 0,
+        track: 0,
+        at: (0, second),
+        session: 0,
+        what: What::Like(on),
+    });
     prop_oneof![
         3 => any::<bool>().prop_map(move |again| Step::Erase { sent: download(), again }),
         1 => Just(Step::Send(vec![download()])),
@@ -160,6 +165,10 @@ fn meeting() -> impl Strategy<Value = Step> {
 pub(crate) fn plans() -> impl Strategy<Value = Plan> {
     let anything = (vec(vec(steps(), 1..5), 1..4), prop_oneof![Just(0_u8), Just(5), Just(20)]);
     let meeting = (vec(vec(meeting(), 1..4), 1..3), Just(0_u8));
-    (prop_oneof![anything, meeting], any::<u64>(), 2..25_u8)
-        .prop_map(|((clients, faults), seed, switches)| Plan { clients, seed, faults, switches })
+    (prop_oneof![anything, meeting], any::<u64>(), 2..25_u8).prop_map(|((clients, faults), seed, switches)| Plan {
+        clients,
+        seed,
+        faults,
+        switches,
+    })
 }

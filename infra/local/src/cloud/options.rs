@@ -1,0 +1,88 @@
+//! What a local cloud is started with.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use shared::clock::Clock;
+use shared::function::Function;
+use shared::ids::Ids;
+use shared::obs::metrics::{Nowhere, Sink};
+
+use crate::capacity::Meter;
+use crate::wire::Faults;
+
+/// Where the template is.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// In a file.
+    File(PathBuf),
+    /// Here.
+    Text(String),
+}
+
+/// How functions run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Functions {
+    /// In this process.
+    #[default]
+    InProcess,
+    /// In `cargo lambda watch`, whose invocation API has this URL.
+    CargoLambda(String),
+}
+
+/// What a local cloud is started with.
+#[derive(Clone)]
+pub struct Options {
+    /// The template.
+    pub template: Source,
+    /// The functions that the template deploys.
+    pub functions: Vec<Function>,
+    /// Values of the template's parameters, by name.
+    pub parameters: BTreeMap<String, String>,
+    /// The folder that keeps the state; none keeps nothing.
+    pub state: Option<PathBuf>,
+    /// Whether the folder is emptied first.
+    pub fresh: bool,
+    /// The API's port; 0 for any free one.
+    pub port: u16,
+    /// How functions run.
+    pub running: Functions,
+    /// The time, for the functions and the gateway.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh ids, for the functions and the gateway.
+    pub ids: Arc<dyn Ids>,
+    /// Where the functions' metrics go.
+    pub metrics: Arc<dyn Sink>,
+    /// What goes wrong between functions and services.
+    pub faults: Option<Arc<dyn Faults>>,
+    /// What adds up the units that functions use.
+    pub meter: Option<Arc<Meter>>,
+}
+
+impl Options {
+    /// A cloud in memory, on free ports, with functions in this process.
+    #[must_use]
+    pub fn new(template: Source, functions: Vec<Function>) -> Self {
+        Self {
+            template,
+            functions,
+            parameters: BTreeMap::new(),
+            state: None,
+            fresh: false,
+            port: 0,
+            running: Functions::InProcess,
+            clock: shared::clock::system(),
+            ids: shared::ids::random(),
+            metrics: Arc::new(Nowhere),
+            faults: None,
+            meter: None,
+        }
+    }
+
+    /// The cloud of this workspace, in memory, on free ports, with functions in this process.
+    #[must_use]
+    pub fn of_workspace() -> Self {
+        Self::new(Source::Text(crate::functions::TEMPLATE.to_owned()), crate::functions::all())
+    }
+}

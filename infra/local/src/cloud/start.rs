@@ -1,0 +1,250 @@
+//! Starting a local cloud, step by step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use shared::boot::Boot;
+use shared::config::Environment;
+use shared::function::Function;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::state::State;
+use super::sweep::sweep;
+use super::{Functions, LocalCloud, Options, Source, Summary};
+use crate::dynamodb::Database;
+use crate::endpoint;
+use crate::gateway::{self, Gateway};
+use crate::mapping::{Mappings, Sources};
+use crate::runtime::{BUILDING, CargoLambda, Deployment, FunctionConfig, InProcess, Invoker};
+use crate::schedule::{Firing, Schedules};
+use crate::sqs::Queues;
+use crate::template::{self, Surroundings, Template};
+use crate::tokens::{self, Claims, Secrets};
+use crate::wire::{ClientOptions, REGION, Services};
+
+/// The name of the stack.
+const STACK: &str = "tally";
+
+pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
+    let text = match &options.template {
+        Source::Text(text) => text.clone(),
+        Source::File(path) => {
+            std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?
+        }
+    };
+    let state = options.state.as_deref().map(|folder| State::take(folder, options.fresh)).transpose()?;
+    let secrets = state.as_ref().map_or_else(|| Ok(Secrets::fresh()), State::secrets)?;
+    let parameters = parameters(&text, &options.parameters, &secrets)?;
+
+    let api_listener = listen(options.port).await?;
+    let api_port = api_listener.local_addr()?.port();
+    let dynamodb_listener = listen_near(options.port, 1).await?;
+    let sqs_listener = listen_near(options.port, 2).await?;
+    let (api_url, dynamodb_url, sqs_url) = (url(&api_listener)?, url(&dynamodb_listener)?, url(&sqs_listener)?);
+
+    let surroundings =
+        Surroundings { stack: STACK.to_owned(), sqs_url: sqs_url.clone(), parameters: parameters.clone() };
+    let template = template::read_template(&text, &surroundings)?;
+    let crates = registered(&template, &options.functions)?;
+
+    let database = match &state {
+        Some(state) => Database::open(&state.database())?,
+        None => Database::memory()?,
+    };
+    database.create_tables(&template.tables)?;
+    let (clock, ids) = (Arc::clone(&options.clock), Arc::clone(&options.ids));
+    let queues = match &state {
+        Some(state) => Queues::open(&state.queues(), &template.queues, &sqs_url, clock, ids)?,
+        None => Queues::memory(&template.queues, &sqs_url, clock, ids)?,
+    };
+    let services = Services { dynamodb: Some(database.clone()), sqs: Some(queues.clone()) };
+
+    let (functions, in_process): (Arc<dyn Invoker>, _) = match &options.running {
+        Functions::CargoLambda(url) => (Arc::new(CargoLambda::new(url, &template.functions)), None),
+        Functions::InProcess => {
+            let running = Arc::new(InProcess::start(deployments(&template, &crates, &services, &options))?);
+            (Arc::clone(&running) as Arc<dyn Invoker>, Some(running))
+        }
+    };
+
+    let claims = Claims {
+        secret: parameters.get("JwtSecret").cloned().unwrap_or(secrets.jwt_secret),
+        issuer: parameters.get("JwtIssuer").filter(|issuer| !issuer.is_empty()).cloned(),
+        audience: parameters.get("JwtAudience").filter(|audience| !audience.is_empty()).cloned(),
+    };
+    let write_key = match parameters.get("WriteKeys").and_then(|keys| keys.split(',').next()) {
+        Some(key) => key.trim().to_owned(),
+        None => secrets.write_key,
+    };
+    let tokens = tokens::of_every_role(&claims, options.clock.now())?;
+    let summary = Summary { api_url, dynamodb_url, sqs_url, write_key, tokens };
+
+    let stopping = watch::Sender::new(false);
+    let mut tasks = JoinSet::new();
+    let gateway = Gateway::new(
+        template.api.clone().unwrap_or_default(),
+        Arc::clone(&functions),
+        Arc::clone(&options.clock),
+        Arc::clone(&options.ids),
+        api_port,
+    );
+    let gateway = if in_process.is_some() { gateway } else { gateway.with_patience(BUILDING) };
+    spawn(&mut tasks, "the API", gateway::serve(gateway, api_listener, stopped(&stopping)));
+
+    for (what, services, listener) in [
+        ("DynamoDB", Services { sqs: None, ..services.clone() }, dynamodb_listener),
+        ("SQS", Services { dynamodb: None, ..services }, sqs_listener),
+    ] {
+        spawn(&mut tasks, what, endpoint::serve(services, listener, stopped(&stopping)));
+    }
+    tasks.spawn(sweep(database.clone(), Arc::clone(&options.clock), stopped(&stopping)));
+    let sources = Sources {
+        database: database.clone(),
+        queues: queues.clone(),
+        invoker: Arc::clone(&functions),
+        // Stream records are stamped with the machine's time, so their age is judged by it.
+        clock: shared::clock::system(),
+        ids: Arc::clone(&options.ids),
+    };
+    let firing =
+        Firing { invoker: Arc::clone(&functions), clock: Arc::clone(&options.clock), ids: Arc::clone(&options.ids) };
+    let schedules = Schedules::start(firing, template.schedules.clone())?;
+    let mappings = Mappings::start(&sources, template.stream_mappings.clone(), template.queue_mappings.clone())?;
+
+    if let Some(state) = &state {
+        state.leave_summary(&summary)?;
+    }
+    let jwt_secret = claims.secret;
+    Ok(LocalCloud {
+        summary,
+        template,
+        jwt_secret,
+        database,
+        queues,
+        functions,
+        in_process,
+        mappings,
+        schedules,
+        stopping,
+        tasks,
+        state,
+    })
+}
+
+/// The values of parameters that are given, and the secrets where the template asks for them.
+fn parameters(
+    text: &str,
+    given: &BTreeMap<String, String>,
+    secrets: &Secrets,
+) -> anyhow::Result<BTreeMap<String, String>> {
+    let declared = template::parameter_names(text)?;
+    let mut parameters = given.clone();
+    for (name, value) in [("JwtSecret", &secrets.jwt_secret), ("WriteKeys", &secrets.write_key)] {
+        if declared.iter().any(|declared| declared == name) {
+            parameters.entry(name.to_owned()).or_insert_with(|| value.clone());
+        }
+    }
+    Ok(parameters)
+}
+
+/// The functions of the template, each with the crate of its name; none may be missing on either side.
+fn registered(template: &Template, functions: &[Function]) -> anyhow::Result<BTreeMap<String, Function>> {
+    let mut registered = BTreeMap::new();
+    for (id, config) in &template.functions {
+        let Some(function) = functions.iter().find(|function| function.name == config.crate_name) else {
+            anyhow::bail!("Resources.{id}.Properties.CodeUri: there is no function {:?}", config.crate_name);
+        };
+        registered.insert(id.clone(), *function);
+    }
+    let used: BTreeSet<&str> = template.functions.values().map(|config| config.crate_name.as_str()).collect();
+    if let Some(missing) = functions.iter().find(|function| !used.contains(function.name)) {
+        anyhow::bail!("Resources: the function {:?} is missing", missing.name);
+    }
+    Ok(registered)
+}
+
+fn deployments(
+    template: &Template,
+    crates: &BTreeMap<String, Function>,
+    services: &Services,
+    options: &Options,
+) -> BTreeMap<String, Deployment> {
+    let configs = template.functions.iter();
+    configs
+        .filter_map(|(id, config)| Some((id, config, *crates.get(id)?)))
+        .map(|(id, config, function)| {
+            let client = ClientOptions {
+                function: id.clone(),
+                policy: Some(Arc::new(config.policy.clone())),
+                meter: options.meter.clone(),
+                faults: options.faults.clone(),
+            };
+            let boot = Boot {
+                environment: environment(config),
+                aws: services.sdk_config(client),
+                clock: Arc::clone(&options.clock),
+                ids: Arc::clone(&options.ids),
+                metrics: Arc::new(shared::obs::metrics::Nowhere),
+            };
+            (id.clone(), Deployment { function, boot, timeout: config.timeout })
+        })
+        .collect()
+}
+
+/// The variables of the template, and those that Lambda sets.
+fn environment(config: &FunctionConfig) -> Environment {
+    let own = config.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let memory = config.memory.to_string();
+    let of_lambda = [
+        ("AWS_REGION", REGION),
+        ("AWS_DEFAULT_REGION", REGION),
+        ("AWS_LAMBDA_FUNCTION_NAME", config.name.as_str()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory.as_str()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+    ];
+    own.chain(of_lambda.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
+}
+
+async fn listen(port: u16) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    listener
+        .with_context(|| format!("port {port} cannot be had; take another with --port, or any free one with --port 0"))
+}
+
+/// A listener a few ports above the API's, where clients find it again; any free one if that is taken.
+async fn listen_near(port: u16, above: u16) -> anyhow::Result<TcpListener> {
+    let near = port.checked_add(above).filter(|_| port != 0).unwrap_or(0);
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, near)).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => listen(0).await,
+    }
+}
+
+fn url(listener: &TcpListener) -> anyhow::Result<String> {
+    Ok(format!("http://{}", listener.local_addr()?))
+}
+
+/// Ends when the cloud is to stop, or is gone.
+fn stopped(stopping: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + 'static {
+    let mut stopping = stopping.subscribe();
+    async move {
+        // An error says that the cloud is gone, which is a stop as well.
+        drop(stopping.wait_for(|stopping| *stopping).await);
+    }
+}
+
+fn spawn<E: std::fmt::Display>(
+    tasks: &mut JoinSet<()>,
+    what: &'static str,
+    task: impl Future<Output = Result<(), E>> + Send + 'static,
+) {
+    tasks.spawn(async move {
+        if let Err(error) = task.await {
+            tracing::error!("{what} broke: {error}");
+        }
+    });
+}

@@ -1,0 +1,29 @@
+//! Expiry of items, as DynamoDB does it: some time after it is due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::clock::Clock;
+
+use crate::dynamodb::Database;
+
+/// How long expired items may stay.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Deletes what has expired, now and then, until the future ends.
+pub(super) async fn sweep(database: Database, clock: Arc<dyn Clock>, stopped: impl Future<Output = ()> + Send) {
+    let mut stopped = std::pin::pin!(stopped);
+    loop {
+        tokio::select! {
+            () = &mut stopped => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+        let (database, now) = (database.clone(), clock.now().timestamp());
+        match tokio::task::spawn_blocking(move || database.sweep_expired(now)).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(deleted)) => tracing::info!("{deleted} items expired"),
+            Ok(Err(error)) => tracing::warn!("expired items stay: {error}"),
+            Err(error) => tracing::warn!("expired items stay: {error}"),
+        }
+    }
+}

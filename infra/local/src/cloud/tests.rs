@@ -1,0 +1,260 @@
+use std::path::Path;
+use std::time::Instant;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+use shared::function::{Function, Invocation, InvocationError, Invoke};
+
+use super::*;
+use crate::testing::{function, start_of};
+
+const NOTES: &str = r#"
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  JwtSecret: { Type: String, NoEcho: true }
+Globals:
+  Function: { Runtime: provided.al2023, Handler: bootstrap }
+Resources:
+  Table:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{ AttributeName: pk, AttributeType: S }]
+      KeySchema: [{ AttributeName: pk, KeyType: HASH }]
+  Api: { Type: AWS::Serverless::HttpApi }
+  Notes:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: target/lambda/notes/
+      Environment: { Variables: { TABLE: !Ref Table, SECRET: !Ref JwtSecret } }
+      Policies: [{ Statement: { Effect: Allow, Action: [dynamodb:PutItem, dynamodb:GetItem], Resource: !GetAtt Table.Arn } }]
+      Events:
+        Any: { Type: HttpApi, Properties: { ApiId: !Ref Api, Method: ANY, Path: "/notes/{id}" } }
+"#;
+
+/// Keeps the bodies of PUT requests, and answers GET requests with them.
+struct Notes {
+    dynamodb: aws_sdk_dynamodb::Client,
+    table: String,
+}
+
+fn notes() -> Function {
+    function("notes", |boot| {
+        let mut reader = boot.environment.reader();
+        let table = reader.required("TABLE");
+        let config = reader.finish(Notes { dynamodb: boot.dynamodb(), table })?;
+        Ok(Box::new(config))
+    })
+}
+
+impl Invoke for Notes {
+    fn invoke<'a>(&'a self, payload: &'a str, _: &'a Invocation) -> BoxFuture<'a, Result<String, InvocationError>> {
+        async move {
+            let event: Value = serde_json::from_str(payload).unwrap();
+            let id = AttributeValue::S(event["pathParameters"]["id"].as_str().unwrap().to_owned());
+            let body = match event["requestContext"]["http"]["method"].as_str().unwrap() {
+                "PUT" => {
+                    let text = AttributeValue::S(event["body"].as_str().unwrap().to_owned());
+                    let put = self.dynamodb.put_item().table_name(&self.table).item("pk", id).item("text", text);
+                    put.send().await.unwrap();
+                    String::new()
+                }
+                "DELETE" => {
+                    let error = self.dynamodb.delete_item().table_name(&self.table).key("pk", id).send().await;
+                    error.unwrap_err().into_service_error().to_string()
+                }
+                _ => {
+                    let got = self.dynamodb.get_item().table_name(&self.table).key("pk", id).send().await.unwrap();
+                    got.item.map(|item| item["text"].as_s().unwrap().clone()).unwrap_or_default()
+                }
+            };
+            Ok(json!({"statusCode": 200, "body": body}).to_string())
+        }
+        .boxed()
+    }
+}
+
+fn options(state: Option<&Path>) -> Options {
+    let mut options = Options::new(Source::Text(NOTES.to_owned()), vec![notes()]);
+    options.state = state.map(Path::to_owned);
+    options
+}
+
+async fn send(cloud: &LocalCloud, method: &str, path: &str, body: &str) -> (StatusCode, String) {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<bytes::Bytes>>();
+    let request = Request::builder().method(method).uri(format!("{}{path}", cloud.api_url()));
+    let request = request.header("content-type", "text/plain").body(Full::from(body.to_owned())).unwrap();
+    let response = client.request(request).await.unwrap();
+    let status = response.status();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn a_cloud_serves_its_template_and_stops() {
+    let began = Instant::now();
+    let cloud = LocalCloud::start(options(None)).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert_eq!(send(&cloud, "PUT", "/notes/a", "hello").await, (StatusCode::OK, String::new()));
+    assert_eq!(send(&cloud, "GET", "/notes/a", "").await, (StatusCode::OK, "hello".to_owned()));
+    assert_eq!(send(&cloud, "GET", "/elsewhere", "").await.0, StatusCode::NOT_FOUND);
+    let denied = send(&cloud, "DELETE", "/notes/a", "").await.1;
+    assert!(denied.contains("AccessDenied"), "{denied}");
+    let other = LocalCloud::start(options(None)).await.unwrap();
+    assert_eq!(send(&other, "GET", "/notes/a", "").await.1, "");
+    assert_ne!(cloud.tokens()["admin"], other.tokens()["admin"]);
+    assert_eq!(cloud.table("Table"), Some("tally-Table"));
+    other.stop().await;
+    let url = cloud.api_url().to_owned();
+    cloud.stop().await;
+    let address = url.trim_start_matches("http://");
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn state_is_kept_until_it_is_to_be_fresh() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let cloud = LocalCloud::start(options(Some(&state))).await.unwrap();
+    send(&cloud, "PUT", "/notes/a", "kept").await;
+    let ready: Value = serde_json::from_slice(&std::fs::read(state.join("ready.json")).unwrap()).unwrap();
+    assert_eq!(ready["apiUrl"], cloud.api_url());
+    assert_eq!(ready["tokens"].as_object().unwrap().len(), 5);
+    let secret = cloud.jwt_secret().to_owned();
+
+    let second = LocalCloud::start(options(Some(&state))).await.err().unwrap().to_string();
+    assert!(second.starts_with("another local cloud uses"), "{second}");
+    cloud.stop().await;
+    assert!(!state.join("ready.json").exists());
+
+    let again = LocalCloud::start(options(Some(&state))).await.unwrap();
+    assert_eq!(send(&again, "GET", "/notes/a", "").await.1, "kept");
+    assert_eq!(again.jwt_secret(), secret);
+    again.stop().await;
+
+    std::fs::write(state.join("not-ours"), "").unwrap();
+    let fresh = LocalCloud::start(Options { fresh: true, ..options(Some(&state)) }).await.unwrap();
+    assert_eq!(send(&fresh, "GET", "/notes/a", "").await.1, "");
+    assert_ne!(fresh.jwt_secret(), secret);
+    fresh.stop().await;
+    assert!(state.join("not-ours").exists());
+}
+
+#[tokio::test]
+async fn functions_and_template_must_agree() {
+    let refused = |functions: Vec<Function>| async {
+        let options = Options::new(Source::Text(NOTES.to_owned()), functions);
+        LocalCloud::start(options).await.err().unwrap().to_string()
+    };
+    assert_eq!(refused(vec![]).await, "Resources.Notes.Properties.CodeUri: there is no function \"notes\"");
+    let stray = function("stray", start_of!(|payload, _invocation| Ok(payload.to_owned())));
+    assert_eq!(refused(vec![notes(), stray]).await, "Resources: the function \"stray\" is missing");
+    let wrong = Options { parameters: [("Nope".to_owned(), String::new())].into(), ..options(None) };
+    assert!(LocalCloud::start(wrong).await.err().unwrap().to_string().contains("\"Nope\" is given, but not declared"));
+}
+
+const MIRROR: &str = r#"
+Transform: AWS::Serverless-2016-10-31
+Globals:
+  Function: { Runtime: provided.al2023, Handler: bootstrap }
+Resources:
+  Source:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{ AttributeName: pk, AttributeType: S }]
+      KeySchema: [{ AttributeName: pk, KeyType: HASH }]
+      StreamSpecification: { StreamViewType: KEYS_ONLY }
+  Copies:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{ AttributeName: pk, AttributeType: S }]
+      KeySchema: [{ AttributeName: pk, KeyType: HASH }]
+  Failures: { Type: AWS::SQS::Queue }
+  Mirror:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: target/lambda/mirror/
+      Environment: { Variables: { TABLE: !Ref Copies } }
+      Policies: [{ Statement: { Effect: Allow, Action: dynamodb:PutItem, Resource: !GetAtt Copies.Arn } }]
+      Events:
+        Changes:
+          Type: DynamoDB
+          Properties:
+            Stream: !GetAtt Source.StreamArn
+            StartingPosition: TRIM_HORIZON
+            MaximumRetryAttempts: 0
+            BisectBatchOnFunctionError: true
+            DestinationConfig: { OnFailure: { Type: SQS, Destination: !GetAtt Failures.Arn } }
+        Daily:
+          Type: Schedule
+          Properties: { Schedule: rate(1 day), Name: daily, Input: '{"Records":[{"dynamodb":{"Keys":{"pk":{"S":"daily"}}}}]}' }
+"#;
+
+/// Writes the key of every record, except those that it panics at.
+struct Mirror {
+    dynamodb: aws_sdk_dynamodb::Client,
+    table: String,
+}
+
+fn mirror() -> Function {
+    function("mirror", |boot| {
+        let mut reader = boot.environment.reader();
+        let table = reader.required("TABLE");
+        let config = reader.finish(Mirror { dynamodb: boot.dynamodb(), table })?;
+        Ok(Box::new(config))
+    })
+}
+
+impl Invoke for Mirror {
+    fn invoke<'a>(&'a self, payload: &'a str, _: &'a Invocation) -> BoxFuture<'a, Result<String, InvocationError>> {
+        async move {
+            let event: Value = serde_json::from_str(payload).unwrap();
+            for record in event["Records"].as_array().unwrap() {
+                let key = record["dynamodb"]["Keys"]["pk"]["S"].as_str().unwrap();
+                assert_ne!(key, "poison");
+                let key = AttributeValue::S(key.to_owned());
+                self.dynamodb.put_item().table_name(&self.table).item("pk", key).send().await.unwrap();
+            }
+            Ok(String::new())
+        }
+        .boxed()
+    }
+}
+
+/// A client of DynamoDB over HTTP.
+fn outside(cloud: &LocalCloud) -> aws_sdk_dynamodb::Client {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
+        .region(aws_sdk_dynamodb::config::Region::new(crate::wire::REGION))
+        .credentials_provider(aws_credential_types::Credentials::from_keys("any", "any", None))
+        .endpoint_url(cloud.dynamodb_url());
+    aws_sdk_dynamodb::Client::from_conf(config.build())
+}
+
+#[tokio::test]
+async fn streams_and_schedules_reach_their_functions() {
+    let cloud = LocalCloud::start(Options::new(Source::Text(MIRROR.to_owned()), vec![mirror()])).await.unwrap();
+    let dynamodb = outside(&cloud);
+    let (source, copies) = (cloud.table("Source").unwrap(), cloud.table("Copies").unwrap());
+    for key in ["a", "poison", "b"] {
+        dynamodb.put_item().table_name(source).item("pk", AttributeValue::S(key.to_owned())).send().await.unwrap();
+    }
+    cloud.wait_until_drained(Duration::from_secs(10)).await.unwrap();
+    assert!(cloud.fire("daily").await);
+    assert!(!cloud.fire("weekly").await);
+    let scanned = dynamodb.scan().table_name(copies).send().await.unwrap();
+    let mut keys: Vec<String> = scanned.items().iter().map(|item| item["pk"].as_s().unwrap().clone()).collect();
+    keys.sort();
+    assert_eq!(keys, ["a", "b", "daily"]);
+    let given_up = cloud.queues().receive(cloud.queue("Failures").unwrap(), 10, Duration::ZERO, None).await.unwrap();
+    assert_eq!(given_up.len(), 1);
+    cloud.stop().await;
+}

@@ -1,0 +1,46 @@
+//! How far each reader of a stream has come, kept with the stream itself.
+
+use rusqlite::OptionalExtension;
+
+use super::store::{Database, DatabaseError};
+
+impl Database {
+    /// How far a reader has come; none if it has never read.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn checkpoint(&self, reader: &str) -> Result<Option<i64>, DatabaseError> {
+        let storage = self.lock();
+        let mut statement =
+            storage.conn().prepare_cached("SELECT sequence FROM _local_checkpoints WHERE reader = ?1")?;
+        Ok(statement.query_row([reader], |row| row.get(0)).optional()?)
+    }
+
+    /// Records how far a reader has come.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn set_checkpoint(&self, reader: &str, sequence: i64) -> Result<(), DatabaseError> {
+        let storage = self.lock();
+        let mut statement = storage.conn().prepare_cached(
+            "INSERT INTO _local_checkpoints (reader, sequence) VALUES (?1, ?2)
+             ON CONFLICT (reader) DO UPDATE SET sequence = excluded.sequence",
+        )?;
+        statement.execute((reader, sequence))?;
+        Ok(())
+    }
+
+    /// Forgets the readers that are no more, so that no stream waits for them.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn retain_checkpoints(&self, readers: &[String]) -> Result<(), DatabaseError> {
+        let storage = self.lock();
+        let mut known = storage.conn().prepare("SELECT reader FROM _local_checkpoints")?;
+        let known: Vec<String> = known.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        for gone in known.iter().filter(|reader| !readers.contains(reader)) {
+            storage.conn().execute("DELETE FROM _local_checkpoints WHERE reader = ?1", [gone])?;
+        }
+        Ok(())
+    }
+}

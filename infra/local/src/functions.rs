@@ -1,0 +1,18 @@
+//! The functions of this workspace: every crate under `functions/`.
+
+use shared::function::Function;
+
+/// The workspace's own template, as it was when this was built.
+pub const TEMPLATE: &str = include_str!("../../../template.yaml");
+
+/// Every function that can be deployed.
+#[must_use]
+pub fn all() -> Vec<Function> {
+    vec![
+        authorizer::FUNCTION,
+        counter_updater::FUNCTION,
+        get_track::FUNCTION,
+        ingest_events::FUNCTION,
+        put_track::FUNCTION,
+    ]
+}

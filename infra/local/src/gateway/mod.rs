@@ -1,0 +1,57 @@
+//! The HTTP API, as API Gateway serves it.
+//!
+//! A request goes through the limits, CORS, the routes, the authorizer and the function, in this order.
+//! Where the answers are API Gateway's own they are JSON of the form `{"message": "…"}`:
+//!
+//! | status | when |
+//! |---|---|
+//! | 400 | the `Host` header is not one, the path is not percent-encoded UTF-8, or the body breaks off |
+//! | 401 | a part of the request that the authorizer knows callers by is missing |
+//! | 403 | the authorizer says no |
+//! | 404 | no route matches; an HTTP API says so too where only the method is another, it knows no 405 |
+//! | 413 | the body is larger than 10 MB, or the event made of the request larger than Lambda's 6 MB |
+//! | 431 | request line and headers are larger than 10,240 bytes |
+//! | 500 | the function or the authorizer failed, or its answer is not one |
+//! | 503 | the function takes longer than the integration's timeout, or cannot be reached |
+
+mod answer;
+mod authorizer;
+mod config;
+mod cors;
+mod event;
+mod handle;
+mod routes;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+
+pub use config::{ApiConfig, AuthorizerConfig, CorsConfig, IdentitySource, RouteConfig, Segment, Target};
+pub use handle::Gateway;
+
+/// Serves the API until the future ends, and finishes what is under way.
+///
+/// # Errors
+/// The listener breaks.
+pub async fn serve(
+    gateway: Gateway,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!("a connection keeps its delay: {error}");
+        }
+    });
+    let service = Router::new()
+        .fallback(handle::handle)
+        .with_state(Arc::new(gateway))
+        .into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(shutdown).await
+}
+
+#[cfg(test)]
+mod tests;

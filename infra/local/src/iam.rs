@@ -1,0 +1,147 @@
+//! Policies: which actions a function may take, and on what.
+//!
+//! Every call of a function is held against its policy of the template, so whatever runs in the local
+//! cloud has run with exactly the rights that it has on AWS.
+
+/// Everything that a function may do; whatever is not allowed is denied.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// What is allowed.
+    pub statements: Vec<Statement>,
+}
+
+/// Actions allowed on resources.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Actions like `dynamodb:GetItem`.
+    pub actions: Vec<String>,
+    /// ARNs; `*` and `?` stand for any text and any character.
+    pub resources: Vec<String>,
+}
+
+/// One right that a call needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// The action.
+    pub action: &'static str,
+    /// The ARN that it is taken on.
+    pub resource: String,
+}
+
+impl Access {
+    /// The right to take an action on a resource.
+    #[must_use]
+    pub fn new(action: &'static str, resource: String) -> Self {
+        Self { action, resource }
+    }
+}
+
+impl Policy {
+    /// Whether the policy gives this right.
+    #[must_use]
+    pub fn allows(&self, access: &Access) -> bool {
+        self.statements.iter().any(|statement| {
+            statement.actions.iter().any(|action| {
+                matches(action.to_ascii_lowercase().as_bytes(), access.action.to_ascii_lowercase().as_bytes())
+            }) && statement.resources.iter().any(|resource| matches(resource.as_bytes(), access.resource.as_bytes()))
+        })
+    }
+
+    /// The first of these rights that the policy does not give.
+    #[must_use]
+    pub fn first_denied<'a>(&self, accesses: &'a [Access]) -> Option<&'a Access> {
+        accesses.iter().find(|access| !self.allows(access))
+    }
+}
+
+/// What AWS says to a caller without the right.
+#[must_use]
+pub fn denial(function: &str, access: &Access) -> String {
+    let account = crate::wire::ACCOUNT;
+    let Access { action, resource } = access;
+    format!(
+        "User: arn:aws:sts::{account}:assumed-role/{function}/{function} is not authorized to perform: {action} \
+         on resource: {resource} because no identity-based policy allows the {action} action"
+    )
+}
+
+/// Whether a text matches a pattern in which `*` stands for any text and `?` for any character.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (pattern, text);
+    // Where to go on when the text after the last star did not fit.
+    let mut retry: Option<(&[u8], &[u8])> = None;
+    loop {
+        match (p.split_first(), t.split_first()) {
+            (Some((b'*', rest)), _) => {
+                retry = Some((rest, t));
+                p = rest;
+            }
+            (Some((head, rest)), Some((first, others))) if *head == b'?' || head == first => {
+                p = rest;
+                t = others;
+            }
+            (None, None) => return true,
+            _ => match retry.and_then(|(after, from)| Some((after, from.split_first()?.1))) {
+                Some((after, from)) => {
+                    retry = Some((after, from));
+                    p = after;
+                    t = from;
+                }
+                None => return false,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(actions: &[&str], resources: &[&str]) -> Policy {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        Policy { statements: vec![Statement { actions: owned(actions), resources: owned(resources) }] }
+    }
+
+    #[test]
+    fn denies_what_no_statement_allows() {
+        let policy = policy(&["dynamodb:GetItem"], &["arn:aws:dynamodb:us-east-1:000000000000:table/Events"]);
+        let allowed = Access::new("dynamodb:GetItem", crate::wire::table_arn("Events"));
+        let other_action = Access::new("dynamodb:PutItem", crate::wire::table_arn("Events"));
+        let other_table = Access::new("dynamodb:GetItem", crate::wire::table_arn("EventsOld"));
+        let index = Access::new("dynamodb:GetItem", crate::wire::index_arn("Events", "byScore"));
+        assert!(policy.allows(&allowed));
+        assert!(!policy.allows(&other_action));
+        assert!(!policy.allows(&other_table));
+        assert!(!policy.allows(&index));
+        assert_eq!(policy.first_denied(&[allowed, other_table.clone()]), Some(&other_table));
+        assert!(!Policy::default().allows(&other_action));
+    }
+
+    #[test]
+    fn a_statement_gives_its_actions_on_its_own_resources_alone() {
+        let mut policy = policy(&["dynamodb:Query"], &["arn:aws:dynamodb:*:*:table/A"]);
+        policy.statements.push(Statement {
+            actions: vec!["sqs:SendMessage".to_owned()],
+            resources: vec![crate::wire::queue_arn("q")],
+        });
+        assert!(policy.allows(&Access::new("dynamodb:Query", crate::wire::table_arn("A"))));
+        assert!(!policy.allows(&Access::new("dynamodb:Query", crate::wire::queue_arn("q"))));
+    }
+
+    #[test]
+    fn wildcards_match_as_in_aws() {
+        for (pattern, text, expected) in [
+            ("*", "", true),
+            ("a*c", "abbbc", true),
+            ("a*c", "abbbd", false),
+            ("a*b*c", "a1b2b3c", true),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("abc", "abcd", false),
+            ("*/index/*", "table/T/index/byScore", true),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} {text}");
+        }
+        assert!(policy(&["dynamodb:get*"], &["*"]).allows(&Access::new("dynamodb:GetItem", String::new())));
+    }
+}

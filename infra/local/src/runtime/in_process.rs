@@ -1,0 +1,248 @@
+//! Functions in this process.
+//!
+//! As on Lambda, a sandbox is a started function that handles one event at a time: an invocation takes
+//! an idle one or starts another, and gives it back. A sandbox whose function panicked or ran into its
+//! timeout is gone. An invocation runs to its end in a task of its own, whether or not anybody still
+//! waits for its answer.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use shared::boot::Boot;
+use shared::function::{Function, Invocation, Invoke};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::{InvokeFailure, Invoker, LARGEST_PAYLOAD};
+
+/// How long after the deadline an invocation is waited for that does not let itself be interrupted.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// A function with everything that surrounds it.
+#[derive(Clone)]
+pub struct Deployment {
+    /// The function.
+    pub function: Function,
+    /// What it is started with.
+    pub boot: Boot,
+    /// How long an invocation may take.
+    pub timeout: Duration,
+}
+
+/// Functions that run in this process.
+pub struct InProcess {
+    functions: BTreeMap<String, Arc<Deployed>>,
+    under_way: watch::Sender<usize>,
+}
+
+struct Deployed {
+    deployment: Deployment,
+    idle: Mutex<Vec<Box<dyn Invoke>>>,
+}
+
+impl InProcess {
+    /// Starts one sandbox of every function, by logical id.
+    ///
+    /// # Errors
+    /// The function that does not start, and why.
+    pub fn start(deployments: BTreeMap<String, Deployment>) -> anyhow::Result<Self> {
+        let mut functions = BTreeMap::new();
+        for (id, deployment) in deployments {
+            let deployed = Deployed { deployment, idle: Mutex::default() };
+            let sandbox = deployed.fresh().map_err(|problem| anyhow::anyhow!("{id} does not start: {problem}"))?;
+            deployed.put_back(sandbox);
+            functions.insert(id, Arc::new(deployed));
+        }
+        Ok(Self { functions, under_way: watch::Sender::new(0) })
+    }
+
+    /// Waits until no invocation is under way.
+    pub async fn idle(&self) {
+        // The sender lives in self, so waiting cannot fail.
+        drop(self.under_way.subscribe().wait_for(|count| *count == 0).await);
+    }
+}
+
+impl Invoker for InProcess {
+    fn invoke<'a>(&'a self, function: &'a str, payload: String) -> BoxFuture<'a, Result<String, InvokeFailure>> {
+        async move {
+            let deployed = self.functions.get(function).ok_or(InvokeFailure::Unavailable)?;
+            if payload.len() > LARGEST_PAYLOAD {
+                return Err(InvokeFailure::Failed {
+                    message: format!("an event of {} bytes is too large", payload.len()),
+                });
+            }
+            let deadline = Instant::now() + deployed.deployment.timeout;
+            let under_way = UnderWay::begin(&self.under_way);
+            let deployed = Arc::clone(deployed);
+            let task = tokio::spawn(async move {
+                let outcome = deployed.run(&payload, deadline).await;
+                drop(under_way);
+                outcome
+            });
+            let outcome = match tokio::time::timeout_at(deadline + GRACE, task).await {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(_)) => Err(InvokeFailure::Unavailable),
+                Err(_) => Err(InvokeFailure::TimedOut),
+            };
+            if let Err(failure) = &outcome {
+                tracing::warn!(function, "{function}: {failure}");
+            }
+            outcome
+        }
+        .boxed()
+    }
+}
+
+impl Deployed {
+    async fn run(&self, payload: &str, deadline: Instant) -> Result<String, InvokeFailure> {
+        let sandbox = self.take().map_err(|problem| {
+            tracing::error!("{} does not start: {problem}", self.deployment.function.name);
+            InvokeFailure::Unavailable
+        })?;
+        let invocation = Invocation { request_id: self.deployment.boot.ids.fresh(), deadline };
+        let handling = AssertUnwindSafe(async { sandbox.invoke(payload, &invocation).await }).catch_unwind();
+        // Whatever returns before the sandbox is put back is the end of the sandbox.
+        let handled = match tokio::time::timeout_at(deadline, handling).await {
+            Ok(Ok(handled)) => handled,
+            Ok(Err(panic)) => return Err(InvokeFailure::Panicked(message(panic.as_ref()))),
+            Err(_) => return Err(InvokeFailure::TimedOut),
+        };
+        self.put_back(sandbox);
+        match handled {
+            Ok(answer) if answer.len() > LARGEST_PAYLOAD => {
+                Err(InvokeFailure::Failed { message: format!("an answer of {} bytes is too large", answer.len()) })
+            }
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(InvokeFailure::Failed { message: error.message }),
+        }
+    }
+
+    fn take(&self) -> Result<Box<dyn Invoke>, String> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| self.fresh(), Ok)
+    }
+
+    fn put_back(&self, sandbox: Box<dyn Invoke>) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(sandbox);
+    }
+
+    fn fresh(&self) -> Result<Box<dyn Invoke>, String> {
+        let Deployment { function, boot, .. } = &self.deployment;
+        match std::panic::catch_unwind(AssertUnwindSafe(|| (function.start)(boot))) {
+            Ok(started) => started.map_err(|error| error.to_string()),
+            Err(panic) => Err(format!("it panicked: {}", message(panic.as_ref()))),
+        }
+    }
+}
+
+/// Counts an invocation for as long as it lives.
+struct UnderWay(watch::Sender<usize>);
+
+impl UnderWay {
+    fn begin(count: &watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{boot, function, start_of};
+
+    fn running(timeout: Duration) -> InProcess {
+        let function = function(
+            "odd",
+            start_of!(|payload, invocation| {
+                match payload {
+                    "panic" => panic!("as told"),
+                    "hang" => std::future::pending().await,
+                    "fail" => Err("as told".to_owned()),
+                    "large" => Ok("x".repeat(LARGEST_PAYLOAD + 1)),
+                    "left" => Ok((invocation.deadline - Instant::now()).as_secs().to_string()),
+                    "id" => Ok(invocation.request_id.clone()),
+                    other => Ok(other.to_owned()),
+                }
+            }),
+        );
+        let deployment = Deployment { function, boot: boot([]), timeout };
+        InProcess::start(BTreeMap::from([("Odd".to_owned(), deployment)])).unwrap()
+    }
+
+    #[tokio::test]
+    async fn failures_are_told_apart_and_end_nothing_else() {
+        let functions = running(Duration::from_millis(50));
+        let invoke = |payload: &str| functions.invoke("Odd", payload.to_owned());
+        assert_eq!(invoke("x").await, Ok("x".to_owned()));
+        assert_eq!(invoke("panic").await, Err(InvokeFailure::Panicked("as told".to_owned())));
+        assert_eq!(invoke("hang").await, Err(InvokeFailure::TimedOut));
+        assert_eq!(invoke("fail").await, Err(InvokeFailure::Failed { message: "as told".to_owned() }));
+        assert!(matches!(invoke("large").await, Err(InvokeFailure::Failed { .. })));
+        assert!(matches!(invoke(&"x".repeat(LARGEST_PAYLOAD + 1)).await, Err(InvokeFailure::Failed { .. })));
+        assert_eq!(functions.invoke("Nobody", String::new()).await, Err(InvokeFailure::Unavailable));
+        assert_eq!(invoke("y").await, Ok("y".to_owned()));
+        functions.idle().await;
+    }
+
+    #[tokio::test]
+    async fn sandboxes_are_kept_after_answers_and_errors_but_not_after_panics_and_timeouts() {
+        let functions = running(Duration::from_millis(50));
+        let idle = || functions.functions["Odd"].idle.lock().unwrap().len();
+        for (payload, left) in [("x", 1), ("fail", 1), ("panic", 0), ("x", 1), ("hang", 0), ("x", 1)] {
+            drop(functions.invoke("Odd", payload.to_owned()).await);
+            assert_eq!(idle(), left, "{payload}");
+        }
+        let both = tokio::join!(functions.invoke("Odd", "x".to_owned()), functions.invoke("Odd", "y".to_owned()));
+        assert_eq!(both, (Ok("x".to_owned()), Ok("y".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn every_invocation_has_its_own_id_and_deadline() {
+        let functions = running(Duration::from_secs(5));
+        let ids = [functions.invoke("Odd", "id".to_owned()).await, functions.invoke("Odd", "id".to_owned()).await];
+        assert_ne!(ids[0], ids[1]);
+        assert_eq!(functions.invoke("Odd", "left".to_owned()).await, Ok("4".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn an_invocation_goes_on_when_nobody_waits() {
+        let functions = running(Duration::from_millis(50));
+        let waiting = functions.invoke("Odd", "hang".to_owned());
+        assert!(tokio::time::timeout(Duration::from_millis(10), waiting).await.is_err());
+        assert_eq!(*functions.under_way.borrow(), 1);
+        functions.idle().await;
+    }
+
+    #[tokio::test]
+    async fn a_function_that_does_not_start_is_told_at_once() {
+        let broken = Function {
+            name: "broken",
+            start: |boot| {
+                let mut reader = boot.environment.reader();
+                let table = reader.required("TABLE");
+                reader.finish(table)?;
+                unreachable!()
+            },
+        };
+        let deployment = Deployment { function: broken, boot: boot([]), timeout: Duration::from_secs(1) };
+        let error = InProcess::start(BTreeMap::from([("Broken".to_owned(), deployment)])).err().unwrap();
+        assert_eq!(error.to_string(), "Broken does not start: environment: TABLE is missing");
+    }
+}

@@ -1,0 +1,40 @@
+//! Calling functions: in this process, or in `cargo lambda watch`.
+
+mod cargo_lambda;
+mod config;
+mod in_process;
+
+use futures::future::BoxFuture;
+
+pub use cargo_lambda::{BUILDING, CargoLambda, union_of_environments};
+pub use config::FunctionConfig;
+pub use in_process::{Deployment, InProcess};
+
+/// The most bytes that Lambda takes as an event, or as an answer.
+pub const LARGEST_PAYLOAD: usize = 6 * 1024 * 1024;
+
+/// Calls functions by their logical id in the template.
+pub trait Invoker: Send + Sync {
+    /// Invokes a function with the JSON of an event and waits for the JSON of its answer.
+    fn invoke<'a>(&'a self, function: &'a str, payload: String) -> BoxFuture<'a, Result<String, InvokeFailure>>;
+}
+
+/// Why an invocation gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvokeFailure {
+    /// The function panicked; its sandbox is gone.
+    #[error("the function panicked: {0}")]
+    Panicked(String),
+    /// The function ran into its timeout; its sandbox is gone.
+    #[error("the function timed out")]
+    TimedOut,
+    /// The function answered with an error.
+    #[error("the function failed: {message}")]
+    Failed {
+        /// What the function said.
+        message: String,
+    },
+    /// The function could not be reached or could not start.
+    #[error("the function is unavailable")]
+    Unavailable,
+}

@@ -1,0 +1,259 @@
+//! SQS, embedded: standard queues on SQLite, so that what was accepted outlives the process.
+//!
+//! Architecture invariant: nothing here knows of mappings or functions; they use the same
+//! [`Queues::receive`] and [`Queues::delete`] that clients reach through the protocol.
+
+mod config;
+mod error;
+mod message;
+mod operations;
+mod protocol;
+mod received;
+mod store;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use shared::clock::Clock;
+use shared::ids::Ids;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+pub use config::{QueueConfig, Redrive};
+pub use received::Received;
+pub use store::{Depth, QueueError};
+
+use store::{ByReceipt, NewMessage, Store};
+
+/// Queues. Clones share them.
+#[derive(Clone)]
+pub struct Queues {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Mutex<Store>,
+    queues: HashMap<String, Queue>,
+    base_url: String,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+}
+
+struct Queue {
+    config: QueueConfig,
+    /// Tells waiting receivers that a message may have become visible.
+    changed: watch::Sender<()>,
+}
+
+impl fmt::Debug for Queues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queues").field("queues", &self.inner.queues.keys()).finish_non_exhaustive()
+    }
+}
+
+impl Queues {
+    /// Queues that are gone with their last clone. `base_url` is where clients reach them.
+    ///
+    /// # Errors
+    /// SQLite's, and queues that the local cloud cannot be.
+    pub fn memory(
+        queues: &[QueueConfig],
+        base_url: &str,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Result<Self, QueueError> {
+        Self::new(Store::memory()?, queues, base_url, clock, ids)
+    }
+
+    /// Queues in a file, kept across restarts and kills.
+    ///
+    /// # Errors
+    /// SQLite's, queues that the local cloud cannot be, and that another process uses the file.
+    pub fn open(
+        path: &Path,
+        queues: &[QueueConfig],
+        base_url: &str,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Result<Self, QueueError> {
+        Self::new(Store::open(path)?, queues, base_url, clock, ids)
+    }
+
+    fn new(
+        store: Store,
+        queues: &[QueueConfig],
+        base_url: &str,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Result<Self, QueueError> {
+        for queue in queues {
+            if queue.name.ends_with(".fifo") {
+                return Err(QueueError::Fifo { queue: queue.name.clone() });
+            }
+            if let Some(redrive) = &queue.redrive
+                && (redrive.dead_letter_queue == queue.name
+                    || !queues.iter().any(|other| other.name == redrive.dead_letter_queue))
+            {
+                let target = redrive.dead_letter_queue.clone();
+                return Err(QueueError::Redrive { queue: queue.name.clone(), target });
+            }
+        }
+        let queue = |config: &QueueConfig| Queue { config: config.clone(), changed: watch::Sender::new(()) };
+        let inner = Inner {
+            store: Mutex::new(store),
+            queues: queues.iter().map(|config| (config.name.clone(), queue(config))).collect(),
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            clock,
+            ids,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The URL of a queue.
+    #[must_use]
+    pub fn url(&self, queue: &str) -> String {
+        crate::wire::queue_url(&self.inner.base_url, queue)
+    }
+
+    /// What the template declared of a queue.
+    #[must_use]
+    pub fn config(&self, queue: &str) -> Option<&QueueConfig> {
+        Some(&self.inner.queues.get(queue)?.config)
+    }
+
+    /// The names of all queues.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.inner.queues.keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    /// How many messages a queue holds.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn depth(&self, queue: &str) -> Result<Depth, QueueError> {
+        self.lock().depth(queue, self.now())
+    }
+
+    /// Sends a message without attributes.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn send(&self, queue: &str, body: &str) -> Result<String, QueueError> {
+        let delay = self.config(queue).map_or(Duration::ZERO, |config| config.delay);
+        let id = self.message_id();
+        let now = self.now();
+        self.keep(queue, now, &[NewMessage { id: &id, body, attributes: "{}", visible_at: now + millis(delay) }])?;
+        Ok(id)
+    }
+
+    /// Receives up to `limit` messages, waiting up to `wait` for the first.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub async fn receive(
+        &self,
+        queue: &str,
+        limit: usize,
+        wait: Duration,
+        visibility: Option<Duration>,
+    ) -> Result<Vec<Received>, QueueError> {
+        let Some(Queue { config, changed }) = self.inner.queues.get(queue) else { return Ok(Vec::new()) };
+        let mut changed = changed.subscribe();
+        let deadline = Instant::now() + wait;
+        loop {
+            changed.mark_unchanged();
+            let received = self.receive_now(config, limit, visibility.unwrap_or(config.visibility_timeout))?;
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            if !received.is_empty() || remaining.is_zero() {
+                return Ok(received);
+            }
+            let now = self.now();
+            let next = self.lock().next_visible_at(queue, now)?;
+            // Whoever moves a message here, or shows it again, says so; only its hour comes by itself.
+            let sleep = next.map_or(remaining, |at| remaining.min(millis_between(now, at)));
+            tokio::select! {
+                () = tokio::time::sleep(sleep) => {}
+                changed = changed.changed() => if changed.is_err() { return Ok(Vec::new()) },
+            }
+        }
+    }
+
+    fn receive_now(
+        &self,
+        config: &QueueConfig,
+        limit: usize,
+        visibility: Duration,
+    ) -> Result<Vec<Received>, QueueError> {
+        let ids = &self.inner.ids;
+        let received = self.lock().receive(config, self.now(), limit, millis(visibility), || ids.fresh())?;
+        if let Some(redrive) = &config.redrive {
+            // A message may have gone to the dead letters just now.
+            self.wake(&redrive.dead_letter_queue);
+        }
+        Ok(received.into_iter().map(Received::from).collect())
+    }
+
+    /// Deletes a received message; says whether it was still this receipt's.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn delete(&self, queue: &str, receipt: &str) -> Result<bool, QueueError> {
+        Ok(self.lock().delete(queue, receipt)? == ByReceipt::Done)
+    }
+
+    /// Shows a received message again after a time; says whether it was still this receipt's.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn change_visibility(&self, queue: &str, receipt: &str, after: Duration) -> Result<bool, QueueError> {
+        let changed = self.lock().set_visible_at(queue, receipt, self.now() + millis(after))?;
+        self.wake(queue);
+        Ok(changed == ByReceipt::Done)
+    }
+
+    fn keep(&self, queue: &str, now: i64, messages: &[NewMessage<'_>]) -> Result<(), QueueError> {
+        self.lock().send(queue, now, messages)?;
+        self.wake(queue);
+        Ok(())
+    }
+
+    fn wake(&self, queue: &str) {
+        if let Some(queue) = self.inner.queues.get(queue) {
+            queue.changed.send_replace(());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Store> {
+        self.inner.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> i64 {
+        self.inner.clock.now().timestamp_millis()
+    }
+
+    /// An id in the form that SQS gives.
+    fn message_id(&self) -> String {
+        let id = self.inner.ids.fresh();
+        match (id.get(..8), id.get(8..12), id.get(12..16), id.get(16..20), id.get(20..)) {
+            (Some(a), Some(b), Some(c), Some(d), Some(e)) => format!("{a}-{b}-{c}-{d}-{e}"),
+            _ => id,
+        }
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn millis_between(from: i64, to: i64) -> Duration {
+    Duration::from_millis(u64::try_from(to.saturating_sub(from)).unwrap_or_default())
+}

@@ -1,0 +1,254 @@
+//! Messages on disk: what was accepted outlives the process.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::QueueConfig;
+
+const SCHEMA: &str = "
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = NORMAL;
+    CREATE TABLE IF NOT EXISTS messages (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        queue TEXT NOT NULL,
+        message_id TEXT NOT NULL,
+        body TEXT NOT NULL,
+        attributes TEXT NOT NULL,
+        sent_at INTEGER NOT NULL,
+        visible_at INTEGER NOT NULL,
+        first_received_at INTEGER,
+        receive_count INTEGER NOT NULL DEFAULT 0,
+        receipt TEXT,
+        dead_letter_source TEXT
+    );
+    CREATE INDEX IF NOT EXISTS messages_by_visibility ON messages (queue, visible_at, id);
+    CREATE INDEX IF NOT EXISTS messages_by_receipt ON messages (receipt) WHERE receipt IS NOT NULL;
+";
+
+/// Why the queues' store refused.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// SQLite failed.
+    #[error("SQLite: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The folder cannot be used.
+    #[error("the queues' folder: {0}")]
+    Folder(#[from] std::io::Error),
+    /// The file is used by another local cloud.
+    #[error("{path} is in use by another local cloud")]
+    InUse {
+        /// The file.
+        path: String,
+    },
+    /// A queue sends its dead letters to one that does not exist, or to itself.
+    #[error("queue {queue} sends its dead letters to {target}, which is no other queue")]
+    Redrive {
+        /// The queue.
+        queue: String,
+        /// Where its dead letters go.
+        target: String,
+    },
+    /// First-in-first-out queues are not known here.
+    #[error("queue {queue} is a FIFO queue; the local cloud knows standard queues only")]
+    Fifo {
+        /// The queue.
+        queue: String,
+    },
+}
+
+/// A message to keep.
+#[derive(Debug)]
+pub(super) struct NewMessage<'a> {
+    pub(super) id: &'a str,
+    pub(super) body: &'a str,
+    /// Its attributes as JSON.
+    pub(super) attributes: &'a str,
+    pub(super) visible_at: i64,
+}
+
+/// A message that was received.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    pub(super) message_id: String,
+    pub(super) body: String,
+    pub(super) attributes: String,
+    pub(super) sent_at: i64,
+    pub(super) first_received_at: i64,
+    pub(super) receive_count: u32,
+    pub(super) receipt: String,
+    pub(super) dead_letter_source: Option<String>,
+}
+
+/// How many messages a queue holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Ready to be received.
+    pub visible: u64,
+    /// Received and not deleted.
+    pub in_flight: u64,
+    /// Not yet ready.
+    pub delayed: u64,
+}
+
+impl Depth {
+    /// All of them.
+    #[must_use]
+    pub fn total(self) -> u64 {
+        self.visible + self.in_flight + self.delayed
+    }
+}
+
+/// What became of a message's receipt handle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ByReceipt {
+    /// It named the message's last receipt.
+    Done,
+    /// It names an earlier receipt, or a message that is gone.
+    Stale,
+}
+
+/// The messages of all queues.
+#[derive(Debug)]
+pub(super) struct Store {
+    connection: Connection,
+    _lock: Option<File>,
+}
+
+impl Store {
+    pub(super) fn memory() -> Result<Self, QueueError> {
+        let connection = Connection::open_in_memory()?;
+        connection.execute_batch(SCHEMA)?;
+        Ok(Self { connection, _lock: None })
+    }
+
+    pub(super) fn open(path: &Path) -> Result<Self, QueueError> {
+        let lock = File::create(path.with_extension("lock"))?;
+        if let Err(error) = lock.try_lock() {
+            return Err(match error {
+                TryLockError::WouldBlock => QueueError::InUse { path: path.display().to_string() },
+                TryLockError::Error(error) => error.into(),
+            });
+        }
+        let connection = Connection::open(path)?;
+        connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE")?;
+        connection.execute_batch(SCHEMA)?;
+        Ok(Self { connection, _lock: Some(lock) })
+    }
+
+    /// Keeps messages, all or none of them.
+    pub(super) fn send(&mut self, queue: &str, now: i64, messages: &[NewMessage<'_>]) -> Result<(), QueueError> {
+        let transaction = self.connection.transaction()?;
+        {
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO messages (queue, message_id, body, attributes, sent_at, visible_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?;
+            for message in messages {
+                insert.execute((queue, message.id, message.body, message.attributes, now, message.visible_at))?;
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// Receives up to `limit` messages. Those that were received too often go to the dead letters instead,
+    /// and those that were kept too long go.
+    pub(super) fn receive(
+        &mut self,
+        queue: &QueueConfig,
+        now: i64,
+        limit: usize,
+        hidden_for: i64,
+        mut receipt: impl FnMut() -> String,
+    ) -> Result<Vec<Stored>, QueueError> {
+        let transaction = self.connection.transaction()?;
+        let retention = i64::try_from(queue.message_retention.as_millis()).unwrap_or(i64::MAX);
+        transaction
+            .prepare_cached("DELETE FROM messages WHERE queue = ?1 AND visible_at <= ?2 AND sent_at <= ?3")?
+            .execute((&queue.name, now, now.saturating_sub(retention)))?;
+        if let Some(redrive) = &queue.redrive {
+            transaction
+                .prepare_cached(
+                    "UPDATE messages SET queue = ?1, dead_letter_source = ?2, receive_count = 0, receipt = NULL,
+                                         first_received_at = NULL
+                     WHERE queue = ?3 AND visible_at <= ?4 AND receive_count >= ?5",
+                )?
+                .execute((&redrive.dead_letter_queue, queue.arn(), &queue.name, now, redrive.max_receive_count))?;
+        }
+        let mut received = Vec::new();
+        {
+            let mut select = transaction.prepare_cached(
+                "SELECT id FROM messages WHERE queue = ?1 AND visible_at <= ?2 ORDER BY visible_at, id LIMIT ?3",
+            )?;
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let ids = select.query_map((&queue.name, now, limit), |row| row.get(0))?;
+            let ids: Vec<i64> = ids.collect::<Result<_, _>>()?;
+            let mut update = transaction.prepare_cached(
+                "UPDATE messages SET visible_at = ?1, receive_count = receive_count + 1, receipt = ?2,
+                                     first_received_at = COALESCE(first_received_at, ?3)
+                 WHERE id = ?4 RETURNING *",
+            )?;
+            for id in ids {
+                received.push(update.query_row((now + hidden_for, receipt(), now, id), stored)?);
+            }
+        }
+        transaction.commit()?;
+        Ok(received)
+    }
+
+    /// Deletes a message by its last receipt.
+    pub(super) fn delete(&self, queue: &str, receipt: &str) -> Result<ByReceipt, QueueError> {
+        let mut delete = self.connection.prepare_cached("DELETE FROM messages WHERE receipt = ?1 AND queue = ?2")?;
+        Ok(by_receipt(delete.execute((receipt, queue))?))
+    }
+
+    /// Shows a received message again at another time.
+    pub(super) fn set_visible_at(&self, queue: &str, receipt: &str, at: i64) -> Result<ByReceipt, QueueError> {
+        let mut update =
+            self.connection.prepare_cached("UPDATE messages SET visible_at = ?3 WHERE receipt = ?1 AND queue = ?2")?;
+        Ok(by_receipt(update.execute((receipt, queue, at))?))
+    }
+
+    /// When the next message of a queue becomes visible after `now`.
+    pub(super) fn next_visible_at(&self, queue: &str, now: i64) -> Result<Option<i64>, QueueError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT visible_at FROM messages WHERE queue = ?1 AND visible_at > ?2 ORDER BY visible_at LIMIT 1",
+        )?;
+        Ok(select.query_row((queue, now), |row| row.get(0)).optional()?)
+    }
+
+    pub(super) fn purge(&self, queue: &str) -> Result<usize, QueueError> {
+        Ok(self.connection.prepare_cached("DELETE FROM messages WHERE queue = ?1")?.execute([queue])?)
+    }
+
+    pub(super) fn depth(&self, queue: &str, now: i64) -> Result<Depth, QueueError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT COUNT(*) FILTER (WHERE visible_at <= ?2),
+                    COUNT(*) FILTER (WHERE visible_at > ?2 AND receipt IS NOT NULL),
+                    COUNT(*) FILTER (WHERE visible_at > ?2 AND receipt IS NULL)
+             FROM messages WHERE queue = ?1",
+        )?;
+        let count = |row: &Row<'_>, index| row.get::<_, i64>(index).map(i64::unsigned_abs);
+        Ok(select.query_row((queue, now), |row| {
+            Ok(Depth { visible: count(row, 0)?, in_flight: count(row, 1)?, delayed: count(row, 2)? })
+        })?)
+    }
+}
+
+fn by_receipt(changed: usize) -> ByReceipt {
+    if changed == 0 { ByReceipt::Stale } else { ByReceipt::Done }
+}
+
+fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
+    Ok(Stored {
+        message_id: row.get("message_id")?,
+        body: row.get("body")?,
+        attributes: row.get("attributes")?,
+        sent_at: row.get("sent_at")?,
+        first_received_at: row.get("first_received_at")?,
+        receive_count: row.get("receive_count")?,
+        receipt: row.get("receipt")?,
+        dead_letter_source: row.get("dead_letter_source")?,
+    })
+}

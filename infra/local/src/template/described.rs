@@ -1,0 +1,22 @@
+//! What the template describes and the local cloud knows of, but does not simulate.
+
+use std::collections::BTreeSet;
+
+/// What is described only; said once, when the local cloud starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Described(BTreeSet<&'static str>);
+
+impl Described {
+    /// Notes something, if it is there.
+    pub(super) fn note<T>(&mut self, described: Option<T>, what: &'static str) {
+        if described.is_some() {
+            self.0.insert(what);
+        }
+    }
+
+    /// Everything that was noted, in alphabetical order.
+    #[must_use]
+    pub fn list(&self) -> Vec<&'static str> {
+        self.0.iter().copied().collect()
+    }
+}

@@ -1,0 +1,60 @@
+//! Small functions for the tests of this crate.
+
+use std::marker::PhantomData;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use shared::boot::Boot;
+use shared::function::{Function, Invocation, InvocationError, Invoke, Start};
+
+/// A handler without state.
+pub(crate) trait Handle: Send + Sync + 'static {
+    /// Handles one event.
+    fn handle<'a>(payload: &'a str, invocation: &'a Invocation) -> BoxFuture<'a, Result<String, String>>;
+}
+
+/// A handler as a started function.
+pub(crate) struct Started<H>(pub(crate) PhantomData<H>);
+
+impl<H: Handle> Invoke for Started<H> {
+    fn invoke<'a>(
+        &'a self,
+        payload: &'a str,
+        invocation: &'a Invocation,
+    ) -> BoxFuture<'a, Result<String, InvocationError>> {
+        async move { H::handle(payload, invocation).await.map_err(|message| InvocationError { message }) }.boxed()
+    }
+}
+
+/// The start of a function whose handler is this closure-like block.
+macro_rules! start_of {
+    (|$payload:ident, $invocation:ident| $body:expr) => {{
+        struct Handler;
+        impl $crate::testing::Handle for Handler {
+            fn handle<'a>(
+                $payload: &'a str,
+                $invocation: &'a shared::function::Invocation,
+            ) -> futures::future::BoxFuture<'a, Result<String, String>> {
+                Box::pin(async move { $body })
+            }
+        }
+        |_: &shared::boot::Boot| Ok(Box::new($crate::testing::Started::<Handler>(std::marker::PhantomData)) as _)
+    }};
+}
+pub(crate) use start_of;
+
+/// A function of this name.
+pub(crate) fn function(name: &'static str, start: Start) -> Function {
+    Function { name, start }
+}
+
+/// What surrounds a function that calls nothing.
+pub(crate) fn boot<const N: usize>(environment: [(&str, &str); N]) -> Boot {
+    Boot {
+        environment: environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        aws: aws_config::SdkConfig::builder().build(),
+        clock: shared::clock::system(),
+        ids: shared::ids::random(),
+        metrics: std::sync::Arc::new(shared::obs::metrics::Nowhere),
+    }
+}

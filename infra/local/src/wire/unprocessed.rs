@@ -1,0 +1,77 @@
+//! Batches of which a part is handed back unprocessed.
+
+use serde_json::{Map, Value, json};
+
+use super::answer::Answer;
+
+/// A batch split into what is carried out and what is handed back.
+#[derive(Debug)]
+pub(super) struct Split {
+    /// The request that is carried out; none if nothing is left of it.
+    pub(super) carried_out: Option<String>,
+    /// `RequestItems` of what is handed back.
+    handed_back: Map<String, Value>,
+    field: &'static str,
+}
+
+/// Splits a batch by a mask of requests to hand back; none if the call is no batch.
+pub(super) fn split(operation: &str, body: &str, mask: u64) -> Option<Split> {
+    let field = match operation {
+        "BatchWriteItem" => "UnprocessedItems",
+        "BatchGetItem" => "UnprocessedKeys",
+        _ => return None,
+    };
+    let mut request: Value = serde_json::from_str(body).ok()?;
+    let tables = request.get("RequestItems")?.as_object()?.clone();
+    let (mut kept, mut handed_back) = (Map::new(), Map::new());
+    let mut index = 0_u32;
+    let mut is_handed_back = || {
+        let bit = mask >> (index % 64) & 1;
+        index += 1;
+        bit == 1
+    };
+    let mut names: Vec<&String> = tables.keys().collect();
+    names.sort();
+    for name in names {
+        let asked = tables.get(name)?;
+        let requests = asked.as_array().or_else(|| asked.get("Keys").and_then(Value::as_array))?;
+        let (back, keep): (Vec<Value>, Vec<Value>) = requests.iter().cloned().partition(|_| is_handed_back());
+        for (requests, into) in [(back, &mut handed_back), (keep, &mut kept)] {
+            if requests.is_empty() {
+                continue;
+            }
+            let part = match asked.as_object() {
+                Some(keys_and_more) => {
+                    let mut part = keys_and_more.clone();
+                    part.insert("Keys".to_owned(), Value::Array(requests));
+                    Value::Object(part)
+                }
+                None => Value::Array(requests),
+            };
+            into.insert(name.clone(), part);
+        }
+    }
+    let carried_out = (!kept.is_empty()).then(|| {
+        if let Some(fields) = request.as_object_mut() {
+            fields.insert("RequestItems".to_owned(), Value::Object(kept));
+        }
+        request.to_string()
+    });
+    Some(Split { carried_out, handed_back, field })
+}
+
+impl Split {
+    /// The answer to the whole batch, from the answer to the part that was carried out.
+    pub(super) fn merge(self, answer: Option<Answer>) -> Answer {
+        let empty = if self.field == "UnprocessedKeys" { json!({ "Responses": {} }) } else { json!({}) };
+        let mut body = match answer {
+            Some(answer) if !answer.is_ok() => return answer,
+            Some(answer) => serde_json::from_str(&answer.body).unwrap_or(empty),
+            None => empty,
+        };
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert(self.field.to_owned(), Value::Object(self.handed_back));
+        }
+        Answer::ok(body.to_string())
+    }
+}

@@ -1,0 +1,124 @@
+//! The command line.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use lexopt::prelude::*;
+
+/// What `--help` prints.
+pub(crate) const HELP: &str = "\
+Measures Tally on this machine, over a local cloud of its own that keeps nothing, and prints
+tables in Markdown.
+
+Usage: cargo run --release -p bench -- [options]
+
+  --only LIST        of ingest, lag, units, functions, with commas between [all]
+  --events N         events of the ingestion in batches of 50 [100000]
+  --singles N        events of the ingestion one by one [20000]
+  --connections N    requests at the same time [16]
+  --tracks N         tracks that are played, Zipf-distributed [1000]
+  --probes N         events whose lag is measured, per row [300]
+  --background N     events per second meanwhile [200]
+  --starts N         starts per function [21]
+  --patience SECONDS the longest wait for counters [120]
+  --help             print this
+";
+
+/// A table to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    /// Events per second, and the latency of requests.
+    Ingest,
+    /// From answer to visible counter.
+    Lag,
+    /// Read and write units per event.
+    Units,
+    /// Size, start and memory of functions.
+    Functions,
+}
+
+/// What is to be done.
+pub(crate) enum Task {
+    /// Print this text.
+    Help,
+    /// Be the local cloud of another process of this program.
+    Serve,
+    /// Measure.
+    Measure(Options),
+}
+
+/// What to measure, and how.
+pub(crate) struct Options {
+    pub(crate) parts: BTreeSet<Part>,
+    pub(crate) events: usize,
+    pub(crate) singles: usize,
+    pub(crate) connections: usize,
+    pub(crate) tracks: usize,
+    pub(crate) probes: usize,
+    pub(crate) background: u32,
+    pub(crate) starts: usize,
+    pub(crate) patience: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            parts: [Part::Ingest, Part::Lag, Part::Units, Part::Functions].into(),
+            events: 100_000,
+            singles: 20_000,
+            connections: 16,
+            tracks: 1_000,
+            probes: 300,
+            background: 200,
+            starts: 21,
+            patience: Duration::from_secs(120),
+        }
+    }
+}
+
+/// What the command line of this process says.
+pub(crate) fn of_process() -> anyhow::Result<Task> {
+    let mut arguments = lexopt::Parser::from_env();
+    let mut options = Options::default();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("events") => options.events = number(&mut arguments)?,
+            Long("singles") => options.singles = number(&mut arguments)?,
+            Long("connections") => options.connections = number(&mut arguments)?,
+            Long("tracks") => options.tracks = number(&mut arguments)?,
+            Long("probes") => options.probes = number(&mut arguments)?,
+            Long("background") => options.background = number(&mut arguments)?.try_into()?,
+            Long("starts") => options.starts = number(&mut arguments)?,
+            Long("patience") => options.patience = Duration::from_secs(number(&mut arguments)? as u64),
+            Long("only") => options.parts = parts(&arguments.value()?.string()?)?,
+            Long("help") | Short('h') => return Ok(Task::Help),
+            Value(word) if word == SERVE => return Ok(Task::Serve),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let positive =
+        [options.events, options.singles, options.connections, options.tracks, options.probes, options.starts];
+    ensure!(positive.iter().all(|&number| number > 0), "every number must be at least 1");
+    Ok(Task::Measure(options))
+}
+
+fn number(arguments: &mut lexopt::Parser) -> anyhow::Result<usize> {
+    Ok(arguments.value()?.parse()?)
+}
+
+/// The word that makes this program a local cloud.
+pub(crate) const SERVE: &str = "serve";
+
+fn parts(list: &str) -> anyhow::Result<BTreeSet<Part>> {
+    let part = |name| {
+        Ok(match name {
+            "ingest" => Part::Ingest,
+            "lag" => Part::Lag,
+            "units" => Part::Units,
+            "functions" => Part::Functions,
+            _ => bail!("{name:?} is none of ingest, lag, units, functions"),
+        })
+    };
+    list.split(',').map(|name| part(name.trim())).collect::<anyhow::Result<_>>().context("--only")
+}

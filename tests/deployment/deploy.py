@@ -1,0 +1,73 @@
+"""Deploys the packaged functions with the unchanged template.yaml into MiniStack, and uses the API as clients do.
+
+MiniStack is an AWS emulator that nobody here wrote, so this shows what no test of our own cloud can:
+that template, policies, packages and functions fit together elsewhere too. Every call is checked against
+the policies of the template. What the emulator does not do is not shown here: retries, bisecting and
+on-failure delivery of stream batches, TTL, point-in-time recovery.
+
+Two things are done for it that AWS does by itself: the SAM transform runs here (with the library
+that the service runs), and the OpenAPI body that comes out of it is spelled out as resources; see stack.py.
+"""
+
+import re
+import signal
+import sys
+import time
+import traceback
+
+import sam
+from api import Api
+from emulator import Emulator
+from resources import CHECKS
+from stack import Stack
+from story import PARAMETERS, STEPS, Story
+
+LOGS = sam.ROOT / "target" / "deployment-test"
+EMULATOR_LOG = LOGS / "emulator.log"
+FUNCTIONS_LOG = LOGS / "functions.log"
+COMPLAINTS_SHOWN = 50
+
+
+def main():
+    # Stopped from outside, it still takes the emulator down.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    began = time.monotonic()
+    with Emulator(EMULATOR_LOG) as emulator:
+        stack = None
+        try:
+            stack = timed("the stack is created", Stack, emulator, PARAMETERS)
+            for title, check in CHECKS:
+                timed(title, check, stack)
+            story = Story(Api(stack.api_url), stack)
+            for title, step in STEPS:
+                timed(title, step, story)
+        except Exception:
+            traceback.print_exc()
+            if stack:
+                show_complaints(stack.function_logs())
+            print(f"\nall logs: {LOGS.relative_to(sam.ROOT)}", file=sys.stderr)
+            sys.exit(1)
+    print(f"all {1 + len(CHECKS) + len(STEPS)} passed in {time.monotonic() - began:.1f} s")
+
+
+def show_complaints(lines):
+    """Keeps all that the functions wrote, and shows their warnings, errors and whatever is no log line at all."""
+    FUNCTIONS_LOG.write_text("\n".join(lines))
+    everyday = re.compile(r"(START|END|REPORT) RequestId: |\{\"_aws\"|\{.*\"level\":\"INFO\"")
+    complaints = [line for line in lines if not everyday.match(line)]
+    print("\nthe functions complain:", *complaints[-COMPLAINTS_SHOWN:], sep="\n", file=sys.stderr)
+
+
+def timed(title, action, *arguments):
+    start = time.monotonic()
+    passed, detail = False, ""
+    try:
+        result = action(*arguments)
+        passed, detail = True, f" ({result})" if isinstance(result, str) else ""
+        return result
+    finally:
+        took = (time.monotonic() - start) * 1000
+        print(f"{'ok  ' if passed else 'FAIL'} {took:7.0f} ms  {title}{detail}", flush=True)
+
+
+main()

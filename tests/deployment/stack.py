@@ -1,0 +1,174 @@
+"""The template's stack in the emulator: packaged, expanded and created through CloudFormation."""
+
+import hashlib
+import json
+import platform
+import time
+
+import sam
+
+STACK = "tally-test"
+BUCKET = "packages"
+CREATED_WITHIN_SECONDS = 120
+
+
+class Stack:
+    """Creates the stack from the zips of `infra/package` and waits for it."""
+
+    def __init__(self, emulator, parameters):
+        self.emulator = emulator
+        self.parameters = {"Architecture": _architecture()} | parameters
+        template = sam.package(sam.load(), self._upload())
+        self.template = explicit_api(sam.expand(template, self.parameters))
+        self._create()
+        self._resources = {
+            resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in self.list_resources()
+        }
+        self._allow_origins()
+
+    def list_resources(self):
+        pages = self.emulator.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK)
+        return [resource for page in pages for resource in page["StackResourceSummaries"]]
+
+    def physical_id(self, logical_id):
+        return self._resources[logical_id]
+
+    def of_type(self, kind):
+        """The template's resources of one type: logical id, properties."""
+        return [
+            (logical_id, resource.get("Properties", {}))
+            for logical_id, resource in self.template["Resources"].items()
+            if resource["Type"] == kind
+        ]
+
+    def queue_arn(self, logical_id):
+        return self._queue_attribute(logical_id, "QueueArn")
+
+    def queue_length(self, logical_id):
+        return int(self._queue_attribute(logical_id, "ApproximateNumberOfMessages"))
+
+    def put_item(self, logical_id, **texts):
+        item = {name: {"S": text} for name, text in texts.items()}
+        self.emulator.client("dynamodb").put_item(TableName=self.physical_id(logical_id), Item=item)
+
+    @property
+    def api_url(self):
+        [(api, _)] = self.of_type("AWS::ApiGatewayV2::Api")
+        return f"{self.emulator.url}/_aws/execute-api/{self.physical_id(api)}/$default"
+
+    def function_logs(self):
+        """What the functions wrote, oldest first."""
+        logs = self.emulator.client("logs")
+        lines = []
+        for group, _ in self.of_type("AWS::Logs::LogGroup"):
+            for page in logs.get_paginator("filter_log_events").paginate(logGroupName=self.physical_id(group)):
+                lines += [(event["timestamp"], event["message"]) for event in page["events"]]
+        return [message for _, message in sorted(lines, key=lambda line: line[0])]
+
+    def _queue_attribute(self, logical_id, name):
+        answer = self.emulator.client("sqs").get_queue_attributes(
+            QueueUrl=self.physical_id(logical_id), AttributeNames=[name]
+        )
+        return answer["Attributes"][name]
+
+    def _upload(self):
+        s3 = self.emulator.client("s3")
+        s3.create_bucket(Bucket=BUCKET)
+
+        def upload(folder):
+            archive = (sam.ROOT / folder).with_suffix(".zip")
+            if not archive.is_file():
+                raise SystemExit(f"{archive.relative_to(sam.ROOT)} is missing; run infra/package first")
+            content = archive.read_bytes()
+            key = hashlib.sha256(content).hexdigest()
+            s3.put_object(Bucket=BUCKET, Key=key, Body=content)
+            return f"s3://{BUCKET}/{key}"
+
+        return upload
+
+    def _create(self):
+        cloudformation = self.emulator.client("cloudformation")
+        cloudformation.create_stack(
+            StackName=STACK,
+            TemplateBody=json.dumps(self.template),
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in self.parameters.items()],
+            Capabilities=["CAPABILITY_IAM"],
+        )
+        deadline = time.monotonic() + CREATED_WITHIN_SECONDS
+        while time.monotonic() < deadline:
+            [stack] = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
+            if stack["StackStatus"] == "CREATE_COMPLETE":
+                return
+            if stack["StackStatus"] != "CREATE_IN_PROGRESS":
+                break
+            time.sleep(0.1)
+        events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+        reasons = [
+            f"{e['LogicalResourceId']}: {e['ResourceStatusReason']}" for e in events if e.get("ResourceStatusReason")
+        ]
+        raise RuntimeError("\n".join([f"the stack is {stack['StackStatus']}", *reversed(reasons)]))
+
+    def _allow_origins(self):
+        # MiniStack answers preflights from what this call sets, not from the resource's property.
+        gateway = self.emulator.client("apigatewayv2")
+        for api, properties in self.of_type("AWS::ApiGatewayV2::Api"):
+            if cors := properties.get("CorsConfiguration"):
+                gateway.update_api(ApiId=self.physical_id(api), CorsConfiguration=cors)
+
+
+def explicit_api(template):
+    """Replaces the OpenAPI body that SAM makes of HttpApi events by the resources that API Gateway makes of the body.
+
+    MiniStack ignores a body: without this every call is a 404. Nothing is named here but what the body says.
+    """
+    resources = template["Resources"]
+    for api, resource in list(resources.items()):
+        if resource["Type"] != "AWS::ApiGatewayV2::Api":
+            continue
+        body = resource["Properties"].pop("Body")
+        resource["Properties"] |= {"Name": body["info"]["title"], "ProtocolType": "HTTP"}
+        if cors := body.get("x-amazon-apigateway-cors"):
+            resource["Properties"]["CorsConfiguration"] = _pascal_case(cors)
+        authorizers = body.get("components", {}).get("securitySchemes", {})
+        for name, scheme in authorizers.items():
+            authorizer = scheme["x-amazon-apigateway-authorizer"]
+            resources[f"{api}{name}"] = {
+                "Type": "AWS::ApiGatewayV2::Authorizer",
+                "Properties": _pascal_case({key: value for key, value in authorizer.items() if key != "type"})
+                | {"ApiId": {"Ref": api}, "Name": name, "AuthorizerType": authorizer["type"].upper()},
+            }
+        operations = [
+            (method, path, operation)
+            for path, methods in body["paths"].items()
+            for method, operation in methods.items()
+        ]
+        for number, (method, path, operation) in enumerate(operations):
+            integration = operation["x-amazon-apigateway-integration"]
+            resources[f"{api}Integration{number}"] = {
+                "Type": "AWS::ApiGatewayV2::Integration",
+                "Properties": {
+                    "ApiId": {"Ref": api},
+                    "IntegrationType": integration["type"].upper(),
+                    "IntegrationMethod": integration["httpMethod"],
+                    "IntegrationUri": integration["uri"],
+                    "PayloadFormatVersion": integration["payloadFormatVersion"],
+                },
+            }
+            route = {
+                "ApiId": {"Ref": api},
+                "RouteKey": f"{method.upper()} {path}",
+                "Target": {"Fn::Join": ["/", ["integrations", {"Ref": f"{api}Integration{number}"}]]},
+            }
+            for requirement in operation.get("security", []):
+                [name] = requirement
+                route |= {"AuthorizationType": "CUSTOM", "AuthorizerId": {"Ref": f"{api}{name}"}}
+            resources[f"{api}Route{number}"] = {"Type": "AWS::ApiGatewayV2::Route", "Properties": route}
+    return template
+
+
+def _pascal_case(properties):
+    return {key[0].upper() + key[1:]: value for key, value in properties.items()}
+
+
+def _architecture():
+    return {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")

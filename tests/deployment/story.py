@@ -1,0 +1,274 @@
+"""What clients do with the deployed API, step by step; each step leans on those before it.
+
+A new function adds its step here. The steps run in the order in which they are written.
+"""
+
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from api import Api, token
+
+SECRET = "a secret of the deployment test, of no use elsewhere"
+WRITE_KEY = "wk-deployment"
+ORIGIN = "https://music.example"
+PARAMETERS = {
+    "JwtSecret": SECRET,
+    "WriteKeys": f"wk-other,{WRITE_KEY}",
+    "AllowedOrigins": f"https://other.example,{ORIGIN}",
+}
+
+ARTIST = token(SECRET, "artist-1", "artist")
+OTHER_ARTIST = token(SECRET, "artist-2", "artist")
+LISTENER = token(SECRET, "listener-1", "student")
+ADMIN = token(SECRET, "admin-1", "admin")
+
+TRACK = "/api/tracks/track-1"
+EVENTS = "/api/stats/events"
+VISIBLE_WITHIN_SECONDS = 20
+
+STEPS = []
+
+
+@dataclass
+class Story:
+    api: Api
+    stack: object
+    batch: dict = field(default_factory=dict)
+    drained: int = 0
+
+
+def step(title):
+    def register(function):
+        STEPS.append((title, function))
+        return function
+
+    return register
+
+
+@step("browsers of allowed origins may call, others may not")
+def preflight(story):
+    allowed = story.api.call("OPTIONS", EVENTS, origin=ORIGIN, access_control_request_method="POST").expect(200, 204)
+    assert allowed.headers["access-control-allow-origin"] == ORIGIN, allowed.headers
+    refused = story.api.call("OPTIONS", EVENTS, origin="https://evil.example", access_control_request_method="POST")
+    assert "access-control-allow-origin" not in refused.headers, refused.headers
+
+
+@step("a track cannot be described without a good token")
+def refused_tokens(story):
+    description = {"title": "Nobody's", "durationSeconds": 1}
+    story.api.call("PUT", TRACK, description).expect(401)
+    forged = token("another secret, of the same length or longer", "artist-1", "artist")
+    expired = token(SECRET, "artist-1", "artist", lives_seconds=-3600)
+    for bad in (forged, expired, "no.token.atall"):
+        story.api.call("PUT", TRACK, description, token=bad).problem(401)
+    story.api.call("PUT", TRACK, description, token=LISTENER).problem(403)
+    story.api.call("GET", TRACK).problem(404)
+
+
+@step("its artist describes a track")
+def put_track(story):
+    created = story.api.call("PUT", TRACK, {"title": "First", "durationSeconds": 240}, token=ARTIST).expect(201)
+    changed = story.api.call(
+        "PUT", TRACK, {"title": "First light", "durationSeconds": 240}, token=ARTIST, if_match=created.headers["etag"]
+    ).expect(200)
+    stale = story.api.call(
+        "PUT", TRACK, {"title": "Too late", "durationSeconds": 1}, token=ARTIST, if_match=created.headers["etag"]
+    )
+    stale.problem(412)
+    assert changed.headers["etag"] != created.headers["etag"]
+    story.api.call("PUT", TRACK, {"title": "Mine now", "durationSeconds": 1}, token=OTHER_ARTIST).problem(403)
+
+
+@step("a track answers with its counters")
+def get_track(story):
+    track = story.api.call("GET", TRACK).expect(200).json
+    described = {key: track[key] for key in ("trackId", "title", "artistId", "durationSeconds")}
+    assert described == {
+        "trackId": "track-1",
+        "title": "First light",
+        "artistId": "artist-1",
+        "durationSeconds": 240,
+    }, described
+    expect_counters(track, playCount=0, likeCount=0, shareCount=0, playsBySource={})
+
+
+@step("events need a write key or a token")
+def refused_callers(story):
+    batch = {"events": [event("play", source="landing")]}
+    story.api.call("POST", EVENTS, batch).problem(401)
+    story.api.call("POST", EVENTS, batch, x_write_key="wk-unknown").problem(401)
+    story.api.call("POST", EVENTS, batch, token="no.token.atall").problem(401)
+    story.api.call("POST", EVENTS, "{broken", x_write_key=WRITE_KEY).problem(400)
+
+
+@step("anonymous and known listeners send events")
+def post_events(story):
+    play_id = new_id()
+    started = at(minutes_ago=4)
+    anonymous = [
+        event("play", source="landing", duration=200),
+        event("play", source="playlist", playlistId="list-1", duration=10, skipped=True),
+        event("play", source="search", duration=240, completionRate=100, replayed=True),
+        # The start and the end of one play.
+        event("play", source="landing", playId=play_id, timestamp=started),
+        event("play", source="landing", playId=play_id, timestamp=started, duration=60),
+        event("share", platform="twitter"),
+        event("share", platform="copy_link"),
+        event("download", source="player"),
+    ]
+    known = [event("like", action="like"), event("save", action="save", playlistId="list-2")]
+    answer = story.api.call("POST", EVENTS, {"events": anonymous}, x_write_key=WRITE_KEY).expect(200)
+    accepted(answer, len(anonymous))
+    accepted(story.api.call("POST", EVENTS, {"events": known}, token=LISTENER), len(known))
+    story.batch = {"anonymous": anonymous, "known": known}
+
+
+@step("the counters show them")
+def counters(story):
+    eventually(lambda: expect_counters(track(story), **EXPECTED))
+
+
+@step("the same events again change no number")
+def redelivery(story):
+    before = track(story)["counters"]
+    accepted(
+        story.api.call("POST", EVENTS, {"events": story.batch["anonymous"]}, x_write_key=WRITE_KEY),
+        len(story.batch["anonymous"]),
+    )
+    accepted(
+        story.api.call("POST", EVENTS, {"events": story.batch["known"]}, token=LISTENER),
+        len(story.batch["known"]),
+    )
+    drain(story)
+    after = track(story)["counters"]
+    assert after == before, f"{before} became {after}"
+
+
+@step("sendBeacon's text/plain, a bad event among good ones, a crawler")
+def odd_senders(story):
+    mixed = [event("download"), event("play", source="telepathy"), event("download")]
+    answer = story.api.call("POST", f"{EVENTS}?writeKey={WRITE_KEY}", mixed, content_type="text/plain;charset=UTF-8")
+    body = answer.expect(200).json
+    assert body["accepted"] == 2, answer
+    assert [rejected["index"] for rejected in body["rejected"]] == [1], answer
+    crawled = story.api.call(
+        "POST",
+        EVENTS,
+        [event("download")],
+        x_write_key=WRITE_KEY,
+        user_agent="Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+    )
+    assert crawled.expect(200).json["dropped"] == 1, crawled
+    eventually(lambda: expect_counters(track(story), **EXPECTED | {"downloadCount": 3}))
+
+
+@step("an unlike takes the like back")
+def unlike(story):
+    accepted(story.api.call("POST", EVENTS, [event("like", action="unlike")], token=LISTENER), 1)
+    eventually(lambda: expect_counters(track(story), likeCount=0, saveCount=1))
+
+
+@step("a track that nobody described is counted too")
+def undescribed(story):
+    unknown = track(story, f"/api/tracks/{drain(story)}")
+    assert unknown["title"] is None, unknown
+    story.api.call("GET", "/api/tracks/never-heard-of").problem(404)
+
+
+@step("an admin loads what happened long ago, others may not")
+def backfill(story):
+    # Older than facts are kept: only its bucket tells whether it takes any more.
+    old = event("play", source="landing", timestamp=at(minutes_ago=60 * 24 * 200), trackId="old-1")
+    refused = story.api.call("POST", EVENTS, [old], token=LISTENER).expect(200).json
+    assert refused["accepted"] == 0 and len(refused["rejected"]) == 1, refused
+    accepted(story.api.call("POST", EVENTS, [old], token=ADMIN), 1)
+    eventually(lambda: expect_counters(track(story, "/api/tracks/old-1"), playCount=1))
+
+
+@step("nothing was given up; what cannot be read is, and the rest goes on")
+def failures(story):
+    queue = "CounterFailuresQueue"
+    assert story.stack.queue_length(queue) == 0, f"{queue} holds messages"
+    story.stack.put_item("EventsTable", pk="TRACK#unreadable", sk="unreadable")
+    drain(story)
+
+    def put_aside():
+        assert story.stack.queue_length(queue) == 1, f"{queue} did not get the unreadable record"
+
+    eventually(put_aside)
+
+
+EXPECTED = {
+    "playCount": 4,
+    "qualifiedPlayCount": 3,
+    "skipCount": 1,
+    "replayCount": 1,
+    "likeCount": 1,
+    "saveCount": 1,
+    "shareCount": 2,
+    "downloadCount": 1,
+    "totalDurationSeconds": 510,
+    "playsBySource": {"landing": 2, "playlist": 1, "search": 1},
+    "sharesByPlatform": {"twitter": 1, "copy_link": 1},
+}
+
+
+def track(story, path=TRACK):
+    return story.api.call("GET", path).expect(200).json
+
+
+def expect_counters(track, **expected):
+    shown = {name: track["counters"][name] for name in expected}
+    for name, value in shown.items():
+        if isinstance(value, dict):
+            shown[name] = {key: count for key, count in value.items() if count}
+    assert shown == expected, f"{shown}, not {expected}"
+
+
+def eventually(check):
+    """Asks again until the check holds; its last word is the error."""
+    deadline = time.monotonic() + VISIBLE_WITHIN_SECONDS
+    while True:
+        try:
+            return check()
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def drain(story):
+    """Waits until the stream has delivered all that was sent: a play of a fresh track, sent last, is counted."""
+    story.drained += 1
+    name = f"drain-{story.drained}"
+    play = event("play", source="direct", trackId=name)
+    accepted(story.api.call("POST", EVENTS, [play], x_write_key=WRITE_KEY), 1)
+    eventually(lambda: expect_counters(track(story, f"/api/tracks/{name}"), playCount=1))
+    return name
+
+
+def accepted(answer, count):
+    body = answer.expect(200).json
+    assert body["accepted"] == count and not body["rejected"] and not body["dropped"], str(answer)
+    assert body["serverTime"], str(answer)
+
+
+def event(kind, **properties):
+    return {
+        "id": new_id(),
+        "type": kind,
+        "trackId": "track-1",
+        "sessionId": "session-1",
+        "timestamp": at(minutes_ago=3),
+    } | properties
+
+
+def new_id():
+    return uuid.uuid4().hex
+
+
+def at(minutes_ago):
+    moment = datetime.fromtimestamp(time.time() - 60 * minutes_ago, timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

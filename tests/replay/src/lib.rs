@@ -1,0 +1,29 @@
+//! Loads an access log through the HTTP API, as a client would, and checks what the API then answers.
+//!
+//! Every request of the log becomes one play:
+//!
+//! | the log says | the play says | how |
+//! |---|---|---|
+//! | path, without the query | `trackId` | [`play::track_id`]: readable, and never one id for two paths |
+//! | client address | `sessionId` | a hash, for addresses are never stored raw |
+//! | time | `timestamp` | in UTC, with milliseconds |
+//! | bytes of the answer | `duration` | one byte is one millisecond, so 20,000 bytes are the 20 seconds of a qualified play; `-` is absent |
+//! | referrer | `source` | [`play::Source`] |
+//! | the line and its number | `id` | a hash, so a second run of the same file changes nothing |
+//!
+//! Method and status are not read: what was asked for counts. Neither is the user agent, which the
+//! API takes from the request alone, and a request carries many clients' events.
+//!
+//! [`access_log`] reads lines and [`play`] makes events of them; [`load`] sends these through
+//! [`api`]. [`expected`] counts the same file in its own way, sharing no code with the two, and
+//! [`verify`] waits until the API answers just these numbers.
+
+pub mod access_log;
+pub mod api;
+pub mod expected;
+pub mod load;
+pub mod play;
+pub mod verify;
+
+#[cfg(test)]
+mod stub;
