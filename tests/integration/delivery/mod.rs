@@ -14,14 +14,14 @@ mod world;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
-use plan::{Plan, plans};
+use plan::{Plan, crowds, plans};
 use world::{Updater, run};
 
-/// Runs cases until one fails; what a failing one counted wrong.
+/// Runs crowds until one is counted wrong.
 fn hunt(cases: u32, updater: Updater) -> Result<(), TestError<Plan>> {
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    runner.run(&plans(), |plan| run(&plan, updater).map_err(TestCaseError::fail))
+    runner.run(&crowds(), |plan| run(&plan, updater).map_err(TestCaseError::fail))
 }
 
 proptest! {
@@ -35,7 +35,7 @@ proptest! {
     }
 }
 
-/// The mutation checks: each updater breaks one rule of the folds, and the same cases find it out.
+/// The mutation checks: each updater breaks one rule of the folds, and the same kind of cases finds it out.
 mod found_out {
     use super::mutants::{EmptyBucket, Mutant, Order, Skip, Version};
     use super::*;

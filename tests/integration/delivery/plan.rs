@@ -15,6 +15,8 @@ pub(crate) struct Plan {
     pub(crate) faults: u8,
     /// How many times in a hundred priorities change; few switches at random places find more races than many.
     pub(crate) switches: u8,
+    /// How many times in a hundred a writer is held up before it writes.
+    pub(crate) stalls: u8,
 }
 
 /// What a client does, and does again until it is done.
@@ -161,14 +163,18 @@ fn meeting() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Plans of a few clients with a few steps each: half of them anything, half of them a crowd in one bucket.
+/// Any plan: half of them of anything, half of them crowds.
 pub(crate) fn plans() -> impl Strategy<Value = Plan> {
-    let anything = (vec(vec(steps(), 1..5), 1..4), prop_oneof![Just(0_u8), Just(5), Just(20)]);
-    let meeting = (vec(vec(meeting(), 1..4), 1..3), Just(0_u8));
-    (prop_oneof![anything, meeting], any::<u64>(), 2..25_u8).prop_map(|((clients, faults), seed, switches)| Plan {
-        clients,
-        seed,
-        faults,
-        switches,
-    })
+    let faults = prop_oneof![Just(0_u8), Just(5), Just(20)];
+    let anything = (vec(vec(steps(), 1..5), 1..4), faults, any::<u64>(), 2..25_u8, prop_oneof![Just(0_u8), Just(20)]);
+    prop_oneof![anything.prop_map(plan), crowds()]
+}
+
+/// Plans of a few steps that all meet in one bucket, without faults: what is wrong then is wrong in the folds.
+pub(crate) fn crowds() -> impl Strategy<Value = Plan> {
+    (vec(vec(meeting(), 1..4), 1..3), Just(0_u8), any::<u64>(), 2..25_u8, Just(30_u8)).prop_map(plan)
+}
+
+fn plan((clients, faults, seed, switches, stalls): (Vec<Vec<Step>>, u8, u64, u8, u8)) -> Plan {
+    Plan { clients, seed, faults, switches, stalls }
 }

@@ -13,6 +13,7 @@ struct Waiting {
     invocation: String,
     operation: String,
     go: oneshot::Sender<Fault>,
+    is_new: bool,
 }
 
 #[derive(Default)]
@@ -28,11 +29,15 @@ pub(crate) struct Schedule {
     state: Arc<Mutex<State>>,
     faults: u8,
     switches: u8,
+    stalls: u8,
 }
 
+/// Calls that write what was decided by what was read before.
+const WRITES: [&str; 4] = ["PutItem", "DeleteItem", "UpdateItem", "TransactWriteItems"];
+
 impl Schedule {
-    pub(crate) fn new(faults: u8, switches: u8) -> Self {
-        Self { state: Arc::default(), faults, switches }
+    pub(crate) fn new(faults: u8, switches: u8, stalls: u8) -> Self {
+        Self { state: Arc::default(), faults, switches, stalls }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -49,6 +54,13 @@ impl Schedule {
         if random.u8(0..100) < self.switches {
             let chosen = &waiting[random.usize(0..waiting.len())].invocation;
             priorities.insert(chosen.clone(), random.f64());
+        }
+        // Who has read and is about to write is held up until hardly anybody else is left: that is when a read is old.
+        for call in waiting.iter_mut() {
+            let writes = std::mem::take(&mut call.is_new) && WRITES.contains(&call.operation.as_str());
+            if writes && random.u8(0..100) < self.stalls {
+                priorities.insert(call.invocation.clone(), -random.f64());
+            }
         }
         let mut best = 0;
         for (at, call) in waiting.iter().enumerate() {
@@ -97,7 +109,12 @@ impl Faults for Schedule {
     fn before<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Fault> {
         assert_eq!(call.service, Service::DynamoDb, "nothing here is poison: {call:?}");
         let (go, turn) = oneshot::channel();
-        self.state().waiting.push(Waiting { invocation: call.function.clone(), operation: call.operation.clone(), go });
+        self.state().waiting.push(Waiting {
+            invocation: call.function.clone(),
+            operation: call.operation.clone(),
+            go,
+            is_new: true,
+        });
         async move { turn.await.unwrap_or(Fault::CrashBefore) }.boxed()
     }
 }

@@ -240,6 +240,10 @@ impl Client {
         true
     }
 
+    fn has_more(&self) -> bool {
+        self.running.is_some() || self.at < self.steps.len()
+    }
+
     fn done(&mut self) {
         self.at += 1;
         self.phase = 0;
@@ -369,7 +373,7 @@ pub(crate) fn run(plan: &Plan, updater: Updater) -> Result<(), String> {
 
 async fn drive(world: &World, plan: &Plan, updater: Updater) -> Result<(), String> {
     let mut random = fastrand::Rng::with_seed(plan.seed);
-    let schedule = Schedule::new(plan.faults, plan.switches);
+    let schedule = Schedule::new(plan.faults, plan.switches, plan.stalls);
     let mut clients: Vec<Client> = plan
         .clients
         .iter()
@@ -380,7 +384,9 @@ async fn drive(world: &World, plan: &Plan, updater: Updater) -> Result<(), Strin
     for _ in 0..200_000 {
         let mut busy = false;
         for client in &mut clients {
-            busy |= client.begin(world, &schedule);
+            // Clients take their time, so that what they did before is read before they do more.
+            let is_late = random.u8(0..100) < 85;
+            busy |= if is_late { client.has_more() } else { client.begin(world, &schedule) };
         }
         if random.u8(0..100) < 30 || !busy {
             deliveries.begin(world, &schedule, &mut random);

@@ -2,6 +2,9 @@
 //!
 //! A pattern has the shape of a record, with a list of conditions at each leaf, of which one must hold.
 
+#[cfg(test)]
+mod tests;
+
 use serde_json::{Map, Value};
 
 /// What is wrong with a pattern, and where in it.
@@ -286,96 +289,4 @@ fn unwanted(operand: &Value, place: &str) -> Result<Vec<Condition>, Problem> {
 
 fn one(name: &str, operand: &Value) -> Value {
     Value::Object(Map::from_iter([(name.to_owned(), operand.clone())]))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn matches(pattern: Value, record: &Value) -> bool {
-        Filters::compile(&[pattern]).unwrap().matches(record)
-    }
-
-    #[test]
-    fn every_operator_matches_what_it_names_and_nothing_else() {
-        for (condition, matching, other) in [
-            (json!("a"), json!("a"), json!("A")),
-            (json!(5), json!(5.0), json!("5")),
-            (json!(null), json!(null), json!("null")),
-            (json!({"prefix": "ab"}), json!("abc"), json!("cab")),
-            (json!({"prefix": {"equals-ignore-case": "AB"}}), json!("abc"), json!("cab")),
-            (json!({"suffix": "bc"}), json!("abc"), json!("bca")),
-            (json!({"suffix": {"equals-ignore-case": "BC"}}), json!("abc"), json!("bca")),
-            (json!({"equals-ignore-case": "AbC"}), json!("aBc"), json!("aBcd")),
-            (json!({"numeric": [">", 0, "<=", 5]}), json!(5), json!(6)),
-            (json!({"numeric": ["=", 3]}), json!("3"), json!("x")),
-            (json!({"anything-but": "a"}), json!("b"), json!("a")),
-            (json!({"anything-but": ["a", "b"]}), json!("c"), json!("b")),
-            (json!({"anything-but": {"prefix": "a"}}), json!("ba"), json!("ab")),
-            (json!({"anything-but": {"suffix": ["a", "b"]}}), json!("ac"), json!("cb")),
-            (json!({"exists": true}), json!("x"), json!({"deeper": 1})),
-            (json!("b"), json!(["a", "b"]), json!(["a", "c"])),
-        ] {
-            let pattern = json!({"f": [condition]});
-            assert!(matches(pattern.clone(), &json!({"f": matching})), "{pattern} {matching}");
-            assert!(!matches(pattern.clone(), &json!({"f": other})), "{pattern} {other}");
-            assert!(!matches(pattern.clone(), &json!({"g": matching})), "{pattern} without the field");
-        }
-        assert!(matches(json!({"f": [{"exists": false}]}), &json!({"g": 1})));
-        assert!(matches(json!({"f": ["a", {"prefix": "b"}]}), &json!({"f": "bb"})));
-    }
-
-    #[test]
-    fn fields_are_all_asked_for_and_alternatives_one_of() {
-        let pattern = json!({"a": ["x"], "b": {"c": ["y"]}});
-        assert!(matches(pattern.clone(), &json!({"a": "x", "b": {"c": "y"}})));
-        assert!(!matches(pattern, &json!({"a": "x", "b": {"c": "z"}})));
-        let pattern = json!({"a": ["x"], "$or": [{"b": ["y"]}, {"c": ["z"]}]});
-        assert!(matches(pattern.clone(), &json!({"a": "x", "c": "z"})));
-        assert!(!matches(pattern, &json!({"a": "x", "c": "y"})));
-        let both = Filters::compile(&[json!({"a": ["x"]}), json!({"a": ["y"]})]).unwrap();
-        assert!(both.matches(&json!({"a": "y"})) && !both.matches(&json!({"a": "z"})));
-        assert!(Filters::compile(&[]).unwrap().matches(&json!({})));
-    }
-
-    #[test]
-    fn expired_items_are_left_out_by_their_identity() {
-        let pattern = json!({
-            "dynamodb": {"Keys": {"pk": {"S": [{"prefix": "TRACK#"}]}}},
-            "userIdentity": {"principalId": [{"exists": false}]},
-        });
-        let mut record = json!({"dynamodb": {"Keys": {"pk": {"S": "TRACK#1"}}}});
-        assert!(matches(pattern.clone(), &record));
-        record["userIdentity"] = json!({"principalId": "dynamodb.amazonaws.com"});
-        assert!(!matches(pattern.clone(), &record));
-        assert!(!matches(pattern, &json!({"dynamodb": {"Keys": {"pk": {"S": "ALBUM#1"}}}})));
-    }
-
-    #[test]
-    fn what_is_not_known_is_refused_with_its_place() {
-        for (pattern, place, problem) in [
-            (json!({"a": {"b": [{"cidr": "10.0.0.0/8"}]}}), "a.b", "unknown operator cidr"),
-            (json!({"a": [{"wildcard": "x*"}]}), "a", "unknown operator wildcard"),
-            (json!({"a": [{"numeric": [">"]}]}), "a", "numeric does not take [\">\"]"),
-            (json!({"a": [{"exists": "yes"}]}), "a", "exists does not take \"yes\""),
-            (json!({"a": "x"}), "a", "conditions are a list"),
-            (json!({"$and": []}), "$and", "unknown operator $and"),
-            (json!({"a": [{"prefix": "x", "suffix": "y"}]}), "a", "a condition has one operator"),
-            (json!({"a": {}}), "a", "an empty pattern"),
-        ] {
-            let error = Filters::compile(&[json!({"ok": [1]}), pattern]).unwrap_err();
-            assert_eq!((error.filter, error.place.as_str(), error.problem.as_str()), (2, place, problem));
-        }
-    }
-
-    #[test]
-    fn tells_whether_images_are_looked_at() {
-        let images =
-            |pattern: Value| Filters::compile(&[pattern]).unwrap().look_at("dynamodb", &["NewImage", "OldImage"]);
-        assert!(images(json!({"dynamodb": {"NewImage": {"a": {"S": ["x"]}}}})));
-        assert!(images(json!({"$or": [{"dynamodb": {"OldImage": {"a": {"S": ["x"]}}}}]})));
-        assert!(!images(json!({"dynamodb": {"Keys": {"NewImage": {"S": ["x"]}}}})));
-    }
 }

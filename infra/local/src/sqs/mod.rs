@@ -194,9 +194,8 @@ impl Queues {
         visibility: Duration,
     ) -> Result<Vec<Received>, QueueError> {
         let ids = &self.inner.ids;
-        let received = self.lock().receive(config, self.now(), limit, millis(visibility), || ids.fresh())?;
-        if let Some(redrive) = &config.redrive {
-            // A message may have gone to the dead letters just now.
+        let (received, dead) = self.lock().receive(config, self.now(), limit, millis(visibility), || ids.fresh())?;
+        if let (Some(redrive), 1..) = (&config.redrive, dead) {
             self.wake(&redrive.dead_letter_queue);
         }
         Ok(received.into_iter().map(Received::from).collect())

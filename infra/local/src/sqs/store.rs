@@ -153,7 +153,7 @@ impl Store {
     }
 
     /// Receives up to `limit` messages. Those that were received too often go to the dead letters instead,
-    /// and those that were kept too long go.
+    /// and those that were kept too long go. Says too how many went to the dead letters.
     pub(super) fn receive(
         &mut self,
         queue: &QueueConfig,
@@ -161,14 +161,15 @@ impl Store {
         limit: usize,
         hidden_for: i64,
         mut receipt: impl FnMut() -> String,
-    ) -> Result<Vec<Stored>, QueueError> {
+    ) -> Result<(Vec<Stored>, usize), QueueError> {
         let transaction = self.connection.transaction()?;
         let retention = i64::try_from(queue.message_retention.as_millis()).unwrap_or(i64::MAX);
         transaction
             .prepare_cached("DELETE FROM messages WHERE queue = ?1 AND visible_at <= ?2 AND sent_at <= ?3")?
             .execute((&queue.name, now, now.saturating_sub(retention)))?;
+        let mut dead = 0;
         if let Some(redrive) = &queue.redrive {
-            transaction
+            dead = transaction
                 .prepare_cached(
                     "UPDATE messages SET queue = ?1, dead_letter_source = ?2, receive_count = 0, receipt = NULL,
                                          first_received_at = NULL
@@ -194,7 +195,7 @@ impl Store {
             }
         }
         transaction.commit()?;
-        Ok(received)
+        Ok((received, dead))
     }
 
     /// Deletes a message by its last receipt.
