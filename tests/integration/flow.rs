@@ -137,7 +137,7 @@ async fn an_outage_loses_nothing_and_counts_nothing_twice() {
         // Every third call to DynamoDB meets a fault, each in its turn.
         options.faults = Some(Arc::new(move |call: &Call| {
             let count = calls.fetch_add(1, Ordering::Relaxed);
-            if call.service != Service::DynamoDb || count % 3 != 0 {
+            if call.service != Service::DynamoDb || !count.is_multiple_of(3) {
                 return Fault::None;
             }
             match count / 3 % 7 {

@@ -1,4 +1,12 @@
 //! Tests of the whole: one binary, for each more is another link.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::let_underscore_must_use,
+    reason = "a test fails by panicking, helpers outside its function too"
+)]
 
 mod app;
 mod contract;

@@ -75,7 +75,7 @@ impl Provider {
                 counted.fetch_add(1, Ordering::Relaxed);
                 let body = serde_json::to_string(&*served.lock().unwrap()).unwrap();
                 let mut request = [0; 4096];
-                stream.read(&mut request).await.unwrap();
+                assert!(stream.read(&mut request).await.unwrap() > 0);
                 let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
                 stream.write_all((head + &body).as_bytes()).await.unwrap();
             }

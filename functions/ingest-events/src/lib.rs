@@ -29,7 +29,8 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let client = boot.dynamodb();
     let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let engagements = Engagements::new(
-        (Facts::new(client.clone(), events.clone()), Toggles::new(client.clone(), state.clone(), events.clone())),
+        Facts::new(client.clone(), events.clone()),
+        Toggles::new(client.clone(), state.clone(), events.clone()),
         Documents::new(client.clone(), state, Arc::clone(&ids)),
         Folds::new(client, events, stats, Arc::clone(&clock), Arc::clone(&ids)),
         Retention::of_days(retention),

@@ -31,7 +31,7 @@ impl Time {
     /// This time moved by `by`; stays put where the calendar ends.
     #[must_use]
     pub fn plus(self, by: TimeDelta) -> Self {
-        self.0.checked_add_signed(by).map_or(self, |moved| Self::from(moved))
+        self.0.checked_add_signed(by).map_or(self, Self::from)
     }
 
     /// How long ago `earlier` was.

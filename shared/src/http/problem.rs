@@ -42,7 +42,7 @@ pub enum Problem {
     },
     /// The body is of a kind that the route does not take.
     #[error("the content type must be one of {0}")]
-    UnsupportedMediaType(&'static str),
+    UnsupportedMediaType(String),
     /// The body can be read but breaks rules.
     #[error("{} of its fields break a rule", .0.len())]
     Invalid(Vec<Invalid>),

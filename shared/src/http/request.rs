@@ -71,14 +71,11 @@ impl Request {
     ///
     /// # Errors
     /// If it is larger, of another content type, or no JSON.
-    pub fn json(&self, limit: usize, content_types: &'static [&'static str]) -> Result<Value, Problem> {
+    pub fn json(&self, limit: usize, content_types: &[&str]) -> Result<Value, Problem> {
         if let Some(given) = self.header(&header::CONTENT_TYPE) {
             let essence = given.split(';').next().unwrap_or_default().trim();
             if !content_types.iter().any(|taken| essence.eq_ignore_ascii_case(taken)) {
-                return Err(Problem::UnsupportedMediaType(match content_types {
-                    [one] => one,
-                    _ => "application/json, text/plain",
-                }));
+                return Err(Problem::UnsupportedMediaType(content_types.join(", ")));
             }
         }
         let body = match self.inner.body() {

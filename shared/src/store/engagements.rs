@@ -75,7 +75,8 @@ impl Engagements {
     /// Stands on the parts of the store.
     #[must_use]
     pub fn new(
-        (facts, toggles): (Facts, Toggles),
+        facts: Facts,
+        toggles: Toggles,
         documents: Documents,
         folds: Folds,
         retention: Retention,

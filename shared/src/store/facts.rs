@@ -1,6 +1,6 @@
 //! Writing facts: immutable, and the same however often they are sent.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
@@ -66,19 +66,19 @@ impl Facts {
         Box::pin(async move {
             let keys: Vec<Key> = facts.iter().map(|fact| fact.key.clone()).collect();
             // One request must not name a key twice; the last of equals is the one that would win anyway.
-            let distinct: HashMap<Key, Item> = facts.into_iter().map(|fact| (fact.key, fact.item)).collect();
+            let distinct: BTreeMap<Key, Item> = facts.into_iter().map(|fact| (fact.key, fact.item)).collect();
             let mut pending = distinct.into_values();
             let batches: Vec<Vec<Item>> =
                 std::iter::from_fn(|| Some(pending.by_ref().take(BATCH).collect::<Vec<_>>()).filter(|b| !b.is_empty()))
                     .collect();
-            let left: HashMap<Key, ()> = stream::iter(batches)
+            let left: BTreeSet<Key> = stream::iter(batches)
                 .map(|batch| self.write(batch, deadline))
                 .buffer_unordered(AT_ONCE)
                 .flat_map(stream::iter)
-                .filter_map(|item| async move { key_of(&item).map(|key| (key, ())) })
+                .filter_map(|item| async move { key_of(&item) })
                 .collect()
                 .await;
-            keys.iter().map(|key| !left.contains_key(key)).collect()
+            keys.iter().map(|key| !left.contains(key)).collect()
         })
     }
 

@@ -72,7 +72,7 @@ impl Drop for Apart {
 /// Is the local cloud of another process, until that one lets go.
 pub(crate) fn serve() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
-    let cloud = runtime.block_on(LocalCloud::start(Options { template: local::cloud::Source::Text(local::functions::TEMPLATE.replace("BatchSize: 1000\n", &format!("BatchSize: {}\n", std::fs::read_to_string("/tmp/bs").unwrap().trim()))), ..Options::of_workspace() }))?;
+    let cloud = runtime.block_on(LocalCloud::start(Options::of_workspace()))?;
     println!("{}", cloud.summary().to_json()?);
     std::io::stdin().read_to_end(&mut Vec::new())?;
     runtime.block_on(cloud.stop());

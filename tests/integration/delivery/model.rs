@@ -9,11 +9,13 @@ use super::plan::{LENGTH_S, PLATFORMS, Plan, SOURCES, Sent, Step, What};
 /// A fact's identity, as the API promises it: what, when, of which kind, by which event.
 type Identity = (u8, String, &'static str, String);
 
+/// The last word on each like and each save: by track, session and playlist; time, event, and what was said.
+type Words = BTreeMap<(u8, u8, Option<u8>), (String, String, bool)>;
+
 /// What every track's counters must be in the end; none for one that nothing happened to.
 pub(crate) fn expected(plan: &Plan) -> BTreeMap<u8, Value> {
     let mut facts: BTreeMap<Identity, Sent> = BTreeMap::new();
-    // Who said what last, on each like and each save.
-    let mut words: BTreeMap<(u8, u8, Option<u8>), (String, String, bool)> = BTreeMap::new();
+    let mut words = Words::new();
     let mut said: BTreeSet<u8> = BTreeSet::new();
     for (client, steps) in plan.clients.iter().enumerate() {
         for (step, what) in steps.iter().enumerate() {
@@ -72,11 +74,7 @@ struct Joined {
     replayed: bool,
 }
 
-fn counters(
-    track: u8,
-    facts: &BTreeMap<Identity, Sent>,
-    words: &BTreeMap<(u8, u8, Option<u8>), (String, String, bool)>,
-) -> Value {
+fn counters(track: u8, facts: &BTreeMap<Identity, Sent>, words: &Words) -> Value {
     let mut plays: BTreeMap<(String, u8, String), Joined> = BTreeMap::new();
     let (mut downloads, mut shares) = (0, BTreeMap::<&str, u64>::new());
     for ((of, time, _, id), sent) in facts {

@@ -76,7 +76,7 @@ pub(crate) async fn update(mutant: Mutant, boot: Boot, payload: Value) -> Option
         }
         Mutant::Folds(rules) => {
             let buckets: BTreeSet<(String, String)> =
-                records.iter().map(|record| key(record)).map(|(pk, sk)| (pk, sk[..3].to_owned())).collect();
+                records.iter().map(key).map(|(pk, sk)| (pk, sk[..3].to_owned())).collect();
             for (hour, minute) in buckets {
                 let mut tries = 0;
                 while !fold(&client, &boot, rules, &hour, &minute).await? {
