@@ -127,12 +127,24 @@ impl App {
         answer.body["counters"].clone()
     }
 
-    /// How many items a table holds.
+    /// How many items a table holds; a scan gives them in pages.
     pub(crate) fn items(&self, table: &str) -> u64 {
         let table = self.cloud.table(table).unwrap();
-        let request = json!({"TableName": table, "Select": "COUNT"}).to_string();
-        let answer = self.cloud.database().call("Scan", &request, &local::wire::ClientOptions::default());
-        serde_json::from_str::<Value>(&answer.body).unwrap()["Count"].as_u64().unwrap()
+        let (mut count, mut from) = (0, Value::Null);
+        loop {
+            let mut request = json!({"TableName": table, "Select": "COUNT"});
+            if !from.is_null() {
+                request["ExclusiveStartKey"] = from;
+            }
+            let anybody = local::wire::ClientOptions::default();
+            let answer = self.cloud.database().call("Scan", &request.to_string(), &anybody);
+            let mut page: Value = serde_json::from_str(&answer.body).unwrap();
+            count += page["Count"].as_u64().unwrap();
+            from = page["LastEvaluatedKey"].take();
+            if from.is_null() {
+                return count;
+            }
+        }
     }
 
     /// Ends the test: all is delivered, nothing was given up on.
