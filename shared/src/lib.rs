@@ -1,8 +1,8 @@
 //! What every function of Tally stands on.
 //!
 //! The modules form layers, and each uses only what stands above it here: `domain` (pure rules and
-//! folds), `store` (keys, items, facts, folds), then `http`, `stream`, `batch` and `messaging`, then
-//! `function` and `boot`, which turn a handler into a Lambda function.
+//! folds), `store` (keys, items, facts, folds), then `http`, `stream`, `batch`, `task` and `messaging`,
+//! then `function` and `boot`, which turn a handler into a Lambda function.
 //!
 //! Architecture invariant: `domain` knows no AWS, no clock and no environment; only `store` knows
 //! keys and attribute names.
@@ -12,6 +12,8 @@ pub mod config;
 pub mod ids;
 pub mod obs;
 
+pub mod backoff;
+
 pub mod domain;
 pub mod store;
 
@@ -19,8 +21,12 @@ pub mod batch;
 pub mod http;
 pub mod messaging;
 pub mod stream;
+pub mod task;
 
 pub mod boot;
 pub mod function;
+
+#[cfg(test)]
+mod testing;
 
 pub use futures::future::BoxFuture;

@@ -94,6 +94,29 @@ def get_track(story):
     expect_counters(track, playCount=0, likeCount=0, shareCount=0, playsBySource={})
 
 
+@step("a playlist takes a track that is submitted, once")
+def playlists(story):
+    playlist, submissions = "/api/playlists/list-1", "/api/playlists/list-1/submissions"
+    created = story.api.call("PUT", playlist, {"title": "Mornings"}, token=LISTENER).expect(201)
+    story.api.call("PUT", playlist, {"title": "Mine now"}, token=OTHER_ARTIST).problem(403)
+    story.api.call("POST", submissions, {"trackId": "track-1"}, token=OTHER_ARTIST).problem(403)
+    submitted = story.api.call("POST", submissions, {"trackId": "track-1"}, token=ARTIST).expect(201).json
+    again = story.api.call("POST", submissions, {"trackId": "track-1"}, token=ARTIST).expect(200).json
+    assert again == submitted and submitted["status"] == "pending", f"{submitted}, then {again}"
+    story.api.call("PATCH", f"{submissions}/track-1", {"status": "accepted"}, token=ARTIST).problem(403)
+    judged = story.api.call("PATCH", f"{submissions}/track-1", {"status": "accepted"}, token=LISTENER).expect(200)
+    assert judged.json["status"] == "accepted" and judged.json["decidedAt"], judged
+    # An admin gives it away: the old owner's entry goes in the same transaction.
+    given = story.api.call(
+        "PUT",
+        playlist,
+        {"title": "Mornings", "ownerId": "artist-2", "isOpen": False},
+        token=ADMIN,
+        if_match=created.headers["etag"],
+    ).expect(200)
+    assert given.json["ownerId"] == "artist-2" and not given.json["isOpen"], given
+
+
 @step("events need a write key or a token")
 def refused_callers(story):
     batch = {"events": [event("play", source="landing")]}

@@ -1,8 +1,10 @@
 //! A local cloud for one test, and a client of its API.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -10,17 +12,34 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use local::cloud::LocalCloud;
 use local::cloud::Options;
+use local::runtime::InvokeFailure;
 use serde_json::{Value, json};
 use shared::clock::Clock;
 
 /// How long anything that should happen soon may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A local cloud, which must be finished: then nothing is left undelivered, and nothing was given up on.
 pub(crate) struct App {
     pub(crate) cloud: LocalCloud,
     client: Client<HttpConnector, Full<Bytes>>,
     finished: bool,
+}
+
+/// A clock that can be put forward.
+#[derive(Default)]
+pub(crate) struct Forward(Mutex<chrono::TimeDelta>);
+
+impl Forward {
+    pub(crate) fn by(&self, by: chrono::TimeDelta) {
+        *self.0.lock().unwrap() = by;
+    }
+}
+
+impl Clock for Forward {
+    fn now(&self) -> DateTime<Utc> {
+        shared::clock::SystemClock.now() + *self.0.lock().unwrap()
+    }
 }
 
 /// What the API answered.
@@ -65,9 +84,9 @@ impl App {
         format!("Bearer {}", self.cloud.tokens()[role])
     }
 
-    /// A token of a role that is good for a year.
+    /// A token of a role that is good for ten years.
     pub(crate) fn long_token(&self, role: &str) -> String {
-        let exp = shared::clock::SystemClock.now().timestamp() + 365 * 24 * 3600;
+        let exp = shared::clock::SystemClock.now().timestamp() + 3650 * 24 * 3600;
         let key = jsonwebtoken::EncodingKey::from_secret(self.cloud.jwt_secret().as_bytes());
         let claims = json!({"sub": format!("{role}-1"), "role": role, "exp": exp});
         format!("Bearer {}", jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap())
@@ -114,6 +133,15 @@ impl App {
         self.send(Method::GET, &format!("/api/tracks/{id}"), &[], "").await
     }
 
+    /// Waits until something holds.
+    pub(crate) async fn eventually(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let until = std::time::Instant::now() + PATIENCE;
+        while !holds() {
+            assert!(std::time::Instant::now() < until, "it never came about: {what}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Waits until every fact has reached its counter.
     pub(crate) async fn settled(&self) {
         self.cloud.wait_until_drained(PATIENCE).await.unwrap();
@@ -147,16 +175,46 @@ impl App {
         }
     }
 
+    /// Invokes a function by its logical id, as its operator may.
+    pub(crate) async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, InvokeFailure> {
+        let answer = self.cloud.invoke(function, payload.to_string()).await?;
+        Ok(serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{function} answers {answer}: {error}")))
+    }
+
+    /// How many messages a queue holds, by its logical id: those that wait, and those that are worked on.
+    pub(crate) fn queue_depth(&self, queue: &str) -> u64 {
+        let name = self.cloud.queue(queue).unwrap_or_else(|| panic!("no queue {queue}"));
+        self.cloud.queues().depth(name).unwrap().total()
+    }
+
+    /// The queues that hold what was given up on: those of stream readers, and those of dead letters.
+    fn failures(&self) -> Vec<&str> {
+        let queues = &self.cloud.template().queues;
+        let is_dead_letters = |name: &str| {
+            queues.iter().filter_map(|queue| queue.redrive.as_ref()).any(|redrive| redrive.dead_letter_queue == name)
+        };
+        let of_failures =
+            queues.iter().filter(|queue| queue.logical_id.ends_with("FailuresQueue") || is_dead_letters(&queue.name));
+        of_failures.map(|queue| queue.logical_id.as_str()).collect()
+    }
+
     /// Ends the test: all is delivered, nothing was given up on.
-    pub(crate) async fn finish(mut self) {
+    pub(crate) async fn finish(self) {
+        self.finish_with_failures(&[]).await;
+    }
+
+    /// Ends the test: all is delivered, and something was given up on in these queues alone.
+    pub(crate) async fn finish_with_failures(mut self, expected: &[&str]) {
         self.settled().await;
-        let failures = self.cloud.queue("CounterFailuresQueue").unwrap();
-        let request = json!({"QueueUrl": format!("{}/000000000000/{failures}", self.cloud.sqs_url()),
-            "AttributeNames": ["ApproximateNumberOfMessages"]});
-        let anybody = local::wire::ClientOptions::default();
-        let answer = self.cloud.queues().call("GetQueueAttributes", &request.to_string(), &anybody).await;
-        let answer: Value = serde_json::from_str(&answer.body).unwrap();
-        assert_eq!(answer["Attributes"]["ApproximateNumberOfMessages"], "0", "something was given up on: {answer}");
+        let failures = self.failures();
+        assert!(!failures.is_empty(), "no queue of the template holds failures");
+        for queue in expected {
+            assert!(failures.contains(queue), "{queue} is no queue of failures: {failures:?}");
+        }
+        for queue in failures {
+            let (depth, is_expected) = (self.queue_depth(queue), expected.contains(&queue));
+            assert_eq!(depth > 0, is_expected, "{queue} holds {depth} messages that were given up on");
+        }
         self.finished = true;
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::app::{Answer, App, event};
 use crate::tidy::read;
 
-fn contract() -> Value {
+pub(crate) fn contract() -> Value {
     serde_yaml_ng::from_str(&read("infra/openapi.yaml")).unwrap()
 }
 
@@ -42,7 +42,7 @@ async fn every_route_is_in_the_contract_and_the_other_way_round() {
 
 /// Asserts that the contract foresees an answer: its status, its content type and its body.
 #[track_caller]
-fn assert_foreseen(contract: &Value, method: &Method, path: &str, answer: &Answer) {
+pub(crate) fn assert_foreseen(contract: &Value, method: &Method, path: &str, answer: &Answer) {
     let operation = &contract["paths"][path][method.as_str().to_lowercase()];
     let mut foreseen = &operation["responses"][answer.status.as_str()];
     if let Some(reference) = foreseen["$ref"].as_str() {

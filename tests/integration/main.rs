@@ -8,12 +8,17 @@
     reason = "a test fails by panicking, helpers outside its function too"
 )]
 
+mod analytics;
 mod app;
+mod closing;
 mod contract;
 mod delivery;
+mod examples;
 mod flow;
+mod playlists;
 mod real_input;
 mod refusals;
 mod retention;
+mod rollups;
 mod tidy;
 mod tokens;

@@ -1,31 +1,16 @@
 //! Retention removes facts, never numbers.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde_json::json;
-use shared::clock::{Clock, SystemClock};
+use shared::clock::Clock as _;
 
-use crate::app::{App, ago, event};
-
-/// A clock that can be put forward.
-struct Forward(Mutex<TimeDelta>);
-
-impl Forward {
-    fn by(&self, by: TimeDelta) {
-        *self.0.lock().unwrap() = by;
-    }
-}
-
-impl Clock for Forward {
-    fn now(&self) -> DateTime<Utc> {
-        SystemClock.now() + *self.0.lock().unwrap()
-    }
-}
+use crate::app::{App, Forward, ago, event};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn numbers_outlive_their_facts_and_closed_minutes_take_no_more() {
-    let clock = Arc::new(Forward(Mutex::new(TimeDelta::zero())));
+    let clock = Arc::new(Forward::default());
     let app = App::start_with(|options| options.clock = clock.clone()).await;
     // The ready-made tokens are good for 30 days, so this one is made for longer.
     let (at, later) = (ago(TimeDelta::days(10)), ago(TimeDelta::days(-89)));

@@ -10,7 +10,7 @@ use shared::domain::counters::TrackCounters;
 use shared::domain::entity::Bucket;
 use shared::function::{Function, Invoke, StartError};
 use shared::messaging;
-use shared::store::{Folds, Refolded, StoreError};
+use shared::store::{Activity, Folds, Refolded, StoreError};
 use shared::stream;
 use tokio::time::Instant;
 
@@ -20,15 +20,18 @@ pub const FUNCTION: Function = Function { name: "counter-updater", start };
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (events, stats) = (reader.required("EVENTS_TABLE"), reader.required("STATS_TABLE"));
-    let failures = reader.required("FAILURES_QUEUE_URL");
+    let (failures, calendar) = (reader.required("FAILURES_QUEUE_URL"), reader.parsed("TIME_ZONE"));
     reader.finish(())?;
-    let folds = Folds::new(boot.dynamodb(), events, stats, Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let activity = Activity::new(client.clone(), stats.clone(), calendar, Arc::clone(&clock), Arc::clone(&ids));
+    let folds = Folds::new(client, events, stats, clock, ids);
     let failures = messaging::sqs(boot.sqs(), failures);
-    Ok(shared::batch::function(FUNCTION.name, boot, failures, CounterUpdater { folds }))
+    Ok(shared::batch::function(FUNCTION.name, boot, failures, CounterUpdater { folds, activity }))
 }
 
 struct CounterUpdater {
     folds: Folds,
+    activity: Activity,
 }
 
 /// What a record asks for.
@@ -57,8 +60,18 @@ impl BatchHandler for CounterUpdater {
                 .filter_map(|asked| if let Asked::Fold(bucket) = asked { Some(bucket.clone()) } else { None })
                 .collect();
             let folded = self.folds.refold::<TrackCounters>(buckets.into_iter().collect(), deadline).await;
+            let written: Vec<Bucket> = folded
+                .iter()
+                .filter(|(_, result)| matches!(result, Ok(Refolded::Written)))
+                .map(|(bucket, _)| bucket.clone())
+                .collect();
+            // Listed after the fold, so that whoever finds it listed finds the fold.
+            let noted = self.activity.note(&written, deadline).await;
+            if let Err(error) = &noted {
+                tracing::warn!(error = %error, "folds not listed: {error}");
+            }
             let folded: BTreeMap<Bucket, Settled> =
-                folded.into_iter().map(|(bucket, result)| (bucket, settle(result))).collect();
+                folded.into_iter().map(|(bucket, result)| (bucket, settle(result, noted.is_ok()))).collect();
             asked
                 .into_iter()
                 .map(|asked| match asked {
@@ -71,9 +84,11 @@ impl BatchHandler for CounterUpdater {
     }
 }
 
-fn settle(result: Result<Refolded, StoreError>) -> Settled {
+fn settle(result: Result<Refolded, StoreError>, noted: bool) -> Settled {
     match result {
-        Ok(Refolded::Written | Refolded::Sealed) => Settled::Done,
+        Ok(Refolded::Sealed) => Settled::Done,
+        Ok(Refolded::Written) if noted => Settled::Done,
+        Ok(Refolded::Written) => Settled::Retry,
         Err(error @ StoreError::Corrupt { .. }) => Settled::Poison(error.to_string()),
         Err(error) => {
             tracing::warn!(error = %error, "bucket not folded: {error}");

@@ -9,13 +9,12 @@ use shared::BoxFuture;
 use shared::boot::Boot;
 use shared::clock::Clock;
 use shared::domain::counters::TrackCounters;
-use shared::domain::entity::Entity;
 use shared::domain::id::TrackId;
 use shared::domain::time::Time;
 use shared::domain::track::Track;
 use shared::function::{Function, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Problem, Request, Response, seconds};
-use shared::store::{Documents, Folds, Versioned};
+use shared::store::{Documents, Reading, Versioned};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-track", start };
@@ -23,18 +22,18 @@ pub const FUNCTION: Function = Function { name: "get-track", start };
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    let calendar = reader.parsed("TIME_ZONE");
     reader.finish(())?;
     let client = boot.dynamodb();
-    let documents = Documents::new(client.clone(), state, Arc::clone(&boot.ids));
-    // Totals are read from the buckets alone, so no table of facts is named.
-    let folds = Folds::new(client, String::new(), stats, Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let handler = GetTrack { documents, folds, clock: Arc::clone(&boot.clock) };
+    let documents = Documents::new(client.clone(), state.clone(), Arc::clone(&boot.ids));
+    let reading = Reading::new(client, state, stats, calendar, Arc::clone(&boot.clock));
+    let handler = GetTrack { documents, reading, clock: Arc::clone(&boot.clock) };
     Ok(shared::http::function(FUNCTION.name, Access::Public, boot, handler))
 }
 
 struct GetTrack {
     documents: Documents,
-    folds: Folds,
+    reading: Reading,
     clock: Arc<dyn Clock>,
 }
 
@@ -42,16 +41,14 @@ impl HttpHandler for GetTrack {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let id: TrackId = request.path("trackId")?;
-            let entity = Entity::Track(id.clone());
-            let (track, total) = futures::join!(self.documents.track(&id, false), self.folds.total(&entity));
+            let (track, total) =
+                futures::join!(self.documents.track(&id, false), self.reading.total(&id, request.deadline));
             let (track, total) = (track?, total?);
             if track.is_none() && total.is_none() {
                 return Err(Problem::NotFound(format!("no track {id} was described, and nothing happened to one")));
             }
-            let (counters, as_of) = total.map_or_else(
-                || (TrackCounters::default(), Time::from(self.clock.now())),
-                |total| (total.value, total.as_of),
-            );
+            let (counters, as_of) =
+                total.unwrap_or_else(|| (TrackCounters::default(), Time::from(self.clock.now())));
             let mut body = body(&id, track.as_ref(), &counters);
             let tag = tag(track.as_ref(), &body);
             if request.tags(&header::IF_NONE_MATCH).is_some_and(|tags| tags.include(&tag)) {

@@ -25,6 +25,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (events, state) = (reader.required("EVENTS_TABLE"), reader.required("STATE_TABLE"));
     let (stats, retention) = (reader.required("STATS_TABLE"), reader.parsed("RETENTION_DAYS"));
+    let calendar = reader.parsed("TIME_ZONE");
     reader.finish(())?;
     let client = boot.dynamodb();
     let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
@@ -33,7 +34,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         Toggles::new(client.clone(), state.clone(), events.clone()),
         Documents::new(client.clone(), state, Arc::clone(&ids)),
         Folds::new(client, events, stats, Arc::clone(&clock), Arc::clone(&ids)),
-        Retention::of_days(retention),
+        (Retention::of_days(retention), calendar),
         Arc::clone(&clock),
         ids,
     );

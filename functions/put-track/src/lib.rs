@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use http::{StatusCode, header};
+use http::StatusCode;
 use serde_json::{Value, json};
 use shared::BoxFuture;
 use shared::boot::Boot;
 use shared::domain::id::TrackId;
 use shared::domain::track::{Description, Track};
 use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response, Tags, seconds};
-use shared::store::{Documents, PutCondition, StoreError, Versioned};
+use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, seconds};
+use shared::store::{Documents, PutCondition, StoreError};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "put-track", start };
@@ -39,19 +39,19 @@ impl HttpHandler for PutTrack {
             let id: TrackId = request.path("trackId")?;
             let body = request.json(MAX_BODY, &["application/json"])?;
             let description = Description::parse(&body).map_err(Problem::Invalid)?;
-            let wanted = Preconditions {
-                if_match: request.tags(&header::IF_MATCH),
-                if_none_match: request.tags(&header::IF_NONE_MATCH),
-            };
+            let wanted = Preconditions::of(&request);
             for _ in 0..TRIES {
                 let held = self.documents.track(&id, true).await?;
                 let track = description.clone().apply(held.as_ref().map(|held| &held.document), &request.caller)?;
-                if !wanted.hold(held.as_ref()) {
+                if !wanted.hold(held.as_ref().map(|held| &held.version)) {
                     return Err(Problem::PreconditionFailed);
                 }
                 let status = if held.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-                let condition = held.map_or(PutCondition::Absent, |held| PutCondition::Still(held.version));
-                match self.documents.put_track(&id, &track, condition).await {
+                let (was, condition) = match held {
+                    Some(held) => (Some(held.document.artist), PutCondition::Still(held.version)),
+                    None => (None, PutCondition::Absent),
+                };
+                match self.documents.put_track(&id, &track, was.as_ref(), condition).await {
                     Ok(version) => return Ok(Response::json(status, &answer(&id, &track)).with_etag(&version.0)),
                     Err(StoreError::Conflict) => {}
                     Err(error) => return Err(error.into()),
@@ -70,17 +70,4 @@ fn answer(id: &TrackId, track: &Track) -> Value {
         "durationSeconds": seconds(track.duration_ms),
         "releasedAt": track.released_at,
     })
-}
-
-/// What the caller wants to hold before the track is written.
-struct Preconditions {
-    if_match: Option<Tags>,
-    if_none_match: Option<Tags>,
-}
-
-impl Preconditions {
-    fn hold(&self, held: Option<&Versioned<Track>>) -> bool {
-        let is_among = |tags: &Tags| held.is_some_and(|held| tags.include_version(&held.version));
-        self.if_match.as_ref().is_none_or(is_among) && !self.if_none_match.as_ref().is_some_and(is_among)
-    }
 }

@@ -11,8 +11,15 @@ pub fn all() -> Vec<Function> {
     vec![
         authorizer::FUNCTION,
         counter_updater::FUNCTION,
+        get_analytics::FUNCTION,
+        get_dashboard::FUNCTION,
         get_track::FUNCTION,
         ingest_events::FUNCTION,
+        judge_submission::FUNCTION,
+        put_playlist::FUNCTION,
         put_track::FUNCTION,
+        rollup_dispatcher::FUNCTION,
+        rollup_worker::FUNCTION,
+        submit_track::FUNCTION,
     ]
 }

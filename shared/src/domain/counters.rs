@@ -1,9 +1,10 @@
 //! The counters of a track.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use super::distinct::Distinct;
 use super::event::{Engagement, Platform, Play, Source};
 use super::fact::TrackFact;
 use super::fold::{Fold, Recorded};
@@ -15,7 +16,7 @@ use super::time::Time;
 pub const COMPLETE: u64 = 10_000;
 
 /// Sums and counts over the facts of a track; averages and rates are divided when answering.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TrackCounters {
     /// Plays, skipped ones too.
@@ -60,6 +61,15 @@ pub struct TrackCounters {
     /// Shares by where to.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub by_platform: BTreeMap<Platform, u64>,
+    /// Plays by the listener's country, where the edge told it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_country: BTreeMap<String, u64>,
+    /// The sessions that played.
+    #[serde(skip_serializing_if = "Distinct::is_empty")]
+    pub sessions: Distinct,
+    /// The listeners: who was signed in, else the anonymous id, else the session.
+    #[serde(skip_serializing_if = "Distinct::is_empty")]
+    pub listeners: Distinct,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -92,6 +102,53 @@ impl TrackCounters {
         self.by_platform.values().sum()
     }
 
+    /// Takes away numbers that had been merged in. Distinct counts stay: what was met once was met.
+    ///
+    /// # Errors
+    /// If they are not among these.
+    pub fn take_away(&mut self, other: &Self) -> Result<(), NotAmong> {
+        for (mine, theirs) in self.sums_mut().into_iter().zip(other.sums()) {
+            *mine = mine.checked_sub(theirs).ok_or(NotAmong)?;
+        }
+        take_away(&mut self.by_source, &other.by_source)?;
+        take_away(&mut self.by_platform, &other.by_platform)?;
+        take_away(&mut self.by_country, &other.by_country)
+    }
+
+    fn sums(&self) -> [u64; 12] {
+        [
+            self.plays,
+            self.skips,
+            self.replays,
+            self.duration_ms,
+            self.timed,
+            self.completion,
+            self.measured,
+            self.likes,
+            self.unlikes,
+            self.saves,
+            self.unsaves,
+            self.downloads,
+        ]
+    }
+
+    fn sums_mut(&mut self) -> [&mut u64; 12] {
+        [
+            &mut self.plays,
+            &mut self.skips,
+            &mut self.replays,
+            &mut self.duration_ms,
+            &mut self.timed,
+            &mut self.completion,
+            &mut self.measured,
+            &mut self.likes,
+            &mut self.unlikes,
+            &mut self.saves,
+            &mut self.unsaves,
+            &mut self.downloads,
+        ]
+    }
+
     fn count(&mut self, play: &JoinedPlay) {
         self.plays += 1;
         self.skips += u64::from(play.is_skipped());
@@ -101,7 +158,30 @@ impl TrackCounters {
         self.completion += play.completion.unwrap_or(0);
         self.measured += u64::from(play.completion.is_some());
         *self.by_source.entry(play.source).or_default() += 1;
+        if let Some(country) = &play.country {
+            *self.by_country.entry(country.clone()).or_default() += 1;
+        }
     }
+}
+
+/// Numbers were to be taken away that are not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not among the numbers it is to be taken away from")]
+pub struct NotAmong;
+
+fn add<K: Ord + Clone>(to: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>) {
+    for (key, count) in other {
+        *to.entry(key.clone()).or_default() += count;
+    }
+}
+
+fn take_away<K: Ord>(from: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>) -> Result<(), NotAmong> {
+    for (key, count) in other {
+        let held = from.get_mut(key).ok_or(NotAmong)?;
+        *held = held.checked_sub(*count).ok_or(NotAmong)?;
+    }
+    from.retain(|_, count| *count > 0);
+    Ok(())
 }
 
 /// One play, joined from all the facts that tell of it, in whatever order they are met.
@@ -112,12 +192,18 @@ struct JoinedPlay {
     completion: Option<u64>,
     called_skipped: bool,
     replayed: bool,
+    session: SessionId,
+    listener: String,
+    country: Option<String>,
 }
 
 impl JoinedPlay {
-    fn new(id: EventId, play: Play) -> Self {
+    fn new(id: EventId, play: Play, session: SessionId, listener: String, country: Option<String>) -> Self {
         Self {
             named_by: id,
+            session,
+            listener,
+            country,
             source: play.source,
             duration_ms: play.duration_ms,
             completion: play.completion,
@@ -127,10 +213,12 @@ impl JoinedPlay {
     }
 
     fn join(&mut self, other: Self) {
-        // Start and end should agree on the source; where they do not, the first by event id has it.
+        // Start and end should agree on these; where they do not, the first by event id has it.
         if other.named_by < self.named_by {
             self.named_by = other.named_by;
             self.source = other.source;
+            self.listener = other.listener;
+            self.country = other.country;
         }
         self.duration_ms = self.duration_ms.max(other.duration_ms);
         self.completion = self.completion.max(other.completion);
@@ -154,10 +242,11 @@ impl Fold for TrackCounters {
         let mut counters = Self::default();
         let mut plays: HashMap<PlayKey, JoinedPlay> = HashMap::new();
         for Recorded { at, id, fact } in facts {
+            let listener = fact.listener();
             match fact.what {
                 Engagement::Play(play) => {
-                    let key = (at, fact.session, play.play_id.clone().ok_or_else(|| id.clone()));
-                    let play = JoinedPlay::new(id, play);
+                    let key = (at, fact.session.clone(), play.play_id.clone().ok_or_else(|| id.clone()));
+                    let play = JoinedPlay::new(id, play, fact.session, listener, fact.origin.country);
                     match plays.get_mut(&key) {
                         Some(known) => known.join(play),
                         None => {
@@ -174,28 +263,23 @@ impl Fold for TrackCounters {
             }
         }
         plays.values().for_each(|play| counters.count(play));
+        // In order, so that the same facts make the same item.
+        let sessions: BTreeSet<&str> = plays.values().map(|play| play.session.as_str()).collect();
+        let listeners: BTreeSet<&str> = plays.values().map(|play| play.listener.as_str()).collect();
+        sessions.into_iter().for_each(|session| counters.sessions.insert(session));
+        listeners.into_iter().for_each(|listener| counters.listeners.insert(listener));
         counters
     }
 
     fn merge(&mut self, other: &Self) {
-        self.plays += other.plays;
-        self.skips += other.skips;
-        self.replays += other.replays;
-        self.duration_ms += other.duration_ms;
-        self.timed += other.timed;
-        self.completion += other.completion;
-        self.measured += other.measured;
-        self.likes += other.likes;
-        self.unlikes += other.unlikes;
-        self.saves += other.saves;
-        self.unsaves += other.unsaves;
-        self.downloads += other.downloads;
-        for (source, plays) in &other.by_source {
-            *self.by_source.entry(*source).or_default() += plays;
+        for (mine, theirs) in self.sums_mut().into_iter().zip(other.sums()) {
+            *mine += theirs;
         }
-        for (platform, shares) in &other.by_platform {
-            *self.by_platform.entry(*platform).or_default() += shares;
-        }
+        add(&mut self.by_source, &other.by_source);
+        add(&mut self.by_platform, &other.by_platform);
+        add(&mut self.by_country, &other.by_country);
+        self.sessions.merge(&other.sessions);
+        self.listeners.merge(&other.listeners);
     }
 }
 
@@ -205,7 +289,8 @@ mod tests {
     use crate::domain::fact::Origin;
 
     fn fact(id: &str, what: Engagement) -> Recorded<TrackFact> {
-        let fact = TrackFact { session: "s".parse().unwrap(), user: None, what, origin: Origin::default() };
+        let fact =
+            TrackFact { session: "s".parse().unwrap(), user: None, anonymous: None, what, origin: Origin::default() };
         Recorded { at: "2026-01-31T09:30:00Z".parse().unwrap(), id: id.parse().unwrap(), fact }
     }
 
@@ -261,6 +346,35 @@ mod tests {
         let mut merged = TrackCounters::default();
         all.iter().for_each(|one| merged.merge(&TrackCounters::fold(vec![one.clone()])));
         assert_eq!((merged.net_likes(), merged.net_saves(), merged.shares()), (1, 0, 1));
-        assert_eq!(merged, TrackCounters::fold(all));
+        assert_eq!((merged.sessions.count(), merged.listeners.count()), (1, 1));
+        let folded = TrackCounters::fold(all);
+        assert_eq!(merged, folded);
+
+        let part = folded.clone();
+        merged.merge(&part);
+        assert_eq!(merged.take_away(&part), Ok(()));
+        assert_eq!(merged, folded);
+        merged.downloads = 0;
+        assert_eq!(merged.take_away(&part), Err(NotAmong));
+    }
+
+    #[test]
+    fn a_listener_is_the_user_else_the_anonymous_id_else_the_session() {
+        let by = |id: &str, session: &str, user: Option<&str>, anonymous: Option<&str>| {
+            let mut fact = fact(id, play(None, Some(30), None, false));
+            fact.fact.session = session.parse().unwrap();
+            fact.fact.user = user.map(|user| user.parse().unwrap());
+            fact.fact.anonymous = anonymous.map(|anonymous| anonymous.parse().unwrap());
+            fact
+        };
+        let folded = TrackCounters::fold(vec![
+            by("a", "s1", Some("ann"), Some("x")),
+            by("b", "s2", Some("ann"), None),
+            by("c", "s3", None, Some("x")),
+            by("d", "s4", None, Some("x")),
+            by("e", "s5", None, None),
+            by("f", "s5", None, None),
+        ]);
+        assert_eq!((folded.plays, folded.sessions.count(), folded.listeners.count()), (6, 5, 3));
     }
 }

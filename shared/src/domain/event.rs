@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::fields::{Fields, Invalid};
-use super::id::{EventId, PlayId, PlaylistId, SessionId, TrackId};
+use super::id::{AnonymousId, EventId, PlayId, PlaylistId, SessionId, TrackId};
 use super::time::Time;
 
 /// The longest play that is believed: 10⁹ seconds, in milliseconds.
@@ -19,6 +19,11 @@ macro_rules! words {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum $name {
             $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)+
+        }
+
+        impl $name {
+            /// All there are.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
         }
 
         impl FromStr for $name {
@@ -163,6 +168,8 @@ pub struct Event {
     pub track: TrackId,
     /// The client's session.
     pub session: SessionId,
+    /// The device, where the client knows it again.
+    pub anonymous: Option<AnonymousId>,
     /// When it happened, by the client's clock.
     pub at: Time,
     /// What happened.
@@ -181,6 +188,7 @@ impl Event {
             id: fields.required("id")?,
             track: fields.required("trackId")?,
             session: fields.required("sessionId")?,
+            anonymous: fields.parsed("anonymousId")?,
             at: fields.required("timestamp")?,
             what: match kind {
                 Kind::Play => Engagement::Play(play(fields)?),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::event::{Engagement, Kind, Platform, Play, Source};
-use super::id::{PlayId, PlaylistId, SessionId, UserId};
+use super::id::{AnonymousId, PlayId, PlaylistId, SessionId, UserId};
 
 /// Where a request came from, with nothing that names a person.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,10 +28,24 @@ pub struct TrackFact {
     pub session: SessionId,
     /// The person, where somebody was signed in.
     pub user: Option<UserId>,
+    /// The device, where nobody was signed in and the client knows it again.
+    pub anonymous: Option<AnonymousId>,
     /// What happened.
     pub what: Engagement,
     /// Where the request came from.
     pub origin: Origin,
+}
+
+impl TrackFact {
+    /// Who it was, as far as that is known: the person, else the device, else the session.
+    #[must_use]
+    pub fn listener(&self) -> String {
+        match (&self.user, &self.anonymous) {
+            (Some(user), _) => format!("u:{user}"),
+            (None, Some(device)) => format!("a:{device}"),
+            (None, None) => format!("s:{}", self.session),
+        }
+    }
 }
 
 /// A stored fact that does not say all that its kind needs.
@@ -47,6 +61,8 @@ struct Flat {
     session: SessionId,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<UserId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    anonymous: Option<AnonymousId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     on: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,6 +95,7 @@ impl From<TrackFact> for Flat {
             kind: fact.what.kind(),
             session: fact.session,
             user: fact.user,
+            anonymous: fact.anonymous,
             on: None,
             source: None,
             platform: None,
@@ -143,6 +160,6 @@ impl TryFrom<Flat> for TrackFact {
             Kind::Download => Engagement::Download { source: flat.source },
         };
         let origin = Origin { user_agent: flat.user_agent, network: flat.network, country: flat.country };
-        Ok(Self { session: flat.session, user: flat.user, what, origin })
+        Ok(Self { session: flat.session, user: flat.user, anonymous: flat.anonymous, what, origin })
     }
 }

@@ -69,6 +69,8 @@ ids! {
     TrackId
     /// A session of a client, signed in or not.
     SessionId
+    /// A device that a client knows again although nobody is signed in.
+    AnonymousId
     /// A person, as the token's subject names them.
     UserId
     /// A playlist.

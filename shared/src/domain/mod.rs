@@ -2,8 +2,11 @@
 //!
 //! Architecture invariant: nothing here reads a clock, the environment or a network.
 
+pub mod analytics;
+pub mod calendar;
 pub mod caller;
 pub mod counters;
+pub mod distinct;
 pub mod entity;
 pub mod event;
 pub mod fact;
@@ -11,6 +14,9 @@ pub mod fields;
 pub mod fold;
 pub mod id;
 pub mod limits;
+pub mod playlist;
+pub mod rollup;
+pub mod span;
 pub mod time;
 pub mod toggle;
 pub mod track;

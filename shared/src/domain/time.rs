@@ -66,6 +66,12 @@ impl From<DateTime<Utc>> for Time {
     }
 }
 
+impl From<Time> for DateTime<Utc> {
+    fn from(time: Time) -> Self {
+        time.0
+    }
+}
+
 impl std::str::FromStr for Time {
     type Err = InvalidTime;
 
@@ -139,6 +145,12 @@ impl Minute {
     #[must_use]
     pub fn hour(self) -> Hour {
         self.hour
+    }
+
+    /// When it begins.
+    #[must_use]
+    pub fn start(self) -> Time {
+        Time(self.hour.0 + TimeDelta::minutes(i64::from(self.minute)))
     }
 
     /// Its number in the hour, 0 to 59.

@@ -95,7 +95,8 @@ impl Description {
     }
 }
 
-fn title(fields: Fields<'_>) -> Result<String, Invalid> {
+/// A title that must be there.
+pub(super) fn title(fields: Fields<'_>) -> Result<String, Invalid> {
     let title = fields.text("title")?.ok_or_else(|| Invalid::new("title", "is missing"))?;
     if title.trim().is_empty() || title.chars().count() > MAX_TITLE || title.chars().any(char::is_control) {
         return Err(Invalid::new(

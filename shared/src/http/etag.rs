@@ -3,6 +3,9 @@
 //! The tag of a document is its version. What is answered beside it (counters, say) may add a part behind a dot, and
 //! `If-Match` looks only at the version: counters that move do not stand in the way of editing.
 
+use http::header;
+
+use super::request::Request;
 use crate::store::Version;
 
 /// The value of an `If-Match` or `If-None-Match` header.
@@ -39,6 +42,28 @@ impl Tags {
             Self::Any => true,
             Self::Listed(tags) => tags.iter().any(|tag| tag.split('.').next() == Some(version.0.as_str())),
         }
+    }
+}
+
+/// What a caller wants to hold before a document is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preconditions {
+    if_match: Option<Tags>,
+    if_none_match: Option<Tags>,
+}
+
+impl Preconditions {
+    /// Those of a request.
+    #[must_use]
+    pub fn of(request: &Request) -> Self {
+        Self { if_match: request.tags(&header::IF_MATCH), if_none_match: request.tags(&header::IF_NONE_MATCH) }
+    }
+
+    /// Whether they hold for the document of this version, or for there being none.
+    #[must_use]
+    pub fn hold(&self, held: Option<&Version>) -> bool {
+        let is_among = |tags: &Tags| held.is_some_and(|version| tags.include_version(version));
+        self.if_match.as_ref().is_none_or(is_among) && !self.if_none_match.as_ref().is_some_and(is_among)
     }
 }
 

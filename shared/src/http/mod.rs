@@ -1,5 +1,6 @@
 //! HTTP functions: a typed request in, a response or a problem out.
 
+pub mod bodies;
 mod etag;
 mod function;
 pub mod identity;
@@ -7,7 +8,7 @@ mod problem;
 mod request;
 mod response;
 
-pub use etag::Tags;
+pub use etag::{Preconditions, Tags};
 pub use function::{Access, HttpHandler, function};
 pub use problem::Problem;
 pub use request::{Client, Request};

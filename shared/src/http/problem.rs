@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::identity::Fault;
 use super::response::Response;
 use crate::domain::fields::Invalid;
+use crate::domain::playlist;
 use crate::domain::track::Refused;
 use crate::store::StoreError;
 
@@ -19,6 +20,9 @@ pub enum Problem {
     /// The body is not what its content type says.
     #[error("{0}")]
     Malformed(String),
+    /// Parameters of the query are not what the route takes.
+    #[error("{} of the query's parameters break a rule", .0.len())]
+    Query(Vec<Invalid>),
     /// It is not known who calls.
     #[error("{0}")]
     Unauthenticated(Fault),
@@ -28,6 +32,9 @@ pub enum Problem {
     /// There is no such thing.
     #[error("{0}")]
     NotFound(String),
+    /// It takes no more of these.
+    #[error("{0}")]
+    Closed(String),
     /// It was changed in between.
     #[error("it was changed in between; read it again")]
     Conflict,
@@ -55,16 +62,22 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// A parameter of the query that is not what the route takes.
+    #[must_use]
+    pub fn query(invalid: Invalid) -> Self {
+        Self::Query(vec![invalid])
+    }
+
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Malformed(_) | Self::Query(_) => StatusCode::BAD_REQUEST,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::Conflict => StatusCode::CONFLICT,
+            Self::Closed(_) | Self::Conflict => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -89,7 +102,9 @@ impl Problem {
     pub(super) fn into_response(self, request_id: &str) -> Response {
         let status = self.status();
         let errors = match &self {
-            Self::Invalid(fields) => fields.iter().map(|i| json!({"field": i.field, "reason": i.reason})).collect(),
+            Self::Invalid(fields) | Self::Query(fields) => {
+                fields.iter().map(|i| json!({"field": i.field, "reason": i.reason})).collect()
+            }
             _ => Vec::<Value>::new(),
         };
         let mut body = json!({
@@ -137,6 +152,15 @@ impl From<Refused> for Problem {
         match refused {
             Refused::NotTheirs => Self::Forbidden(refused.to_string()),
             Refused::Invalid(invalid) => invalid.into(),
+        }
+    }
+}
+
+impl From<playlist::Refused> for Problem {
+    fn from(refused: playlist::Refused) -> Self {
+        match refused {
+            playlist::Refused::NotTheOwner | playlist::Refused::NotTheArtist => Self::Forbidden(refused.to_string()),
+            playlist::Refused::Closed => Self::Closed(refused.to_string()),
         }
     }
 }

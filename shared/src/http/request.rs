@@ -1,6 +1,7 @@
 //! What an HTTP function is asked.
 
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use http::header::{self, HeaderName};
 use lambda_http::aws_lambda_events::query_map::QueryMap;
@@ -49,10 +50,34 @@ impl Request {
     ///
     /// # Errors
     /// If it is not what the route needs.
-    pub fn path<T: std::str::FromStr<Err: ToString>>(&self, name: &'static str) -> Result<T, Problem> {
+    pub fn path<T: FromStr<Err: ToString>>(&self, name: &'static str) -> Result<T, Problem> {
         let parameters: QueryMap = self.inner.path_parameters();
         let text = parameters.first(name).ok_or_else(|| Invalid::new(name, "is missing"))?;
         Ok(text.parse().map_err(|error: T::Err| Invalid::new(name, error))?)
+    }
+
+    /// A parameter of the query, parsed, if it is there.
+    ///
+    /// # Errors
+    /// If it is there twice, or not what the route needs.
+    pub fn query<T: FromStr<Err: ToString>>(&self, name: &'static str) -> Result<Option<T>, Problem> {
+        let parameters = self.inner.query_string_parameters();
+        match parameters.all(name).unwrap_or_default().as_slice() {
+            [] => Ok(None),
+            [text] => parsed(name, text).map(Some),
+            _ => Err(Problem::query(Invalid::new(name, "must be given once"))),
+        }
+    }
+
+    /// Every value of a parameter of the query, parsed; it may be there several times, and hold several values with
+    /// commas between them.
+    ///
+    /// # Errors
+    /// If one of them is not what the route needs.
+    pub fn query_list<T: FromStr<Err: ToString>>(&self, name: &'static str) -> Result<Vec<T>, Problem> {
+        let parameters = self.inner.query_string_parameters();
+        let values = parameters.all(name).unwrap_or_default();
+        values.into_iter().flat_map(|value| value.split(',')).map(|text| parsed(name, text)).collect()
     }
 
     /// A header, if it is there and readable.
@@ -111,6 +136,10 @@ impl Request {
     }
 }
 
+fn parsed<T: FromStr<Err: ToString>>(name: &'static str, text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|error: T::Err| Problem::query(Invalid::new(name, error)))
+}
+
 /// The network of an address: its first 24 bits, or 48 of IPv6. An address itself is never kept.
 fn network(address: IpAddr) -> String {
     match address.to_canonical() {
@@ -140,6 +169,39 @@ pub(super) fn verdict(request: &lambda_http::Request) -> Result<Verdict, Fault> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::event::Source;
+    use crate::domain::id::TrackId;
+
+    fn asked(query: &str) -> Request {
+        let parameters: QueryMap = query.parse().unwrap();
+        let inner = lambda_http::Request::new(Body::Empty).with_query_string_parameters(parameters);
+        Request::new(inner, Caller::Anonymous, String::new(), Instant::now())
+    }
+
+    #[track_caller]
+    fn is_refused<T: std::fmt::Debug>(asked: Result<T, Problem>) {
+        let Err(Problem::Query(wrong)) = asked else { panic!("{asked:?}") };
+        assert_eq!(wrong.iter().map(|invalid| invalid.field).collect::<Vec<_>>(), ["q"]);
+    }
+
+    #[test]
+    fn a_parameter_of_the_query_is_there_once_or_not_at_all() {
+        assert_eq!(asked("q=a%3Ab&other=x").query::<TrackId>("q").unwrap().unwrap().as_str(), "a:b");
+        assert_eq!(asked("other=x").query::<TrackId>("q").unwrap(), None);
+        for query in ["q=", "q", "q=a%20b", "q=a,b", "q=a&q=a"] {
+            is_refused(asked(query).query::<TrackId>("q"));
+        }
+    }
+
+    #[test]
+    fn a_list_comes_in_pieces_or_with_commas() {
+        let expected = [Source::Search, Source::Share, Source::Direct];
+        assert_eq!(asked("q=search&q=share,direct").query_list::<Source>("q").unwrap(), expected);
+        assert_eq!(asked("other=x").query_list::<Source>("q").unwrap(), []);
+        for query in ["q=", "q=search,", "q=search&q=radio"] {
+            is_refused(asked(query).query_list::<Source>("q"));
+        }
+    }
 
     #[test]
     fn addresses_are_cut_to_their_network() {

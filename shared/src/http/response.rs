@@ -1,11 +1,15 @@
 //! What an HTTP function answers.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_lambda_events::encodings::Body;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 
+use super::request::Request;
+use crate::domain::time::Time;
 use crate::obs::metrics::Measure;
 
 /// Milliseconds as a number of seconds, whole where it can be.
@@ -30,6 +34,24 @@ impl Response {
     pub fn json(status: StatusCode, body: &Value) -> Self {
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
         Self { status, headers, body: Some(body.to_string()), measures: Vec::new() }
+    }
+
+    /// What was read, as of a time: tagged with a digest of all but that time, and left out if the caller has it already.
+    /// For whoever asked alone, and to be asked for again each time.
+    #[must_use]
+    pub fn read(request: &Request, mut body: Value, as_of: Time) -> Self {
+        let mut hasher = DefaultHasher::new();
+        body.to_string().hash(&mut hasher);
+        let tag = format!("{:016x}", hasher.finish());
+        let response = if request.tags(&header::IF_NONE_MATCH).is_some_and(|tags| tags.include(&tag)) {
+            Self::not_modified()
+        } else {
+            if let Some(body) = body.as_object_mut() {
+                body.insert("asOf".to_owned(), Value::from(as_of.to_string()));
+            }
+            Self::json(StatusCode::OK, &body)
+        };
+        response.with_etag(&tag).with_header(header::CACHE_CONTROL, "private, no-cache")
     }
 
     /// What the caller has already is still so.

@@ -1,19 +1,21 @@
 //! Documents: tracks as they are described, each with a version that is never used twice.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::KeysAndAttributes;
+use aws_sdk_dynamodb::types::{Delete, KeysAndAttributes, Put, TransactWriteItem};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
-use super::error::StoreError;
-use super::items::{from_item, key_of, number, to_item, to_key};
+use super::error::{self, StoreError};
+use super::items::{from_item, key_of, number, text, to_item, to_key};
 use super::keys::{self, PK, SK};
+use super::table::{Consistency, Stretch, Table};
 use super::toggles::Condition;
 use crate::domain::entity::Entity;
-use crate::domain::id::TrackId;
+use crate::domain::id::{TrackId, UserId};
 use crate::domain::track::Track;
 use crate::ids::Ids;
 
@@ -79,7 +81,11 @@ impl Documents {
         })
     }
 
-    /// Puts a track's document if the condition holds, and tells its new version.
+    /// Puts a track's document if the condition holds, and tells its new version. `was` is whose it was by the document
+    /// that the condition speaks of.
+    ///
+    /// In the same transaction the track is listed under its artist; where it comes to one anew, a note says that its
+    /// closed periods are to follow.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the condition does not hold.
@@ -87,6 +93,7 @@ impl Documents {
         &'a self,
         id: &'a TrackId,
         track: &'a Track,
+        was: Option<&'a UserId>,
         condition: PutCondition,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
@@ -97,13 +104,68 @@ impl Documents {
                 PutCondition::Absent => None,
                 PutCondition::Still(version) => Some(version.0),
             });
-            let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
-            let put = put.condition_expression(condition.expression);
-            put.set_expression_attribute_names(condition.names)
+            let corrupt = |error| StoreError::corrupt(&key.pk, error);
+            if was == Some(&track.artist) {
+                let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+                let put = put.condition_expression(condition.expression);
+                let put = put.set_expression_attribute_names(condition.names);
+                put.set_expression_attribute_values(condition.values).send().await?;
+                return Ok(version);
+            }
+            let document = Put::builder()
+                .table_name(&self.table)
+                .set_item(Some(item))
+                .condition_expression(condition.expression)
+                .set_expression_attribute_names(condition.names)
                 .set_expression_attribute_values(condition.values)
-                .send()
-                .await?;
+                .build()
+                .map_err(corrupt)?;
+            let mut transaction = self
+                .client
+                .transact_write_items()
+                .transact_items(TransactWriteItem::builder().put(document).build());
+            for key in [keys::track_of(&track.artist, id), keys::moved(id, &self.ids.fresh())] {
+                let put = Put::builder().table_name(&self.table).set_item(Some(to_key(&key))).build();
+                let put = put.map_err(corrupt)?;
+                transaction = transaction.transact_items(TransactWriteItem::builder().put(put).build());
+            }
+            if let Some(was) = was {
+                let key = to_key(&keys::track_of(was, id));
+                let delete = Delete::builder().table_name(&self.table).set_key(Some(key)).build().map_err(corrupt)?;
+                transaction = transaction.transact_items(TransactWriteItem::builder().delete(delete).build());
+            }
+            transaction.send().await.map_err(error::of_transaction)?;
             Ok(version)
+        })
+    }
+
+    /// The tracks of an artist, as they are described; eventually consistent.
+    ///
+    /// # Errors
+    /// If not all could be read.
+    pub fn tracks_of<'a>(
+        &'a self,
+        artist: &'a UserId,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Vec<(TrackId, Track)>, StoreError>> {
+        Box::pin(async move {
+            let table = Table::new(self.client.clone(), self.table.clone());
+            let all = Stretch::beginning(keys::user(artist), keys::TRACKS_OF);
+            let mut by_key = BTreeMap::new();
+            for item in table.query(&all, Consistency::Eventual).await? {
+                let id = text(&item, keys::SK).and_then(|sk| sk.strip_prefix(keys::TRACKS_OF)).unwrap_or_default();
+                let id: TrackId = id.parse().map_err(|error| StoreError::corrupt(id, error))?;
+                by_key.insert(keys::document(&Entity::Track(id.clone())), id);
+            }
+            let keys = by_key.keys().cloned().collect();
+            let mut documents = table.get_all(keys, Consistency::Eventual, deadline).await?;
+            let mut tracks = Vec::with_capacity(by_key.len());
+            for (key, id) in by_key {
+                if let Some(item) = documents.remove(&key) {
+                    tracks.push((id, from_item(item)?));
+                }
+            }
+            Ok(tracks)
         })
     }
 

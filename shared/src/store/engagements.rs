@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use tokio::time::Instant;
 
-use super::backoff::Backoff;
+use crate::backoff::Backoff;
 use super::documents::Documents;
 use super::error::StoreError;
 use super::facts::{Facts, NewFact};
@@ -17,6 +17,7 @@ use super::keys;
 use super::retention::Retention;
 use super::toggles::{ToggleOf, Toggles, Word};
 use crate::clock::Clock;
+use crate::domain::calendar::Calendar;
 use crate::domain::caller::Actor;
 use crate::domain::entity::{Bucket, Entity};
 use crate::domain::event::{Engagement, Event};
@@ -66,6 +67,7 @@ pub struct Engagements {
     documents: Documents,
     folds: Folds,
     retention: Retention,
+    calendar: Calendar,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     durations: Mutex<HashMap<TrackId, (Option<u64>, Instant)>>,
@@ -79,11 +81,11 @@ impl Engagements {
         toggles: Toggles,
         documents: Documents,
         folds: Folds,
-        retention: Retention,
+        (retention, calendar): (Retention, Calendar),
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Self {
-        Self { facts, toggles, documents, folds, retention, clock, ids, durations: Mutex::default() }
+        Self { facts, toggles, documents, folds, retention, calendar, clock, ids, durations: Mutex::default() }
     }
 
     /// Records events until the deadline, and tells what became of each, in their order.
@@ -112,7 +114,7 @@ impl Engagements {
                     }
                     _ => {}
                 }
-                let Event { id, track, session, at: time, what } = event;
+                let Event { id, track, session, anonymous, at: time, what } = event;
                 let Some(what) = complete(what, &track, &lengths) else {
                     settle(at, Outcome::Retry);
                     continue;
@@ -123,7 +125,8 @@ impl Engagements {
                     Engagement::Save { on, playlist } => Some((*on, Some(playlist.clone()))),
                     _ => None,
                 };
-                let fact = TrackFact { session, user: arrived.user.clone(), what, origin: arrived.origin.clone() };
+                let (user, origin) = (arrived.user.clone(), arrived.origin.clone());
+                let fact = TrackFact { session, user, anonymous, what, origin };
                 if let Some((on, playlist)) = toggle {
                     let of = ToggleOf { actor, entity: bucket.entity, playlist };
                     let toggle = Toggle { at: time, event: id, on };
@@ -181,7 +184,7 @@ impl Engagements {
         if doubtful.is_empty() {
             return Ok(BTreeSet::new());
         }
-        let closed = again(deadline, || self.folds.closed_to_facts(&doubtful)).await?;
+        let closed = again(deadline, || self.folds.closed_to_facts(&doubtful, &self.calendar, deadline)).await?;
         Ok(closed.into_iter().cloned().collect())
     }
 

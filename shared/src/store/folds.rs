@@ -19,15 +19,18 @@ use futures::stream::{self, StreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
-use super::backoff::Backoff;
+use crate::backoff::Backoff;
 use super::error::StoreError;
 use super::items::{Item, TTL, VERSION, from_item, key_of, number, text, to_item, to_key};
 use super::keys::{self, Key, PK, SK};
 use super::retention;
+use super::table::{Consistency, Table};
 use super::toggles::Condition;
 use crate::clock::Clock;
+use crate::domain::calendar::{Calendar, Level};
 use crate::domain::entity::{Bucket, Entity};
 use crate::domain::fold::{Fold, Recorded};
+use crate::domain::rollup::Scope;
 use crate::domain::time::Time;
 use crate::ids::Ids;
 
@@ -50,27 +53,18 @@ pub enum Refolded {
     Sealed,
 }
 
-/// The sum of an entity's live buckets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Total<F> {
-    /// The value of all facts.
-    pub value: F,
-    /// How many facts that is.
-    pub facts: u64,
-    /// When the newest of the folds began: what its bucket held then is counted.
-    pub as_of: Time,
-}
-
 /// How a live bucket lies in its item.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Live<V> {
+pub(super) struct Live<V> {
     version: String,
-    as_of: Time,
+    pub(super) as_of: Time,
     facts: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    expires: Option<i64>,
-    value: V,
+    pub(super) expires: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<i64>,
+    pub(super) value: V,
 }
 
 /// What is read of a bucket before its facts are.
@@ -237,61 +231,35 @@ impl Folds {
         Ok(held)
     }
 
-    /// Which of these buckets take no more facts, because their first ones are about to expire or have.
+    /// Which of these buckets take no more facts, because the first ones of their days are about to expire or have.
+    ///
+    /// Days are closed to facts as a whole: once a fact of a day has expired, what is left of its minutes and hours may go,
+    /// and the day could not be made of them again.
     ///
     /// # Errors
     /// If not all could be read.
-    pub fn closed_to_facts<'a>(&'a self, buckets: &'a [Bucket]) -> BoxFuture<'a, Result<Vec<&'a Bucket>, StoreError>> {
+    pub fn closed_to_facts<'a>(
+        &'a self,
+        buckets: &'a [Bucket],
+        calendar: &'a Calendar,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Vec<&'a Bucket>, StoreError>> {
         Box::pin(async move {
-            let held = self.held(buckets).await?;
+            let day = |bucket: &Bucket| {
+                let Entity::Track(track) = &bucket.entity;
+                let day = calendar.period(Level::Day, bucket.minute.start());
+                keys::rollup(&Scope::Track(track.clone()), &day)
+            };
+            let table = Table::new(self.client.clone(), self.stats.clone());
+            let asked = buckets.iter().flat_map(|bucket| [keys::bucket(bucket), day(bucket)]).collect();
+            let held = table.get_all(asked, Consistency::Strong, deadline).await?;
             let now = Time::from(self.clock.now());
-            let mut closed = Vec::new();
-            for bucket in buckets {
-                let held = held.get(&keys::bucket(bucket)).ok_or(StoreError::Throttled)?;
-                if held.expires.is_some_and(|expires| retention::closed_to_facts(expires, now)) {
-                    closed.push(bucket);
-                }
-            }
-            Ok(closed)
+            let is_closed = |key: &Key| {
+                let expires = held.get(key).and_then(|item| number(item, EXPIRES));
+                expires.is_some_and(|expires| retention::closed_to_facts(expires, now))
+            };
+            Ok(buckets.iter().filter(|bucket| is_closed(&keys::bucket(bucket)) || is_closed(&day(bucket))).collect())
         })
-    }
-
-    /// An entity's total: the sum of its live buckets. `None` where there is no fact.
-    ///
-    /// Eventually consistent: the numbers themselves follow the facts within about a second.
-    ///
-    /// # Errors
-    /// If the buckets could not be read, or one of them is not what this program writes.
-    pub fn total<'a, F: Fold>(&'a self, entity: &'a Entity) -> BoxFuture<'a, Result<Option<Total<F>>, StoreError>> {
-        Box::pin(async move {
-            let mut total: Option<Total<F>> = None;
-            for item in self.live_buckets(entity).await? {
-                let live: Live<F> = from_item(item)?;
-                if live.facts == 0 {
-                    continue;
-                }
-                let sum = total.get_or_insert_with(|| Total { value: F::default(), facts: 0, as_of: live.as_of });
-                sum.value.merge(&live.value);
-                sum.facts += live.facts;
-                sum.as_of = sum.as_of.max(live.as_of);
-            }
-            Ok(total)
-        })
-    }
-
-    async fn live_buckets(&self, entity: &Entity) -> Result<Vec<Item>, StoreError> {
-        let pages = self
-            .client
-            .query()
-            .table_name(&self.stats)
-            .key_condition_expression("#pk = :entity AND begins_with(#sk, :live)")
-            .expression_attribute_names("#pk", PK)
-            .expression_attribute_names("#sk", SK)
-            .expression_attribute_values(":entity", AttributeValue::S(keys::entity(entity)))
-            .expression_attribute_values(":live", AttributeValue::S(keys::LIVE_BUCKETS.to_owned()))
-            .into_paginator()
-            .send();
-        collect(pages).await
     }
 }
 
@@ -320,5 +288,6 @@ fn make_item<F: Fold>(bucket: &Bucket, version: String, as_of: Time, items: Vec<
         facts.push(Recorded { at, id, fact: from_item::<F::Fact>(item)? });
     }
     let count = u64::try_from(facts.len()).unwrap_or(u64::MAX);
-    to_item(&keys::bucket(bucket), Live { version, as_of, facts: count, expires, value: F::fold(facts) })
+    let ttl = expires.map(|expires| expires + retention::ROLLUPS_LIVE.num_seconds());
+    to_item(&keys::bucket(bucket), Live { version, as_of, facts: count, expires, ttl, value: F::fold(facts) })
 }

@@ -7,9 +7,24 @@
 //! | read the facts of a minute | Events | `TRACK#<track>#<yyyy-mm-ddThh>` | begins with `<mm>:` |
 //! | a live bucket | Stats | `TRACK#<track>` | `B#<yyyy-mm-ddThh:mm>` |
 //! | all live buckets of an entity | Stats | `TRACK#<track>` | begins with `B#` |
+//! | an entity's rollup of an hour, day, week, month, year | Stats | `TRACK#<track>`, `ARTIST#<artist>`, `PLATFORM` | `H#<yyyy-mm-ddThh:mm>`, `D#<date>`, `W#<iso week>`, `M#<month>`, `Y#<year>` |
+//! | a track's numbers of all its closed days | Stats | `TRACK#<track>` | `T` |
+//! | that a track's hour changed after it may have been closed | Stats | `TRACK#<track>` | `C#<yyyy-mm-ddThh:mm>` |
+//! | live buckets since a minute, and changed hours | Stats | `TRACK#<track>` | from `B#<minute>` to the last `C#` |
+//! | which tracks were active in a period | Stats | `ACTIVE#H#<hour>`, `ACTIVE#D#<date>` … | `<page>` |
+//! | which tracks' hours are to be closed again | Stats | `LATE` | `<hour>#<page>` |
+//! | what is closed | Stats | `ROLLUPS` | `FRONTIER` |
+//! | the tracks of an artist | State | `USER#<artist>` | `TRACK#<track>` |
+//! | which tracks have come to an artist | State | `MOVED` | `<track>#<page>` |
 //! | a track's document | State | `TRACK#<track>` | `DOC` |
 //! | whether an actor likes a track | State | `ACTOR#<actor>` | `LIKE#TRACK#<track>` |
 //! | whether an actor saved a track to a playlist | State | `ACTOR#<actor>` | `SAVE#TRACK#<track>#<playlist>` |
+//! | a playlist's document | State | `PLAYLIST#<playlist>` | `DOC` |
+//! | a track submitted to a playlist | State | `PLAYLIST#<playlist>` | `SUBMISSION#<track>` |
+//! | all playlists of an owner | State | `USER#<owner>` | begins with `PLAYLIST#` |
+//! | the mirror of a playlist | State | `USER#<owner>` | `PLAYLIST#<playlist>` |
+//! | all submissions of an artist | State | `USER#<artist>` | begins with `SUBMISSION#` |
+//! | the mirror of a submission | State | `USER#<artist>` | `SUBMISSION#<playlist>#<track>` |
 //!
 //! An actor is `u:<user>` or `s:<session>`. No id contains a `#`. A fact's partition takes 1,000 writes a
 //! second ([partition limits](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html));
@@ -19,10 +34,12 @@
 
 use std::fmt;
 
+use crate::domain::calendar::{Level, Period};
 use crate::domain::caller::Actor;
 use crate::domain::entity::{Bucket, Entity};
 use crate::domain::event::Kind;
-use crate::domain::id::{EventId, PlaylistId, TrackId};
+use crate::domain::id::{EventId, PlaylistId, TrackId, UserId};
+use crate::domain::rollup::Scope;
 use crate::domain::time::{Hour, Time};
 
 /// The name of the partition key in every table.
@@ -112,6 +129,94 @@ pub fn bucket(bucket: &Bucket) -> Key {
     Key { pk: entity(&bucket.entity), sk: format!("{LIVE_BUCKETS}{}", bucket.minute) }
 }
 
+/// An entity's rollup.
+#[must_use]
+pub fn rollup(of: &Scope, period: &Period) -> Key {
+    Key { pk: rollups(of), sk: format!("{}{period}", rollups_of(period.level())) }
+}
+
+/// The partition of an entity's rollups.
+#[must_use]
+pub fn rollups(of: &Scope) -> String {
+    match of {
+        Scope::Track(track) => format!("TRACK#{track}"),
+        Scope::Artist(artist) => format!("ARTIST#{artist}"),
+        Scope::Platform => "PLATFORM".to_owned(),
+    }
+}
+
+/// What the sort keys of the rollups of a level begin with.
+#[must_use]
+pub fn rollups_of(level: Level) -> &'static str {
+    match level {
+        Level::Hour => "H#",
+        Level::Day => "D#",
+        Level::Week => "W#",
+        Level::Month => "M#",
+        Level::Year => "Y#",
+    }
+}
+
+/// A track's numbers of all its closed days.
+#[must_use]
+pub fn total(of: &TrackId) -> Key {
+    Key { pk: format!("TRACK#{of}"), sk: "T".to_owned() }
+}
+
+/// That a track's hour changed after it may have been closed.
+#[must_use]
+pub fn changed(of: &TrackId, hour: &Period) -> Key {
+    Key { pk: format!("TRACK#{of}"), sk: format!("{CHANGED}{hour}") }
+}
+
+/// What the sort keys of changed hours begin with; behind those of live buckets, so that one query finds both.
+pub const CHANGED: &str = "C#";
+
+/// The partition of the pages that say which tracks were active in a period.
+#[must_use]
+pub fn active(period: &Period) -> String {
+    format!("ACTIVE#{}{period}", rollups_of(period.level()))
+}
+
+/// The partition of the pages that say which tracks' hours are to be closed again.
+pub const LATE: &str = "LATE";
+
+/// A page that says that tracks' hours are to be closed again.
+#[must_use]
+pub fn late(hour: &Period, page: &str) -> Key {
+    Key { pk: LATE.to_owned(), sk: format!("{hour}#{page}") }
+}
+
+/// What is closed.
+#[must_use]
+pub fn frontier() -> Key {
+    Key { pk: "ROLLUPS".to_owned(), sk: "FRONTIER".to_owned() }
+}
+
+/// That a track is an artist's.
+#[must_use]
+pub fn track_of(artist: &UserId, track: &TrackId) -> Key {
+    Key { pk: user(artist), sk: format!("{TRACKS_OF}{track}") }
+}
+
+/// What the sort keys of an artist's tracks begin with.
+pub const TRACKS_OF: &str = "TRACK#";
+
+/// The partition of what belongs to a person.
+#[must_use]
+pub fn user(id: &UserId) -> String {
+    format!("USER#{id}")
+}
+
+/// The partition of the notes that tracks have come to an artist.
+pub const MOVED: &str = "MOVED";
+
+/// A note that a track has come to an artist.
+#[must_use]
+pub fn moved(track: &TrackId, page: &str) -> Key {
+    Key { pk: MOVED.to_owned(), sk: format!("{track}#{page}") }
+}
+
 /// What the sort keys of live buckets begin with.
 pub const LIVE_BUCKETS: &str = "B#";
 
@@ -133,9 +238,40 @@ pub fn save(actor: &Actor, of: &Entity, playlist: &PlaylistId) -> Key {
     Key { pk: format!("ACTOR#{actor}"), sk: format!("SAVE#{}#{playlist}", EntityKey(of)) }
 }
 
+/// A playlist's document.
+#[must_use]
+pub fn playlist(id: &PlaylistId) -> Key {
+    Key { pk: format!("PLAYLIST#{id}"), sk: "DOC".to_owned() }
+}
+
+/// A track submitted to a playlist.
+#[must_use]
+pub fn submission(playlist: &PlaylistId, track: &TrackId) -> Key {
+    Key { pk: format!("PLAYLIST#{playlist}"), sk: format!("{SUBMISSIONS}{track}") }
+}
+
+/// The mirror of a playlist among those of its owner.
+#[must_use]
+pub fn playlist_of(owner: &UserId, id: &PlaylistId) -> Key {
+    Key { pk: user(owner), sk: format!("{PLAYLISTS}{id}") }
+}
+
+/// What the sort keys of an owner's playlists begin with.
+pub const PLAYLISTS: &str = "PLAYLIST#";
+
+/// The mirror of a submission among those of its artist.
+#[must_use]
+pub fn submission_of(artist: &UserId, playlist: &PlaylistId, track: &TrackId) -> Key {
+    Key { pk: user(artist), sk: format!("{SUBMISSIONS}{playlist}#{track}") }
+}
+
+/// What the sort keys of an artist's submissions begin with.
+pub const SUBMISSIONS: &str = "SUBMISSION#";
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::calendar::Calendar;
 
     /// Keys outlive every release: these texts never change.
     #[test]
@@ -155,8 +291,31 @@ mod tests {
         assert_eq!(bucket(&minute), key("TRACK#t.1", "B#2026-01-31T09:07"));
         assert_eq!(document(&track), key("TRACK#t.1", "DOC"));
         assert_eq!(like(&actor, &track), key("ACTOR#u:u-1", "LIKE#TRACK#t.1"));
+        let calendar = Calendar::default();
+        let (id, artist): (TrackId, UserId) = ("t.1".parse().unwrap(), "ann".parse().unwrap());
+        let hour = calendar.period(Level::Hour, at);
+        let expected = ["H#2026-01-31T09:00", "D#2026-01-31", "W#2026-W05", "M#2026-01", "Y#2026"];
+        for (level, sk) in Level::ALL.into_iter().zip(expected) {
+            let period = calendar.period(level, at);
+            assert_eq!(rollup(&Scope::Track(id.clone()), &period), key("TRACK#t.1", sk));
+            assert_eq!(rollup(&Scope::Artist(artist.clone()), &period), key("ARTIST#ann", sk));
+            assert_eq!(rollup(&Scope::Platform, &period), key("PLATFORM", sk));
+            assert_eq!(active(&period), format!("ACTIVE#{sk}"));
+        }
+        assert_eq!(total(&id), key("TRACK#t.1", "T"));
+        assert_eq!(changed(&id, &hour), key("TRACK#t.1", "C#2026-01-31T09:00"));
+        assert_eq!(late(&hour, "x"), key("LATE", "2026-01-31T09:00#x"));
+        assert_eq!(frontier(), key("ROLLUPS", "FRONTIER"));
+        assert_eq!(track_of(&artist, &id), key("USER#ann", "TRACK#t.1"));
+        assert_eq!(moved(&id, "x"), key("MOVED", "t.1#x"));
         let actor = Actor::Session("s".parse().unwrap());
         assert_eq!(save(&actor, &track, &"p".parse().unwrap()), key("ACTOR#s:s", "SAVE#TRACK#t.1#p"));
+        let (list, song, user) = ("p".parse().unwrap(), "t.1".parse().unwrap(), "u-1".parse().unwrap());
+        assert_eq!(playlist(&list), key("PLAYLIST#p", "DOC"));
+        assert_eq!(submission(&list, &song), key("PLAYLIST#p", "SUBMISSION#t.1"));
+        assert_eq!(playlist_of(&user, &list), key("USER#u-1", "PLAYLIST#p"));
+        assert_eq!(submission_of(&user, &list, &song), key("USER#u-1", "SUBMISSION#p#t.1"));
+        assert_eq!((PLAYLISTS, SUBMISSIONS), ("PLAYLIST#", "SUBMISSION#"));
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //!
 //! Architecture invariant: no other module names a key or an attribute.
 
-mod backoff;
 mod documents;
 mod engagements;
 mod error;
@@ -10,13 +9,20 @@ mod facts;
 mod folds;
 mod items;
 pub mod keys;
+mod playlists;
 mod retention;
+mod rollups;
+mod table;
 mod toggles;
 
 pub use documents::{Documents, PutCondition, Version, Versioned};
 pub use engagements::{Arrived, Engagements, Outcome};
 pub use error::StoreError;
 pub use facts::{Facts, NewFact};
-pub use folds::{Folds, Refolded, Total};
+pub use folds::{Folds, Refolded};
+pub use playlists::Playlists;
 pub use retention::Retention;
+pub use rollups::{
+    Activity, Closing, Dispatch, Frontier, GRACE, Happened, OpenMinute, Read, ReadFrom, Reading, Recent, RecentActivity, Work,
+};
 pub use toggles::{ToggleOf, Toggles, Word};

@@ -17,6 +17,10 @@ const CLOSED_TO_FACTS: TimeDelta = TimeDelta::hours(48);
 /// Before a bucket's first fact expires by less than this, the bucket is not folded again: longer than any fold takes.
 const CLOSED_TO_FOLDS: TimeDelta = TimeDelta::hours(1);
 
+/// So long after the first of its facts has expired a minute or an hour is still there, in case that nobody has closed what
+/// it belongs to: numbers outlive facts.
+pub(super) const ROLLUPS_LIVE: TimeDelta = TimeDelta::days(90);
+
 /// How long facts are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
@@ -53,6 +57,12 @@ pub(super) fn closed_to_facts(expires: i64, now: Time) -> bool {
 /// Whether a bucket whose first fact expires at `expires` is folded no more.
 pub(super) fn closed_to_folds(expires: i64, now: Time) -> bool {
     now.plus(CLOSED_TO_FOLDS).seconds() >= expires
+}
+
+/// Whether some of the minutes or hours that a rollup is made of may be gone, if the first of its facts expires at `expires`.
+/// No fact is taken for them long before.
+pub(super) fn sources_may_be_gone(expires: i64, now: Time) -> bool {
+    now.seconds() >= expires + ROLLUPS_LIVE.num_seconds() * 2 / 3
 }
 
 #[cfg(test)]

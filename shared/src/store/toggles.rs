@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
-use super::backoff::Backoff;
+use crate::backoff::Backoff;
 use super::error::{self, StoreError};
 use super::facts::NewFact;
 use super::items::{Item, VERSION, from_item, to_item, to_key};

@@ -8,7 +8,7 @@
 mod model;
 mod mutants;
 mod plan;
-mod schedule;
+pub(crate) mod schedule;
 mod world;
 
 use proptest::prelude::*;

@@ -98,6 +98,7 @@ impl World {
             ("STATE_TABLE", "State"),
             ("STATS_TABLE", "Stats"),
             ("RETENTION_DAYS", "90"),
+            ("TIME_ZONE", "UTC"),
             ("FAILURES_QUEUE_URL", "http://localhost/failures"),
         ];
         Boot {

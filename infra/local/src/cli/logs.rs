@@ -4,7 +4,7 @@ use tracing_subscriber::EnvFilter;
 
 /// What is logged where `RUST_LOG` says nothing: outcomes of our own, warnings of everything else.
 const DEFAULT: &str = "warn,local=info,shared=info,authorizer=info,counter_updater=info,get_track=info,\
-                       ingest_events=info,put_track=info";
+                       ingest_events=info,judge_submission=info,put_playlist=info,put_track=info,submit_track=info";
 
 /// Starts logging.
 pub(super) fn start() {

@@ -48,6 +48,8 @@ pub struct Options {
     pub port: u16,
     /// How functions run.
     pub running: Functions,
+    /// Whether schedules fire at their times; by hand they can be fired anyway.
+    pub schedules: bool,
     /// The time, for the functions and the gateway.
     pub clock: Arc<dyn Clock>,
     /// Fresh ids, for the functions and the gateway.
@@ -72,6 +74,7 @@ impl Options {
             fresh: false,
             port: 0,
             running: Functions::InProcess,
+            schedules: true,
             clock: shared::clock::system(),
             ids: shared::ids::random(),
             metrics: Arc::new(Nowhere),

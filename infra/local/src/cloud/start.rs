@@ -112,7 +112,9 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
     };
     let firing =
         Firing { invoker: Arc::clone(&functions), clock: Arc::clone(&options.clock), ids: Arc::clone(&options.ids) };
-    let schedules = Schedules::start(firing, template.schedules.clone())?;
+    let mut planned = template.schedules.clone();
+    planned.iter_mut().for_each(|schedule| schedule.enabled &= options.schedules);
+    let schedules = Schedules::start(firing, planned)?;
     let mappings = Mappings::start(&sources, template.stream_mappings.clone(), template.queue_mappings.clone())?;
 
     if let Some(state) = &state {

@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -9,7 +10,12 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
-use shared::function::{Function, Invocation, InvocationError, Invoke};
+use shared::batch::{Message, QueueHandler, Settled};
+use shared::boot::Boot;
+use shared::function::{Function, Invocation, InvocationError, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Problem};
+use shared::messaging::{self, Queue};
+use shared::task::{self, TaskHandler};
 
 use super::*;
 use crate::testing::{function, start_of};
@@ -256,5 +262,137 @@ async fn streams_and_schedules_reach_their_functions() {
     assert_eq!(keys, ["a", "b", "daily"]);
     let given_up = cloud.queues().receive(cloud.queue("Failures").unwrap(), 10, Duration::ZERO, None).await.unwrap();
     assert_eq!(given_up.len(), 1);
+    cloud.stop().await;
+}
+
+const JOBS: &str = r#"
+Transform: AWS::Serverless-2016-10-31
+Globals:
+  Function: { Runtime: provided.al2023, Handler: bootstrap, Timeout: 1 }
+Resources:
+  Jobs:
+    Type: AWS::SQS::Queue
+    Properties:
+      VisibilityTimeout: 1
+      RedrivePolicy: { deadLetterTargetArn: !GetAtt DeadJobs.Arn, maxReceiveCount: 2 }
+  DeadJobs: { Type: AWS::SQS::Queue }
+  Done: { Type: AWS::SQS::Queue }
+  Api: { Type: AWS::Serverless::HttpApi }
+  Planner:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: target/lambda/planner/
+      Environment: { Variables: { QUEUE_URL: !Ref Jobs } }
+      Policies: [{ Statement: { Effect: Allow, Action: sqs:SendMessage, Resource: !GetAtt Jobs.Arn } }]
+      Events:
+        Ask: { Type: HttpApi, Properties: { ApiId: !Ref Api, Method: GET, Path: /jobs } }
+        Hourly: { Type: Schedule, Properties: { Schedule: rate(1 hour), Name: hourly, Input: '["one"]' } }
+        Nightly:
+          Type: ScheduleV2
+          Properties:
+            ScheduleExpression: cron(0 3 * * ? *)
+            Name: nightly
+            Input: '["two", "poison", "three"]'
+            FlexibleTimeWindow: { Mode: "OFF" }
+            RetryPolicy: { MaximumRetryAttempts: 2 }
+  Worker:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: target/lambda/worker/
+      Environment: { Variables: { QUEUE_URL: !Ref Done } }
+      Policies: [{ Statement: { Effect: Allow, Action: sqs:SendMessage, Resource: !GetAtt Done.Arn } }]
+      Events:
+        Jobs:
+          Type: SQS
+          Properties:
+            Queue: !GetAtt Jobs.Arn
+            BatchSize: 20
+            MaximumBatchingWindowInSeconds: 1
+            ScalingConfig: { MaximumConcurrency: 2 }
+            FunctionResponseTypes: [ReportBatchItemFailures]
+"#;
+
+/// The queue that a function is given, whatever it does with it.
+struct Sender(Arc<dyn Queue>);
+
+impl Sender {
+    fn start(boot: &Boot) -> Result<Self, StartError> {
+        let mut reader = boot.environment.reader();
+        let url = reader.required("QUEUE_URL");
+        Ok(Self(messaging::sqs(boot.sqs(), reader.finish(url)?)))
+    }
+}
+
+impl TaskHandler for Sender {
+    fn run<'a>(&'a self, input: Value, invocation: &'a Invocation) -> BoxFuture<'a, Result<Value, InvocationError>> {
+        async move {
+            let jobs: Vec<String> =
+                serde_json::from_value(input).map_err(|error| InvocationError { message: error.to_string() })?;
+            let sent = self.0.send_all(&jobs, invocation.deadline).await;
+            sent.map_err(|unsent| InvocationError { message: unsent.to_string() })?;
+            Ok(json!({ "sent": jobs.len() }))
+        }
+        .boxed()
+    }
+}
+
+impl HttpHandler for Sender {
+    fn handle(&self, _: shared::http::Request) -> BoxFuture<'_, Result<shared::http::Response, Problem>> {
+        async { Err(Problem::NotFound("no jobs are told".to_owned())) }.boxed()
+    }
+}
+
+impl QueueHandler for Sender {
+    fn handle<'a>(&'a self, messages: &'a [Message], deadline: tokio::time::Instant) -> BoxFuture<'a, Vec<Settled>> {
+        async move {
+            let is_poison = |message: &Message| message.body == "poison" && !MENDED.load(Ordering::Relaxed);
+            let done: Vec<String> =
+                messages.iter().filter(|message| !is_poison(message)).map(|message| message.body.clone()).collect();
+            self.0.send_all(&done, deadline).await.unwrap();
+            let settle =
+                |message| if is_poison(message) { Settled::Poison("as told".to_owned()) } else { Settled::Done };
+            messages.iter().map(settle).collect()
+        }
+        .boxed()
+    }
+}
+
+/// Whether the worker of the one test that uses it was mended.
+static MENDED: AtomicBool = AtomicBool::new(false);
+
+fn jobs() -> Vec<Function> {
+    let planner = function("planner", |boot| {
+        let http = shared::http::function("planner", Access::Public, boot, Sender::start(boot)?);
+        Ok(task::with_http(http, task::function("planner", boot, Sender::start(boot)?)))
+    });
+    let worker = function("worker", |boot| Ok(shared::batch::queue_function("worker", boot, Sender::start(boot)?)));
+    vec![planner, worker]
+}
+
+#[tokio::test]
+async fn jobs_go_from_a_schedule_over_a_queue_and_what_died_comes_back() {
+    let cloud = LocalCloud::start(Options::new(Source::Text(JOBS.to_owned()), jobs())).await.unwrap();
+    let drained = || cloud.wait_until_drained(Duration::from_secs(20));
+    let done = || async {
+        let received = cloud.queues().receive(cloud.queue("Done").unwrap(), 10, Duration::ZERO, None).await.unwrap();
+        received.into_iter().map(|message| message.body).collect::<std::collections::BTreeSet<_>>()
+    };
+    let dead = || cloud.queues().depth(cloud.queue("DeadJobs").unwrap()).unwrap().total();
+
+    assert_eq!(send(&cloud, "GET", "/jobs", "").await.0, StatusCode::NOT_FOUND);
+    assert!(cloud.invoke("Planner", "{}".to_owned()).await.is_err());
+    assert_eq!(cloud.invoke("Planner", r#"["by hand"]"#.to_owned()).await.unwrap(), r#"{"sent":1}"#);
+    assert!(cloud.fire("hourly").await);
+    assert!(cloud.fire("nightly").await);
+    drained().await.unwrap();
+    assert_eq!(done().await, ["by hand", "one", "three", "two"].map(str::to_owned).into());
+    assert_eq!(dead(), 1);
+
+    MENDED.store(true, Ordering::Relaxed);
+    let start = json!({ "SourceArn": crate::wire::queue_arn(cloud.queue("DeadJobs").unwrap()) }).to_string();
+    let anybody = crate::wire::ClientOptions::default();
+    assert!(cloud.queues().call("StartMessageMoveTask", &start, &anybody).await.is_ok());
+    drained().await.unwrap();
+    assert_eq!((done().await, dead()), (["poison".to_owned()].into(), 0));
     cloud.stop().await;
 }

@@ -30,10 +30,21 @@ pub struct Schedule {
     pub function: String,
     /// `rate(…)` or `cron(…)`.
     pub expression: String,
+    /// Who fires it.
+    pub by: By,
     /// The event, where it is not EventBridge's own.
     pub input: Option<String>,
     /// Whether it fires at all.
     pub enabled: bool,
+}
+
+/// What fires a schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// A rule of EventBridge: SAM's `Schedule`.
+    Rule,
+    /// EventBridge Scheduler: SAM's `ScheduleV2`.
+    Scheduler,
 }
 
 /// The pauses before a failed invocation is tried again, as Lambda makes them.
@@ -140,7 +151,7 @@ async fn keep(plan: Plan, schedule: Schedule, firing: Firing, mut stop: watch::R
 
 /// Invokes the function, and twice more if it fails.
 async fn invoke(schedule: &Schedule, firing: &Firing, time: DateTime<Utc>, stop: &mut watch::Receiver<bool>) {
-    let event = schedule.input.clone().unwrap_or_else(|| event(schedule, firing, time));
+    let event = event(schedule, firing, time);
     let mut pauses = PAUSES.into_iter();
     loop {
         let Err(failure) = firing.invoker.invoke(&schedule.function, event.clone()).await else { return };
@@ -156,17 +167,36 @@ async fn invoke(schedule: &Schedule, firing: &Firing, time: DateTime<Utc>, stop:
     }
 }
 
+/// The event of one firing: the input, or else the event that EventBridge makes.
 fn event(schedule: &Schedule, firing: &Firing, time: DateTime<Utc>) -> String {
-    json!({
-        "version": "0",
-        "id": firing.ids.fresh(),
-        "detail-type": "Scheduled Event",
-        "source": "aws.events",
-        "account": ACCOUNT,
-        "time": time.to_rfc3339_opts(SecondsFormat::Secs, true),
-        "region": REGION,
-        "resources": [format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/{}", schedule.name)],
-        "detail": {},
-    })
-    .to_string()
+    let (id, time) = (firing.ids.fresh(), time.to_rfc3339_opts(SecondsFormat::Secs, true));
+    let name = &schedule.name;
+    let (source, arn, detail) = match schedule.by {
+        By::Rule => ("aws.events", format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/{name}"), json!({})),
+        // Its detail is a text, not an object.
+        By::Scheduler => {
+            ("aws.scheduler", format!("arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/default/{name}"), json!("{}"))
+        }
+    };
+    match (&schedule.input, schedule.by) {
+        (Some(input), By::Rule) => input.clone(),
+        // https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
+        (Some(input), By::Scheduler) => input
+            .replace("<aws.scheduler.schedule-arn>", &arn)
+            .replace("<aws.scheduler.scheduled-time>", &time)
+            .replace("<aws.scheduler.execution-id>", &id)
+            .replace("<aws.scheduler.attempt-number>", "1"),
+        (None, _) => json!({
+            "version": "0",
+            "id": id,
+            "detail-type": "Scheduled Event",
+            "source": source,
+            "account": ACCOUNT,
+            "time": time,
+            "region": REGION,
+            "resources": [arn],
+            "detail": detail,
+        })
+        .to_string(),
+    }
 }

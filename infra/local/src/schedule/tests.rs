@@ -47,6 +47,7 @@ fn schedule(name: &str, expression: &str) -> Schedule {
         name: name.to_owned(),
         function: format!("{name}-function"),
         expression: expression.to_owned(),
+        by: By::Rule,
         input: None,
         enabled: true,
     }
@@ -101,6 +102,24 @@ async fn a_failed_invocation_is_tried_twice_more_with_the_same_event() {
     assert!(schedules.fire("daily").await);
     assert_eq!(function.invocations.lock().unwrap().len(), 4);
     schedules.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_scheduler_has_an_event_of_its_own_and_fills_in_inputs() {
+    let function = Arc::new(Function::default());
+    let plain = Schedule { by: By::Scheduler, ..schedule("plain", "rate(1 day)") };
+    let input = r#"{"at": "<aws.scheduler.scheduled-time>", "arn": "<aws.scheduler.schedule-arn>"}"#.to_owned();
+    let filled = Schedule { input: Some(input), by: By::Scheduler, ..schedule("filled", "rate(1 day)") };
+    let schedules = Schedules::start(firing(&function), vec![plain, filled]).unwrap();
+    let now = function.clock.now().to_rfc3339_opts(SecondsFormat::Secs, true);
+    assert!(schedules.fire("plain").await && schedules.fire("filled").await);
+    schedules.stop().await;
+    let invocations = function.invocations.lock().unwrap().clone();
+    let [(_, plain, _), (_, filled, _)] = &invocations[..] else { panic!("{invocations:?}") };
+    let arn = |name: &str| format!("arn:aws:scheduler:us-east-1:000000000000:schedule/default/{name}");
+    assert_eq!((&plain["source"], &plain["detail"]), (&json!("aws.scheduler"), &json!("{}")));
+    assert_eq!(plain["resources"], json!([arn("plain")]));
+    assert_eq!(filled, &json!({"at": now, "arn": arn("filled")}));
 }
 
 #[tokio::test]

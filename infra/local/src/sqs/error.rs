@@ -22,6 +22,11 @@ impl SqsError {
         Self::new("QueueDoesNotExist", code, "The specified queue does not exist.")
     }
 
+    pub(super) fn no_resource(parameter: &str) -> Self {
+        let message = format!("The resource that you specified for the {parameter} parameter doesn't exist.");
+        Self::new("ResourceNotFoundException", "ResourceNotFoundException", message)
+    }
+
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new("InvalidParameterValueException", "InvalidParameterValue", message)
     }
@@ -91,9 +96,10 @@ impl SqsError {
         if self.kind == "InternalError" {
             return Answer::server_error(Service::Sqs);
         }
+        let status = if self.kind == "ResourceNotFoundException" { 404 } else { 400 };
         Answer {
             query_error: Some(format!("{};Sender", self.code)),
-            ..Answer::error(400, &format!("com.amazonaws.sqs#{}", self.kind), &self.message)
+            ..Answer::error(status, &format!("com.amazonaws.sqs#{}", self.kind), &self.message)
         }
     }
 }

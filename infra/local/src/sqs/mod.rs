@@ -6,6 +6,7 @@
 mod config;
 mod error;
 mod message;
+mod moves;
 mod operations;
 mod protocol;
 mod received;
@@ -31,6 +32,9 @@ pub use store::{Depth, QueueError};
 
 use store::{ByReceipt, NewMessage, Store};
 
+/// How long a receiver sleeps at most before it looks whether hidden messages have become visible.
+const NAP: Duration = Duration::from_millis(250);
+
 /// Queues. Clones share them.
 #[derive(Clone)]
 pub struct Queues {
@@ -40,6 +44,7 @@ pub struct Queues {
 struct Inner {
     store: Mutex<Store>,
     queues: HashMap<String, Queue>,
+    moves: Mutex<Vec<moves::Task>>,
     base_url: String,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
@@ -108,6 +113,7 @@ impl Queues {
         let inner = Inner {
             store: Mutex::new(store),
             queues: queues.iter().map(|config| (config.name.clone(), queue(config))).collect(),
+            moves: Mutex::default(),
             base_url: base_url.trim_end_matches('/').to_owned(),
             clock,
             ids,
@@ -179,7 +185,8 @@ impl Queues {
             let now = self.now();
             let next = self.lock().next_visible_at(queue, now)?;
             // Whoever moves a message here, or shows it again, says so; only its hour comes by itself.
-            let sleep = next.map_or(remaining, |at| remaining.min(millis_between(now, at)));
+            // The clock may be put forward meanwhile.
+            let sleep = next.map_or(remaining, |at| remaining.min(millis_between(now, at)).min(NAP));
             tokio::select! {
                 () = tokio::time::sleep(sleep) => {}
                 changed = changed.changed() => if changed.is_err() { return Ok(Vec::new()) },

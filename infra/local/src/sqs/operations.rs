@@ -36,6 +36,11 @@ impl Queues {
         request: &Value,
         caller: &ClientOptions,
     ) -> Result<Result<Value, Answer>, SqsError> {
+        match operation {
+            "StartMessageMoveTask" => return self.start_move(request, caller),
+            "ListMessageMoveTasks" => return self.list_moves(request, caller),
+            _ => {}
+        }
         let target: OfQueue = read(request)?;
         let name = target.queue_url.as_deref().map(name_of).or(target.queue_name.as_deref());
         let access = Access::new(action, name.map_or_else(|| queue_arn("*"), queue_arn));

@@ -80,11 +80,13 @@ pub(super) fn action(operation: &str) -> Option<&'static str> {
         "DeleteMessage" | "DeleteMessageBatch" => "sqs:DeleteMessage",
         "GetQueueAttributes" => "sqs:GetQueueAttributes",
         "GetQueueUrl" => "sqs:GetQueueUrl",
+        "ListMessageMoveTasks" => "sqs:ListMessageMoveTasks",
         "ListQueues" => "sqs:ListQueues",
         "PurgeQueue" => "sqs:PurgeQueue",
         "ReceiveMessage" => "sqs:ReceiveMessage",
         "SendMessage" | "SendMessageBatch" => "sqs:SendMessage",
         "SetQueueAttributes" => "sqs:SetQueueAttributes",
+        "StartMessageMoveTask" => "sqs:StartMessageMoveTask",
         _ => return None,
     })
 }

@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 use super::QueueConfig;
 
@@ -163,10 +163,7 @@ impl Store {
         mut receipt: impl FnMut() -> String,
     ) -> Result<(Vec<Stored>, usize), QueueError> {
         let transaction = self.connection.transaction()?;
-        let retention = i64::try_from(queue.message_retention.as_millis()).unwrap_or(i64::MAX);
-        transaction
-            .prepare_cached("DELETE FROM messages WHERE queue = ?1 AND visible_at <= ?2 AND sent_at <= ?3")?
-            .execute((&queue.name, now, now.saturating_sub(retention)))?;
+        forget_expired(&transaction, queue, now)?;
         let mut dead = 0;
         if let Some(redrive) = &queue.redrive {
             dead = transaction
@@ -196,6 +193,42 @@ impl Store {
         }
         transaction.commit()?;
         Ok((received, dead))
+    }
+
+    /// Moves the messages that are ready, in their order, each to the queue that `target` makes of the one it died in,
+    /// as if it were sent anew. Ends before the first that has no target. Says how many were moved, and of how many.
+    pub(super) fn move_ready<'a>(
+        &mut self,
+        queue: &QueueConfig,
+        now: i64,
+        target: impl Fn(Option<&str>) -> Option<&'a QueueConfig>,
+        mut id: impl FnMut() -> String,
+    ) -> Result<(usize, usize), QueueError> {
+        let transaction = self.connection.transaction()?;
+        forget_expired(&transaction, queue, now)?;
+        let (mut moved, ready);
+        {
+            let mut select = transaction.prepare_cached(
+                "SELECT id, dead_letter_source FROM messages WHERE queue = ?1 AND visible_at <= ?2
+                 ORDER BY visible_at, id",
+            )?;
+            let rows = select.query_map((&queue.name, now), |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let messages: Vec<(i64, Option<String>)> = rows.collect::<Result<_, _>>()?;
+            let mut update = transaction.prepare_cached(
+                "UPDATE messages SET queue = ?1, message_id = ?2, sent_at = ?3, visible_at = ?4, receive_count = 0,
+                                     receipt = NULL, first_received_at = NULL, dead_letter_source = NULL
+                 WHERE id = ?5",
+            )?;
+            (moved, ready) = (0, messages.len());
+            for (message, source) in messages {
+                let Some(target) = target(source.as_deref()) else { break };
+                let delay = i64::try_from(target.delay.as_millis()).unwrap_or(i64::MAX);
+                update.execute((&target.name, id(), now, now.saturating_add(delay), message))?;
+                moved += 1;
+            }
+        }
+        transaction.commit()?;
+        Ok((moved, ready))
     }
 
     /// Deletes a message by its last receipt.
@@ -235,6 +268,15 @@ impl Store {
             Ok(Depth { visible: count(row, 0)?, in_flight: count(row, 1)?, delayed: count(row, 2)? })
         })?)
     }
+}
+
+/// Deletes what a queue has kept too long.
+fn forget_expired(transaction: &Transaction<'_>, queue: &QueueConfig, now: i64) -> Result<(), QueueError> {
+    let retention = i64::try_from(queue.message_retention.as_millis()).unwrap_or(i64::MAX);
+    transaction
+        .prepare_cached("DELETE FROM messages WHERE queue = ?1 AND visible_at <= ?2 AND sent_at <= ?3")?
+        .execute((&queue.name, now, now.saturating_sub(retention)))?;
+    Ok(())
 }
 
 fn by_receipt(changed: usize) -> ByReceipt {

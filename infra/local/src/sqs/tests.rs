@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::operation::receive_message::builders::ReceiveMessageFluentBuilder;
+use aws_sdk_sqs::operation::start_message_move_task::builders::StartMessageMoveTaskFluentBuilder;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message, MessageAttributeValue,
     MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
@@ -12,13 +13,17 @@ use aws_sdk_sqs::types::{
 use super::*;
 use crate::iam::{Policy, Statement};
 use crate::testing_time::TestClock;
-use crate::wire::{ClientOptions, Services};
+use crate::wire::{ClientOptions, Fault, Services};
 
 const URL: &str = "http://127.0.0.1:9999/000000000000/work";
 
 fn configs() -> Vec<QueueConfig> {
     let redrive = Redrive { dead_letter_queue: "dead".to_owned(), max_receive_count: 2 };
-    vec![QueueConfig { redrive: Some(redrive), ..QueueConfig::new("Work", "work") }, QueueConfig::new("Dead", "dead")]
+    vec![
+        QueueConfig { redrive: Some(redrive), ..QueueConfig::new("Work", "work") },
+        QueueConfig::new("Dead", "dead"),
+        QueueConfig::new("Spare", "spare"),
+    ]
 }
 
 fn queues() -> Queues {
@@ -219,7 +224,7 @@ async fn queues_are_found_by_name_and_url_and_others_do_not_exist() {
     let (_queues, client) = both();
     let url = client.get_queue_url().queue_name("work").send().await.unwrap();
     assert_eq!(url.queue_url(), Some(URL));
-    assert_eq!(client.list_queues().send().await.unwrap().queue_urls().len(), 2);
+    assert_eq!(client.list_queues().send().await.unwrap().queue_urls().len(), 3);
     assert_eq!(client.list_queues().queue_name_prefix("de").send().await.unwrap().queue_urls().len(), 1);
     let attributes = client.get_queue_attributes().queue_url(URL).attribute_names(QueueAttributeName::All);
     let attributes = attributes.send().await.unwrap().attributes.unwrap();
@@ -258,6 +263,120 @@ async fn what_the_policy_does_not_allow_is_denied() {
     let other = client.send_message().queue_url(URL.replace("work", "dead")).message_body("x").send().await;
     assert!(other.unwrap_err().into_service_error().meta().message().unwrap().contains("sqs:SendMessage"));
     assert_eq!(queues.depth("work").unwrap().total(), 2);
+}
+
+/// Sends messages to the work queue and lets them die there.
+async fn dead_letters(queues: &Queues, bodies: &[&str]) {
+    for body in bodies {
+        queues.send("work", body).unwrap();
+    }
+    for _ in 0..3 {
+        queues.receive("work", 10, Duration::ZERO, None).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(31)).await;
+    }
+    assert_eq!(queues.depth("dead").unwrap().visible, bodies.len() as u64);
+}
+
+fn start_move(client: &Client) -> StartMessageMoveTaskFluentBuilder {
+    client.start_message_move_task().source_arn(crate::wire::queue_arn("dead"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn dead_letters_are_moved_back_to_where_they_died() {
+    let (queues, client) = both();
+    dead_letters(&queues, &["a", "b", "c"]).await;
+    let held = queues.receive("dead", 1, Duration::ZERO, None).await.unwrap();
+    let waiting = tokio::spawn(receive(&client).wait_time_seconds(20).send());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let handle = start_move(&client).send().await.unwrap().task_handle.unwrap();
+    assert!(!handle.is_empty());
+    // Whoever waits for them is woken; each is as new.
+    let back = waiting.await.unwrap().unwrap().messages.unwrap();
+    assert_eq!(back.iter().map(|message| message.body().unwrap()).collect::<Vec<_>>(), ["b", "c"]);
+    assert_eq!(attribute(&back[0], &MessageSystemAttributeName::ApproximateReceiveCount), "1");
+    assert!(!back[0].attributes().unwrap().contains_key(&MessageSystemAttributeName::DeadLetterQueueSourceArn));
+    assert_eq!(queues.depth("dead").unwrap(), Depth { visible: 0, in_flight: 1, delayed: 0 });
+    assert!(queues.delete("dead", &held[0].receipt).unwrap());
+
+    // Those that die again are found again, and can be moved elsewhere in the meantime.
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    queues.receive("work", 10, Duration::ZERO, None).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert!(bodies(&client).await.is_empty());
+    start_move(&client).destination_arn(crate::wire::queue_arn("spare")).send().await.unwrap();
+    assert_eq!((queues.depth("dead").unwrap().total(), queues.depth("spare").unwrap().visible), (0, 2));
+    let list = client.list_message_move_tasks().source_arn(crate::wire::queue_arn("dead"));
+    let tasks = list.max_results(10).send().await.unwrap().results.unwrap();
+    let destinations: Vec<_> = tasks.iter().map(|task| task.destination_arn()).collect();
+    assert_eq!(destinations, [Some("arn:aws:sqs:us-east-1:000000000000:spare"), None]);
+    assert!(tasks.iter().all(|task| task.status() == Some("COMPLETED")));
+    assert!(tasks.iter().all(|task| task.approximate_number_of_messages_moved() == 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_did_not_die_in_a_queue_has_no_way_back() {
+    let (queues, client) = both();
+    dead_letters(&queues, &["a"]).await;
+    queues.send("dead", "sent here").unwrap();
+    start_move(&client).send().await.unwrap();
+    assert_eq!((queues.depth("work").unwrap().visible, queues.depth("dead").unwrap().visible), (1, 1));
+    let list = client.list_message_move_tasks().source_arn(crate::wire::queue_arn("dead"));
+    let task = list.send().await.unwrap().results.unwrap().remove(0);
+    assert_eq!((task.status(), task.failure_reason()), (Some("FAILED"), Some("CouldNotDetermineMessageSource")));
+    assert_eq!(
+        (task.approximate_number_of_messages_moved(), task.approximate_number_of_messages_to_move()),
+        (1, Some(2))
+    );
+}
+
+#[tokio::test]
+async fn only_dead_letters_are_moved_and_only_by_who_may() {
+    let (queues, anybody) = both();
+    let dead = crate::wire::queue_arn("dead");
+    let code = |source: String, destination: Option<String>| {
+        let start = anybody.start_message_move_task().source_arn(source).set_destination_arn(destination);
+        async { start.send().await.unwrap_err().into_service_error().meta().code().unwrap().to_owned() }
+    };
+    assert_eq!(code(crate::wire::queue_arn("work"), None).await, "InvalidParameterValue");
+    assert_eq!(code(crate::wire::queue_arn("none"), None).await, "ResourceNotFoundException");
+    assert_eq!(code(dead.clone(), Some(crate::wire::queue_arn("none"))).await, "ResourceNotFoundException");
+    assert_eq!(code(dead.clone(), Some(dead.clone())).await, "InvalidParameterValue");
+
+    let reads = ["StartMessageMoveTask", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes"];
+    let statement = |actions: &[&str], queue: &str| Statement {
+        actions: actions.iter().map(|action| format!("sqs:{action}")).collect(),
+        resources: vec![crate::wire::queue_arn(queue)],
+    };
+    let started = |statements: Vec<Statement>| {
+        let options = ClientOptions { policy: Some(Arc::new(Policy { statements })), ..ClientOptions::default() };
+        let start = start_move(&client(&queues, options));
+        async { start.send().await.map_err(|error| error.into_service_error().to_string()) }
+    };
+    let refused = started(vec![statement(&reads, "dead")]).await.unwrap_err();
+    assert!(refused.contains("AccessDenied"), "{refused}");
+    started(vec![statement(&reads, "dead"), statement(&["SendMessage"], "work")]).await.unwrap();
+}
+
+#[tokio::test]
+async fn many_messages_are_sent_through_every_fault() {
+    let queues = queues();
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    let faults = move |_: &crate::wire::Call| match calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+        0 => Fault::Unprocessed(0b1010),
+        1 => Fault::DropBefore,
+        2 => Fault::ServerErrorAfter,
+        3 => Fault::Throttle,
+        _ => Fault::None,
+    };
+    let client = client(&queues, ClientOptions { faults: Some(Arc::new(faults)), ..ClientOptions::default() });
+    let queue = shared::messaging::sqs(client, URL.to_owned());
+    let sent: Vec<String> = (0..35).map(|number| format!("{number:02}")).collect();
+    queue.send_all(&sent, Instant::now() + Duration::from_secs(20)).await.unwrap();
+    let mut arrived = std::collections::BTreeSet::new();
+    while let messages @ [_, ..] = &queues.receive("work", 10, Duration::ZERO, None).await.unwrap()[..] {
+        arrived.extend(messages.iter().map(|message| message.body.clone()));
+    }
+    assert_eq!(arrived.into_iter().collect::<Vec<_>>(), sent);
 }
 
 #[tokio::test]

@@ -84,7 +84,12 @@ Resources:
             FilterCriteria: { Filters: [{ Pattern: '{"eventName":["INSERT"]}' }] }
         Queue:
           Type: SQS
-          Properties: { Queue: !GetAtt Work.Arn, BatchSize: 25, MaximumBatchingWindowInSeconds: 1 }
+          Properties:
+            Queue: !GetAtt Work.Arn
+            BatchSize: 25
+            MaximumBatchingWindowInSeconds: 1
+            FunctionResponseTypes: [ReportBatchItemFailures]
+            ScalingConfig: { MaximumConcurrency: 4 }
   UpdaterRole:
     Type: AWS::IAM::Role
     Properties:
@@ -154,6 +159,8 @@ fn everything_known_is_read() {
     assert_eq!(stream.filters, [serde_json::json!({"eventName": ["INSERT"]})]);
     let queue = &template.queue_mappings[0];
     assert_eq!((queue.function.as_str(), queue.queue.as_str(), queue.batch_size), ("Updater", "s-Work", 25));
+    assert_eq!((queue.maximum_concurrency, queue.batching_window), (Some(4), Duration::from_secs(1)));
+    assert!(queue.report_batch_item_failures);
 
     let [tick, tock] = &template.schedules[..] else { panic!("not two schedules") };
     assert_eq!(
@@ -195,6 +202,11 @@ fn whatever_is_not_known_is_refused_with_its_place() {
             "Events.Stream.Properties.TumblingWindowInSeconds: unknown field",
         ),
         ("BatchSize: 500", "BatchSize: 10001", "Events.Stream.Properties.BatchSize: 10001 is not within 1 and 10000"),
+        (
+            "MaximumConcurrency: 4",
+            "MaximumConcurrency: 1",
+            "ScalingConfig.MaximumConcurrency: 1 is not within 2 and 1000",
+        ),
         ("MaximumBatchingWindowInSeconds: 1", "Enabled: true", "Events.Queue.Properties.BatchSize: above 10 needs"),
         (
             "VisibilityTimeout: 60",

@@ -50,7 +50,7 @@ pub enum Fault {
     /// Another transaction holds an item: the call is refused and not carried out.
     TransactionConflict,
     /// Of a batch, the requests whose bit is set are handed back unprocessed, the rest is carried out.
-    /// Requests are counted over the tables in the order of their names; bit `n % 64` is that of request `n`.
+    /// Requests are counted over the tables in the order of their names, messages in their own order; bit `n % 64` is that of request `n`.
     /// Calls without a batch are carried out.
     Unprocessed(u64),
     /// The caller never hears back, and the call is not carried out: its sandbox dies before it.

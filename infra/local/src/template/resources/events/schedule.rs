@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::schedule::{Plan, Schedule};
+use crate::schedule::{By, Plan, Schedule};
 use crate::template::described::Described;
 use crate::template::refusal::{Refusal, at};
 use crate::template::scalar::{Flag, Text, Whole};
@@ -53,6 +53,7 @@ struct RetryPolicy {
 
 /// What both kinds say.
 struct Common {
+    by: By,
     expression: String,
     input: Option<String>,
     enabled: Option<Flag>,
@@ -69,7 +70,13 @@ pub(super) fn rule(
 ) -> Result<Schedule, Refusal> {
     // What fails between EventBridge and Lambda; here nothing stands between them.
     described.note(event.retry_policy, "retry policies of schedules");
-    let common = Common { expression: event.schedule, input: event.input, enabled: event.enabled, state: event.state };
+    let common = Common {
+        by: By::Rule,
+        expression: event.schedule,
+        input: event.input,
+        enabled: event.enabled,
+        state: event.state,
+    };
     schedule(place, "Schedule", function, event.name.unwrap_or(name), common)
 }
 
@@ -88,8 +95,13 @@ pub(super) fn scheduled(
         return Refusal::err(at(place, "FlexibleTimeWindow.Mode"), "only OFF is known");
     }
     described.note(event.retry_policy, "retry policies of schedules");
-    let common =
-        Common { expression: event.schedule_expression, input: event.input, enabled: None, state: event.state };
+    let common = Common {
+        by: By::Scheduler,
+        expression: event.schedule_expression,
+        input: event.input,
+        enabled: None,
+        state: event.state,
+    };
     schedule(place, "ScheduleExpression", function, event.name.unwrap_or(name), common)
 }
 
@@ -104,5 +116,6 @@ fn schedule(place: &str, expression: &str, function: &str, name: String, common:
     if let Some(Err(error)) = common.input.as_ref().map(|input| serde_json::from_str::<Value>(input)) {
         return Refusal::err(at(place, "Input"), error);
     }
-    Ok(Schedule { name, function: function.to_owned(), expression: common.expression, input: common.input, enabled })
+    let Common { by, expression, input, .. } = common;
+    Ok(Schedule { name, function: function.to_owned(), by, expression, input, enabled })
 }

@@ -12,18 +12,20 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// Exponential backoff with full jitter, inside a deadline
 /// ([Exponential backoff and jitter](https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/)).
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub struct Backoff {
     deadline: Instant,
     ceiling: Duration,
 }
 
 impl Backoff {
-    pub(super) fn until(deadline: Instant) -> Self {
+    /// Waits that end before the deadline.
+    #[must_use]
+    pub fn until(deadline: Instant) -> Self {
         Self { deadline, ceiling: FIRST }
     }
 
     /// Waits before another try; `false` if there is no time for one.
-    pub(super) async fn wait(&mut self) -> bool {
+    pub async fn wait(&mut self) -> bool {
         let until = Instant::now() + self.ceiling.mul_f64(fastrand::f64());
         self.ceiling = (self.ceiling * 2).min(LONGEST);
         if until >= self.deadline {

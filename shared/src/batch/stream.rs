@@ -1,36 +1,17 @@
-//! Batches of stream records: each done, to be tried again, or poison.
-//!
-//! Poison is what no further try can help. It goes to the queue of failures with its reason, and the rest goes on;
-//! what is to be tried again is named to the event source mapping, which delivers it and all after it once more.
+//! Batches of stream records.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use aws_lambda_events::dynamodb::Event;
-pub use aws_lambda_events::dynamodb::EventRecord;
+use aws_lambda_events::dynamodb::{Event, EventRecord};
 use futures::future::BoxFuture;
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::{Report, Settled};
 use crate::boot::Boot;
 use crate::function::{Invocation, InvocationError, Invoke};
 use crate::messaging::Queue;
 use crate::obs::Reporter;
-use crate::obs::metrics::Measure;
-
-/// What is kept of the deadline for putting poison aside and answering.
-const TO_ANSWER: Duration = Duration::from_secs(2);
-
-/// What became of a record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settled {
-    /// Nothing is left to do.
-    Done,
-    /// It may work later.
-    Retry,
-    /// It will never work, for this reason.
-    Poison(String),
-}
 
 /// Handles batches of stream records.
 pub trait BatchHandler: Send + Sync {
@@ -81,10 +62,9 @@ impl Invoke for BatchFunction {
             let began = Instant::now();
             let event: Event = serde_json::from_str(payload)
                 .map_err(|error| InvocationError { message: format!("not a batch of stream records: {error}") })?;
-            let deadline = invocation.deadline.checked_sub(TO_ANSWER).unwrap_or(invocation.deadline);
-            let settled = self.handler.handle(&event.records, deadline).await;
+            let settled = self.handler.handle(&event.records, super::deadline(invocation)).await;
 
-            let (mut failures, mut poison) = (Vec::new(), 0);
+            let (mut retried, mut poison) = (Vec::new(), 0);
             for (index, record) in event.records.iter().enumerate() {
                 let retry = match settled.get(index) {
                     Some(Settled::Done) => false,
@@ -96,21 +76,11 @@ impl Invoke for BatchFunction {
                     Some(Settled::Retry) | None => true,
                 };
                 if retry {
-                    let number = record.change.sequence_number.as_deref().unwrap_or_default();
-                    failures.push(json!({"itemIdentifier": number}));
+                    retried.push(record.change.sequence_number.as_deref().unwrap_or_default());
                 }
             }
-
-            let (records, retried) = (event.records.len(), failures.len());
-            let outcome = if failures.is_empty() { "ok" } else { "retry" };
-            let detail = format!("{records} records, {retried} to come again, {poison} poison");
-            let measures = vec![
-                Measure::count("records", records),
-                Measure::count("retried", retried),
-                Measure::count("poison", poison),
-            ];
-            self.reporter.ended(invocation, began, (outcome, &detail), measures);
-            Ok(json!({"batchItemFailures": failures}).to_string())
+            let report = Report { parts: "records", total: event.records.len(), retried, poison };
+            Ok(report.ended(&self.reporter, invocation, began))
         })
     }
 }

@@ -1,0 +1,137 @@
+//! `GET /api/stats/analytics`: the numbers of a track, of an artist or of all, over any part of the past.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use shared::BoxFuture;
+use shared::boot::Boot;
+use shared::clock::Clock;
+use shared::domain::analytics::{Cells, Figures, Growth, Interval, Metric, Point, Range, TimeRange};
+use shared::domain::calendar::Calendar;
+use shared::domain::fields::Invalid;
+use shared::domain::rollup::Scope;
+use shared::domain::time::Time;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Problem, Request, Response};
+use shared::store::Reading;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "get-analytics", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    let calendar: Calendar = reader.parsed("TIME_ZONE");
+    reader.finish(())?;
+    let reading = Reading::new(boot.dynamodb(), state, stats, calendar, Arc::clone(&boot.clock));
+    let handler = GetAnalytics { reading, calendar, clock: Arc::clone(&boot.clock) };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct GetAnalytics {
+    reading: Reading,
+    calendar: Calendar,
+    clock: Arc<dyn Clock>,
+}
+
+/// What the query asks.
+struct Asked {
+    scope: Scope,
+    range: Range,
+    metrics: BTreeSet<Metric>,
+    interval: Option<Interval>,
+    compares: bool,
+}
+
+impl Asked {
+    fn of(request: &Request, calendar: &Calendar, now: Time) -> Result<Self, Problem> {
+        let scope = match (request.query("trackId")?, request.query("artistId")?) {
+            (None, None) => Scope::Platform,
+            (Some(track), None) => Scope::Track(track),
+            (None, Some(artist)) => Scope::Artist(artist),
+            (Some(_), Some(_)) => return Err(refused("artistId", "must not be given beside trackId")),
+        };
+        let times = (request.query("timeRange")?, request.query("from")?, request.query("to")?);
+        let range = match times {
+            (Some(_), Some(_), _) => return Err(refused("from", "must not be given beside timeRange")),
+            (_, None, Some(_)) => return Err(refused("to", "must not be given without from")),
+            (None, Some(from), to) => Range::between(from, to, calendar, now).map_err(Problem::query)?,
+            (named, None, None) => Range::named(named.unwrap_or(TimeRange::Last30Days), calendar, now),
+        };
+        let mut metrics: BTreeSet<Metric> = request.query_list("metric")?.into_iter().collect();
+        if metrics.is_empty() {
+            metrics.extend(Metric::ALL);
+        }
+        let compares = match request.query::<String>("compare")?.as_deref() {
+            None => false,
+            Some("previous") => true,
+            Some(_) => return Err(refused("compare", "must be previous")),
+        };
+        Ok(Self { scope, range, metrics, interval: request.query("interval")?, compares })
+    }
+}
+
+fn refused(parameter: &'static str, reason: &str) -> Problem {
+    Problem::query(Invalid::new(parameter, reason))
+}
+
+impl HttpHandler for GetAnalytics {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            if !request.caller.is_admin() {
+                return Err(Problem::Forbidden("only an admin may read analytics".to_owned()));
+            }
+            let now = Time::from(self.clock.now());
+            let asked = Asked::of(&request, &self.calendar, now)?;
+            let (body, as_of) = self.answer(&asked, &request, now).await?;
+            Ok(Response::read(&request, body, as_of))
+        })
+    }
+}
+
+impl GetAnalytics {
+    async fn answer(&self, asked: &Asked, request: &Request, now: Time) -> Result<(Value, Time), Problem> {
+        let Asked { scope, range, metrics, .. } = asked;
+        let first = match asked.interval {
+            Some(_) if range.begins_with_the_first() => self.reading.earliest(scope, request.deadline).await?,
+            _ => None,
+        };
+        let points = match asked.interval {
+            Some(interval) => range.series(interval, first, &self.calendar, now).map_err(Problem::query)?,
+            None => Vec::new(),
+        };
+        let previous = range.previous.filter(|_| asked.compares);
+        let cells = Cells::new(previous, range.span, &points);
+        let read = self.reading.read(scope, cells.spans(), request.deadline).await?;
+        let numbers = cells.sort_out(read.cells);
+
+        let total = &numbers.total.counters;
+        let before = previous.zip(numbers.previous.as_ref().map(|rollup| &rollup.counters));
+        let series = asked.interval.map(|interval| {
+            let points = points.iter().zip(&numbers.cells);
+            let points: Vec<Point> = points.map(|(span, cell)| Point::of(*span, &cell.counters, metrics)).collect();
+            json!({"interval": interval.level(), "points": points})
+        });
+        let (kind, id) = match scope {
+            Scope::Track(track) => ("track", Some(("trackId", json!(track)))),
+            Scope::Artist(artist) => ("artist", Some(("artistId", json!(artist)))),
+            Scope::Platform => ("platform", None),
+        };
+        let mut body = json!({
+            "scope": kind,
+            "timeRange": range.named.map(|named| named.to_string()),
+            "range": range.span,
+            "timeZone": self.calendar.to_string(),
+            "readFrom": read.from.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "metrics": Figures::of(total, metrics),
+            "previous": before.map(|(span, of)| json!({"range": span, "metrics": Figures::of(of, metrics)})),
+            "growth": before.map(|(_, of)| Growth::of(of, total, metrics)),
+            "series": series,
+        });
+        if let (Some(body), Some((name, id))) = (body.as_object_mut(), id) {
+            body.insert(name.to_owned(), id);
+        }
+        Ok((body, read.as_of))
+    }
+}

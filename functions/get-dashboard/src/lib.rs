@@ -1,0 +1,221 @@
+//! `GET /api/dashboard/stats`: all that an artist wants to see at a glance.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use shared::BoxFuture;
+use shared::boot::Boot;
+use shared::clock::Clock;
+use shared::domain::analytics::{
+    Cells, Engagement, Growth, Metric, Numbers, Overview, Range, TimeRange, TrendPoint, top_tracks,
+};
+use shared::domain::calendar::Calendar;
+use shared::domain::caller::{Caller, Role};
+use shared::domain::counters::TrackCounters;
+use shared::domain::event;
+use shared::domain::fields::Invalid;
+use shared::domain::id::{TrackId, UserId};
+use shared::domain::playlist::{Status, Submission};
+use shared::domain::rollup::Scope;
+use shared::domain::span::Span;
+use shared::domain::time::Time;
+use shared::domain::track::Track;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies, seconds};
+use shared::store::{Documents, Happened, Playlists, ReadFrom, Reading, Recent, RecentActivity, StoreError};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "get-dashboard", start };
+
+/// How many of each are shown.
+const RECENT_PLAYS: usize = 10;
+const RECENT_LIKES: usize = 5;
+const RECENT_SUBMISSIONS: usize = 5;
+const TOP_TRACKS: usize = 5;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    let events = reader.required("EVENTS_TABLE");
+    let calendar: Calendar = reader.parsed("TIME_ZONE");
+    reader.finish(())?;
+    let (client, clock) = (boot.dynamodb(), Arc::clone(&boot.clock));
+    let handler = GetDashboard {
+        reading: Reading::new(client.clone(), state.clone(), stats.clone(), calendar, Arc::clone(&clock)),
+        recent: Recent::new(client.clone(), events, state.clone(), stats, calendar, Arc::clone(&clock)),
+        documents: Documents::new(client.clone(), state.clone(), Arc::clone(&boot.ids)),
+        playlists: Playlists::new(client, state, Arc::clone(&boot.ids)),
+        calendar,
+        clock,
+    };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct GetDashboard {
+    reading: Reading,
+    recent: Recent,
+    documents: Documents,
+    playlists: Playlists,
+    calendar: Calendar,
+    clock: Arc<dyn Clock>,
+}
+
+/// What the numbers of an artist say.
+struct Activity {
+    points: Vec<Span>,
+    numbers: Numbers,
+    read_from: BTreeSet<ReadFrom>,
+    as_of: Time,
+    recent: RecentActivity,
+}
+
+/// The tracks of an artist.
+struct Catalogue(HashMap<TrackId, Track>);
+
+impl HttpHandler for GetDashboard {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let artist = whose(&request)?;
+            let named = request.query("timeRange")?.unwrap_or(TimeRange::Last30Days);
+            let range = Range::named(named, &self.calendar, Time::from(self.clock.now()));
+            let (activity, tracks, playlists, submissions) = futures::try_join!(
+                self.activity(&artist, named, &range, &request),
+                self.documents.tracks_of(&artist, request.deadline),
+                self.playlists.of_owner(&artist),
+                self.playlists.submissions_of(&artist),
+            )?;
+            let catalogue = Catalogue(tracks.into_iter().collect());
+            let counters = &activity.numbers.total.counters;
+            let points = activity.points.iter().zip(&activity.numbers.cells);
+            let trend: Vec<_> = points.map(|(span, cell)| TrendPoint::of(*span, &cell.counters)).collect();
+            let body = json!({
+                "artistId": artist,
+                "timeRange": named.to_string(),
+                "range": range.span,
+                "timeZone": self.calendar.to_string(),
+                "readFrom": activity.read_from.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "artist": catalogue.profile(&artist),
+                "overview": Overview::of(counters, catalogue.0.len()),
+                "recentActivity": catalogue.recent(&activity.recent),
+                "topTracks": catalogue.top(&activity.numbers),
+                "engagement": Engagement::of(counters),
+                "playlistStats": playlist_stats(playlists.len(), submissions),
+                "previousRange": range.previous,
+                "growth": growth(&activity.numbers),
+                "trend": {"interval": named.step(), "points": trend},
+            });
+            Ok(Response::read(&request, body, activity.as_of))
+        })
+    }
+}
+
+/// Whose dashboard is asked for, if the caller may see it.
+fn whose(request: &Request) -> Result<UserId, Problem> {
+    match &request.caller {
+        Caller::User { role: Role::Admin, .. } => request
+            .query("artistId")?
+            .ok_or_else(|| Problem::query(Invalid::new("artistId", "is missing: an admin says whose dashboard"))),
+        Caller::User { role: Role::Artist, id } => match request.query::<UserId>("artistId")? {
+            Some(other) if other != *id => Err(Problem::Forbidden("only the artist or an admin may see it".to_owned())),
+            _ => Ok(id.clone()),
+        },
+        _ => Err(Problem::Forbidden("only artists have a dashboard".to_owned())),
+    }
+}
+
+impl GetDashboard {
+    fn activity<'a>(
+        &'a self,
+        artist: &'a UserId,
+        named: TimeRange,
+        range: &'a Range,
+        request: &'a Request,
+    ) -> BoxFuture<'a, Result<Activity, StoreError>> {
+        Box::pin(async move {
+            let (scope, deadline) = (Scope::Artist(artist.clone()), request.deadline);
+            let first =
+                if range.begins_with_the_first() { self.reading.earliest(&scope, deadline).await? } else { None };
+            let points = range.points(named.step(), first, &self.calendar);
+            let cells = Cells::new(range.previous, range.span, &points);
+            let read = self.reading.read(&scope, cells.spans(), deadline).await?;
+            let recent = self.recent.of_artist(artist, (&read.open, range.span.from), RECENT_PLAYS, RECENT_LIKES, deadline).await?;
+            let numbers = cells.sort_out(read.cells);
+            Ok(Activity { points, numbers, read_from: read.from, as_of: read.as_of, recent })
+        })
+    }
+}
+
+impl Catalogue {
+    fn title(&self, track: &TrackId) -> Option<&str> {
+        self.0.get(track).map(|track| track.title.as_str())
+    }
+
+    fn profile(&self, artist: &UserId) -> Value {
+        let released = || self.0.values().filter_map(|track| track.released_at);
+        json!({
+            "artistId": artist,
+            "trackCount": self.0.len(),
+            "firstReleasedAt": released().min(),
+            "latestReleasedAt": released().max(),
+        })
+    }
+
+    fn top(&self, numbers: &Numbers) -> Value {
+        let tracks = top_tracks(&numbers.total, TOP_TRACKS).into_iter().map(|top| {
+            let title = self.title(&top.track);
+            json!({"trackId": top.track, "title": title, "plays": top.share.plays, "likes": top.share.likes})
+        });
+        tracks.collect()
+    }
+
+    /// What happened last; who it was stays out.
+    fn recent(&self, recent: &RecentActivity) -> Value {
+        let plays: Vec<Value> = recent.plays.iter().filter_map(|play| self.play(play)).collect();
+        let likes: Vec<Value> = recent.likes.iter().map(|like| self.like(like)).collect();
+        json!({"plays": plays, "likes": likes})
+    }
+
+    fn play(&self, Happened { track, at, fact, .. }: &Happened) -> Option<Value> {
+        let event::Engagement::Play(play) = &fact.what else { return None };
+        Some(json!({
+            "trackId": track,
+            "title": self.title(track),
+            "at": at,
+            "source": play.source,
+            "durationSeconds": play.duration_ms.map(seconds),
+            "completionRate": play.completion.map(percent),
+        }))
+    }
+
+    fn like(&self, Happened { track, at, .. }: &Happened) -> Value {
+        json!({"trackId": track, "title": self.title(track), "at": at})
+    }
+}
+
+/// Hundredths of a percent in percent.
+#[allow(clippy::cast_precision_loss, reason = "there are at most 10,000 of them")]
+fn percent(hundredths: u64) -> f64 {
+    hundredths as f64 / 100.0
+}
+
+fn playlist_stats(playlists: usize, mut submissions: Vec<Submission>) -> Value {
+    let of = |status: Status| submissions.iter().filter(|submission| submission.status == status).count();
+    let counts = json!({
+        "total": submissions.len(),
+        "pending": of(Status::Pending),
+        "accepted": of(Status::Accepted),
+        "rejected": of(Status::Rejected),
+    });
+    submissions.sort_by_key(|submission| Reverse(submission.submitted_at));
+    let recent: Vec<Value> = submissions.iter().take(RECENT_SUBMISSIONS).map(bodies::submission).collect();
+    json!({"playlists": playlists, "submissions": counts, "recent": recent})
+}
+
+fn growth(numbers: &Numbers) -> Growth {
+    let nothing = TrackCounters::default();
+    let previous = numbers.previous.as_ref().map_or(&nothing, |previous| &previous.counters);
+    let shown = BTreeSet::from([Metric::Plays, Metric::Likes, Metric::Shares]);
+    Growth::of(previous, &numbers.total.counters, &shown)
+}

@@ -1,0 +1,58 @@
+//! `PUT /api/playlists/{playlistId}`: creates or changes a playlist.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use shared::BoxFuture;
+use shared::backoff::Backoff;
+use shared::boot::Boot;
+use shared::domain::id::PlaylistId;
+use shared::domain::playlist::PlaylistDescription;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
+use shared::store::{Playlists, StoreError};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "put-playlist", start };
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 16 * 1024;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let state = reader.required("STATE_TABLE");
+    reader.finish(())?;
+    let handler = PutPlaylist { playlists: Playlists::new(boot.dynamodb(), state, Arc::clone(&boot.ids)) };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct PutPlaylist {
+    playlists: Playlists,
+}
+
+impl HttpHandler for PutPlaylist {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let id: PlaylistId = request.path("playlistId")?;
+            let body = request.json(MAX_BODY, &["application/json"])?;
+            let description = PlaylistDescription::parse(&body).map_err(Problem::Invalid)?;
+            let wanted = Preconditions::of(&request);
+            let mut backoff = Backoff::until(request.deadline);
+            loop {
+                let held = self.playlists.playlist(&id).await?;
+                let playlist = description.clone().apply(held.as_ref().map(|held| &held.document), &request.caller)?;
+                if !wanted.hold(held.as_ref().map(|held| &held.version)) {
+                    return Err(Problem::PreconditionFailed);
+                }
+                let status = if held.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+                match self.playlists.put(&id, &playlist, held.as_ref()).await {
+                    Ok(version) => {
+                        return Ok(Response::json(status, &bodies::playlist(&id, &playlist)).with_etag(&version.0));
+                    }
+                    Err(StoreError::Conflict) if backoff.wait().await => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! Hands what is to be closed to the workers: every few minutes, by hand, and through `POST /api/admin/rollups`.
+
+mod again;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt};
+use http::StatusCode;
+use serde_json::{Value, json};
+use shared::BoxFuture;
+use shared::boot::Boot;
+use shared::function::{Function, Invocation, InvocationError, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Problem, Request, Response};
+use shared::messaging::{self, Queue};
+use shared::store::{Activity, Dispatch, StoreError, Work};
+use shared::task::{self, TaskHandler};
+use tokio::time::Instant;
+
+use again::Again;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "rollup-dispatcher", start };
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 4 * 1024;
+
+/// How many pieces of work are noted as handed over at once.
+const AT_ONCE: usize = 16;
+
+/// What is kept of the deadline for noting what was handed over.
+const TO_NOTE: Duration = Duration::from_secs(10);
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    let (queue, calendar) = (reader.required("ROLLUP_QUEUE_URL"), reader.parsed("TIME_ZONE"));
+    reader.finish(())?;
+    let client = boot.dynamodb();
+    let activity = Activity::new(client.clone(), stats, calendar, Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let dispatch = Dispatch::new(activity, client, state);
+    let dispatcher = Dispatcher { dispatch, queue: messaging::sqs(boot.sqs(), queue) };
+    let http = shared::http::function(FUNCTION.name, Access::SignedIn, boot, dispatcher.clone());
+    Ok(task::with_http(http, task::function(FUNCTION.name, boot, dispatcher)))
+}
+
+#[derive(Clone)]
+struct Dispatcher {
+    dispatch: Dispatch,
+    queue: Arc<dyn Queue>,
+}
+
+/// Why not all work was handed over.
+enum NotSent {
+    Store(StoreError),
+    Queue(String),
+}
+
+impl From<StoreError> for NotSent {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl std::fmt::Display for NotSent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::Queue(reason) => write!(f, "not all work was sent: {reason}"),
+        }
+    }
+}
+
+impl Dispatcher {
+    /// Sends work to the queue and notes what was sent, so that the next run does not send it again.
+    async fn hand_over(&self, work: &[Work], deadline: Instant) -> Result<(), NotSent> {
+        let bodies: Vec<String> = work.iter().map(|work| json!(work).to_string()).collect();
+        let until = deadline.checked_sub(TO_NOTE).unwrap_or(deadline);
+        let sent = self.queue.send_all(&bodies, until).await;
+        let unsent: &[usize] = sent.as_ref().err().map(|unsent| unsent.places.as_slice()).unwrap_or_default();
+        let sent_work = work.iter().enumerate().filter(|(place, _)| unsent.binary_search(place).is_err());
+        let noted: Vec<_> = sent_work.map(|(_, work)| self.dispatch.handed_over(work)).collect();
+        let noted: Vec<Result<(), StoreError>> = stream::iter(noted).buffer_unordered(AT_ONCE).collect().await;
+        for error in noted.into_iter().filter_map(Result::err) {
+            // It will be handed over twice, which changes nothing.
+            tracing::warn!(error = %error, "work handed over was not noted: {error}");
+        }
+        sent.map_err(|unsent| NotSent::Queue(unsent.reason))
+    }
+
+    async fn run(&self, again: Option<Again>, deadline: Instant) -> Result<Value, NotSent> {
+        let work = match again {
+            Some(again) => self.dispatch.again(again.level, again.span).await?,
+            None => self.dispatch.due().await?,
+        };
+        self.hand_over(&work, deadline).await?;
+        let tracks: usize = work.iter().map(Work::tracks).sum();
+        tracing::info!(messages = work.len(), tracks, "{} pieces of work for {tracks} tracks", work.len());
+        Ok(json!({"messages": work.len(), "tracks": tracks}))
+    }
+}
+
+impl TaskHandler for Dispatcher {
+    fn run<'a>(&'a self, input: Value, invocation: &'a Invocation) -> BoxFuture<'a, Result<Value, InvocationError>> {
+        Box::pin(async move {
+            // A schedule says nothing of periods: then everything that is due is handed over.
+            let again = match input.get("period") {
+                Some(_) => Some(Again::parse(&input).map_err(|error| InvocationError { message: error.to_string() })?),
+                None => None,
+            };
+            let done = Dispatcher::run(self, again, invocation.deadline).await;
+            done.map_err(|error| InvocationError { message: error.to_string() })
+        })
+    }
+}
+
+impl HttpHandler for Dispatcher {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            if !request.caller.is_admin() {
+                return Err(Problem::Forbidden("only an admin may have periods closed again".to_owned()));
+            }
+            let body = request.json(MAX_BODY, &["application/json"])?;
+            let again = Again::parse(&body)?;
+            match Dispatcher::run(self, Some(again), request.deadline).await {
+                Ok(done) => Ok(Response::json(StatusCode::ACCEPTED, &done)),
+                Err(NotSent::Store(error)) => Err(error.into()),
+                Err(NotSent::Queue(_)) => Err(Problem::Unavailable),
+            }
+        })
+    }
+}

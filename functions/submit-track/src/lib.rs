@@ -1,0 +1,75 @@
+//! `POST /api/playlists/{playlistId}/submissions`: submits a track to a playlist.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use shared::BoxFuture;
+use shared::backoff::Backoff;
+use shared::boot::Boot;
+use shared::clock::Clock;
+use shared::domain::id::PlaylistId;
+use shared::domain::playlist::Offer;
+use shared::domain::time::Time;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies};
+use shared::store::{Documents, Playlists, StoreError};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "submit-track", start };
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 16 * 1024;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let state = reader.required("STATE_TABLE");
+    reader.finish(())?;
+    let client = boot.dynamodb();
+    let handler = SubmitTrack {
+        documents: Documents::new(client.clone(), state.clone(), Arc::clone(&boot.ids)),
+        playlists: Playlists::new(client, state, Arc::clone(&boot.ids)),
+        clock: Arc::clone(&boot.clock),
+    };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct SubmitTrack {
+    documents: Documents,
+    playlists: Playlists,
+    clock: Arc<dyn Clock>,
+}
+
+impl HttpHandler for SubmitTrack {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let id: PlaylistId = request.path("playlistId")?;
+            let body = request.json(MAX_BODY, &["application/json"])?;
+            let offer = Offer::parse(&body).map_err(Problem::Invalid)?;
+            let mut backoff = Backoff::until(request.deadline);
+            loop {
+                let (playlist, track, held) = futures::try_join!(
+                    self.playlists.playlist(&id),
+                    self.documents.track(&offer.track, true),
+                    self.playlists.submission(&id, &offer.track),
+                )?;
+                let playlist = playlist.ok_or_else(|| Problem::NotFound(format!("there is no playlist {id}")))?;
+                let track =
+                    track.ok_or_else(|| Problem::NotFound(format!("no track {} was described", offer.track)))?;
+                // A playlist that closes, or a track that changes hands, after this was read: then the submission was
+                // earlier.
+                let (to, now) = ((&id, &playlist.document), Time::from(self.clock.now()));
+                let standing = held.as_ref().map(|held| &held.document);
+                let submission = offer.apply(to, &track.document, standing, &request.caller, now)?;
+                if standing == Some(&submission) {
+                    return Ok(Response::json(StatusCode::OK, &bodies::submission(&submission)));
+                }
+                let status = if held.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+                match self.playlists.put_submission(&submission, held.as_ref()).await {
+                    Ok(_) => return Ok(Response::json(status, &bodies::submission(&submission))),
+                    Err(StoreError::Conflict) if backoff.wait().await => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+    }
+}

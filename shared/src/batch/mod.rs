@@ -1,0 +1,68 @@
+//! Batches of stream records and of queue messages: each done, to be tried again, or poison.
+//!
+//! Poison is what no further try can help. A stream would be held up by it, so it goes to the queue of failures with its
+//! reason; a queue moves it to its dead letters by itself, and the log holds the reason. The rest goes on: what is to be
+//! tried again is named to the event source mapping, which delivers it once more.
+
+mod queue;
+mod stream;
+
+use std::time::Duration;
+
+pub use aws_lambda_events::dynamodb::EventRecord;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+pub use queue::{Message, QueueHandler, function as queue_function};
+pub use stream::{BatchHandler, function};
+
+use crate::function::Invocation;
+use crate::obs::Reporter;
+use crate::obs::metrics::Measure;
+
+/// What is kept of the deadline for putting poison aside and answering.
+const TO_ANSWER: Duration = Duration::from_secs(2);
+
+/// What became of a part of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// Nothing is left to do.
+    Done,
+    /// It may work later.
+    Retry,
+    /// It will never work, for this reason.
+    Poison(String),
+}
+
+/// Until when a handler must have settled its batch.
+fn deadline(invocation: &Invocation) -> Instant {
+    invocation.deadline.checked_sub(TO_ANSWER).unwrap_or(invocation.deadline)
+}
+
+/// How a batch went.
+struct Report<'a> {
+    /// What its parts are called, in logs and metrics.
+    parts: &'static str,
+    total: usize,
+    /// The identifiers of the parts that must come again.
+    retried: Vec<&'a str>,
+    poison: usize,
+}
+
+impl Report<'_> {
+    /// Tells how it went, and answers the mapping
+    /// ([partial batch responses](https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html)).
+    fn ended(&self, reporter: &Reporter, invocation: &Invocation, began: Instant) -> String {
+        let Self { parts, total, retried, poison } = self;
+        let outcome = if retried.is_empty() { "ok" } else { "retry" };
+        let detail = format!("{total} {parts}, {} to come again, {poison} poison", retried.len());
+        let measures = vec![
+            Measure::count(parts, *total),
+            Measure::count("retried", retried.len()),
+            Measure::count("poison", *poison),
+        ];
+        reporter.ended(invocation, began, (outcome, &detail), measures);
+        let failures: Vec<Value> = retried.iter().map(|part| json!({"itemIdentifier": part})).collect();
+        json!({"batchItemFailures": failures}).to_string()
+    }
+}

@@ -1,0 +1,152 @@
+//! Batches of queue messages.
+
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::{Report, Settled};
+use crate::boot::Boot;
+use crate::function::{Invocation, InvocationError, Invoke};
+use crate::obs::Reporter;
+
+/// A message of a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Its id, the same however often it comes.
+    pub id: String,
+    /// What was sent.
+    pub body: String,
+    /// How often it has been received, this time included; about right, as SQS counts it.
+    pub received: u32,
+}
+
+/// Handles batches of queue messages.
+pub trait QueueHandler: Send + Sync {
+    /// Tells of each message, in their order, what became of it. Both what may work later and poison shows again, until
+    /// the queue's redrive policy moves it to the dead letters.
+    fn handle<'a>(&'a self, messages: &'a [Message], deadline: Instant) -> BoxFuture<'a, Vec<Settled>>;
+}
+
+/// A function that does the work that waits in a queue.
+#[must_use]
+pub fn function(name: &'static str, boot: &Boot, handler: impl QueueHandler + 'static) -> Box<dyn Invoke> {
+    Box::new(QueueFunction { reporter: Reporter::new(name, boot), handler: Box::new(handler) })
+}
+
+struct QueueFunction {
+    reporter: Reporter,
+    handler: Box<dyn QueueHandler>,
+}
+
+/// A message without an id could not be named as failed, and would be lost.
+fn message(message: SqsMessage) -> Option<Message> {
+    let received = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
+    Some(Message { id: message.message_id?, body: message.body?, received: received.unwrap_or(1) })
+}
+
+fn read(payload: &str) -> Result<Vec<Message>, InvocationError> {
+    let foreign = |why: &str| InvocationError { message: format!("not a batch of queue messages: {why}") };
+    let event: SqsEvent = serde_json::from_str(payload).map_err(|error| foreign(&error.to_string()))?;
+    let messages: Option<Vec<Message>> = event.records.into_iter().map(message).collect();
+    messages.ok_or_else(|| foreign("one has no id or no body"))
+}
+
+impl Invoke for QueueFunction {
+    fn invoke<'a>(
+        &'a self,
+        payload: &'a str,
+        invocation: &'a Invocation,
+    ) -> BoxFuture<'a, Result<String, InvocationError>> {
+        Box::pin(async move {
+            let began = Instant::now();
+            let messages = read(payload)?;
+            let settled = self.handler.handle(&messages, super::deadline(invocation)).await;
+
+            let (mut retried, mut poison) = (Vec::new(), 0);
+            for (index, message) in messages.iter().enumerate() {
+                match settled.get(index) {
+                    Some(Settled::Done) => continue,
+                    Some(Settled::Poison(reason)) => {
+                        poison += 1;
+                        let function = self.reporter.function();
+                        tracing::error!(function, messageId = message.id, reason, "poison: {reason}");
+                    }
+                    // A handler that forgot a message has not handled it.
+                    Some(Settled::Retry) | None => {}
+                }
+                retried.push(message.id.as_str());
+            }
+            let report = Report { parts: "messages", total: messages.len(), retried, poison };
+            Ok(report.ended(&self.reporter, invocation, began))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::{Lines, invocation};
+
+    /// Does with each message what its body says, and forgets what comes after "forget".
+    struct Obedient;
+
+    impl QueueHandler for Obedient {
+        fn handle<'a>(&'a self, messages: &'a [Message], _: Instant) -> BoxFuture<'a, Vec<Settled>> {
+            let settle = |message: &Message| match message.body.as_str() {
+                "forget" => None,
+                "retry" => Some(Settled::Retry),
+                "poison" => Some(Settled::Poison(format!("received {} times", message.received))),
+                _ => Some(Settled::Done),
+            };
+            let settled = messages.iter().map_while(settle).collect();
+            Box::pin(async move { settled })
+        }
+    }
+
+    fn event(bodies: &[&str]) -> String {
+        let record = |(index, body): (usize, &&str)| json!({"messageId": format!("m{index}"), "body": body, "attributes": {"ApproximateReceiveCount": "3"}});
+        json!({"Records": bodies.iter().enumerate().map(record).collect::<Vec<_>>()}).to_string()
+    }
+
+    async fn failures(bodies: &[&str]) -> (Value, Value) {
+        let lines = Lines::default();
+        let function = function("worker", &lines.boot(), Obedient);
+        let answer = function.invoke(&event(bodies), &invocation()).await.unwrap();
+        (serde_json::from_str(&answer).unwrap(), lines.only())
+    }
+
+    #[tokio::test]
+    async fn what_is_not_done_is_named_and_poison_is_counted() {
+        let (answer, metrics) = failures(&["done", "retry", "poison", "done"]).await;
+        let expected = json!({"batchItemFailures": [{"itemIdentifier": "m1"}, {"itemIdentifier": "m2"}]});
+        assert_eq!(answer, expected);
+        assert_eq!((&metrics["outcome"], &metrics["poison"]), (&json!("retry"), &json!(1.0)));
+        assert_eq!((&metrics["messages"], &metrics["retried"]), (&json!(4.0), &json!(2.0)));
+
+        let (answer, metrics) = failures(&["done"]).await;
+        assert_eq!((answer, &metrics["outcome"]), (json!({"batchItemFailures": []}), &json!("ok")));
+    }
+
+    #[tokio::test]
+    async fn a_message_that_is_forgotten_comes_again() {
+        let (answer, _) = failures(&["done", "forget", "done"]).await;
+        assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "m1"}, {"itemIdentifier": "m2"}]));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_batch_of_messages_fails_as_a_whole() {
+        let function = function("worker", &Lines::default().boot(), Obedient);
+        for payload in ["", "{}", r#"{"Records":[{"messageId":"m"}]}"#, r#"{"Records":[{"body":"done"}]}"#] {
+            let error = function.invoke(payload, &invocation()).await.unwrap_err();
+            assert!(error.message.starts_with("not a batch of queue messages: "), "{payload}: {error}");
+        }
+    }
+
+    #[test]
+    fn messages_are_read_as_lambda_sends_them() {
+        let payload = event(&["hello"]).replace("\"3\"", "\"2\"");
+        assert_eq!(read(&payload).unwrap(), [Message { id: "m0".into(), body: "hello".into(), received: 2 }]);
+    }
+}

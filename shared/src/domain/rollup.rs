@@ -1,0 +1,121 @@
+//! Rollups: what an entity's numbers are in a period.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::counters::{NotAmong, TrackCounters};
+use super::id::{TrackId, UserId};
+
+/// Whose numbers are rolled up.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// A track's.
+    Track(TrackId),
+    /// Those of all tracks of an artist.
+    Artist(UserId),
+    /// Those of all tracks.
+    Platform,
+}
+
+/// What one track brings to its artist's numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Its plays.
+    #[serde(rename = "p", default, skip_serializing_if = "zero")]
+    pub plays: u64,
+    /// Its likes, those taken back too.
+    #[serde(rename = "l", default, skip_serializing_if = "zero")]
+    pub likes: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl Share {
+    /// What a track with these numbers brings.
+    #[must_use]
+    pub fn of(counters: &TrackCounters) -> Self {
+        Self { plays: counters.plays, likes: counters.likes }
+    }
+}
+
+/// The numbers of an entity in a period.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Rollup {
+    /// All numbers.
+    #[serde(flatten)]
+    pub counters: TrackCounters,
+    /// What each track brought; of artists only.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tracks: BTreeMap<TrackId, Share>,
+}
+
+impl Rollup {
+    /// Adds the numbers of another period, or of another entity.
+    pub fn merge(&mut self, other: &Self) {
+        use super::fold::Fold as _;
+        self.counters.merge(&other.counters);
+        for (track, share) in &other.tracks {
+            let mine = self.tracks.entry(track.clone()).or_default();
+            mine.plays += share.plays;
+            mine.likes += share.likes;
+        }
+    }
+
+    /// Adds a track's numbers, and what it brings if that is kept.
+    pub fn add(&mut self, track: Option<&TrackId>, counters: &TrackCounters) {
+        use super::fold::Fold as _;
+        self.counters.merge(counters);
+        if let Some(track) = track {
+            let share = self.tracks.entry(track.clone()).or_default();
+            share.plays += counters.plays;
+            share.likes += counters.likes;
+        }
+    }
+
+    /// Takes away a track's numbers that had been added.
+    ///
+    /// # Errors
+    /// If they are not among these.
+    pub fn take_away(&mut self, track: Option<&TrackId>, counters: &TrackCounters) -> Result<(), NotAmong> {
+        self.counters.take_away(counters)?;
+        if let Some(track) = track {
+            let none = counters.plays == 0 && counters.likes == 0;
+            let share = match self.tracks.get_mut(track) {
+                Some(share) => share,
+                None if none => return Ok(()),
+                None => return Err(NotAmong),
+            };
+            share.plays = share.plays.checked_sub(counters.plays).ok_or(NotAmong)?;
+            share.likes = share.likes.checked_sub(counters.likes).ok_or(NotAmong)?;
+            if *share == Share::default() {
+                self.tracks.remove(track);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_added_can_be_taken_away() {
+        let (a, b): (TrackId, TrackId) = ("a".parse().unwrap(), "b".parse().unwrap());
+        let counters = |plays, likes| TrackCounters { plays, likes, ..TrackCounters::default() };
+        let mut rollup = Rollup::default();
+        rollup.add(Some(&a), &counters(3, 1));
+        rollup.add(Some(&b), &counters(2, 0));
+        rollup.take_away(Some(&a), &counters(1, 1)).unwrap();
+        assert_eq!((rollup.counters.plays, rollup.counters.likes), (4, 0));
+        assert_eq!(rollup.tracks[&a], Share { plays: 2, likes: 0 });
+        rollup.take_away(Some(&b), &counters(2, 0)).unwrap();
+        assert_eq!(rollup.tracks.len(), 1);
+        assert_eq!(rollup.take_away(Some(&b), &counters(1, 0)), Err(NotAmong));
+    }
+}

@@ -1,0 +1,78 @@
+//! Spans of time, and how exactly the past can still be cut.
+
+use chrono::TimeDelta;
+use serde::Serialize;
+
+use super::calendar::{Calendar, Level};
+use super::time::Time;
+
+/// How long minutes and hours are surely kept: further back only whole days can be told apart.
+pub const FINE_FOR: TimeDelta = TimeDelta::days(88);
+
+/// From a time until just before another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Span {
+    /// The first moment in it.
+    pub from: Time,
+    /// The first moment after it.
+    pub to: Time,
+}
+
+impl Span {
+    /// This span with its ends where the past can be cut: at a minute, or at the beginning of a day where they lie
+    /// further back than minutes are kept.
+    #[must_use]
+    pub fn resolved(self, calendar: &Calendar, now: Time) -> Self {
+        let cut = |time: Time| {
+            if now.since(time) > FINE_FOR {
+                calendar.period(Level::Day, time).start()
+            } else {
+                time.minute().start()
+            }
+        };
+        Self { from: cut(self.from), to: cut(self.to) }
+    }
+
+    /// How long it is.
+    #[must_use]
+    pub fn length(self) -> TimeDelta {
+        self.to.since(self.from)
+    }
+
+    /// Whether nothing can be in it.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.to <= self.from
+    }
+
+    /// The parts of it that lie in different periods of a level, in their order.
+    #[must_use]
+    pub fn cells(self, calendar: &Calendar, level: Level) -> Vec<Self> {
+        let mut cells = Vec::new();
+        let mut from = self.from;
+        while from < self.to {
+            let to = calendar.period(level, from).end().min(self.to);
+            cells.push(Self { from, to });
+            from = to;
+        }
+        cells
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_cut_at_minutes_and_further_back_at_days() {
+        let now: Time = "2026-11-20T14:37:20.000Z".parse().unwrap();
+        let span = Span { from: "2026-01-05T10:20:30.400Z".parse().unwrap(), to: now };
+        let resolved = span.resolved(&Calendar::default(), now);
+        assert_eq!(resolved.from.to_string(), "2026-01-05T00:00:00.000Z");
+        assert_eq!(resolved.to.to_string(), "2026-11-20T14:37:00.000Z");
+        let cells = Span { from: "2026-10-31T12:00:00Z".parse().unwrap(), to: now }.cells(&Calendar::default(), Level::Month);
+        let starts: Vec<String> = cells.iter().map(|cell| cell.from.to_string()[..10].to_owned()).collect();
+        assert_eq!(starts, ["2026-10-31", "2026-11-01"]);
+        assert_eq!(cells[1].to, now);
+    }
+}

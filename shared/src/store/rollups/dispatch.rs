@@ -1,0 +1,272 @@
+//! Finding out what is to be closed.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_dynamodb::Client;
+use chrono::TimeDelta;
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+use super::activity::{Activity, GRACE, PAGE, Word};
+use super::lists::{Frontier, Page};
+use crate::domain::calendar::{Level, Period};
+use crate::domain::id::TrackId;
+use crate::domain::span::Span;
+use crate::domain::time::Time;
+use crate::store::error::StoreError;
+use crate::store::items::key_of;
+use crate::store::keys::{self, Key};
+use crate::store::table::{Consistency, LAST, Stretch, Table};
+
+/// After so long a page that a worker was given and has not finished is handed over again.
+const AGAIN_AFTER: TimeDelta = TimeDelta::minutes(30);
+
+/// How many pages one piece of work finishes at most.
+const PAGES: usize = 100;
+
+/// A piece of work, for one worker: the message between the dispatcher and the workers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "work", rename_all = "camelCase")]
+pub enum Work {
+    /// A period that is over is to be closed.
+    Close {
+        /// The length of the period.
+        level: Level,
+        /// Its name.
+        period: String,
+        /// For which tracks.
+        tracks: BTreeSet<TrackId>,
+        /// The pages that this finishes.
+        pages: Vec<String>,
+    },
+    /// An hour that may have been closed has changed.
+    Late {
+        /// Its name.
+        hour: String,
+        /// For which tracks.
+        tracks: BTreeSet<TrackId>,
+        /// The pages that this finishes.
+        pages: Vec<String>,
+    },
+    /// A track has come to an artist, with all its closed periods.
+    Move {
+        /// The track.
+        track: TrackId,
+        /// The note that this finishes.
+        page: String,
+    },
+    /// Somebody wants a period closed again.
+    Again {
+        /// The length of the period.
+        level: Level,
+        /// Its name.
+        period: String,
+        /// For which tracks.
+        tracks: BTreeSet<TrackId>,
+    },
+}
+
+impl Work {
+    /// How many tracks it is for.
+    #[must_use]
+    pub fn tracks(&self) -> usize {
+        match self {
+            Self::Close { tracks, .. } | Self::Late { tracks, .. } | Self::Again { tracks, .. } => tracks.len(),
+            Self::Move { .. } => 1,
+        }
+    }
+}
+
+/// Tells what is to be closed, and moves the frontier behind what is.
+#[derive(Clone)]
+pub struct Dispatch {
+    activity: Activity,
+    state: Table,
+}
+
+impl Dispatch {
+    /// Stands on the lists of what was active, and on the table of documents.
+    #[must_use]
+    pub fn new(activity: Activity, client: Client, state: String) -> Self {
+        Self { activity, state: Table::new(client, state) }
+    }
+
+    /// All work that is due now and that no worker was given lately.
+    ///
+    /// # Errors
+    /// If the lists could not be read.
+    pub fn due(&self) -> BoxFuture<'_, Result<Vec<Work>, StoreError>> {
+        Box::pin(async move {
+            let mut due = self.moved().await?;
+            due.extend(self.late().await?);
+            let Some((held, version)) = self.activity.lists.frontier(Consistency::Strong).await? else { return Ok(due) };
+            let mut frontier = held;
+            for level in Level::ALL {
+                due.extend(self.over(level, &mut frontier).await?);
+            }
+            if frontier != held {
+                match self.activity.put_frontier(&frontier, Some(version)).await {
+                    // Another dispatcher has been at it, and will be again.
+                    Ok(()) | Err(StoreError::Conflict) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(due)
+        })
+    }
+
+    /// The periods of a level that are over and not all closed; moves the frontier behind those that are.
+    async fn over(&self, level: Level, frontier: &mut Frontier) -> Result<Vec<Work>, StoreError> {
+        let now = self.activity.now();
+        let mut due = Vec::new();
+        let mut period = self.activity.lists.calendar.next(&frontier.of(level));
+        let mut all_done = true;
+        while period.end() <= closed_below(level, frontier, now) {
+            let pages = self.activity.lists.active(&period, Consistency::Strong).await?;
+            let open: Vec<(String, Page)> = pages.into_iter().filter(|(_, page)| !page.done).collect();
+            all_done &= open.is_empty();
+            if all_done {
+                frontier.set(period);
+            }
+            for (tracks, pages) in pack(open.into_iter().filter(|(_, page)| is_due(page, now))) {
+                due.push(Work::Close { level, period: period.to_string(), tracks, pages });
+            }
+            period = self.activity.lists.calendar.next(&period);
+        }
+        Ok(due)
+    }
+
+    async fn late(&self) -> Result<Vec<Work>, StoreError> {
+        let now = self.activity.now();
+        let mut hours: Vec<(Period, Vec<(String, Page)>)> = Vec::new();
+        for (name, hour, page) in self.activity.lists.late(Consistency::Strong).await? {
+            if !is_due(&page, now) {
+                continue;
+            }
+            match hours.last_mut() {
+                Some((last, pages)) if *last == hour => pages.push((name, page)),
+                _ => hours.push((hour, vec![(name, page)])),
+            }
+        }
+        let mut due = Vec::new();
+        for (hour, pages) in hours {
+            for (tracks, pages) in pack(pages) {
+                due.push(Work::Late { hour: hour.to_string(), tracks, pages });
+            }
+        }
+        Ok(due)
+    }
+
+    async fn moved(&self) -> Result<Vec<Work>, StoreError> {
+        let all = Stretch { pk: keys::MOVED.to_owned(), from: " ".to_owned(), to: LAST.to_string() };
+        let notes = self.state.query(&all, Consistency::Strong).await?;
+        let mut due = Vec::with_capacity(notes.len());
+        for note in notes {
+            let page = key_of(&note).ok_or_else(|| StoreError::corrupt("note", "no key"))?.sk;
+            let track = page.split('#').next().unwrap_or_default();
+            let track = track.parse().map_err(|error| StoreError::corrupt(&page, error))?;
+            due.push(Work::Move { track, page });
+        }
+        Ok(due)
+    }
+
+    /// Says that workers have been given this, so that it is not handed over again for a while.
+    ///
+    /// # Errors
+    /// If not all of it could be said; then workers will be given some of it twice, which changes nothing.
+    pub fn handed_over<'a>(&'a self, work: &'a Work) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let (pk, pages) = match work {
+                Work::Close { level, period, pages, .. } => {
+                    (keys::active(&self.period(*level, period)?), pages.as_slice())
+                }
+                Work::Late { pages, .. } => (keys::LATE.to_owned(), pages.as_slice()),
+                Work::Move { .. } | Work::Again { .. } => return Ok(()),
+            };
+            for page in pages {
+                self.activity.say(Key { pk: pk.clone(), sk: page.clone() }, Word::Sent).await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn period(&self, level: Level, name: &str) -> Result<Period, StoreError> {
+        self.activity.lists.calendar.parse(level, name).map_err(|error| StoreError::corrupt(name, error))
+    }
+
+    /// The work of closing all periods of a level that lie in a span once more, for every track that was active in them in
+    /// the last 90 days.
+    ///
+    /// # Errors
+    /// If the lists could not be read.
+    pub fn again(&self, level: Level, span: Span) -> BoxFuture<'_, Result<Vec<Work>, StoreError>> {
+        Box::pin(async move {
+            let mut due = Vec::new();
+            let Some((frontier, _)) = self.activity.lists.frontier(Consistency::Strong).await? else { return Ok(due) };
+            let mut period = self.activity.lists.calendar.period(level, span.from);
+            while period.start() < span.to && frontier.covers(&period) {
+                let pages = self.activity.lists.active(&period, Consistency::Strong).await?;
+                for (tracks, _) in pack(pages) {
+                    due.push(Work::Again { level, period: period.to_string(), tracks });
+                }
+                period = self.activity.lists.calendar.next(&period);
+            }
+            Ok(due)
+        })
+    }
+}
+
+/// Until when everything that periods of a level are made of is closed.
+fn closed_below(level: Level, frontier: &Frontier, now: Time) -> Time {
+    match level.below() {
+        None => now.plus(-GRACE),
+        Some(below) => frontier.of(below).end(),
+    }
+}
+
+fn is_due(page: &Page, now: Time) -> bool {
+    !page.done && page.sent.is_none_or(|sent| now.since(sent) > AGAIN_AFTER)
+}
+
+/// Pages packed into pieces of work, each track into one of them. A page is finished by the piece that took the last of its
+/// tracks; those of them that an earlier piece took are listed on a page of that one too.
+fn pack(pages: impl IntoIterator<Item = (String, Page)>) -> Vec<(BTreeSet<TrackId>, Vec<String>)> {
+    let mut packed: Vec<(BTreeSet<TrackId>, Vec<String>)> = Vec::new();
+    let mut taken: BTreeSet<TrackId> = BTreeSet::new();
+    for (name, page) in pages {
+        let fresh: BTreeSet<TrackId> = page.tracks.into_iter().filter(|track| !taken.contains(track)).collect();
+        taken.extend(fresh.iter().cloned());
+        match packed.last_mut() {
+            Some((tracks, pages)) if tracks.len() + fresh.len() <= PAGE && pages.len() < PAGES => {
+                tracks.extend(fresh);
+                pages.push(name);
+            }
+            _ => packed.push((fresh, vec![name])),
+        }
+    }
+    packed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_track_is_packed_once_and_every_page_is_finished() {
+        let page = |tracks: std::ops::Range<usize>| {
+            let tracks: BTreeSet<String> = tracks.map(|track| format!("t{track}")).collect();
+            serde_json::from_value::<Page>(serde_json::json!({"tracks": tracks})).unwrap()
+        };
+        let pages = [page(0..25), page(5..20), page(20..30), page(30..31), page(0..25), page(31..56)];
+        let pages: Vec<_> = pages.into_iter().enumerate().map(|(at, page)| (at.to_string(), page)).collect();
+        let packed = pack(pages.clone());
+        let sizes: Vec<_> = packed.iter().map(|(tracks, pages)| (tracks.len(), pages.len())).collect();
+        assert_eq!(sizes, [(25, 2), (6, 3), (25, 1)]);
+        // Whatever pieces fail, a track that was not closed is on a page that is not finished.
+        for (tracks, finished) in &packed {
+            for track in tracks {
+                assert!(finished.iter().any(|name| pages[name.parse::<usize>().unwrap()].1.tracks.contains(track)));
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The lists of what was active, for reading, and the frontier of what is closed.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::calendar::{Calendar, Level, Period};
+use crate::domain::id::TrackId;
+use crate::domain::time::Time;
+use crate::store::error::StoreError;
+use crate::store::items::{Item, from_item};
+use crate::store::keys::{self, SK};
+use crate::store::table::{Consistency, LAST, Stretch, Table};
+
+/// What is closed: for every level the last period of which nothing is left to be done, late folds aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frontier {
+    hour: Period,
+    day: Period,
+    week: Period,
+    month: Period,
+    year: Period,
+}
+
+impl Frontier {
+    /// The frontier where the last closed hour is the one of this time, and nothing above it is closed that it is in.
+    pub(super) fn at(calendar: &Calendar, time: Time) -> Self {
+        let before = |level| calendar.previous(&calendar.period(level, time));
+        Self {
+            hour: calendar.period(Level::Hour, time),
+            day: before(Level::Day),
+            week: before(Level::Week),
+            month: before(Level::Month),
+            year: before(Level::Year),
+        }
+    }
+
+    /// The last closed period of a level.
+    #[must_use]
+    pub fn of(&self, level: Level) -> Period {
+        match level {
+            Level::Hour => self.hour,
+            Level::Day => self.day,
+            Level::Week => self.week,
+            Level::Month => self.month,
+            Level::Year => self.year,
+        }
+    }
+
+    /// Whether a period is closed.
+    #[must_use]
+    pub fn covers(&self, period: &Period) -> bool {
+        period.end() <= self.of(period.level()).end()
+    }
+
+    pub(super) fn set(&mut self, period: Period) {
+        match period.level() {
+            Level::Hour => self.hour = period,
+            Level::Day => self.day = period,
+            Level::Week => self.week = period,
+            Level::Month => self.month = period,
+            Level::Year => self.year = period,
+        }
+    }
+}
+
+/// How the frontier lies in its item.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Stored {
+    pub(super) version: String,
+    pub(super) hour: String,
+    pub(super) day: String,
+    pub(super) week: String,
+    pub(super) month: String,
+    pub(super) year: String,
+}
+
+/// A page of tracks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Page {
+    pub(super) tracks: BTreeSet<TrackId>,
+    /// Whether all of them are closed.
+    #[serde(default)]
+    pub(super) done: bool,
+    /// When it was last handed to a worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sent: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ttl: Option<i64>,
+}
+
+/// The table of numbers, by a calendar.
+#[derive(Debug, Clone)]
+pub(super) struct Lists {
+    pub(super) stats: Table,
+    pub(super) calendar: Calendar,
+}
+
+impl Lists {
+    /// The frontier and its version, if anything was ever listed.
+    pub(super) async fn frontier(&self, how: Consistency) -> Result<Option<(Frontier, String)>, StoreError> {
+        let Some(item) = self.stats.get(&keys::frontier(), how).await? else { return Ok(None) };
+        let stored: Stored = from_item(item)?;
+        let read = |level, name: &str| {
+            self.calendar.parse(level, name).map_err(|error| StoreError::corrupt(format!("frontier {name}"), error))
+        };
+        let frontier = Frontier {
+            hour: read(Level::Hour, &stored.hour)?,
+            day: read(Level::Day, &stored.day)?,
+            week: read(Level::Week, &stored.week)?,
+            month: read(Level::Month, &stored.month)?,
+            year: read(Level::Year, &stored.year)?,
+        };
+        Ok(Some((frontier, stored.version)))
+    }
+
+    /// The pages of a period, each with its name.
+    pub(super) async fn active(&self, period: &Period, how: Consistency) -> Result<Vec<(String, Page)>, StoreError> {
+        let all = Stretch { pk: keys::active(period), from: " ".to_owned(), to: LAST.to_string() };
+        let items = self.stats.query(&all, how).await?;
+        items.into_iter().map(|item| Ok((sort_key(&item)?, from_item(item)?))).collect()
+    }
+
+    /// The pages of hours that are to be closed again, each with its name and its hour.
+    pub(super) async fn late(&self, how: Consistency) -> Result<Vec<(String, Period, Page)>, StoreError> {
+        let all = Stretch { pk: keys::LATE.to_owned(), from: " ".to_owned(), to: LAST.to_string() };
+        let items = self.stats.query(&all, how).await?;
+        let mut pages = Vec::with_capacity(items.len());
+        for item in items {
+            let name = sort_key(&item)?;
+            let hour = name.split('#').next().unwrap_or_default();
+            let hour = self.calendar.parse(Level::Hour, hour).map_err(|error| StoreError::corrupt(&name, error))?;
+            pages.push((name, hour, from_item(item)?));
+        }
+        Ok(pages)
+    }
+}
+
+fn sort_key(item: &Item) -> Result<String, StoreError> {
+    let name = item.get(SK).and_then(|sk| sk.as_s().ok());
+    name.cloned().ok_or_else(|| StoreError::corrupt("page", "no sort key"))
+}

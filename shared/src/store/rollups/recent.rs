@@ -1,0 +1,330 @@
+//! What happened last to an artist's tracks.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use chrono::TimeDelta;
+use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use tokio::time::{Instant, timeout_at};
+
+use super::reading::{OpenMinute, Reading, newest_first};
+use super::rolled::Rolled;
+use crate::clock::Clock;
+use crate::domain::calendar::{Calendar, Level, Period};
+use crate::domain::counters::TrackCounters;
+use crate::domain::entity::{Bucket, Entity};
+use crate::domain::event::{Engagement, Kind};
+use crate::domain::fact::TrackFact;
+use crate::domain::id::{EventId, TrackId, UserId};
+use crate::domain::rollup::Scope;
+use crate::domain::time::{Minute, Time};
+use crate::store::error::StoreError;
+use crate::store::items::{Item, from_item, key_of, text};
+use crate::store::keys;
+use crate::store::table::{Consistency, Stretch, Table};
+
+/// How many queries are under way at once.
+const AT_ONCE: usize = 32;
+
+/// How many days back something is looked for: facts are not kept for ever.
+const DAYS: i32 = 90;
+
+/// What happened last, the newest first.
+#[derive(Debug, Clone, Default)]
+pub struct RecentActivity {
+    /// Plays.
+    pub plays: Vec<Happened>,
+    /// Likes that were given.
+    pub likes: Vec<Happened>,
+}
+
+/// Something that happened to a track.
+#[derive(Debug, Clone)]
+pub struct Happened {
+    /// The track.
+    pub track: TrackId,
+    /// When.
+    pub at: Time,
+    /// What.
+    pub fact: TrackFact,
+    event: EventId,
+}
+
+/// What is looked for, and what was found.
+struct Search {
+    plays: usize,
+    likes: usize,
+    recent: RecentActivity,
+    seen: HashSet<(TrackId, Time, Kind, EventId)>,
+}
+
+impl Search {
+    /// Whether something that holds plays or likes is worth a look.
+    fn wants(&self, plays: bool, likes: bool) -> bool {
+        (plays && self.recent.plays.len() < self.plays) || (likes && self.recent.likes.len() < self.likes)
+    }
+
+    fn goes_on(&self) -> bool {
+        self.wants(true, true)
+    }
+}
+
+/// The tables of facts and of numbers, for finding what happened last.
+#[derive(Clone)]
+pub struct Recent {
+    events: Table,
+    reading: Reading,
+}
+
+impl Recent {
+    /// Reads from these tables, by this calendar.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        events: String,
+        state: String,
+        stats: String,
+        calendar: Calendar,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let reading = Reading::new(client.clone(), state, stats, calendar, clock);
+        Self { events: Table::new(client, events), reading }
+    }
+
+    /// The last plays and likes of an artist's tracks; `open` are the live minutes that are known already, all of them since
+    /// `open_since`.
+    ///
+    /// Facts are read only of the minutes that hold what is looked for.
+    ///
+    /// # Errors
+    /// If they could not be read.
+    pub fn of_artist<'a>(
+        &'a self,
+        artist: &'a UserId,
+        (open, open_since): (&'a [OpenMinute], Time),
+        plays: usize,
+        likes: usize,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<RecentActivity, StoreError>> {
+        Box::pin(async move {
+            let found = timeout_at(deadline, self.find(artist, open, open_since, plays, likes)).await;
+            found.unwrap_or_else(|elapsed| Err(StoreError::Unavailable { source: elapsed.into() }))
+        })
+    }
+
+    async fn find(
+        &self,
+        artist: &UserId,
+        open: &[OpenMinute],
+        open_since: Time,
+        plays: usize,
+        likes: usize,
+    ) -> Result<RecentActivity, StoreError> {
+        let scope = Scope::Artist(artist.clone());
+        let (frontier, members, late) =
+            futures::try_join!(self.reading.frontier(), self.reading.tracks_of(artist), self.reading.late(&scope))?;
+        let mut search = Search { plays, likes, recent: RecentActivity::default(), seen: HashSet::new() };
+        // What is live is the newest; what else was read at the ends of a span lies somewhere further back.
+        let since = frontier.map(|frontier| frontier.of(Level::Hour).end());
+        let is_live = |open: &&OpenMinute| {
+            let at = open.minute.start();
+            at >= open_since && since.is_none_or(|since| at >= since)
+        };
+        let live = open.iter().filter(is_live).cloned();
+        self.look(&newest_first(live.collect()), &mut search).await?;
+
+        // Further back, hour by hour: those that are closed, and those that are yet to be.
+        let mut late: Vec<(Period, TrackId)> = late.into_iter().filter(|(_, track)| members.contains(track)).collect();
+        late.extend(self.unread(since, open_since, &members).await?);
+        late.sort();
+        let pk = keys::rollups(&scope);
+        let stats = &self.reading.lists.stats;
+        if let Some(frontier) = frontier {
+            let after = frontier.of(Level::Day).end();
+            let mut today = Stretch::beginning(pk.clone(), keys::rollups_of(Level::Hour));
+            today.from = format!("{}{}", keys::rollups_of(Level::Hour), after.minute());
+            let hours = stats.query(&today, Consistency::Eventual).await?;
+            self.look_at_hours(hours, &members, &mut late, &mut search).await?;
+        }
+        if search.goes_on() {
+            let days = stats.some(&Stretch::beginning(pk.clone(), keys::rollups_of(Level::Day)), DAYS, true).await?;
+            for item in days {
+                let name = text(&item, keys::SK).and_then(|sk| sk.strip_prefix(keys::rollups_of(Level::Day)));
+                let day = self.period(Level::Day, name.unwrap_or_default())?;
+                let rolled: Rolled = from_item(item)?;
+                if search.wants(rolled.value.counters.plays > 0, rolled.value.counters.likes > 0) {
+                    let prefix = keys::rollups_of(Level::Hour);
+                    let last = day.end().plus(-TimeDelta::milliseconds(1)).minute();
+                    let from = format!("{prefix}{}", day.start().minute());
+                    let hours = Stretch { pk: pk.clone(), from, to: format!("{prefix}{last}") };
+                    let hours = stats.query(&hours, Consistency::Eventual).await?;
+                    self.look_at_hours(hours, &members, &mut late, &mut search).await?;
+                }
+            }
+        }
+        self.look_at_late(&mut late, None, &mut search).await?;
+        Ok(search.recent)
+    }
+
+    fn period(&self, level: Level, name: &str) -> Result<Period, StoreError> {
+        self.reading.lists.calendar.parse(level, name).map_err(|error| StoreError::corrupt(name, error))
+    }
+
+    /// What was active since the last closed hour, but before what was read: there is something if rollups have not run.
+    async fn unread(
+        &self,
+        since: Option<Time>,
+        open_since: Time,
+        members: &BTreeSet<TrackId>,
+    ) -> Result<Vec<(Period, TrackId)>, StoreError> {
+        let mut unread = Vec::new();
+        let Some(since) = since else { return Ok(unread) };
+        let mut hour = self.reading.lists.calendar.period(Level::Hour, since);
+        while hour.start() < open_since {
+            let active = self.reading.active_in(hour).await?;
+            unread.extend(active.into_iter().filter(|track| members.contains(track)).map(|track| (hour, track)));
+            hour = self.reading.lists.calendar.next(&hour);
+        }
+        Ok(unread)
+    }
+
+    /// Looks at closed hours, the newest first, and at those between them that are yet to be closed again.
+    async fn look_at_hours(
+        &self,
+        hours: Vec<Item>,
+        members: &BTreeSet<TrackId>,
+        late: &mut Vec<(Period, TrackId)>,
+        search: &mut Search,
+    ) -> Result<(), StoreError> {
+        for item in hours.into_iter().rev() {
+            if !search.goes_on() {
+                return Ok(());
+            }
+            let name = text(&item, keys::SK).and_then(|sk| sk.strip_prefix(keys::rollups_of(Level::Hour)));
+            let hour = self.period(Level::Hour, name.unwrap_or_default())?;
+            self.look_at_late(late, Some(hour), search).await?;
+            let rolled: Rolled = from_item(item)?;
+            let mut tracks: BTreeSet<TrackId> =
+                late.extract_if(.., |(late, _)| *late == hour).map(|(_, track)| track).collect();
+            let wanted = rolled.value.tracks.into_iter().filter(|(track, share)| {
+                members.contains(track) && search.wants(share.plays > 0, share.likes > 0)
+            });
+            tracks.extend(wanted.map(|(track, _)| track));
+            let minutes = self.minutes(hour, tracks).await?;
+            self.look(&newest_first(minutes), search).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at hours that are yet to be closed again, the newest first, before a closed one.
+    async fn look_at_late(
+        &self,
+        late: &mut Vec<(Period, TrackId)>,
+        before: Option<Period>,
+        search: &mut Search,
+    ) -> Result<(), StoreError> {
+        while search.goes_on()
+            && let Some(hour) = late.last().map(|(hour, _)| *hour).filter(|hour| before.is_none_or(|closed| *hour > closed))
+        {
+            let same = late.iter().rposition(|(other, _)| *other != hour).map_or(0, |before| before + 1);
+            let tracks = late.drain(same..).map(|(_, track)| track).collect();
+            let minutes = self.minutes(hour, tracks).await?;
+            self.look(&newest_first(minutes), search).await?;
+        }
+        Ok(())
+    }
+
+    /// The minutes of tracks in a closed hour.
+    async fn minutes(&self, hour: Period, tracks: BTreeSet<TrackId>) -> Result<Vec<OpenMinute>, StoreError> {
+        let read: Vec<_> =
+            tracks.into_iter().map(|track| self.reading.minutes_of(track, hour.span())).collect();
+        let read: Vec<_> = stream::iter(read).buffer_unordered(AT_ONCE).try_collect().await?;
+        let open = |(track, minute, counters): (TrackId, Minute, TrackCounters)| OpenMinute {
+            track,
+            minute,
+            plays: counters.plays,
+            likes: counters.likes,
+        };
+        Ok(read.into_iter().flatten().map(open).collect())
+    }
+
+    /// Adds what the facts of minutes tell, the newest minute first, until there is enough.
+    async fn look(
+        &self,
+        minutes: &[OpenMinute],
+        search: &mut Search,
+    ) -> Result<(), StoreError> {
+        let Search { plays, likes, recent, seen } = search;
+        let (plays, likes) = (*plays, *likes);
+        // Minutes of several tracks may be the same one: all of a minute is read before any of it is left out.
+        let (mut plays_ahead, mut likes_ahead) = (recent.plays.len(), recent.likes.len());
+        let (mut last_play, mut last_like) = (None, None);
+        let mut wanted: Vec<&OpenMinute> = Vec::new();
+        for minute in minutes {
+            let want_play = minute.plays > 0 && (plays_ahead < plays || last_play == Some(minute.minute));
+            let want_like = minute.likes > 0 && (likes_ahead < likes || last_like == Some(minute.minute));
+            if want_play {
+                plays_ahead += usize::try_from(minute.plays).unwrap_or(usize::MAX);
+                last_play = Some(minute.minute);
+            }
+            if want_like {
+                likes_ahead += usize::try_from(minute.likes).unwrap_or(usize::MAX);
+                last_like = Some(minute.minute);
+            }
+            if want_play || want_like {
+                wanted.push(minute);
+            }
+        }
+        let facts: Vec<_> = wanted.into_iter().map(|minute| self.facts(minute.clone())).collect();
+        let facts: Vec<_> = stream::iter(facts).buffer_unordered(AT_ONCE).try_collect().await?;
+        let mut joined: BTreeMap<(Time, TrackId, String), Happened> = BTreeMap::new();
+        for happened in facts.into_iter().flatten() {
+            let kind = happened.fact.what.kind();
+            if !seen.insert((happened.track.clone(), happened.at, kind, happened.event.clone())) {
+                continue;
+            }
+            match &happened.fact.what {
+                Engagement::Play(play) => {
+                    // Start and end are one play; the one that knows how long it was tells of it.
+                    let name = play.play_id.as_ref().map_or_else(|| happened.event.to_string(), ToString::to_string);
+                    let key = (happened.at, happened.track.clone(), format!("{}#{name}", happened.fact.session));
+                    let length = play.duration_ms;
+                    let known = joined.get(&key).and_then(|known| match &known.fact.what {
+                        Engagement::Play(play) => play.duration_ms,
+                        _ => None,
+                    });
+                    if !joined.contains_key(&key) || length > known {
+                        joined.insert(key, happened);
+                    }
+                }
+                Engagement::Like { on: true, .. } => recent.likes.push(happened),
+                _ => {}
+            }
+        }
+        recent.plays.extend(joined.into_values());
+        for (list, most) in [(&mut recent.plays, plays), (&mut recent.likes, likes)] {
+            list.sort_by(|a, b| (b.at, &b.track, &b.event).cmp(&(a.at, &a.track, &a.event)));
+            list.truncate(most);
+        }
+        Ok(())
+    }
+
+    fn facts(&self, of: OpenMinute) -> BoxFuture<'_, Result<Vec<Happened>, StoreError>> {
+        Box::pin(async move {
+            let bucket = Bucket { entity: Entity::Track(of.track.clone()), minute: of.minute };
+            let pk = keys::facts_of_hour(&bucket.entity, bucket.minute.hour());
+            let stretch = Stretch::beginning(pk, &keys::facts_of_minute(&bucket));
+            let items = self.events.query(&stretch, Consistency::Eventual).await?;
+            let mut facts = Vec::with_capacity(items.len());
+            for item in items {
+                let key = key_of(&item).ok_or_else(|| StoreError::corrupt("fact", "no key"))?;
+                let (_, at, event) = keys::parse_fact(&key.pk, &key.sk)
+                    .map_err(|error| StoreError::corrupt(format!("{}/{}", key.pk, key.sk), error))?;
+                facts.push(Happened { track: of.track.clone(), at, fact: from_item(item)?, event });
+            }
+            Ok(facts)
+        })
+    }
+}

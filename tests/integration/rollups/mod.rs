@@ -1,0 +1,70 @@
+//! Rollups are exact: whatever happens when, numbers of any span are the fold of what was accepted, whether the rollups
+//! have run or not.
+
+mod cases;
+mod check;
+mod history;
+mod hostile;
+mod model;
+mod mutants;
+mod plan;
+mod world;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
+
+proptest! {
+    #![proptest_config(Config { cases: 300, failure_persistence: None, max_shrink_iters: 0, ..Config::default() })]
+
+    #[test]
+    fn every_number_is_the_fold_of_what_was_accepted(plan in plan::plans()) {
+        if let Err(wrong) = history::run(&plan) {
+            prop_assert!(false, "{}", wrong);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 100, failure_persistence: None, max_shrink_iters: 0, ..Config::default() })]
+
+    #[test]
+    fn whoever_works_at_the_same_time(plan in hostile::plans()) {
+        if let Err(wrong) = hostile::run(&plan, None) {
+            prop_assert!(false, "{}", wrong);
+        }
+    }
+}
+
+/// The mutation checks: each breaks one rule of the rollups, and the same kind of cases finds it out.
+mod found_out {
+    use super::mutants::Mutant;
+    use super::*;
+
+    fn is_found_out(mutant: Mutant) {
+        let config = Config { cases: 2_000, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
+        let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+        let run = |plan| hostile::run(&plan, Some(mutant)).map_err(TestCaseError::fail);
+        let verdict = runner.run(&hostile::plans(), run);
+        assert!(matches!(verdict, Err(TestError::Fail(..))), "nothing was counted wrong by {mutant:?}");
+    }
+
+    #[test]
+    fn an_updater_that_forgets_what_came_late() {
+        is_found_out(Mutant::ForgetsLate);
+    }
+
+    #[test]
+    fn a_dispatcher_that_does_not_wait_for_the_pages() {
+        is_found_out(Mutant::DoesNotWait);
+    }
+
+    #[test]
+    fn a_worker_that_finishes_its_pages_first() {
+        is_found_out(Mutant::FinishesFirst);
+    }
+
+    #[test]
+    fn a_worker_that_reads_the_minutes_before_the_version() {
+        is_found_out(Mutant::SourcesFirst);
+    }
+}

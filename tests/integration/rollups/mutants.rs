@@ -1,0 +1,104 @@
+//! Who each breaks a rule of the rollups.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use local::wire::{Call, ClientOptions, Fault, Faults};
+use serde_json::{Value, json};
+use shared::boot::Boot;
+use shared::store::Work;
+
+use super::world::World;
+
+/// What is done wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mutant {
+    /// The updater does not note what landed late.
+    ForgetsLate,
+    /// The dispatcher moves the frontier without waiting for the pages.
+    DoesNotWait,
+    /// The worker finishes its pages before it has closed anything.
+    FinishesFirst,
+    /// The worker reads the minutes of an hour before the version that it replaces.
+    SourcesFirst,
+}
+
+fn call(world: &World, operation: &str, request: &Value) {
+    let answer = world.database.call(operation, &request.to_string(), &ClientOptions::default());
+    assert!(answer.is_ok(), "{request} {answer:?}");
+}
+
+/// Where the updater's calls pass.
+struct Forgetting {
+    world: World,
+    schedule: Arc<dyn Faults>,
+}
+
+impl Faults for Forgetting {
+    fn before<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Fault> {
+        self.schedule.before(call)
+    }
+
+    fn after<'a>(&'a self, done: &'a Call) -> BoxFuture<'a, ()> {
+        let body: Value = serde_json::from_str(&done.body).unwrap();
+        for put in body["RequestItems"]["Stats"].as_array().into_iter().flatten() {
+            let item = &put["PutRequest"]["Item"];
+            let is_mark = item["sk"]["S"].as_str().is_some_and(|sk| sk.starts_with("C#"));
+            if is_mark || item["pk"]["S"] == "LATE" {
+                let key = json!({"pk": item["pk"], "sk": item["sk"]});
+                call(&self.world, "DeleteItem", &json!({"TableName": "Stats", "Key": key}));
+            }
+        }
+        futures::future::ready(()).boxed()
+    }
+}
+
+/// What an updater's calls meet.
+pub(crate) fn of_updater(mutant: Option<Mutant>, world: &World, schedule: Arc<dyn Faults>) -> Arc<dyn Faults> {
+    match mutant {
+        Some(Mutant::ForgetsLate) => Arc::new(Forgetting { world: world.clone(), schedule }),
+        _ => schedule,
+    }
+}
+
+/// The pages that a piece of work finishes.
+fn finish(world: &World, work: &Work) {
+    match work {
+        Work::Close { level, period, pages, .. } => {
+            let prefix = shared::store::keys::rollups_of(*level);
+            for page in pages {
+                let key = json!({"pk": {"S": format!("ACTIVE#{prefix}{period}")}, "sk": {"S": page}});
+                let update = json!({"TableName": "Stats", "Key": key, "UpdateExpression": "SET #d = :t",
+                    "ExpressionAttributeNames": {"#d": "done"}, "ExpressionAttributeValues": {":t": {"BOOL": true}}});
+                call(world, "UpdateItem", &update);
+            }
+        }
+        Work::Late { pages, .. } => {
+            for page in pages {
+                let key = json!({"pk": {"S": "LATE"}, "sk": {"S": page}});
+                call(world, "DeleteItem", &json!({"TableName": "Stats", "Key": key}));
+            }
+        }
+        Work::Move { .. } | Work::Again { .. } => {}
+    }
+}
+
+/// After something was handed over.
+pub(crate) fn dispatched(mutant: Option<Mutant>, world: &World, work: &Work) {
+    if mutant == Some(Mutant::DoesNotWait) && matches!(work, Work::Close { .. }) {
+        finish(world, work);
+    }
+}
+
+/// Before a worker does its work.
+pub(crate) fn before_work(mutant: Option<Mutant>, world: &World, work: &Work) {
+    if mutant == Some(Mutant::FinishesFirst) {
+        finish(world, work);
+    }
+}
+
+/// Closes the hour again of a track that is nobody's, the wrong way round.
+pub(crate) async fn close_hour(_boot: &Boot, _world: &World, _work: &Work) -> Option<bool> {
+    None
+}

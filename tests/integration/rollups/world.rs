@@ -1,0 +1,311 @@
+//! The tables, a clock that the test moves, and everybody who works on them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use local::dynamodb::{Attribute, AttributeKind, Database, KeySchema, StreamRecord, StreamView, TableConfig};
+use local::wire::{ClientOptions, Fault, Faults};
+use serde_json::{Value, json};
+use shared::boot::Boot;
+use shared::clock::Clock;
+use shared::domain::calendar::Calendar;
+use shared::domain::time::Time;
+use shared::function::{Function, Invocation, Invoke};
+use shared::ids::Ids;
+use shared::obs::metrics::Nowhere;
+use shared::store::{Activity, Closing, Dispatch, Reading, Work};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::model::{LENGTH_S, Model, Sent};
+
+/// A clock that goes by itself, and that the test moves.
+struct MovedClock {
+    began: Instant,
+    base: DateTime<Utc>,
+    moved_ms: AtomicI64,
+}
+
+impl Clock for MovedClock {
+    fn now(&self) -> DateTime<Utc> {
+        let moved = TimeDelta::milliseconds(self.moved_ms.load(Ordering::Relaxed));
+        self.base + TimeDelta::from_std(self.began.elapsed()).unwrap() + moved
+    }
+}
+
+#[derive(Default)]
+struct CountedIds(AtomicU64);
+
+impl Ids for CountedIds {
+    fn fresh(&self) -> String {
+        format!("v{:06}", self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The tables, the time and the ids that all share.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) database: Database,
+    pub(crate) calendar: Calendar,
+    clock: Arc<MovedClock>,
+    ids: Arc<CountedIds>,
+}
+
+/// The call at which a sandbox dies, and whether that call is carried out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Death {
+    pub(crate) call: u64,
+    pub(crate) after: bool,
+}
+
+/// Lets a sandbox die at one of its calls.
+#[derive(Default)]
+struct Dying {
+    calls: AtomicU64,
+    dead: Notify,
+}
+
+impl Dying {
+    fn faults(self: &Arc<Self>, death: Option<Death>) -> Option<Arc<dyn Faults>> {
+        let death = death?;
+        let dying = Arc::clone(self);
+        Some(Arc::new(move |_: &local::wire::Call| {
+            if dying.calls.fetch_add(1, Ordering::Relaxed) != death.call {
+                return Fault::None;
+            }
+            dying.dead.notify_one();
+            if death.after { Fault::CrashAfter } else { Fault::CrashBefore }
+        }))
+    }
+}
+
+impl World {
+    pub(crate) fn new(zone: &str, begin: DateTime<Utc>) -> Self {
+        let database = Database::memory().unwrap();
+        let table = |name: &str, stream_view| TableConfig {
+            logical_id: name.to_owned(),
+            name: name.to_owned(),
+            attributes: ["pk", "sk"]
+                .map(|name| Attribute { name: name.to_owned(), kind: AttributeKind::String })
+                .to_vec(),
+            key_schema: KeySchema { hash: "pk".to_owned(), range: Some("sk".to_owned()) },
+            gsis: Vec::new(),
+            lsis: Vec::new(),
+            stream_view,
+            ttl_attribute: Some("ttl".to_owned()),
+        };
+        let tables = [table("Events", Some(StreamView::KeysOnly)), table("State", None), table("Stats", None)];
+        database.create_tables(&tables).unwrap();
+        let clock = MovedClock { began: Instant::now(), base: begin, moved_ms: AtomicI64::new(0) };
+        Self { database, calendar: zone.parse().unwrap(), clock: Arc::new(clock), ids: Arc::default() }
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    pub(crate) fn time(&self) -> Time {
+        Time::from(self.now())
+    }
+
+    pub(crate) fn advance(&self, by: TimeDelta) {
+        self.clock.moved_ms.fetch_add(by.num_milliseconds(), Ordering::Relaxed);
+    }
+
+    /// What surrounds one sandbox.
+    pub(crate) fn boot(&self, function: &str, faults: Option<Arc<dyn Faults>>) -> Boot {
+        let options = ClientOptions { function: function.to_owned(), faults, ..ClientOptions::default() };
+        let zone = self.calendar.to_string();
+        let variables = [
+            ("EVENTS_TABLE", "Events"),
+            ("STATE_TABLE", "State"),
+            ("STATS_TABLE", "Stats"),
+            ("RETENTION_DAYS", "90"),
+            ("TIME_ZONE", &zone),
+            ("FAILURES_QUEUE_URL", "http://localhost/failures"),
+        ];
+        Boot {
+            environment: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect(),
+            aws: self.database.sdk_config(options),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            metrics: Arc::new(Nowhere),
+        }
+    }
+
+    fn activity(&self, boot: &Boot) -> Activity {
+        Activity::new(boot.dynamodb(), "Stats".to_owned(), self.calendar, boot.clock.clone(), boot.ids.clone())
+    }
+
+    pub(crate) fn dispatch(&self, boot: &Boot) -> Dispatch {
+        Dispatch::new(self.activity(boot), boot.dynamodb(), "State".to_owned())
+    }
+
+    pub(crate) fn closing(&self, boot: &Boot) -> Closing {
+        Closing::new(self.activity(boot), boot.dynamodb(), "State".to_owned())
+    }
+
+    pub(crate) fn reading(&self) -> Reading {
+        let boot = self.boot("reader", None);
+        Reading::new(boot.dynamodb(), "State".to_owned(), "Stats".to_owned(), self.calendar, boot.clock)
+    }
+
+    /// Everything in the table of numbers.
+    pub(crate) async fn stats(&self) -> BTreeMap<(String, String), Item> {
+        let scan = self.boot("look", None).dynamodb().scan().table_name("Stats").into_paginator().items().send();
+        let items = scan.collect::<Result<Vec<_>, _>>().await.unwrap();
+        let text = |item: &Item, name: &str| item[name].as_s().unwrap().clone();
+        items.into_iter().map(|item| ((text(&item, "pk"), text(&item, "sk")), item)).collect()
+    }
+
+    /// Sends events, each in a request of its own if they differ in who sends them; what is refused is not accepted.
+    pub(crate) async fn send(&self, model: &mut Model, events: Vec<Sent>) {
+        let mut rest = events.as_slice();
+        while let Some(first) = rest.first() {
+            let alike = rest.iter().take_while(|sent| (&sent.user, sent.country) == (&first.user, first.country));
+            let (batch, others) = rest.split_at(alike.count());
+            rest = others;
+            let body: Vec<Value> = batch.iter().map(Sent::json).collect();
+            let caller = first.user.as_ref().map_or_else(|| json!({"caller": "anonymous"}), |user| admin(user));
+            let request = http("POST /api/stats/events", &caller, &json!({}), first.country, &json!(body));
+            let answer = invoke(&*start(&self.boot("ingest", None), ingest_events::FUNCTION), &request).await.unwrap();
+            assert_eq!(answer["statusCode"], 200, "{answer}");
+            let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+            let refused: Vec<u64> =
+                body["rejected"].as_array().unwrap().iter().map(|one| one["index"].as_u64().unwrap()).collect();
+            let taken = batch.iter().enumerate().filter(|(at, _)| !refused.contains(&(*at as u64)));
+            let mut taken: Vec<Sent> = taken.map(|(_, sent)| sent.clone()).collect();
+            // Words on toggles that come together are heard in the order of their times.
+            taken.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+            taken.into_iter().for_each(|sent| model.accept(sent, self.now()));
+        }
+    }
+
+    /// Says whose a track is.
+    pub(crate) async fn describe(&self, model: &mut Model, track: usize, artist: usize) {
+        let body = json!({"title": "Song", "artistId": format!("a{artist}"), "durationSeconds": LENGTH_S});
+        let path = json!({"trackId": format!("t{track}")});
+        let request = http("PUT /api/tracks/{trackId}", &admin("boss"), &path, None, &body);
+        let answer = invoke(&*start(&self.boot("put", None), put_track::FUNCTION), &request).await.unwrap();
+        assert!(answer["statusCode"].as_u64().unwrap() < 300, "{answer}");
+        model.artists.insert(track, artist);
+    }
+
+    /// Erases a fact, as a person's right to be forgotten would.
+    pub(crate) fn erase(&self, sent: &Sent) {
+        let time = sent.time();
+        let (hour, rest) = time.split_at(13);
+        let key = json!({
+            "pk": {"S": format!("TRACK#t{}#{hour}", sent.track)},
+            "sk": {"S": format!("{}#{}#{}", &rest[1..rest.len() - 1], sent.kind(), sent.id)},
+        });
+        let request = json!({"TableName": "Events", "Key": key, "ReturnValues": "ALL_OLD"}).to_string();
+        let answer = self.database.call("DeleteItem", &request, &ClientOptions::default());
+        assert!(answer.is_ok() && answer.body.contains("Attributes"), "nothing was erased: {request} {answer:?}");
+    }
+
+    pub(crate) fn records(&self) -> Vec<StreamRecord> {
+        self.database.records_after("Events", 0).unwrap()
+    }
+
+    pub(crate) fn payload(&self, records: &[StreamRecord]) -> Value {
+        let table = self.database.table("Events").unwrap();
+        let json: Vec<String> = records.iter().map(|record| record.to_json(&table)).collect();
+        serde_json::from_str(&format!(r#"{{"Records":[{}]}}"#, json.join(","))).unwrap()
+    }
+
+    /// Delivers records; whether all of them were done.
+    pub(crate) async fn deliver(&self, records: &[StreamRecord], warm: Option<&dyn Invoke>, death: Option<Death>) -> bool {
+        let dying = Arc::new(Dying::default());
+        let fresh = start(&self.boot("updater", dying.faults(death)), counter_updater::FUNCTION);
+        let updater = warm.filter(|_| death.is_none()).unwrap_or(&*fresh);
+        let payload = self.payload(records);
+        tokio::select! {
+            answer = invoke(updater, &payload) => answer.unwrap()["batchItemFailures"].as_array().unwrap().is_empty(),
+            () = dying.dead.notified() => false,
+        }
+    }
+
+    /// Does a piece of work, as a message brings it; whether it was done.
+    pub(crate) async fn work(&self, work: &Work, death: Option<Death>) -> bool {
+        let message = serde_json::to_string(work).unwrap();
+        let work: Work = serde_json::from_str(&message).unwrap();
+        let dying = Arc::new(Dying::default());
+        let closing = self.closing(&self.boot("worker", dying.faults(death)));
+        tokio::select! {
+            done = closing.work(&work, Instant::now() + Duration::from_secs(30)) => { done.unwrap(); true }
+            () = dying.dead.notified() => false,
+        }
+    }
+
+    /// What is due, said to be handed over unless the dispatcher dies first.
+    pub(crate) async fn due(&self, death: Option<Death>) -> Vec<Work> {
+        let dying = Arc::new(Dying::default());
+        let dispatch = self.dispatch(&self.boot("dispatcher", dying.faults(death)));
+        let mut sent = Vec::new();
+        let run = async {
+            for work in dispatch.due().await.unwrap() {
+                sent.push(work.clone());
+                dispatch.handed_over(&work).await.unwrap();
+            }
+        };
+        tokio::select! {
+            () = run => {}
+            () = dying.dead.notified() => {}
+        }
+        sent
+    }
+
+    /// Dispatches and works until nothing is due.
+    pub(crate) async fn settle(&self) {
+        for round in 0.. {
+            assert!(round < 50, "it never ends");
+            let due = self.due(None).await;
+            if due.is_empty() {
+                return;
+            }
+            for work in &due {
+                self.work(work, None).await;
+            }
+        }
+    }
+}
+
+/// An item as the SDK has it.
+pub(crate) type Item = std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue>;
+
+pub(crate) fn start(boot: &Boot, function: Function) -> Box<dyn Invoke> {
+    (function.start)(boot).unwrap_or_else(|error| panic!("{}: {error}", function.name))
+}
+
+pub(crate) async fn invoke(started: &dyn Invoke, payload: &Value) -> Result<Value, String> {
+    let invocation = Invocation { request_id: "r".to_owned(), deadline: Instant::now() + Duration::from_secs(20) };
+    let answer = started.invoke(&payload.to_string(), &invocation).await.map_err(|error| error.message)?;
+    Ok(serde_json::from_str(&answer).unwrap())
+}
+
+fn admin(user: &str) -> Value {
+    json!({"caller": "user", "sub": user, "role": "admin", "expiresAt": "2099-01-01T00:00:00Z"})
+}
+
+/// A request of the HTTP API, payload format 2.0.
+fn http(route: &str, context: &Value, path: &Value, country: Option<&str>, body: &Value) -> Value {
+    let (method, raw_path) = route.split_once(' ').unwrap();
+    let mut headers = json!({"content-type": "application/json"});
+    if let Some(country) = country {
+        headers["cloudfront-viewer-country"] = json!(country);
+    }
+    json!({
+        "version": "2.0", "routeKey": route, "rawPath": raw_path, "rawQueryString": "",
+        "headers": headers, "pathParameters": path,
+        "requestContext": {
+            "accountId": "0", "apiId": "a", "domainName": "d", "requestId": "r", "routeKey": route, "stage": "$default",
+            "time": "31/Jan/2026:12:00:00 +0000", "timeEpoch": 0, "authorizer": {"lambda": context},
+            "http": {"method": method, "path": raw_path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.9", "userAgent": "x"},
+        },
+        "body": body.to_string(), "isBase64Encoded": false,
+    })
+}
