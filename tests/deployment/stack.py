@@ -51,6 +51,15 @@ class Stack:
         item = {name: {"S": text} for name, text in texts.items()}
         self.emulator.client("dynamodb").put_item(TableName=self.physical_id(logical_id), Item=item)
 
+    def invoke(self, logical_id, event):
+        """Invokes a function as its operator may, and gives what it answers."""
+        answer = self.emulator.client("lambda").invoke(
+            FunctionName=self.physical_id(logical_id), Payload=json.dumps(event).encode()
+        )
+        payload = answer["Payload"].read().decode()
+        assert "FunctionError" not in answer, payload
+        return json.loads(payload)
+
     @property
     def api_url(self):
         [(api, _)] = self.of_type("AWS::ApiGatewayV2::Api")

@@ -210,6 +210,37 @@ def backfill(story):
     eventually(lambda: expect_counters(track(story, "/api/tracks/old-1"), playCount=1))
 
 
+@step("numbers of any time, before and after they are closed, for those who may see them")
+def analytics(story):
+    path = "/api/stats/analytics?trackId=old-1&timeRange=all"
+    story.api.call("GET", path, token=ARTIST).problem(403)
+    live = story.api.call("GET", path, token=ADMIN).expect(200).json
+    assert live["metrics"]["plays"]["totalPlays"] == 1, live
+    story.api.call("POST", "/api/admin/rollups", {"period": "decade"}, token=ADMIN).problem(422)
+    # What came late is closed by the next run of the dispatcher.
+    story.stack.invoke("RollupDispatcherFunction", {})
+
+    def closed():
+        told = story.api.call("GET", path, token=ADMIN).expect(200).json
+        assert told["metrics"] == live["metrics"], f"{live} became {told}"
+        assert told["readFrom"] and "live" not in told["readFrom"], told["readFrom"]
+
+    eventually(closed)
+    eventually(lambda: expect_counters(track(story, "/api/tracks/old-1"), playCount=1))
+    assert story.stack.queue_length("RollupFailuresQueue") == 0, "work was given up"
+
+
+@step("an artist's dashboard")
+def dashboard(story):
+    path = "/api/dashboard/stats?timeRange=7d"
+    told = story.api.call("GET", path, token=ARTIST).expect(200).json
+    assert told["overview"]["totalTracks"] == 1 and told["overview"]["totalPlays"] == EXPECTED["playCount"], told
+    assert told["topTracks"][0]["trackId"] == "track-1", told
+    assert told["recentActivity"]["plays"][0]["title"] == "First light", told
+    story.api.call("GET", f"{path}&artistId=artist-1", token=OTHER_ARTIST).problem(403)
+    story.api.call("GET", path).expect(401)
+
+
 @step("nothing was given up; what cannot be read is, and the rest goes on")
 def failures(story):
     queue = "CounterFailuresQueue"

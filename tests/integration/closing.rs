@@ -77,7 +77,8 @@ async fn an_admin_has_periods_closed_again_and_nobody_else() {
     post(&app, &[event("a", &json!({}))]).await;
     clock.by(TimeDelta::days(2));
     close(&app).await;
-    let body = |period: &str| json!({"period": period, "from": crate::app::ago(TimeDelta::days(3)), "to": crate::app::now()});
+    let body =
+        |period: &str| json!({"period": period, "from": crate::app::ago(TimeDelta::days(3)), "to": crate::app::now()});
     let again = async |token: &str, body: Value| {
         let headers = [("content-type", "application/json"), ("authorization", token)];
         app.send(Method::POST, "/api/admin/rollups", &headers, body.to_string()).await

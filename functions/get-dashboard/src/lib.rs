@@ -140,7 +140,10 @@ impl GetDashboard {
             let points = range.points(named.step(), first, &self.calendar);
             let cells = Cells::new(range.previous, range.span, &points);
             let read = self.reading.read(&scope, cells.spans(), deadline).await?;
-            let recent = self.recent.of_artist(artist, (&read.open, range.span.from), RECENT_PLAYS, RECENT_LIKES, deadline).await?;
+            let recent = self
+                .recent
+                .of_artist(artist, (&read.open, range.span.from), RECENT_PLAYS, RECENT_LIKES, deadline)
+                .await?;
             let numbers = cells.sort_out(read.cells);
             Ok(Activity { points, numbers, read_from: read.from, as_of: read.as_of, recent })
         })

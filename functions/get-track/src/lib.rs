@@ -47,8 +47,7 @@ impl HttpHandler for GetTrack {
             if track.is_none() && total.is_none() {
                 return Err(Problem::NotFound(format!("no track {id} was described, and nothing happened to one")));
             }
-            let (counters, as_of) =
-                total.unwrap_or_else(|| (TrackCounters::default(), Time::from(self.clock.now())));
+            let (counters, as_of) = total.unwrap_or_else(|| (TrackCounters::default(), Time::from(self.clock.now())));
             let mut body = body(&id, track.as_ref(), &counters);
             let tag = tag(track.as_ref(), &body);
             if request.tags(&header::IF_NONE_MATCH).is_some_and(|tags| tags.include(&tag)) {

@@ -24,11 +24,7 @@ impl Span {
     #[must_use]
     pub fn resolved(self, calendar: &Calendar, now: Time) -> Self {
         let cut = |time: Time| {
-            if now.since(time) > FINE_FOR {
-                calendar.period(Level::Day, time).start()
-            } else {
-                time.minute().start()
-            }
+            if now.since(time) > FINE_FOR { calendar.period(Level::Day, time).start() } else { time.minute().start() }
         };
         Self { from: cut(self.from), to: cut(self.to) }
     }
@@ -70,7 +66,8 @@ mod tests {
         let resolved = span.resolved(&Calendar::default(), now);
         assert_eq!(resolved.from.to_string(), "2026-01-05T00:00:00.000Z");
         assert_eq!(resolved.to.to_string(), "2026-11-20T14:37:00.000Z");
-        let cells = Span { from: "2026-10-31T12:00:00Z".parse().unwrap(), to: now }.cells(&Calendar::default(), Level::Month);
+        let cells =
+            Span { from: "2026-10-31T12:00:00Z".parse().unwrap(), to: now }.cells(&Calendar::default(), Level::Month);
         let starts: Vec<String> = cells.iter().map(|cell| cell.from.to_string()[..10].to_owned()).collect();
         assert_eq!(starts, ["2026-10-31", "2026-11-01"]);
         assert_eq!(cells[1].to, now);

@@ -120,10 +120,8 @@ impl Documents {
                 .set_expression_attribute_values(condition.values)
                 .build()
                 .map_err(corrupt)?;
-            let mut transaction = self
-                .client
-                .transact_write_items()
-                .transact_items(TransactWriteItem::builder().put(document).build());
+            let mut transaction =
+                self.client.transact_write_items().transact_items(TransactWriteItem::builder().put(document).build());
             for key in [keys::track_of(&track.artist, id), keys::moved(id, &self.ids.fresh())] {
                 let put = Put::builder().table_name(&self.table).set_item(Some(to_key(&key))).build();
                 let put = put.map_err(corrupt)?;

@@ -8,7 +8,6 @@ use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use tokio::time::Instant;
 
-use crate::backoff::Backoff;
 use super::documents::Documents;
 use super::error::StoreError;
 use super::facts::{Facts, NewFact};
@@ -16,6 +15,7 @@ use super::folds::Folds;
 use super::keys;
 use super::retention::Retention;
 use super::toggles::{ToggleOf, Toggles, Word};
+use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::domain::calendar::Calendar;
 use crate::domain::caller::Actor;

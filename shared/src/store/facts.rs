@@ -9,10 +9,10 @@ use futures::stream::{self, StreamExt};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
-use crate::backoff::Backoff;
 use super::error::StoreError;
 use super::items::{Item, TTL, key_of, to_item};
 use super::keys::Key;
+use crate::backoff::Backoff;
 
 /// How many items one `BatchWriteItem` takes
 /// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html)).

@@ -19,13 +19,13 @@ use futures::stream::{self, StreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
-use crate::backoff::Backoff;
 use super::error::StoreError;
 use super::items::{Item, TTL, VERSION, from_item, key_of, number, text, to_item, to_key};
 use super::keys::{self, Key, PK, SK};
 use super::retention;
 use super::table::{Consistency, Table};
 use super::toggles::Condition;
+use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::domain::calendar::{Calendar, Level};
 use crate::domain::entity::{Bucket, Entity};

@@ -23,6 +23,7 @@ pub use folds::{Folds, Refolded};
 pub use playlists::Playlists;
 pub use retention::Retention;
 pub use rollups::{
-    Activity, Closing, Dispatch, Frontier, GRACE, Happened, OpenMinute, Read, ReadFrom, Reading, Recent, RecentActivity, Work,
+    Activity, Closing, Dispatch, Frontier, GRACE, Happened, OpenMinute, Read, ReadFrom, Reading, Recent,
+    RecentActivity, Work,
 };
 pub use toggles::{ToggleOf, Toggles, Word};

@@ -184,8 +184,7 @@ impl Table {
     pub(super) fn write_all(&self, writes: Vec<Write>, deadline: Instant) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             // One request must not name a key twice; the last of equals is the one that would win anyway.
-            let distinct: HashMap<Option<Key>, Write> =
-                writes.into_iter().map(|write| (write.key(), write)).collect();
+            let distinct: HashMap<Option<Key>, Write> = writes.into_iter().map(|write| (write.key(), write)).collect();
             let writes: Vec<Write> = distinct.into_values().collect();
             let chunks: Vec<Vec<Write>> = writes.chunks(WRITTEN_AT_ONCE).map(<[Write]>::to_vec).collect();
             stream::iter(chunks)

@@ -9,11 +9,11 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
-use crate::backoff::Backoff;
 use super::error::{self, StoreError};
 use super::facts::NewFact;
 use super::items::{Item, VERSION, from_item, to_item, to_key};
 use super::keys::{self, Key};
+use crate::backoff::Backoff;
 use crate::domain::caller::Actor;
 use crate::domain::entity::Entity;
 use crate::domain::event::Kind;

@@ -70,6 +70,19 @@ pub fn play(id: &str, track: &str, session: usize, at: DateTime<Utc>) -> Value {
     })
 }
 
+/// A like.
+#[must_use]
+pub fn like(id: &str, track: &str, session: usize, at: DateTime<Utc>) -> Value {
+    json!({
+        "id": id,
+        "type": "like",
+        "action": "like",
+        "trackId": track,
+        "sessionId": format!("session-{session}"),
+        "timestamp": at.to_rfc3339_opts(SecondsFormat::Millis, true),
+    })
+}
+
 /// The body of a request that sends these events.
 #[must_use]
 pub fn body(events: &[Value]) -> Bytes {

@@ -1,9 +1,13 @@
 //! Prints what Tally costs and how fast it is; see `--help`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks by printing")]
 
+mod analytics;
 mod cloud;
+mod dashboard;
 mod functions;
 mod options;
+mod rollups;
+mod staged;
 mod units;
 
 use std::process::ExitCode;
@@ -15,7 +19,12 @@ use bench::lag::Probing;
 use bench::table::{Table, ms};
 use cloud::Apart;
 use options::{Options, Part, Task};
+use peak_alloc::PeakAlloc;
 use shared::clock::{Clock, SystemClock};
+
+/// Counts what Rust allocates; SQLite allocates outside of it.
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
 
 fn main() -> ExitCode {
     let done = match options::of_process() {
@@ -43,19 +52,32 @@ fn measure(options: &Options) -> anyhow::Result<()> {
     // The load comes from one thread, so that most of the machine is left to what is measured.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let clock = SystemClock;
+    // A cloud in this process may use all of it.
+    let within = tokio::runtime::Runtime::new;
     for part in &options.parts {
-        let (title, table) = match part {
-            Part::Ingest => ("Ingestion", runtime.block_on(ingest(options, &clock))?),
-            Part::Lag => ("Lag, from the answer to the visible counter", runtime.block_on(lag(options, &clock))?),
-            Part::Units => {
-                // This cloud is in this process, and may use all of it.
-                let runtime = tokio::runtime::Runtime::new()?;
-                let units = runtime.block_on(Box::pin(units::measure(&clock, options.patience)))?;
-                ("Capacity units per event", units)
+        let tables = match part {
+            Part::Ingest => vec![("Ingestion", runtime.block_on(ingest(options, &clock))?)],
+            Part::Lag => {
+                vec![("Lag, from the answer to the visible counter", runtime.block_on(lag(options, &clock))?)]
             }
-            Part::Functions => ("Functions, as deployed", functions::measure(options.starts)?),
+            Part::Units => {
+                let units = within()?.block_on(Box::pin(units::measure(&clock, options.patience)))?;
+                vec![("Capacity units per event", units)]
+            }
+            Part::Rollups => within()?.block_on(Box::pin(rollups::measure(options)))?,
+            Part::Analytics => {
+                let table = within()?.block_on(Box::pin(analytics::measure(options)))?;
+                vec![("Analytics after five years, every sketch full", table)]
+            }
+            Part::Dashboard => {
+                let table = within()?.block_on(Box::pin(dashboard::measure(options)))?;
+                vec![("The dashboard of an artist of 500 tracks", table)]
+            }
+            Part::Functions => vec![("Functions, as deployed", functions::measure(options.starts)?)],
         };
-        println!("## {title}\n\n{table}");
+        for (title, table) in tables {
+            println!("## {title}\n\n{table}");
+        }
     }
     Ok(())
 }

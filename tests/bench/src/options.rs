@@ -13,13 +13,17 @@ tables in Markdown.
 
 Usage: cargo run --release -p bench -- [options]
 
-  --only LIST        of ingest, lag, units, functions, with commas between [all]
+  --only LIST        of ingest, lag, units, rollups, analytics, dashboard, functions, with commas between
+                     [all]
   --events N         events of the ingestion in batches of 50 [100000]
   --singles N        events of the ingestion one by one [20000]
   --connections N    requests at the same time [16]
   --tracks N         tracks that are played, Zipf-distributed [1000]
   --probes N         events whose lag is measured, per row [300]
   --background N     events per second meanwhile [200]
+  --day N            events of the day that is rolled up [1000000]
+  --catalogue N      tracks of that day, Zipf-distributed [10000]
+  --requests N       requests per row of analytics and the dashboard [200]
   --starts N         starts per function [21]
   --patience SECONDS the longest wait for counters [120]
   --help             print this
@@ -34,9 +38,26 @@ pub(crate) enum Part {
     Lag,
     /// Read and write units per event.
     Units,
+    /// What closing a day costs.
+    Rollups,
+    /// Latency and read units of analytics after five years.
+    Analytics,
+    /// The same of the dashboard of an artist of many tracks.
+    Dashboard,
     /// Size, start and memory of functions.
     Functions,
 }
+
+/// Every part, by its name on the command line.
+const PARTS: [(&str, Part); 7] = [
+    ("ingest", Part::Ingest),
+    ("lag", Part::Lag),
+    ("units", Part::Units),
+    ("rollups", Part::Rollups),
+    ("analytics", Part::Analytics),
+    ("dashboard", Part::Dashboard),
+    ("functions", Part::Functions),
+];
 
 /// What is to be done.
 pub(crate) enum Task {
@@ -57,6 +78,9 @@ pub(crate) struct Options {
     pub(crate) tracks: usize,
     pub(crate) probes: usize,
     pub(crate) background: u32,
+    pub(crate) day: usize,
+    pub(crate) catalogue: usize,
+    pub(crate) requests: usize,
     pub(crate) starts: usize,
     pub(crate) patience: Duration,
 }
@@ -64,13 +88,16 @@ pub(crate) struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            parts: [Part::Ingest, Part::Lag, Part::Units, Part::Functions].into(),
+            parts: PARTS.into_iter().map(|(_, part)| part).collect(),
             events: 100_000,
             singles: 20_000,
             connections: 16,
             tracks: 1_000,
             probes: 300,
             background: 200,
+            day: 1_000_000,
+            catalogue: 10_000,
+            requests: 200,
             starts: 21,
             patience: Duration::from_secs(120),
         }
@@ -89,6 +116,9 @@ pub(crate) fn of_process() -> anyhow::Result<Task> {
             Long("tracks") => options.tracks = number(&mut arguments)?,
             Long("probes") => options.probes = number(&mut arguments)?,
             Long("background") => options.background = number(&mut arguments)?.try_into()?,
+            Long("day") => options.day = number(&mut arguments)?,
+            Long("catalogue") => options.catalogue = number(&mut arguments)?,
+            Long("requests") => options.requests = number(&mut arguments)?,
             Long("starts") => options.starts = number(&mut arguments)?,
             Long("patience") => options.patience = Duration::from_secs(number(&mut arguments)? as u64),
             Long("only") => options.parts = parts(&arguments.value()?.string()?)?,
@@ -97,8 +127,17 @@ pub(crate) fn of_process() -> anyhow::Result<Task> {
             other => return Err(other.unexpected().into()),
         }
     }
-    let positive =
-        [options.events, options.singles, options.connections, options.tracks, options.probes, options.starts];
+    let positive = [
+        options.events,
+        options.singles,
+        options.connections,
+        options.tracks,
+        options.probes,
+        options.day,
+        options.catalogue,
+        options.requests,
+        options.starts,
+    ];
     ensure!(positive.iter().all(|&number| number > 0), "every number must be at least 1");
     Ok(Task::Measure(options))
 }
@@ -111,14 +150,9 @@ fn number(arguments: &mut lexopt::Parser) -> anyhow::Result<usize> {
 pub(crate) const SERVE: &str = "serve";
 
 fn parts(list: &str) -> anyhow::Result<BTreeSet<Part>> {
-    let part = |name| {
-        Ok(match name {
-            "ingest" => Part::Ingest,
-            "lag" => Part::Lag,
-            "units" => Part::Units,
-            "functions" => Part::Functions,
-            _ => bail!("{name:?} is none of ingest, lag, units, functions"),
-        })
+    let part = |name| match PARTS.into_iter().find(|(known, _)| *known == name) {
+        Some((_, part)) => Ok(part),
+        None => bail!("{name:?} is none of {}", PARTS.map(|(known, _)| known).join(", ")),
     };
     list.split(',').map(|name| part(name.trim())).collect::<anyhow::Result<_>>().context("--only")
 }

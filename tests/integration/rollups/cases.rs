@@ -207,7 +207,8 @@ fn many_sessions_are_estimated_within_three_standard_errors() {
             let minute = number / 100 % 60;
             let time = format!("2026-11-20T{:02}:{minute:02}:00.{:03}Z", 4 + number / 100 / 60 % 5, number % 1000);
             let mut play = play(track, &time, &number.to_string());
-            (play.session, play.user, play.anonymous) = (format!("s{session}"), None, Some(format!("d{}", session / 2)));
+            (play.session, play.user, play.anonymous) =
+                (format!("s{session}"), None, Some(format!("d{}", session / 2)));
             play
         };
         let all: Vec<Sent> = (0..SESSIONS * 11 / 10).map(sent).collect();
@@ -233,7 +234,8 @@ fn many_sessions_are_estimated_within_three_standard_errors() {
             story.go_to("2026-12-01T02:30:00Z");
             story.world.settle().await;
         }
-        let keys: BTreeSet<String> = story.world.stats().await.into_keys().map(|(pk, sk)| format!("{pk} {sk}")).collect();
+        let keys: BTreeSet<String> =
+            story.world.stats().await.into_keys().map(|(pk, sk)| format!("{pk} {sk}")).collect();
         assert!(keys.contains("ARTIST#a0 M#2026-11"), "{keys:?}");
         assert!(story.world.now() - at("2026-12-01T02:30:00Z") < TimeDelta::hours(1));
     });

@@ -34,7 +34,8 @@ pub(crate) struct Checked {
 impl Checked {
     fn scopes(self) -> Vec<(Whose, Scope)> {
         let tracks = (0..self.tracks).map(|track| (Whose::Track(track), scope(Whose::Track(track))));
-        let artists = (0..2).filter(|_| self.artists).map(|artist| (Whose::Artist(artist), scope(Whose::Artist(artist))));
+        let artists =
+            (0..2).filter(|_| self.artists).map(|artist| (Whose::Artist(artist), scope(Whose::Artist(artist))));
         tracks.chain(artists).chain([(Whose::Platform, Scope::Platform)]).collect()
     }
 
@@ -225,7 +226,9 @@ fn any_cells(world: &World, model: &Model, random: &mut fastrand::Rng) -> Vec<Sp
 /// Compares the items themselves, when nothing is due any more.
 pub(crate) async fn items(world: &World, model: &Model, checked: Checked) -> Result<(), String> {
     let stats = world.stats().await;
-    if let Some((pk, sk)) = stats.keys().find(|(pk, sk)| pk == "LATE" || (checked.marks && sk.starts_with(keys::CHANGED))) {
+    if let Some((pk, sk)) =
+        stats.keys().find(|(pk, sk)| pk == "LATE" || (checked.marks && sk.starts_with(keys::CHANGED)))
+    {
         return Err(format!("{pk} {sk} was left"));
     }
     let Some(frontier) = stats.get(&("ROLLUPS".to_owned(), "FRONTIER".to_owned())) else {

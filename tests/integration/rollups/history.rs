@@ -66,7 +66,10 @@ pub(crate) fn run(plan: &Plan) -> Result<(), String> {
             moved: false,
         };
         for (at, step) in plan.steps.iter().enumerate() {
-            history.step(step).await.map_err(|wrong| format!("step {at} {step:?} at {}: {wrong}", history.world.now()))?;
+            history
+                .step(step)
+                .await
+                .map_err(|wrong| format!("step {at} {step:?} at {}: {wrong}", history.world.now()))?;
         }
         history.end().await.map_err(|wrong| format!("in the end, at {}: {wrong}", history.world.now()))
     })
@@ -169,8 +172,8 @@ impl History<'_> {
                 completion: [None, None, Some(40), Some(100)][detail as usize / 45 % 4],
                 flags: (detail / 180 % 4) as u8,
             },
-            6 => What::Like(detail % 4 > 0),
-            7 => What::Save(detail % 3 > 0),
+            6 => What::Like(detail % 4 != 3),
+            7 => What::Save(detail % 3 != 2),
             8 => What::Share(["twitter", "embed"][detail as usize % 2]),
             _ => What::Download,
         };
@@ -179,8 +182,8 @@ impl History<'_> {
             track: event.track % self.plan.tracks,
             at,
             session: format!("s{}", event.session),
-            anonymous: (detail / 1000 % 3 == 0).then(|| format!("d{}", event.session / 2)),
-            user: (is_old || detail / 3000 % 3 == 0).then(|| format!("u{}", event.session % 4)),
+            anonymous: (detail / 1000 % 3 == 2).then(|| format!("d{}", event.session / 2)),
+            user: (is_old || detail / 3000 % 3 == 2).then(|| format!("u{}", event.session % 4)),
             country: [None, Some("DE"), Some("IN")][detail as usize / 9000 % 3],
             what,
         }

@@ -79,12 +79,15 @@ pub(crate) struct Fact {
 /// A fact's identity, as the API promises it: of which track, when, of which kind, by which event, and by whom.
 type Identity = (usize, DateTime<Utc>, &'static str, String, String);
 
+/// A like or a save: of which kind, of which track, and whose.
+type Toggle = (&'static str, usize, String);
+
 /// All that was accepted, and whose the tracks are.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Model {
     pub(crate) facts: BTreeMap<Identity, Fact>,
     /// The last word on every like and save: when, by which event, and what.
-    words: BTreeMap<(&'static str, usize, String), (DateTime<Utc>, String, bool)>,
+    words: BTreeMap<Toggle, (DateTime<Utc>, String, bool)>,
     pub(crate) artists: BTreeMap<usize, usize>,
 }
 

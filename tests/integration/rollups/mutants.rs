@@ -6,7 +6,6 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use local::wire::{Call, ClientOptions, Fault, Faults};
 use serde_json::{Value, json};
-use shared::boot::Boot;
 use shared::store::Work;
 
 use super::world::World;
@@ -20,8 +19,6 @@ pub(crate) enum Mutant {
     DoesNotWait,
     /// The worker finishes its pages before it has closed anything.
     FinishesFirst,
-    /// The worker reads the minutes of an hour before the version that it replaces.
-    SourcesFirst,
 }
 
 fn call(world: &World, operation: &str, request: &Value) {
@@ -96,9 +93,4 @@ pub(crate) fn before_work(mutant: Option<Mutant>, world: &World, work: &Work) {
     if mutant == Some(Mutant::FinishesFirst) {
         finish(world, work);
     }
-}
-
-/// Closes the hour again of a track that is nobody's, the wrong way round.
-pub(crate) async fn close_hour(_boot: &Boot, _world: &World, _work: &Work) -> Option<bool> {
-    None
 }

@@ -37,16 +37,30 @@ pub(crate) enum Step {
     /// Some events are sent once more.
     SendAgain,
     /// So many records of the stream in a hundred are delivered, perhaps some from before too; perhaps the updater dies.
-    Deliver { part: u8, before: bool, dies: bool },
+    Deliver {
+        part: u8,
+        before: bool,
+        dies: bool,
+    },
     /// The dispatcher runs; perhaps it dies.
-    Dispatch { dies: bool },
+    Dispatch {
+        dies: bool,
+    },
     /// A worker takes some messages in any order.
-    Work { messages: u8, fate: Fate },
+    Work {
+        messages: u8,
+        fate: Fate,
+    },
     Clock(Until),
-    Describe { track: usize, artist: usize },
+    Describe {
+        track: usize,
+        artist: usize,
+    },
     Erase,
     /// All that is due is done, and perhaps what has expired is swept away.
-    Settle { sweep: bool },
+    Settle {
+        sweep: bool,
+    },
     Check,
 }
 
@@ -87,7 +101,11 @@ pub(crate) enum At {
     /// So many seconds from now.
     Near(i64),
     /// So many milliseconds from the beginning of this period of a level, or of the one before.
-    Border { level: usize, before: bool, by_ms: i64 },
+    Border {
+        level: usize,
+        before: bool,
+        by_ms: i64,
+    },
     DaysAgo(i64),
 }
 
@@ -102,8 +120,13 @@ fn times() -> impl Strategy<Value = At> {
 }
 
 fn events() -> impl Strategy<Value = Event> {
-    (0..4_usize, times(), 0..6_u8, 0..10_u8, any::<u32>())
-        .prop_map(|(track, at, session, kind, detail)| Event { track, at, session, kind, detail })
+    (0..4_usize, times(), 0..6_u8, 0..10_u8, any::<u32>()).prop_map(|(track, at, session, kind, detail)| Event {
+        track,
+        at,
+        session,
+        kind,
+        detail,
+    })
 }
 
 fn moves() -> impl Strategy<Value = Until> {
@@ -117,7 +140,8 @@ fn moves() -> impl Strategy<Value = Until> {
 }
 
 fn steps() -> impl Strategy<Value = Step> {
-    let fates = prop_oneof![5 => Just(Fate::Done), 2 => Just(Fate::Twice), 2 => Just(Fate::Dies), 1 => Just(Fate::Lost)];
+    let fates =
+        prop_oneof![5 => Just(Fate::Done), 2 => Just(Fate::Twice), 2 => Just(Fate::Dies), 1 => Just(Fate::Lost)];
     let rarely = || prop::bool::weighted(0.15);
     prop_oneof![
         10 => vec(events(), 1..5).prop_map(Step::Send),
@@ -135,7 +159,8 @@ fn steps() -> impl Strategy<Value = Step> {
 
 pub(crate) fn plans() -> impl Strategy<Value = Plan> {
     let described = vec((0..4_usize, 0..2_usize), 0..3);
-    let until = prop_oneof![20 => Just(Level::Day), 4 => Just(Level::Week), 2 => Just(Level::Month), 1 => Just(Level::Year)];
+    let until =
+        prop_oneof![20 => Just(Level::Day), 4 => Just(Level::Week), 2 => Just(Level::Month), 1 => Just(Level::Year)];
     let leaps = prop_oneof![20 => Just(0_i64), 1 => 10..50_i64];
     (0..BEGINNINGS.len(), 2..5_usize, described, vec(steps(), 8..40), any::<u64>(), until, leaps).prop_map(
         |(beginning, tracks, described, mut rest, seed, until, leap)| {

@@ -218,7 +218,12 @@ impl World {
     }
 
     /// Delivers records; whether all of them were done.
-    pub(crate) async fn deliver(&self, records: &[StreamRecord], warm: Option<&dyn Invoke>, death: Option<Death>) -> bool {
+    pub(crate) async fn deliver(
+        &self,
+        records: &[StreamRecord],
+        warm: Option<&dyn Invoke>,
+        death: Option<Death>,
+    ) -> bool {
         let dying = Arc::new(Dying::default());
         let fresh = start(&self.boot("updater", dying.faults(death)), counter_updater::FUNCTION);
         let updater = warm.filter(|_| death.is_none()).unwrap_or(&*fresh);

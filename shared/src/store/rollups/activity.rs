@@ -198,7 +198,8 @@ impl Activity {
 
     /// Says of a page that a worker has it, or that all is done.
     pub(super) async fn say(&self, key: Key, word: Word) -> Result<(), StoreError> {
-        let update = self.lists.stats.client.update_item().table_name(&self.lists.stats.name).set_key(Some(to_key(&key)));
+        let update =
+            self.lists.stats.client.update_item().table_name(&self.lists.stats.name).set_key(Some(to_key(&key)));
         let update = match word {
             Word::Sent => update
                 .update_expression("SET #sent = :now")

@@ -99,7 +99,9 @@ impl Dispatch {
         Box::pin(async move {
             let mut due = self.moved().await?;
             due.extend(self.late().await?);
-            let Some((held, version)) = self.activity.lists.frontier(Consistency::Strong).await? else { return Ok(due) };
+            let Some((held, version)) = self.activity.lists.frontier(Consistency::Strong).await? else {
+                return Ok(due);
+            };
             let mut frontier = held;
             for level in Level::ALL {
                 due.extend(self.over(level, &mut frontier).await?);

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::calendar::{Calendar, Level, Period};
 use crate::domain::id::TrackId;
+use crate::domain::rollup::Scope;
+use crate::domain::span::Span;
 use crate::domain::time::Time;
 use crate::store::error::StoreError;
 use crate::store::items::{Item, from_item};
@@ -140,4 +143,14 @@ impl Lists {
 fn sort_key(item: &Item) -> Result<String, StoreError> {
     let name = item.get(SK).and_then(|sk| sk.as_s().ok());
     name.cloned().ok_or_else(|| StoreError::corrupt("page", "no sort key"))
+}
+
+/// The live buckets of a span.
+pub(super) fn minutes(track: &TrackId, span: Span) -> Stretch {
+    let last = span.to.plus(-TimeDelta::milliseconds(1)).minute();
+    Stretch {
+        pk: keys::rollups(&Scope::Track(track.clone())),
+        from: format!("{}{}", keys::LIVE_BUCKETS, span.from.minute()),
+        to: format!("{}{last}", keys::LIVE_BUCKETS),
+    }
 }

@@ -19,15 +19,19 @@
 //! **Reading** takes what lies before the frontier from rollups, the rest from live minutes, and puts right what is marked.
 //! So the answer does not depend on whether the rollups have run.
 //!
-//! The clocks of functions may differ by [`GRACE`] divided by two, no more.
+//! The clocks of functions may differ by [`GRACE`] divided by two, no more. Rollups may lag behind, but not by more than 60
+//! days: what hours are made of does not live much longer than facts.
 
 mod activity;
 mod closing;
 mod dispatch;
 mod lists;
+mod plan;
 mod reading;
 mod recent;
 mod rolled;
+mod settling;
+mod total;
 
 pub use activity::{Activity, GRACE};
 pub use closing::Closing;

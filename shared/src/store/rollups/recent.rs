@@ -208,9 +208,11 @@ impl Recent {
             let rolled: Rolled = from_item(item)?;
             let mut tracks: BTreeSet<TrackId> =
                 late.extract_if(.., |(late, _)| *late == hour).map(|(_, track)| track).collect();
-            let wanted = rolled.value.tracks.into_iter().filter(|(track, share)| {
-                members.contains(track) && search.wants(share.plays > 0, share.likes > 0)
-            });
+            let wanted = rolled
+                .value
+                .tracks
+                .into_iter()
+                .filter(|(track, share)| members.contains(track) && search.wants(share.plays > 0, share.likes > 0));
             tracks.extend(wanted.map(|(track, _)| track));
             let minutes = self.minutes(hour, tracks).await?;
             self.look(&newest_first(minutes), search).await?;
@@ -226,7 +228,8 @@ impl Recent {
         search: &mut Search,
     ) -> Result<(), StoreError> {
         while search.goes_on()
-            && let Some(hour) = late.last().map(|(hour, _)| *hour).filter(|hour| before.is_none_or(|closed| *hour > closed))
+            && let Some(hour) =
+                late.last().map(|(hour, _)| *hour).filter(|hour| before.is_none_or(|closed| *hour > closed))
         {
             let same = late.iter().rposition(|(other, _)| *other != hour).map_or(0, |before| before + 1);
             let tracks = late.drain(same..).map(|(_, track)| track).collect();
@@ -238,8 +241,7 @@ impl Recent {
 
     /// The minutes of tracks in a closed hour.
     async fn minutes(&self, hour: Period, tracks: BTreeSet<TrackId>) -> Result<Vec<OpenMinute>, StoreError> {
-        let read: Vec<_> =
-            tracks.into_iter().map(|track| self.reading.minutes_of(track, hour.span())).collect();
+        let read: Vec<_> = tracks.into_iter().map(|track| self.reading.minutes_of(track, hour.span())).collect();
         let read: Vec<_> = stream::iter(read).buffer_unordered(AT_ONCE).try_collect().await?;
         let open = |(track, minute, counters): (TrackId, Minute, TrackCounters)| OpenMinute {
             track,
@@ -251,11 +253,7 @@ impl Recent {
     }
 
     /// Adds what the facts of minutes tell, the newest minute first, until there is enough.
-    async fn look(
-        &self,
-        minutes: &[OpenMinute],
-        search: &mut Search,
-    ) -> Result<(), StoreError> {
+    async fn look(&self, minutes: &[OpenMinute], search: &mut Search) -> Result<(), StoreError> {
         let Search { plays, likes, recent, seen } = search;
         let (plays, likes) = (*plays, *likes);
         // Minutes of several tracks may be the same one: all of a minute is read before any of it is left out.

@@ -1,0 +1,426 @@
+//! Settling rollups: what they are made of, read anew, and written with all that depends on it in one transaction.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use chrono::TimeDelta;
+use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use tokio::time::{Instant, timeout_at};
+
+use super::activity::{Activity, GRACE};
+use super::closing::Closing;
+use super::lists::minutes;
+use super::rolled::{Rolled, Total};
+use crate::backoff::Backoff;
+use crate::domain::calendar::{Level, Period};
+use crate::domain::counters::TrackCounters;
+use crate::domain::distinct::Distinct;
+use crate::domain::entity::Entity;
+use crate::domain::fold::Fold;
+use crate::domain::id::{TrackId, UserId};
+use crate::domain::rollup::{Rollup, Scope};
+use crate::domain::time::Time;
+use crate::domain::track::Track;
+use crate::store::error::{self, StoreError};
+use crate::store::folds::Live;
+use crate::store::items::{Item, VERSION, from_item, text, to_item, to_key};
+use crate::store::keys::{self, Key};
+use crate::store::retention::{ROLLUPS_LIVE, sources_may_be_gone};
+use crate::store::table::{Consistency, Stretch, Table};
+use crate::store::toggles::Condition;
+
+/// How many tracks are read at once.
+const AT_ONCE: usize = 8;
+
+/// Hour items live so long after they were last written.
+const HOURS_KEPT: TimeDelta = TimeDelta::days(90);
+
+/// Where the new value of a rollup comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum From {
+    /// What it is made of.
+    Below,
+    /// What it is made of, but an hour that was closed before stays as it is: what has landed since is marked, and only
+    /// whoever closes all that stands above the hour with it may bring it in.
+    BelowOnce,
+    /// What it was: only whose it is changes.
+    Itself,
+}
+
+/// What is to be closed together: all of it, or nothing.
+pub(super) struct Chunk<'a> {
+    pub(super) tracks: &'a BTreeSet<TrackId>,
+    /// The shortest first.
+    pub(super) periods: &'a [Period],
+    /// The hour whose marks this removes.
+    pub(super) changed: Option<Period>,
+    pub(super) from: From,
+}
+
+/// A rollup as it was read and as it becomes.
+struct Change {
+    held: Option<Rolled>,
+    new: Rolled,
+}
+
+type Changes = BTreeMap<(Period, TrackId), Change>;
+
+impl Closing {
+    pub(super) async fn settle(&self, chunk: &Chunk<'_>, deadline: Instant) -> Result<(), StoreError> {
+        let mut backoff = Backoff::until(deadline);
+        loop {
+            let error = match timeout_at(deadline, self.settle_once(chunk, deadline)).await {
+                Ok(Ok(true)) => return Ok(()),
+                // A track changed hands meanwhile.
+                Ok(Ok(false)) => StoreError::Conflict,
+                Ok(Err(error)) => error,
+                Err(elapsed) => StoreError::Unavailable { source: elapsed.into() },
+            };
+            if !error.may_pass() || !backoff.wait().await {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Reads versions, then what rollups are made of, and writes all in one transaction; `false` if a track has changed
+    /// hands since it was read whose it is.
+    async fn settle_once(&self, chunk: &Chunk<'_>, deadline: Instant) -> Result<bool, StoreError> {
+        let stats = &self.activity.lists.stats;
+        let artists = self.artists(chunk.tracks, deadline).await?;
+        let held = stats.get_all(chunk.keys(), Consistency::Strong, deadline).await?;
+        let now = self.activity.now();
+
+        let of_tracks: Vec<_> = chunk
+            .tracks
+            .iter()
+            .map(|track| {
+                self.changes(track.clone(), artists.get(track).cloned(), chunk.periods, chunk.from, &held, now)
+            })
+            .collect();
+        let of_tracks: Vec<_> = stream::iter(of_tracks).buffer_unordered(AT_ONCE).try_collect().await?;
+        let changes: Changes = of_tracks.into_iter().flatten().collect();
+
+        let mut writes = Writes { table: stats, items: Vec::new() };
+        self.add_parents(chunk, &changes, now, &mut writes, deadline).await?;
+        add_totals(chunk, &changes, &held, &self.activity, now, &mut writes)?;
+        for ((period, track), change) in changes {
+            let version = change.held.map(|held| held.version);
+            writes.put(to_item(&keys::rollup(&Scope::Track(track), &period), change.new)?, version)?;
+        }
+        if let Some(hour) = &chunk.changed {
+            for track in chunk.tracks {
+                let key = keys::changed(track, hour);
+                if let Some(version) = held.get(&key).and_then(|mark| text(mark, VERSION)) {
+                    writes.delete(&key, version.to_owned())?;
+                }
+            }
+        }
+        writes.commit().await?;
+        Ok(self.artists(chunk.tracks, deadline).await? == artists)
+    }
+
+    /// What changes in the rollups of one track.
+    fn changes<'a>(
+        &'a self,
+        track: TrackId,
+        artist: Option<UserId>,
+        periods: &'a [Period],
+        from: From,
+        held: &'a HashMap<Key, Item>,
+        now: Time,
+    ) -> BoxFuture<'a, Result<Changes, StoreError>> {
+        Box::pin(async move {
+            let mut changes = Changes::new();
+            for period in periods {
+                let rolled = held.get(&keys::rollup(&Scope::Track(track.clone()), period));
+                let rolled: Option<Rolled> = rolled.cloned().map(from_item).transpose()?;
+                let new = self.new_value(&track, period, rolled.as_ref(), from, &changes, now).await?;
+                if let Some((value, expires, as_of)) = new {
+                    let new = Rolled { as_of, ..self.rolled(period, now, artist.clone(), expires, value) };
+                    changes.insert((*period, track.clone()), Change { held: rolled, new });
+                }
+            }
+            Ok(changes)
+        })
+    }
+
+    fn rolled(
+        &self,
+        period: &Period,
+        now: Time,
+        artist: Option<UserId>,
+        expires: Option<i64>,
+        value: Rollup,
+    ) -> Rolled {
+        let ttl = (period.level() == Level::Hour).then(|| {
+            let kept = now.plus(HOURS_KEPT).seconds();
+            expires.map_or(kept, |expires| kept.max(expires + ROLLUPS_LIVE.num_seconds()))
+        });
+        Rolled { version: self.activity.ids.fresh(), as_of: now, artist, expires, ttl, value }
+    }
+
+    /// Whose the tracks are, where that is known.
+    async fn artists(
+        &self,
+        tracks: &BTreeSet<TrackId>,
+        deadline: Instant,
+    ) -> Result<HashMap<TrackId, UserId>, StoreError> {
+        let keys = tracks.iter().map(|track| keys::document(&Entity::Track(track.clone()))).collect();
+        let mut documents = self.state.get_all(keys, Consistency::Strong, deadline).await?;
+        let mut artists = HashMap::new();
+        for track in tracks {
+            if let Some(item) = documents.remove(&keys::document(&Entity::Track(track.clone()))) {
+                artists.insert(track.clone(), from_item::<Track>(item)?.artist);
+            }
+        }
+        Ok(artists)
+    }
+
+    /// What a rollup is to hold, when the first of its facts expires, and when its fold began; nothing where there is
+    /// nothing.
+    async fn new_value(
+        &self,
+        track: &TrackId,
+        period: &Period,
+        held: Option<&Rolled>,
+        from: From,
+        changes: &Changes,
+        now: Time,
+    ) -> Result<Option<(Rollup, Option<i64>, Time)>, StoreError> {
+        let same = held.map(|held| (held.value.clone(), held.expires, held.as_of));
+        // Whatever has landed in time is in an hour that was closed then.
+        let is_closed = held.is_some_and(|held| held.as_of >= period.end().plus(GRACE));
+        let stays = from == From::Itself || (from == From::BelowOnce && period.level() == Level::Hour && is_closed);
+        let sealed = held.and_then(|held| held.expires).is_some_and(|expires| sources_may_be_gone(expires, now));
+        if stays || (sealed && period.level() <= Level::Day) {
+            return Ok(same);
+        }
+        let mut value = TrackCounters::default();
+        let mut expires: Option<i64> = None;
+        let mut is_something = false;
+        let earliest = |a: Option<i64>, b: Option<i64>| a.into_iter().chain(b).min();
+        if let Some(level) = period.level().below() {
+            let calendar = &self.activity.lists.calendar;
+            let prefix = keys::rollups_of(level);
+            let first = calendar.period(level, period.start());
+            let last = calendar.period(level, period.end().plus(-TimeDelta::milliseconds(1)));
+            let pk = keys::rollups(&Scope::Track(track.clone()));
+            let parts = Stretch { pk, from: format!("{prefix}{first}"), to: format!("{prefix}{last}") };
+            // What this transaction writes takes the place of what is read.
+            let mut found: BTreeMap<String, Rolled> = BTreeMap::new();
+            for item in self.activity.lists.stats.query(&parts, Consistency::Strong).await? {
+                let name = text(&item, keys::SK).unwrap_or_default().to_owned();
+                found.insert(name, from_item(item)?);
+            }
+            for ((part, of), change) in changes {
+                if of == track && part.level() == level && period.contains(part.start()) {
+                    found.insert(format!("{prefix}{part}"), change.new.clone());
+                }
+            }
+            for part in found.into_values() {
+                is_something = true;
+                value.merge(&part.value.counters);
+                expires = earliest(expires, part.expires);
+            }
+        } else {
+            for item in self.activity.lists.stats.query(&minutes(track, period.span()), Consistency::Strong).await? {
+                let minute: Live<TrackCounters> = from_item(item)?;
+                is_something = true;
+                value.merge(&minute.value);
+                expires = earliest(expires, minute.expires);
+            }
+        }
+        let value = Rollup { counters: value, ..Rollup::default() };
+        Ok(if is_something { Some((value, expires, now)) } else { same.map(|_| (Rollup::default(), None, now)) })
+    }
+
+    /// What changes in the rollups of tracks changes in those of their artists and of the platform.
+    async fn add_parents(
+        &self,
+        chunk: &Chunk<'_>,
+        changes: &Changes,
+        now: Time,
+        writes: &mut Writes<'_>,
+        deadline: Instant,
+    ) -> Result<(), StoreError> {
+        let mut parents: BTreeSet<(Scope, Period)> = BTreeSet::new();
+        for ((period, _), change) in changes {
+            parents.insert((Scope::Platform, *period));
+            let artists = change.new.artist.iter().chain(change.held.iter().filter_map(|held| held.artist.as_ref()));
+            parents.extend(artists.map(|artist| (Scope::Artist(artist.clone()), *period)));
+        }
+        let keys = parents.iter().map(|(scope, period)| keys::rollup(scope, period)).collect();
+        let mut items = self.activity.lists.stats.get_all(keys, Consistency::Strong, deadline).await?;
+        for (scope, period) in parents {
+            let key = keys::rollup(&scope, &period);
+            let held: Option<Rolled> = items.remove(&key).map(from_item).transpose()?;
+            let mut value = held.as_ref().map(|held| held.value.clone()).unwrap_or_default();
+            let mut ttl = held.as_ref().and_then(|held| held.ttl);
+            let mut left = false;
+            for ((_, track), change) in changes.iter().filter(|((of, _), _)| *of == period) {
+                let (was, is) = match &scope {
+                    Scope::Artist(artist) => (
+                        change.held.as_ref().filter(|held| held.artist.as_ref() == Some(artist)),
+                        Some(&change.new).filter(|new| new.artist.as_ref() == Some(artist)),
+                    ),
+                    _ => (change.held.as_ref(), Some(&change.new)),
+                };
+                let listed = matches!(scope, Scope::Artist(_)).then_some(track);
+                if let Some(is) = is {
+                    value.add(listed, &is.value.counters);
+                    ttl = ttl.max(is.ttl);
+                }
+                if let Some(was) = was {
+                    let among = value.take_away(listed, &was.value.counters);
+                    among.map_err(|error| StoreError::corrupt(format!("{}/{}", key.pk, key.sk), error))?;
+                    left |= is.is_none();
+                }
+            }
+            if let (true, Scope::Artist(artist)) = (left, &scope) {
+                let (mut sessions, mut listeners) = self.who_is_left(artist, &period, chunk.tracks, deadline).await?;
+                let stay = changes.iter().filter(|((of, _), _)| *of == period).map(|(_, change)| &change.new);
+                for new in stay.filter(|new| new.artist.as_ref() == Some(artist)) {
+                    sessions.merge(&new.value.counters.sessions);
+                    listeners.merge(&new.value.counters.listeners);
+                }
+                (value.counters.sessions, value.counters.listeners) = (sessions, listeners);
+            }
+            let unchanged = held.as_ref().map_or_else(|| value == Rollup::default(), |held| held.value == value);
+            if !unchanged {
+                let new = Rolled { ttl, ..self.rolled(&period, now, None, None, value) };
+                writes.put(to_item(&key, new)?, held.map(|held| held.version))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The sketches of an artist's tracks but some: what was counted cannot be taken out of a sketch.
+    async fn who_is_left(
+        &self,
+        artist: &UserId,
+        period: &Period,
+        but: &BTreeSet<TrackId>,
+        deadline: Instant,
+    ) -> Result<(Distinct, Distinct), StoreError> {
+        let all = Stretch::beginning(keys::user(artist), keys::TRACKS_OF);
+        let mut keys = BTreeSet::new();
+        for item in self.state.query(&all, Consistency::Strong).await? {
+            let track = text(&item, keys::SK).and_then(|sk| sk.strip_prefix(keys::TRACKS_OF)).unwrap_or_default();
+            let track: TrackId = track.parse().map_err(|error| StoreError::corrupt(track, error))?;
+            if !but.contains(&track) {
+                keys.insert(keys::rollup(&Scope::Track(track), period));
+            }
+        }
+        let (mut sessions, mut listeners) = (Distinct::default(), Distinct::default());
+        for item in self.activity.lists.stats.get_all(keys, Consistency::Strong, deadline).await?.into_values() {
+            let rolled: Rolled = from_item(item)?;
+            if rolled.artist.as_ref() == Some(artist) {
+                sessions.merge(&rolled.value.counters.sessions);
+                listeners.merge(&rolled.value.counters.listeners);
+            }
+        }
+        Ok((sessions, listeners))
+    }
+}
+
+impl Chunk<'_> {
+    /// All items of the tracks that this reads for their versions.
+    fn keys(&self) -> BTreeSet<Key> {
+        let mut all = BTreeSet::new();
+        for track in self.tracks {
+            let scope = Scope::Track(track.clone());
+            all.extend(self.periods.iter().map(|period| keys::rollup(&scope, period)));
+            all.extend(self.changed.iter().map(|hour| keys::changed(track, hour)));
+            if self.closes_days() {
+                all.insert(keys::total(track));
+            }
+        }
+        all
+    }
+
+    fn closes_days(&self) -> bool {
+        self.from != From::Itself && self.periods.iter().any(|period| period.level() == Level::Day)
+    }
+}
+
+/// What changes in the days of a track changes in its total.
+fn add_totals(
+    chunk: &Chunk<'_>,
+    changes: &Changes,
+    held: &HashMap<Key, Item>,
+    activity: &Activity,
+    now: Time,
+    writes: &mut Writes<'_>,
+) -> Result<(), StoreError> {
+    if !chunk.closes_days() {
+        return Ok(());
+    }
+    for track in chunk.tracks {
+        let key = keys::total(track);
+        let total: Option<Total> = held.get(&key).cloned().map(from_item).transpose()?;
+        let mut value = total.as_ref().map(|total| total.value.clone()).unwrap_or_default();
+        let days = changes.iter().filter(|((period, of), _)| of == track && period.level() == Level::Day);
+        let mut any = false;
+        for (_, change) in days {
+            any = true;
+            value.merge(&change.new.value.counters);
+            if let Some(was) = &change.held {
+                let among = value.take_away(&was.value.counters);
+                among.map_err(|error| StoreError::corrupt(format!("{}/{}", key.pk, key.sk), error))?;
+            }
+        }
+        if any {
+            value.sessions = Distinct::default();
+            value.listeners = Distinct::default();
+            let new = Total { version: activity.ids.fresh(), as_of: now, value };
+            writes.put(to_item(&key, new)?, total.map(|total| total.version))?;
+        }
+    }
+    Ok(())
+}
+
+/// The writes of one transaction.
+struct Writes<'a> {
+    table: &'a Table,
+    items: Vec<TransactWriteItem>,
+}
+
+impl Writes<'_> {
+    fn put(&mut self, item: Item, held: Option<String>) -> Result<(), StoreError> {
+        let condition = Condition::still(held);
+        let put = Put::builder()
+            .table_name(&self.table.name)
+            .set_item(Some(item))
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(condition.names)
+            .set_expression_attribute_values(condition.values)
+            .build()
+            .map_err(|error| StoreError::corrupt("rollup", error))?;
+        self.items.push(TransactWriteItem::builder().put(put).build());
+        Ok(())
+    }
+
+    fn delete(&mut self, key: &Key, held: String) -> Result<(), StoreError> {
+        let condition = Condition::still(Some(held));
+        let delete = Delete::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(to_key(key)))
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(condition.names)
+            .set_expression_attribute_values(condition.values)
+            .build()
+            .map_err(|error| StoreError::corrupt("mark", error))?;
+        self.items.push(TransactWriteItem::builder().delete(delete).build());
+        Ok(())
+    }
+
+    async fn commit(self) -> Result<(), StoreError> {
+        if self.items.is_empty() {
+            return Ok(());
+        }
+        let transaction = self.table.client.transact_write_items().set_transact_items(Some(self.items));
+        transaction.send().await.map_err(error::of_transaction)?;
+        Ok(())
+    }
+}
