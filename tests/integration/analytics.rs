@@ -233,7 +233,11 @@ async fn an_answer_says_from_when_to_when_it_is() {
     assert_eq!(told["range"]["from"], "1970-01-01T00:00:00.000Z");
     assert!(time(&told["range"]["to"]) <= time(&told["asOf"]) + TimeDelta::minutes(10), "{told}");
     let from = ago(TimeDelta::hours(5));
+    // Of all tracks, hours are counted as a whole.
     let told = api.analytics(&format!("from={from}&interval=hour")).await;
+    assert_eq!(told["range"]["from"].as_str().unwrap(), format!("{}:00:00.000Z", &from[..13]));
+    covers(&told["series"]["points"], &told["range"]);
+    let told = api.analytics(&format!("trackId=song&from={from}&interval=hour")).await;
     assert_eq!(told["range"]["from"].as_str().unwrap(), format!("{}:00.000Z", &from[..16]));
     covers(&told["series"]["points"], &told["range"]);
     api.app.finish().await;

@@ -72,6 +72,27 @@ async fn what_is_over_is_closed_and_answers_stay_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_too_many_tracks_are_active_the_platform_s_answer_ends_with_the_last_closed_hour() {
+    let (app, clock) = start().await;
+    post(&app, &[event("a", &json!({}))]).await;
+    clock.by(TimeDelta::minutes(65));
+    close(&app).await;
+    let later = crate::app::ago(-TimeDelta::minutes(65));
+    let crowd = |track| event("b", &json!({"trackId": format!("t{track}"), "timestamp": later}));
+    post(&app, &(0..1_001).map(crowd).collect::<Vec<_>>()).await;
+    app.settled().await;
+    let told = analytics(&app, "timeRange=24h").await;
+    assert_eq!((&told["metrics"]["plays"]["totalPlays"], &told["readFrom"]), (&json!(1), &json!(["hour"])), "{told}");
+    assert_eq!(told["asOf"].as_str().unwrap()[13..], *":00:00.000Z", "it ends with an hour, and says so");
+    assert!(told["asOf"].as_str().unwrap() <= later.as_str());
+    assert_eq!(analytics(&app, "timeRange=24h&trackId=t7").await["metrics"]["plays"]["totalPlays"], 1);
+    clock.by(TimeDelta::minutes(130));
+    close(&app).await;
+    assert_eq!(analytics(&app, "timeRange=24h").await["metrics"]["plays"]["totalPlays"], 1_002);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_admin_has_periods_closed_again_and_nobody_else() {
     let (app, clock) = start().await;
     post(&app, &[event("a", &json!({}))]).await;

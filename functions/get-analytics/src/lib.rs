@@ -59,6 +59,7 @@ impl Asked {
             (None, Some(from), to) => Range::between(from, to, calendar, now).map_err(Problem::query)?,
             (named, None, None) => Range::named(named.unwrap_or(TimeRange::Last30Days), calendar, now),
         };
+        let range = if scope == Scope::Platform { range.in_full_hours(calendar, now) } else { range };
         let mut metrics: BTreeSet<Metric> = request.query_list("metric")?.into_iter().collect();
         if metrics.is_empty() {
             metrics.extend(Metric::ALL);

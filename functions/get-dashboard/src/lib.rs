@@ -1,7 +1,7 @@
 //! `GET /api/dashboard/stats`: all that an artist wants to see at a glance.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -21,10 +21,9 @@ use shared::domain::playlist::{Status, Submission};
 use shared::domain::rollup::Scope;
 use shared::domain::span::Span;
 use shared::domain::time::Time;
-use shared::domain::track::Track;
 use shared::function::{Function, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies, seconds};
-use shared::store::{Documents, Happened, Playlists, ReadFrom, Reading, Recent, RecentActivity, StoreError};
+use shared::store::{Documents, Happened, Listed, Playlists, ReadFrom, Reading, Recent, RecentActivity, StoreError};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-dashboard", start };
@@ -72,7 +71,7 @@ struct Activity {
 }
 
 /// The tracks of an artist.
-struct Catalogue(HashMap<TrackId, Track>);
+struct Catalogue(BTreeMap<TrackId, Listed>);
 
 impl HttpHandler for GetDashboard {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
@@ -82,11 +81,11 @@ impl HttpHandler for GetDashboard {
             let range = Range::named(named, &self.calendar, Time::from(self.clock.now()));
             let (activity, tracks, playlists, submissions) = futures::try_join!(
                 self.activity(&artist, named, &range, &request),
-                self.documents.tracks_of(&artist, request.deadline),
+                self.documents.tracks_of(&artist),
                 self.playlists.of_owner(&artist),
                 self.playlists.submissions_of(&artist),
             )?;
-            let catalogue = Catalogue(tracks.into_iter().collect());
+            let catalogue = Catalogue(tracks);
             let counters = &activity.numbers.total.counters;
             let points = activity.points.iter().zip(&activity.numbers.cells);
             let trend: Vec<_> = points.map(|(span, cell)| TrendPoint::of(*span, &cell.counters)).collect();
@@ -140,10 +139,8 @@ impl GetDashboard {
             let points = range.points(named.step(), first, &self.calendar);
             let cells = Cells::new(range.previous, range.span, &points);
             let read = self.reading.read(&scope, cells.spans(), deadline).await?;
-            let recent = self
-                .recent
-                .of_artist(artist, (&read.open, range.span.from), RECENT_PLAYS, RECENT_LIKES, deadline)
-                .await?;
+            let recent =
+                self.recent.of_artist(artist, (&read, range.span.from), RECENT_PLAYS, RECENT_LIKES, deadline).await?;
             let numbers = cells.sort_out(read.cells);
             Ok(Activity { points, numbers, read_from: read.from, as_of: read.as_of, recent })
         })

@@ -50,8 +50,43 @@ pub struct Rollup {
     #[serde(flatten)]
     pub counters: TrackCounters,
     /// What each track brought; of artists only.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(with = "shares", skip_serializing_if = "BTreeMap::is_empty")]
     pub tracks: BTreeMap<TrackId, Share>,
+}
+
+/// What tracks brought, as one text: `<track>#<plays>#<likes>`, separated by blanks, for a map of hundreds of maps takes
+/// longer to be read than all the rest of the item.
+mod shares {
+    use std::collections::BTreeMap;
+    use std::fmt::Write as _;
+
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::{Share, TrackId};
+
+    pub(super) fn serialize<S: Serializer>(tracks: &BTreeMap<TrackId, Share>, to: S) -> Result<S::Ok, S::Error> {
+        let mut text = String::new();
+        for (track, share) in tracks {
+            let blank = if text.is_empty() { "" } else { " " };
+            write!(text, "{blank}{track}#{}#{}", share.plays, share.likes).map_err(serde::ser::Error::custom)?;
+        }
+        to.serialize_str(&text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<TrackId, Share>, D::Error> {
+        let text = String::deserialize(from)?;
+        let mut tracks = BTreeMap::new();
+        for one in text.split_whitespace() {
+            let mut parts = one.split('#');
+            let mut part = || parts.next().ok_or_else(|| D::Error::custom("not what a track brought"));
+            let track: TrackId = part()?.parse().map_err(D::Error::custom)?;
+            let plays = part()?.parse().map_err(D::Error::custom)?;
+            let likes = part()?.parse().map_err(D::Error::custom)?;
+            tracks.insert(track, Share { plays, likes });
+        }
+        Ok(tracks)
+    }
 }
 
 impl Rollup {

@@ -7,7 +7,6 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{Delete, KeysAndAttributes, Put, TransactWriteItem};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
 use super::error::{self, StoreError};
 use super::items::{from_item, key_of, number, text, to_item, to_key};
@@ -16,6 +15,7 @@ use super::table::{Consistency, Stretch, Table};
 use super::toggles::Condition;
 use crate::domain::entity::Entity;
 use crate::domain::id::{TrackId, UserId};
+use crate::domain::time::Time;
 use crate::domain::track::Track;
 use crate::ids::Ids;
 
@@ -32,6 +32,17 @@ pub struct Versioned<T> {
     /// The document.
     #[serde(flatten)]
     pub document: T,
+}
+
+/// A track as it is listed under its artist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    /// Its title.
+    pub title: String,
+    /// When it was or will be released.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub released_at: Option<Time>,
 }
 
 /// What must still hold when a document is put.
@@ -105,13 +116,6 @@ impl Documents {
                 PutCondition::Still(version) => Some(version.0),
             });
             let corrupt = |error| StoreError::corrupt(&key.pk, error);
-            if was == Some(&track.artist) {
-                let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
-                let put = put.condition_expression(condition.expression);
-                let put = put.set_expression_attribute_names(condition.names);
-                put.set_expression_attribute_values(condition.values).send().await?;
-                return Ok(version);
-            }
             let document = Put::builder()
                 .table_name(&self.table)
                 .set_item(Some(item))
@@ -122,12 +126,16 @@ impl Documents {
                 .map_err(corrupt)?;
             let mut transaction =
                 self.client.transact_write_items().transact_items(TransactWriteItem::builder().put(document).build());
-            for key in [keys::track_of(&track.artist, id), keys::moved(id, &self.ids.fresh())] {
-                let put = Put::builder().table_name(&self.table).set_item(Some(to_key(&key))).build();
-                let put = put.map_err(corrupt)?;
+            let listed = Listed { title: track.title.clone(), released_at: track.released_at };
+            let mut puts = vec![to_item(&keys::track_of(&track.artist, id), listed)?];
+            if was != Some(&track.artist) {
+                puts.push(to_key(&keys::moved(id, &self.ids.fresh())));
+            }
+            for item in puts {
+                let put = Put::builder().table_name(&self.table).set_item(Some(item)).build().map_err(corrupt)?;
                 transaction = transaction.transact_items(TransactWriteItem::builder().put(put).build());
             }
-            if let Some(was) = was {
+            if let Some(was) = was.filter(|was| **was != track.artist) {
                 let key = to_key(&keys::track_of(was, id));
                 let delete = Delete::builder().table_name(&self.table).set_key(Some(key)).build().map_err(corrupt)?;
                 transaction = transaction.transact_items(TransactWriteItem::builder().delete(delete).build());
@@ -137,31 +145,19 @@ impl Documents {
         })
     }
 
-    /// The tracks of an artist, as they are described; eventually consistent.
+    /// The tracks of an artist, as they are listed; eventually consistent.
     ///
     /// # Errors
     /// If not all could be read.
-    pub fn tracks_of<'a>(
-        &'a self,
-        artist: &'a UserId,
-        deadline: Instant,
-    ) -> BoxFuture<'a, Result<Vec<(TrackId, Track)>, StoreError>> {
+    pub fn tracks_of<'a>(&'a self, artist: &'a UserId) -> BoxFuture<'a, Result<BTreeMap<TrackId, Listed>, StoreError>> {
         Box::pin(async move {
             let table = Table::new(self.client.clone(), self.table.clone());
             let all = Stretch::beginning(keys::user(artist), keys::TRACKS_OF);
-            let mut by_key = BTreeMap::new();
+            let mut tracks = BTreeMap::new();
             for item in table.query(&all, Consistency::Eventual).await? {
                 let id = text(&item, keys::SK).and_then(|sk| sk.strip_prefix(keys::TRACKS_OF)).unwrap_or_default();
-                let id: TrackId = id.parse().map_err(|error| StoreError::corrupt(id, error))?;
-                by_key.insert(keys::document(&Entity::Track(id.clone())), id);
-            }
-            let keys = by_key.keys().cloned().collect();
-            let mut documents = table.get_all(keys, Consistency::Eventual, deadline).await?;
-            let mut tracks = Vec::with_capacity(by_key.len());
-            for (key, id) in by_key {
-                if let Some(item) = documents.remove(&key) {
-                    tracks.push((id, from_item(item)?));
-                }
+                let id = id.parse().map_err(|error| StoreError::corrupt(id, error))?;
+                tracks.insert(id, from_item(item)?);
             }
             Ok(tracks)
         })

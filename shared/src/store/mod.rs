@@ -15,7 +15,7 @@ mod rollups;
 mod table;
 mod toggles;
 
-pub use documents::{Documents, PutCondition, Version, Versioned};
+pub use documents::{Documents, Listed, PutCondition, Version, Versioned};
 pub use engagements::{Arrived, Engagements, Outcome};
 pub use error::StoreError;
 pub use facts::{Facts, NewFact};

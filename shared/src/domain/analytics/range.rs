@@ -184,6 +184,19 @@ impl Range {
         Self { named, span: span.resolved(calendar, now), previous }
     }
 
+    /// This range with its ends at full hours, but not that of the running one: for numbers of so many tracks that minutes
+    /// are read only where hours are not closed.
+    #[must_use]
+    pub fn in_full_hours(self, calendar: &Calendar, now: Time) -> Self {
+        let running = calendar.period(Level::Hour, now).start();
+        let hour = |time: Time| calendar.period(Level::Hour, time);
+        let from = |time: Time| hour(time).start();
+        let to = |time: Time| if time <= from(time) || time > running { time } else { hour(time).end() };
+        let span = Span { from: from(self.span.from), to: to(self.span.to) };
+        let previous = self.previous.map(|before| Span { from: from(before.from), to: to(before.to).min(span.from) });
+        Self { span, previous: previous.filter(|before| !before.is_empty()), ..self }
+    }
+
     /// Whether a series begins with the first thing that happened, and not with the range.
     #[must_use]
     pub fn begins_with_the_first(&self) -> bool {
@@ -277,6 +290,18 @@ mod tests {
             assert_eq!(name.parse::<TimeRange>().unwrap().to_string(), name);
         }
         assert!("31d".parse::<TimeRange>().unwrap_err().contains("24h, 7d, 30d, 90d, 1y, all"));
+    }
+
+    #[test]
+    fn full_hours_hold_what_was_asked_for_and_leave_the_running_hour_alone() {
+        let now = time("2026-11-20T14:37:20Z");
+        let hours = |range: Range| range.in_full_hours(&Calendar::default(), now);
+        let range = hours(between("2026-11-19T10:20:00Z", Some("2026-11-20T11:40:00Z")).unwrap());
+        assert_eq!(show(range.span), "2026-11-19T10:00..2026-11-20T12:00");
+        assert_eq!(show(range.previous.unwrap()), "2026-11-18T09:00..2026-11-19T10:00");
+        let range = hours(Range::named(TimeRange::Last24Hours, &Calendar::default(), now));
+        assert_eq!(show(range.span), "2026-11-19T15:00..2026-11-20T14:38");
+        assert_eq!(show(range.previous.unwrap()), "2026-11-18T15:00..2026-11-19T15:00");
     }
 
     #[test]

@@ -31,6 +31,10 @@ use crate::store::table::{Consistency, Stretch, Table};
 /// How many queries are under way at once.
 const AT_ONCE: usize = 64;
 
+/// Of so many tracks the open hours are read for an artist or the platform. Where more were active, the answer ends with the
+/// last closed hour, and says so: it must not take longer than anybody waits.
+const MOST_LIVE: usize = 1_000;
+
 /// Where numbers were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReadFrom {
@@ -69,10 +73,20 @@ pub struct Read {
     pub cells: Vec<Rollup>,
     /// Where they were read.
     pub from: BTreeSet<ReadFrom>,
-    /// What had been counted by this time is in them.
+    /// What had happened and was counted by this time is in them.
     pub as_of: Time,
     /// The live minutes that were read.
     pub open: Vec<OpenMinute>,
+    pub(super) known: Known,
+}
+
+/// What was known of an artist's tracks when they were read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known {
+    pub(super) frontier: Option<Frontier>,
+    pub(super) members: BTreeSet<TrackId>,
+    /// The hours that have changed since they were closed, or may have, in their order.
+    pub(super) late: Vec<(Period, TrackId)>,
 }
 
 /// The tables of documents and of numbers, for reading.
@@ -157,19 +171,30 @@ impl Reading {
 
     async fn read_once(&self, scope: &Scope, cells: &[Span], deadline: Instant) -> Result<Read, StoreError> {
         let as_of = Time::from(self.clock.now());
-        let (frontier, late) = futures::try_join!(self.frontier(), self.late(scope))?;
+        let (frontier, late, members) = futures::try_join!(self.frontier(), self.late(scope), self.members(scope))?;
+        let late: Vec<(Period, TrackId)> =
+            late.into_iter().filter(|(_, track)| members.as_ref().is_none_or(|all| all.contains(track))).collect();
         let segments = plan(&self.lists.calendar, frontier.as_ref(), cells);
-        let read = Read { cells: vec![Rollup::default(); cells.len()], from: BTreeSet::new(), as_of, open: Vec::new() };
+        let (closed, (live, up_to), changed) = futures::try_join!(
+            self.closed(scope, &segments),
+            async {
+                let (spans, up_to) = self.spans(scope, &segments, &late, members.as_ref(), frontier.as_ref()).await?;
+                Ok((self.live(spans).await?, up_to))
+            },
+            async {
+                let is_closed = |hour: &Period| segments.iter().any(|segment| segment.holds(hour));
+                let changed = late.iter().filter(|(hour, _)| is_closed(hour)).collect();
+                self.changed(scope, changed, deadline).await
+            }
+        )?;
+        let read = Read {
+            cells: vec![Rollup::default(); cells.len()],
+            from: BTreeSet::new(),
+            as_of: up_to.unwrap_or(as_of),
+            open: Vec::new(),
+            known: Known { frontier, members: members.unwrap_or_default(), late: Vec::new() },
+        };
         let mut sum = Sum { read, cells: cells.to_vec(), by_track: matches!(scope, Scope::Artist(_)) };
-        let (closed, (live, late)) = futures::try_join!(self.closed(scope, &segments), async {
-            let members = self.members(scope).await?;
-            let late: Vec<(Period, TrackId)> =
-                late.into_iter().filter(|(_, track)| members.as_ref().is_none_or(|all| all.contains(track))).collect();
-            let changed: Vec<&(Period, TrackId)> =
-                late.iter().filter(|(hour, _)| segments.iter().any(|segment| segment.holds(hour))).collect();
-            let spans = self.spans(scope, &segments, &late, members.as_ref(), frontier.as_ref()).await?;
-            futures::try_join!(self.live(spans), self.changed(scope, changed, deadline))
-        })?;
         for (level, start, rolled) in closed {
             sum.read.from.insert(ReadFrom::Closed(level));
             if let Some(cell) = sum.cell(start) {
@@ -181,11 +206,12 @@ impl Reading {
             sum.add(minute.start(), &track, &counters);
             sum.read.open.push(OpenMinute { track, minute, plays: counters.plays, likes: counters.likes });
         }
-        for (hour, track, is, was) in late {
+        for (hour, track, is, was) in changed {
             sum.read.from.insert(ReadFrom::Live);
             sum.add(hour.start(), &track, &is);
             sum.take_away(hour.start(), &track, &was)?;
         }
+        sum.read.known.late = late;
         Ok(sum.read)
     }
 
@@ -249,7 +275,7 @@ impl Reading {
         })
     }
 
-    /// Which minutes are to be read of which tracks.
+    /// Which minutes are to be read of which tracks; and where the answer ends, if those of the open hours are too many.
     async fn spans(
         &self,
         scope: &Scope,
@@ -257,8 +283,9 @@ impl Reading {
         late: &[(Period, TrackId)],
         members: Option<&BTreeSet<TrackId>>,
         frontier: Option<&Frontier>,
-    ) -> Result<Vec<(TrackId, Span)>, StoreError> {
-        let mut spans = Vec::new();
+    ) -> Result<(Vec<(TrackId, Span)>, Option<Time>), StoreError> {
+        let (mut spans, mut up_to) = (Vec::new(), None);
+        let open_from = frontier.map(|frontier| frontier.of(Level::Hour).end());
         for span in live_runs(segments) {
             if let Scope::Track(track) = scope {
                 spans.push((track.clone(), span));
@@ -272,9 +299,13 @@ impl Reading {
             let active: Vec<_> = stream::iter(hours).buffer_unordered(AT_ONCE).try_collect().await?;
             let active = active.into_iter().flatten();
             tracks.extend(active.filter(|track| members.is_none_or(|all| all.contains(track))));
+            if tracks.len() > MOST_LIVE && open_from.is_some_and(|open_from| span.from >= open_from) {
+                up_to = Some(span.from);
+                continue;
+            }
             spans.extend(tracks.into_iter().map(|track| (track, span)));
         }
-        Ok(spans)
+        Ok((spans, up_to))
     }
 
     pub(super) fn active_in(&self, hour: Period) -> BoxFuture<'_, Result<BTreeSet<TrackId>, StoreError>> {

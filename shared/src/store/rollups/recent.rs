@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, timeout_at};
 
-use super::reading::{OpenMinute, Reading, newest_first};
+use super::reading::{Known, OpenMinute, Read, Reading, newest_first};
 use super::rolled::Rolled;
 use crate::clock::Clock;
 use crate::domain::calendar::{Calendar, Level, Period};
@@ -93,8 +93,8 @@ impl Recent {
         Self { events: Table::new(client, events), reading }
     }
 
-    /// The last plays and likes of an artist's tracks; `open` are the live minutes that are known already, all of them since
-    /// `open_since`.
+    /// The last plays and likes of an artist's tracks. `read` is what was read of the artist, up to now and since
+    /// `open_since` without a gap.
     ///
     /// Facts are read only of the minutes that hold what is looked for.
     ///
@@ -103,13 +103,13 @@ impl Recent {
     pub fn of_artist<'a>(
         &'a self,
         artist: &'a UserId,
-        (open, open_since): (&'a [OpenMinute], Time),
+        (read, open_since): (&'a Read, Time),
         plays: usize,
         likes: usize,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<RecentActivity, StoreError>> {
         Box::pin(async move {
-            let found = timeout_at(deadline, self.find(artist, open, open_since, plays, likes)).await;
+            let found = timeout_at(deadline, self.find(artist, read, open_since, plays, likes)).await;
             found.unwrap_or_else(|elapsed| Err(StoreError::Unavailable { source: elapsed.into() }))
         })
     }
@@ -117,51 +117,68 @@ impl Recent {
     async fn find(
         &self,
         artist: &UserId,
-        open: &[OpenMinute],
+        read: &Read,
         open_since: Time,
         plays: usize,
         likes: usize,
     ) -> Result<RecentActivity, StoreError> {
         let scope = Scope::Artist(artist.clone());
-        let (frontier, members, late) =
-            futures::try_join!(self.reading.frontier(), self.reading.tracks_of(artist), self.reading.late(&scope))?;
+        let Known { frontier, members, late } = &read.known;
         let mut search = Search { plays, likes, recent: RecentActivity::default(), seen: HashSet::new() };
         // What is live is the newest; what else was read at the ends of a span lies somewhere further back.
-        let since = frontier.map(|frontier| frontier.of(Level::Hour).end());
+        let since = frontier.as_ref().map(|frontier| frontier.of(Level::Hour).end());
         let is_live = |open: &&OpenMinute| {
             let at = open.minute.start();
             at >= open_since && since.is_none_or(|since| at >= since)
         };
-        let live = open.iter().filter(is_live).cloned();
+        let live = read.open.iter().filter(is_live).cloned();
         self.look(&newest_first(live.collect()), &mut search).await?;
 
         // Further back, hour by hour: those that are closed, and those that are yet to be.
-        let mut late: Vec<(Period, TrackId)> = late.into_iter().filter(|(_, track)| members.contains(track)).collect();
-        late.extend(self.unread(since, open_since, &members).await?);
+        let mut late = late.clone();
+        late.extend(self.unread(since, open_since, members).await?);
         late.sort();
         let pk = keys::rollups(&scope);
         let stats = &self.reading.lists.stats;
-        if let Some(frontier) = frontier {
+        if let Some(frontier) = frontier.as_ref().filter(|_| search.goes_on()) {
             let after = frontier.of(Level::Day).end();
             let mut today = Stretch::beginning(pk.clone(), keys::rollups_of(Level::Hour));
             today.from = format!("{}{}", keys::rollups_of(Level::Hour), after.minute());
             let hours = stats.query(&today, Consistency::Eventual).await?;
-            self.look_at_hours(hours, &members, &mut late, &mut search).await?;
-        }
-        if search.goes_on() {
-            let days = stats.some(&Stretch::beginning(pk.clone(), keys::rollups_of(Level::Day)), DAYS, true).await?;
-            for item in days {
-                let name = text(&item, keys::SK).and_then(|sk| sk.strip_prefix(keys::rollups_of(Level::Day)));
-                let day = self.period(Level::Day, name.unwrap_or_default())?;
-                let rolled: Rolled = from_item(item)?;
-                if search.wants(rolled.value.counters.plays > 0, rolled.value.counters.likes > 0) {
-                    let prefix = keys::rollups_of(Level::Hour);
-                    let last = day.end().plus(-TimeDelta::milliseconds(1)).minute();
-                    let from = format!("{prefix}{}", day.start().minute());
-                    let hours = Stretch { pk: pk.clone(), from, to: format!("{prefix}{last}") };
-                    let hours = stats.query(&hours, Consistency::Eventual).await?;
-                    self.look_at_hours(hours, &members, &mut late, &mut search).await?;
+            self.look_at_hours(hours, members, &mut late, &mut search).await?;
+            // Days only of months that hold what is looked for; the running month is not closed.
+            let calendar = &self.reading.lists.calendar;
+            let mut to = after;
+            let oldest = after.plus(-TimeDelta::days(DAYS.into()));
+            while search.goes_on() && to > oldest {
+                let month = calendar.period(Level::Month, to.plus(-TimeDelta::milliseconds(1)));
+                if frontier.covers(&month) {
+                    let closed = stats.get(&keys::rollup(&scope, &month), Consistency::Eventual).await?;
+                    let closed: Option<Rolled> = closed.map(from_item).transpose()?;
+                    let holds = closed.map(|closed| closed.value.counters).unwrap_or_default();
+                    if !search.wants(holds.plays > 0, holds.likes > 0) {
+                        to = month.start();
+                        continue;
+                    }
                 }
+                let prefix = keys::rollups_of(Level::Day);
+                let first = calendar.period(Level::Day, month.start());
+                let last = calendar.period(Level::Day, to.plus(-TimeDelta::milliseconds(1)));
+                let days = Stretch { pk: pk.clone(), from: format!("{prefix}{first}"), to: format!("{prefix}{last}") };
+                for item in stats.query(&days, Consistency::Eventual).await?.into_iter().rev() {
+                    let name = text(&item, keys::SK).and_then(|sk| sk.strip_prefix(prefix));
+                    let day = self.period(Level::Day, name.unwrap_or_default())?;
+                    let rolled: Rolled = from_item(item)?;
+                    if search.wants(rolled.value.counters.plays > 0, rolled.value.counters.likes > 0) {
+                        let prefix = keys::rollups_of(Level::Hour);
+                        let last = day.end().plus(-TimeDelta::milliseconds(1)).minute();
+                        let from = format!("{prefix}{}", day.start().minute());
+                        let hours = Stretch { pk: pk.clone(), from, to: format!("{prefix}{last}") };
+                        let hours = stats.query(&hours, Consistency::Eventual).await?;
+                        self.look_at_hours(hours, members, &mut late, &mut search).await?;
+                    }
+                }
+                to = month.start();
             }
         }
         self.look_at_late(&mut late, None, &mut search).await?;
