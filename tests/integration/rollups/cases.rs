@@ -89,6 +89,34 @@ fn what_is_only_backfilled_is_counted_too() {
     });
 }
 
+/// Tracks that have changed hands are part of the numbers of two artists until they have moved: a transaction of all of
+/// them would be larger than DynamoDB takes.
+#[test]
+fn tracks_that_all_change_hands_are_closed_all_the_same() {
+    run(async {
+        let mut story = Story::new("2026-11-20T22:50:00Z");
+        let plays = |name: &'static str| {
+            (0..7).map(move |track| play(track, "2025-03-04T05:06:07Z", &format!("{name}{track}"))).collect()
+        };
+        for track in 0..7 {
+            story.world.describe(&mut story.model, track, track).await;
+        }
+        story.happen(plays("a")).await;
+        story.world.settle().await;
+        for track in 0..7 {
+            story.world.describe(&mut story.model, track, 100 + track).await;
+        }
+        story.happen(plays("b")).await;
+        let due = story.world.due(None).await;
+        assert!(due.iter().any(is_late), "{due:?}");
+        for work in due.iter().filter(|work| is_late(work)).chain(due.iter().filter(|work| !is_late(work))) {
+            story.world.work(work, None).await;
+        }
+        story.world.settle().await;
+        story.is_right().await;
+    });
+}
+
 /// A message of a queue may come twice, and the second time when its hour has long been part of a day.
 #[test]
 fn an_hour_closed_twice_hides_nothing_that_came_late() {

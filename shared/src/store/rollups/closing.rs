@@ -127,7 +127,8 @@ impl Closing {
         }
     }
 
-    /// Closes tracks together, or one by one where some are corrupt: those are left, and told.
+    /// Closes tracks together, or one by one where some are corrupt: those are left, and told. One by one also where a
+    /// transaction would be too large, because so many have changed hands that each has two artists.
     async fn settle_all(
         &self,
         tracks: &BTreeSet<TrackId>,
@@ -137,7 +138,7 @@ impl Closing {
         deadline: Instant,
     ) -> Result<Vec<(TrackId, StoreError)>, StoreError> {
         match self.settle(&Chunk { tracks, periods, changed, from }, deadline).await {
-            Err(StoreError::Corrupt { .. }) => {}
+            Err(StoreError::Corrupt { .. } | StoreError::Refused { .. }) => {}
             result => return result.map(|()| Vec::new()),
         }
         let mut corrupt = Vec::new();
