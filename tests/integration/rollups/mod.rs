@@ -1,6 +1,7 @@
 //! Rollups are exact: whatever happens when, numbers of any span are the fold of what was accepted, whether the rollups
 //! have run or not.
 
+mod answers;
 mod cases;
 mod check;
 mod history;

@@ -292,12 +292,12 @@ pub(crate) async fn invoke(started: &dyn Invoke, payload: &Value) -> Result<Valu
     Ok(serde_json::from_str(&answer).unwrap())
 }
 
-fn admin(user: &str) -> Value {
+pub(crate) fn admin(user: &str) -> Value {
     json!({"caller": "user", "sub": user, "role": "admin", "expiresAt": "2099-01-01T00:00:00Z"})
 }
 
 /// A request of the HTTP API, payload format 2.0.
-fn http(route: &str, context: &Value, path: &Value, country: Option<&str>, body: &Value) -> Value {
+pub(crate) fn http(route: &str, context: &Value, path: &Value, country: Option<&str>, body: &Value) -> Value {
     let (method, raw_path) = route.split_once(' ').unwrap();
     let mut headers = json!({"content-type": "application/json"});
     if let Some(country) = country {
