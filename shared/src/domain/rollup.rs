@@ -19,27 +19,12 @@ pub enum Scope {
 }
 
 /// What one track brings to its artist's numbers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Share {
     /// Its plays.
-    #[serde(rename = "p", default, skip_serializing_if = "zero")]
     pub plays: u64,
     /// Its likes, those taken back too.
-    #[serde(rename = "l", default, skip_serializing_if = "zero")]
     pub likes: u64,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn zero(number: &u64) -> bool {
-    *number == 0
-}
-
-impl Share {
-    /// What a track with these numbers brings.
-    #[must_use]
-    pub fn of(counters: &TrackCounters) -> Self {
-        Self { plays: counters.plays, likes: counters.likes }
-    }
 }
 
 /// The numbers of an entity in a period.

@@ -21,8 +21,8 @@ Usage: cargo run --release -p bench -- [options]
   --tracks N         tracks that are played, Zipf-distributed [1000]
   --probes N         events whose lag is measured, per row [300]
   --background N     events per second meanwhile [200]
-  --day N            events of the day that is rolled up [1000000]
-  --catalogue N      tracks of that day, Zipf-distributed [10000]
+  --day N            events of the day that is rolled up [200000]
+  --catalogue N      tracks of that day, Zipf-distributed [2000]
   --requests N       requests per row of analytics and the dashboard [200]
   --starts N         starts per function [21]
   --patience SECONDS the longest wait for counters [120]
@@ -95,8 +95,8 @@ impl Default for Options {
             tracks: 1_000,
             probes: 300,
             background: 200,
-            day: 1_000_000,
-            catalogue: 10_000,
+            day: 200_000,
+            catalogue: 2_000,
             requests: 200,
             starts: 21,
             patience: Duration::from_secs(120),

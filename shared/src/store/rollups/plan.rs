@@ -10,7 +10,6 @@ use super::lists::Frontier;
 pub(super) struct Segment {
     pub(super) level: Option<Level>,
     pub(super) span: Span,
-    pub(super) cell: usize,
 }
 
 impl Segment {
@@ -24,11 +23,11 @@ impl Segment {
 pub(super) fn plan(calendar: &Calendar, frontier: Option<&Frontier>, cells: &[Span]) -> Vec<Segment> {
     let mut segments = Vec::new();
     let open_from = frontier.map(|frontier| frontier.of(Level::Hour).end());
-    for (cell, span) in cells.iter().enumerate() {
+    for span in cells {
         let mut from = span.from;
         while from < span.to {
             let Some((frontier, open_from)) = frontier.zip(open_from).filter(|(_, open_from)| from < *open_from) else {
-                segments.push(Segment { level: None, span: Span { from, to: span.to }, cell });
+                segments.push(Segment { level: None, span: Span { from, to: span.to } });
                 break;
             };
             let closed = Level::ALL.into_iter().rev().find_map(|level| {
@@ -40,7 +39,7 @@ pub(super) fn plan(calendar: &Calendar, frontier: Option<&Frontier>, cells: &[Sp
                 Some((level, to)) => (Some(level), to),
                 None => (None, calendar.period(Level::Hour, from).end().min(span.to).min(open_from)),
             };
-            segments.push(Segment { level, span: Span { from, to }, cell });
+            segments.push(Segment { level, span: Span { from, to } });
             from = to;
         }
     }
