@@ -2,7 +2,8 @@
 //!
 //! The modules form layers, and each uses only what stands above it here: `domain` (pure rules and
 //! folds), `store` (keys, items, facts, folds), then `http`, `stream`, `batch`, `task` and `messaging`,
-//! then `function` and `boot`, which turn a handler into a Lambda function.
+//! then `function` and `boot`, which turn a handler into a Lambda function, and `live`, which finds the way to the server of
+//! channels.
 //!
 //! Architecture invariant: `domain` knows no AWS, no clock and no environment; only `store` knows
 //! keys and attribute names.
@@ -25,6 +26,7 @@ pub mod task;
 
 pub mod boot;
 pub mod function;
+pub mod live;
 
 #[cfg(test)]
 mod testing;

@@ -51,6 +51,11 @@ class Stack:
         item = {name: {"S": text} for name, text in texts.items()}
         self.emulator.client("dynamodb").put_item(TableName=self.physical_id(logical_id), Item=item)
 
+    def scan(self, logical_id):
+        """All items of a small table."""
+        client = self.emulator.client("dynamodb")
+        return client.scan(TableName=self.physical_id(logical_id), ConsistentRead=True)["Items"]
+
     def invoke(self, logical_id, event):
         """Invokes a function as its operator may, and gives what it answers."""
         answer = self.emulator.client("lambda").invoke(
@@ -97,9 +102,12 @@ class Stack:
 
     def _create(self):
         cloudformation = self.emulator.client("cloudformation")
+        # From a bucket, as `sam deploy` does: a call itself takes only 51,200 bytes.
+        key = "template.json"
+        self.emulator.client("s3").put_object(Bucket=BUCKET, Key=key, Body=json.dumps(self.template).encode())
         cloudformation.create_stack(
             StackName=STACK,
-            TemplateBody=json.dumps(self.template),
+            TemplateURL=f"{self.emulator.url}/{BUCKET}/{key}",
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in self.parameters.items()],
             Capabilities=["CAPABILITY_IAM"],
         )

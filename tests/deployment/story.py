@@ -22,6 +22,8 @@ PARAMETERS = {
 ARTIST = token(SECRET, "artist-1", "artist")
 OTHER_ARTIST = token(SECRET, "artist-2", "artist")
 LISTENER = token(SECRET, "listener-1", "student")
+TEACHER = token(SECRET, "teacher-1", "teacher")
+OTHER_TEACHER = token(SECRET, "teacher-2", "teacher")
 ADMIN = token(SECRET, "admin-1", "admin")
 
 TRACK = "/api/tracks/track-1"
@@ -241,6 +243,204 @@ def dashboard(story):
     story.api.call("GET", path).expect(401)
 
 
+@step("a like makes its way into the stats of a package")
+def likes_of_a_package(story):
+    quiz = "/api/quizzes/quiz-1"
+    story.api.call("POST", f"{quiz}/like", token=LISTENER).problem(404)
+    for number in (1, 2):
+        story.api.call("PUT", f"/api/quizzes/quiz-{number}", {"title": "Sums"}, token=TEACHER).expect(201)
+    package = {"packageId": "pack-1", "title": "Algebra", "price": 500, "currency": "INR", "quizIds": ["quiz-1"]}
+    story.api.call("POST", "/api/packages", package, token=LISTENER).problem(403)
+    created = story.api.call("POST", "/api/packages", package, token=TEACHER).expect(201)
+    again = story.api.call("POST", "/api/packages", package, token=TEACHER).expect(200)
+    assert again.json == created.json and again.headers["etag"] == created.headers["etag"], again
+    expect_stats(story, totalLikes=0, totalAttempts=0, ratingCount=0, averageRating=None, earnings=0)
+    assert story.api.call("POST", f"{quiz}/like", token=LISTENER).expect(200).json["changed"]
+    assert not story.api.call("POST", f"{quiz}/like", token=LISTENER).expect(200).json["changed"]
+    eventually(lambda: expect_stats(story, totalLikes=1))
+
+
+@step("ratings and attempts too, whichever quizzes the package holds")
+def membership(story):
+    package = {"title": "Algebra", "price": 500, "currency": "INR", "quizIds": ["quiz-1", "quiz-2"]}
+    for rating in (4, 2):
+        story.api.call("POST", "/api/quizzes/quiz-2/rate", {"rating": rating}, token=LISTENER).expect(200)
+    attempt = {"attemptId": "attempt-1", "score": 3, "maxScore": 4}
+    story.api.call("POST", "/api/quizzes/quiz-2/attempt", attempt, token=LISTENER).expect(201)
+    story.api.call("POST", "/api/quizzes/quiz-2/attempt", attempt, token=LISTENER).expect(200)
+    story.api.call("PUT", "/api/packages/pack-1", package, token=OTHER_TEACHER).problem(403)
+    held = story.api.call("PUT", "/api/packages/pack-1", package, token=TEACHER).expect(200)
+    both = {"totalLikes": 1, "ratingCount": 1, "averageRating": 2, "totalAttempts": 1, "averageScore": 75}
+    eventually(lambda: expect_stats(story, **both))
+    package["quizIds"] = ["quiz-2"]
+    story.api.call("PUT", "/api/packages/pack-1", package, token=TEACHER, if_match=held.headers["etag"]).expect(200)
+    story.api.call("PUT", "/api/packages/pack-1", package, token=TEACHER, if_match=held.headers["etag"]).problem(412)
+    eventually(lambda: expect_stats(story, **both | {"totalLikes": 0}))
+    told = story.api.call("GET", "/api/packages/pack-1").expect(200).json
+    assert told["quizIds"] == ["quiz-2"], told
+    numbers = story.api.call("GET", "/api/quizzes/quiz-1/stats").expect(200).json
+    assert numbers["totalLikes"] == 1, numbers
+
+
+@step("an admin has the numbers of all packages made anew")
+def refresh(story):
+    path = "/api/admin/packages/refresh"
+    story.api.call("POST", path, token=TEACHER).problem(403)
+    begun = story.api.call("POST", path, token=ADMIN).expect(202).json
+
+    def done():
+        told = story.api.call("GET", f"{path}/{begun['refreshId']}", token=ADMIN).expect(200).json
+        assert (told["status"], told["packages"], told["corrected"], told["failed"]) == ("done", 1, 0, 0), told
+
+    eventually(done)
+    story.api.call("DELETE", "/api/packages/pack-1", token=TEACHER).expect(204)
+    story.api.call("GET", "/api/packages/stats?packageId=pack-1", token=TEACHER).problem(404)
+    for queue in ("PackageStatsFailuresQueue", "RefreshFailuresQueue"):
+        assert story.stack.queue_length(queue) == 0, f"{queue} holds messages"
+
+
+@step("a purchase is owned at once, is bought once, earns its package money, and is given back")
+def purchases(story):
+    package = {"packageId": "pack-2", "title": "Geometry", "price": 500, "currency": "INR"}
+    story.api.call("POST", "/api/packages", package, token=TEACHER).expect(201)
+    half = {"kind": "percent", "percent": 50, "maxUses": 1}
+    story.api.call("PUT", "/api/discounts/HALF", half, token=TEACHER).problem(403)
+    story.api.call("PUT", "/api/discounts/HALF", half, token=ADMIN).expect(201)
+    order = {"itemType": "package", "itemId": "pack-2", "amount": 500, "currency": "INR", "paymentMethod": "card"}
+    order["discountCode"] = "HALF"
+
+    def buy(key, **patch):
+        return story.api.call("POST", "/api/purchases", order | patch, token=LISTENER, idempotency_key=key)
+
+    story.api.call("POST", "/api/purchases", order, token=LISTENER).problem(400)
+    buy("cheap", amount=1).problem(422)
+    bought = buy("first").expect(201)
+    assert bought.json["amount"] == 250 and bought.json["status"] == "completed", bought
+    assert buy("first").expect(201).text == bought.text
+    assert buy("second", discountCode=None).problem(409)["purchaseId"] == bought.json["purchaseId"]
+    assert story.api.call("GET", "/api/discounts/HALF", token=ADMIN).expect(200).json["uses"] == 1
+
+    def owns():
+        path = "/api/purchases/owned?itemType=package&itemId=pack-2&strong=true"
+        [item] = story.api.call("GET", path, token=LISTENER).expect(200).json["items"]
+        return item["owned"]
+
+    def earned(amount):
+        path = "/api/packages/stats?packageId=pack-2"
+        [told] = story.api.call("GET", path, token=TEACHER).expect(200).json["packages"]
+        assert told["earnings"] == amount, told
+
+    assert owns()
+    eventually(lambda: earned(250))
+    path = f"/api/purchases/{bought.json['purchaseId']}"
+    story.api.call("DELETE", path, token=LISTENER).problem(403)
+    part = story.api.call("POST", f"{path}/refund", {"amount": 50}, token=ADMIN, idempotency_key="part").expect(200)
+    assert part.json["refundedAmount"] == 50 and owns(), part
+    assert story.api.call("DELETE", path, token=ADMIN).expect(200).json["status"] == "refunded"
+    assert not owns()
+    eventually(lambda: earned(0))
+    pending = buy("third", discountCode=None, status="pending").expect(201).json
+    assert pending["status"] == "pending" and not owns(), pending
+    complete = f"/api/purchases/{pending['purchaseId']}/complete"
+    story.api.call("POST", complete, token=LISTENER).problem(403)
+    story.api.call("POST", complete, token=ADMIN).expect(200)
+    assert owns()
+    history = story.api.call("GET", "/api/purchases", token=LISTENER).expect(200).json["purchases"]
+    assert [one["status"] for one in history] == ["completed", "refunded"], history
+    eventually(lambda: earned(500))
+
+    def told():
+        analytics = story.api.call("GET", "/api/purchases/analytics", token=ADMIN).expect(200).json
+        [rupees] = analytics["currencies"]
+        assert [rupees[name] for name in ("purchases", "gross", "refunds", "net")] == [2, 750, 250, 500], analytics
+        assert analytics["buyers"]["count"] == 1 and analytics["cohorts"][0]["buyers"] == 1, analytics
+        assert analytics["top"]["byPurchases"]["items"][0]["itemId"] == "pack-2", analytics
+
+    eventually(told)
+    story.api.call("GET", "/api/purchases/analytics", token=LISTENER).problem(403)
+    begun = story.api.call("POST", "/api/admin/audits", token=ADMIN).expect(202).json
+
+    def audited():
+        report = story.api.call("GET", f"/api/admin/audits/{begun['auditId']}", token=ADMIN).expect(200).json
+        assert report["status"] == "done" and report["checked"]["purchases"] == 2, report
+        assert report["findings"] == [], report
+
+    eventually(audited)
+    for queue in ("SalesFailuresQueue", "AuditFailuresQueue"):
+        assert story.stack.queue_length(queue) == 0, f"{queue} holds messages"
+
+
+@step("a sale and a view are on the boards and the dashboard, and an undone sale is not")
+def boards(story):
+    lamp = {"title": "Lamp", "price": 2500, "currency": "USD"}
+    story.api.call("POST", "/api/products", lamp | {"productId": "lamp"}, token=LISTENER).problem(403)
+    story.api.call("POST", "/api/products", lamp | {"productId": "lamp", "sellerId": "sally"}, token=ADMIN).expect(201)
+    views = "/api/products/lamp/views"
+    assert story.api.call("POST", views, {}, token=LISTENER).expect(200).json["counted"]
+    assert not story.api.call("POST", views, {}, token=LISTENER).expect(200).json["counted"]
+
+    def board(metric, values):
+        path = f"/api/leaderboard?metric={metric}&period=all"
+        entries = story.api.call("GET", path).expect(200).json["entries"]
+        assert [(one["rank"], one["sellerId"], one["value"]) for one in entries] == values, entries
+
+    def trending(products):
+        shown = story.api.call("GET", "/api/products/trending").expect(200).json["products"]
+        assert [(one["productId"], one["views"]) for one in shown] == products, shown
+
+    def dashboard(**numbers):
+        told = story.api.call("GET", "/api/seller/dashboard?sellerId=sally", token=ADMIN).expect(200).json
+        assert {name: told[name] for name in numbers} == numbers, told
+
+    eventually(lambda: board("views", [(1, "sally", 1)]))
+    eventually(lambda: trending([("lamp", 1)]))
+    eventually(lambda: dashboard(activeListings=1, totalViews=1, activeViews=1, itemsSold=0, totalEarnings={}))
+    story.api.call("GET", "/api/seller/dashboard", token=LISTENER).problem(403)
+    sold = story.api.call("PUT", "/api/products/lamp", lamp | {"status": "sold"}, token=ADMIN).expect(200).json
+    assert sold["soldAt"] and sold["soldFor"] == 2500, sold
+    eventually(lambda: board("sales", [(1, "sally", 1)]))
+    eventually(lambda: board("revenue&currency=USD", [(1, "sally", 2500)]))
+    eventually(lambda: trending([]))
+    eventually(lambda: dashboard(activeListings=0, totalViews=1, activeViews=0, itemsSold=1, totalEarnings={"USD": 2500}))
+    around = story.api.call("GET", "/api/leaderboard?period=all&around=sally").expect(200).json["entries"]
+    assert [one["rank"] for one in around] == [1], around
+    story.api.call("PUT", "/api/products/lamp", lamp | {"status": "active"}, token=ADMIN).expect(200)
+    eventually(lambda: board("sales", []))
+    shown = story.api.call("GET", "/api/products/lamp", token=ADMIN).expect(200)
+    assert shown.json["views"] == {"total": 1, "month": 1}, shown.json
+    story.api.call("DELETE", "/api/products/lamp", token=LISTENER).problem(403)
+    story.api.call("DELETE", "/api/products/lamp", token=ADMIN).expect(204)
+    story.api.call("GET", "/api/products/lamp", token=ADMIN).problem(404)
+    eventually(lambda: dashboard(activeListings=0, totalViews=1, activeViews=0, itemsSold=0))
+    assert story.stack.queue_length("LeaderboardFailuresQueue") == 0, "sales and views were given up"
+
+
+@step("somebody is told something for good, and what is told to pages does not pile up where nobody listens")
+def notifications(story):
+    notice = {"title": "Hello", "message": "How are you?", "type": "info", "userId": "listener-1"}
+    story.api.call("POST", "/api/notifications", notice, token=LISTENER).problem(403)
+    sent = story.api.call("POST", "/api/notifications", notice, token=ADMIN).expect(201).json
+    inbox = story.api.call("GET", "/api/notifications", token=LISTENER).expect(200).json
+    assert [one["notificationId"] for one in inbox["notifications"]] == [sent["notificationId"]], inbox
+    read = f"/api/notifications/{sent['notificationId']}/read"
+    story.api.call("POST", read, token=ADMIN).problem(404)
+    assert story.api.call("POST", read, token=LISTENER).expect(200).json["readAt"], "it was not read"
+    assert story.api.call("GET", "/api/notifications", token=LISTENER).expect(200).json["unread"] == 0
+    news = {"title": "News", "message": "There are news.", "type": "success"}
+    story.api.call("POST", "/api/announcements", news, token=ADMIN).expect(202)
+    story.api.call("PUT", "/api/courses/algebra", {"title": "Algebra"}, token=ADMIN).expect(201)
+    # Without keys there are no live updates, and that is what is said.
+    asked = {"socket_id": "1.2", "channel_name": "presence-course-algebra"}
+    story.api.call("POST", "/api/pusher/auth", asked, token=ADMIN).problem(404)
+
+    def sent_out():
+        waiting = [item for item in story.stack.scan("OutboxTable") if item["pk"]["S"].startswith("CHANNEL#")]
+        assert not waiting, waiting
+
+    eventually(sent_out)
+    assert story.stack.queue_length("RealtimeFailuresQueue") == 0, "events were given up"
+
+
 @step("nothing was given up; what cannot be read is, and the rest goes on")
 def failures(story):
     queue = "CounterFailuresQueue"
@@ -271,6 +471,13 @@ EXPECTED = {
 
 def track(story, path=TRACK):
     return story.api.call("GET", path).expect(200).json
+
+
+def expect_stats(story, **expected):
+    answer = story.api.call("GET", "/api/packages/stats?packageId=pack-1", token=TEACHER).expect(200).json
+    [told] = answer["packages"]
+    shown = {name: told[name] for name in expected}
+    assert shown == expected, f"{shown}, not {expected}"
 
 
 def expect_counters(track, **expected):

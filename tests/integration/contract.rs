@@ -12,13 +12,16 @@ pub(crate) fn contract() -> Value {
     serde_yaml_ng::from_str(&read("infra/openapi.yaml")).unwrap()
 }
 
-/// `METHOD /path` of every operation, with its id.
+/// `METHOD /path` of every operation, with the function that serves it: the one of its id, if no other is named.
 fn operations(contract: &Value) -> BTreeSet<(String, String)> {
     let mut operations = BTreeSet::new();
+    let mut ids = BTreeSet::new();
     for (path, item) in contract["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters") {
-            let id = operation["operationId"].as_str().unwrap().to_owned();
-            operations.insert((format!("{} {path}", method.to_uppercase()), id));
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(ids.insert(id), "two operations are called {id}");
+            let function = operation["x-function"].as_str().unwrap_or(id);
+            operations.insert((format!("{} {path}", method.to_uppercase()), function.to_owned()));
         }
     }
     operations
@@ -54,13 +57,27 @@ pub(crate) fn assert_foreseen(contract: &Value, method: &Method, path: &str, ans
         return;
     };
     let schema = &content[answer.header("content-type")]["schema"];
+    let errors = errors(contract, schema, &answer.body);
+    assert!(errors.is_empty(), "{method} {path} answered {}: {errors:?}", answer.body);
+}
+
+/// What does not fit a schema of the contract.
+fn errors(contract: &Value, schema: &Value, value: &Value) -> Vec<String> {
     // The schemas refer to each other from the root, so the root is the schema, with this one on top.
     let mut root = contract.clone();
     root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     root["$ref"] = schema["$ref"].clone();
     let validator = jsonschema::validator_for(&root).unwrap();
-    let errors: Vec<String> = validator.iter_errors(&answer.body).map(|error| error.to_string()).collect();
-    assert!(errors.is_empty(), "{method} {path} answered {}: {errors:?}", answer.body);
+    validator.iter_errors(value).map(|error| error.to_string()).collect()
+}
+
+/// Asserts that the contract foresees what an open page is told.
+#[track_caller]
+pub(crate) fn assert_told(contract: &Value, event: &str, data: &Value) {
+    let schema = &contract["webhooks"][event]["post"]["requestBody"]["content"]["application/json"]["schema"];
+    assert!(schema["$ref"].is_string(), "the contract knows no event {event}");
+    let errors = errors(contract, schema, data);
+    assert!(errors.is_empty(), "{event} tells {data}: {errors:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

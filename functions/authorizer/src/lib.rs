@@ -75,7 +75,7 @@ impl Authorizer {
         Ok(match event.credentials() {
             Credentials::Token(token) => {
                 match token::verify(token, &self.keys, &self.rules, self.reporter.now()).await? {
-                    Ok((sub, role, expires_at)) => Verdict::User { sub, role, expires_at },
+                    Ok(verdict) => verdict,
                     Err(fault) => Verdict::Refused { fault },
                 }
             }

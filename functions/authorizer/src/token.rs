@@ -6,10 +6,8 @@ use std::sync::Arc;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
-use shared::domain::caller::Role;
-use shared::domain::id::UserId;
 use shared::domain::time::Time;
-use shared::http::identity::Fault;
+use shared::http::identity::{Fault, Verdict};
 
 use crate::jwks::{Jwks, Unavailable};
 
@@ -57,10 +55,14 @@ pub(crate) struct Rules {
 struct Claims {
     sub: Option<String>,
     role: Option<serde_json::Value>,
+    name: Option<serde_json::Value>,
     exp: f64,
     #[serde(default)]
     nbf: Option<f64>,
 }
+
+/// How much of a person's name is passed on, in characters.
+const MAX_NAME: usize = 100;
 
 /// Verifies a token: who it names, what they may do, and until when it is good.
 pub(crate) async fn verify(
@@ -68,7 +70,7 @@ pub(crate) async fn verify(
     keys: &Keys,
     rules: &Rules,
     now: Time,
-) -> Result<Result<(UserId, Role, Time), Fault>, Unchecked> {
+) -> Result<Result<Verdict, Fault>, Unchecked> {
     let Ok(header) = decode_header(token) else { return Ok(Err(Fault::Invalid)) };
     let Some(key) = keys.find(header.alg, header.kid.as_deref()).await? else { return Ok(Err(Fault::Invalid)) };
     let mut validation = Validation::new(header.alg);
@@ -95,7 +97,7 @@ pub(crate) async fn verify(
     })
 }
 
-fn judge(claims: Claims, now: Time) -> Result<(UserId, Role, Time), Fault> {
+fn judge(claims: Claims, now: Time) -> Result<Verdict, Fault> {
     let expires_at = time(claims.exp).ok_or(Fault::Invalid)?;
     if expires_at <= now {
         return Err(Fault::Expired);
@@ -108,7 +110,9 @@ fn judge(claims: Claims, now: Time) -> Result<(UserId, Role, Time), Fault> {
     }
     let sub = claims.sub.and_then(|sub| sub.parse().ok()).ok_or(Fault::Claims)?;
     let role = claims.role.and_then(|role| serde_json::from_value(role).ok()).ok_or(Fault::Claims)?;
-    Ok((sub, role, expires_at))
+    let name = claims.name.as_ref().and_then(serde_json::Value::as_str).map(str::trim).filter(|name| !name.is_empty());
+    let name = name.map(|name| name.chars().take(MAX_NAME).collect());
+    Ok(Verdict::User { sub, role, name, expires_at })
 }
 
 /// A `NumericDate` ([RFC 7519, section 2](https://www.rfc-editor.org/rfc/rfc7519#section-2)).

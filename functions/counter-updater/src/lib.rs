@@ -7,8 +7,10 @@ use shared::BoxFuture;
 use shared::batch::{BatchHandler, EventRecord, Settled};
 use shared::boot::Boot;
 use shared::domain::counters::TrackCounters;
-use shared::domain::entity::Bucket;
+use shared::domain::entity::{Bucket, Entity};
+use shared::domain::live::Subject;
 use shared::function::{Function, Invoke, StartError};
+use shared::live::Numbers;
 use shared::messaging;
 use shared::store::{Activity, Folds, Refolded, StoreError};
 use shared::stream;
@@ -21,17 +23,19 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (events, stats) = (reader.required("EVENTS_TABLE"), reader.required("STATS_TABLE"));
     let (failures, calendar) = (reader.required("FAILURES_QUEUE_URL"), reader.parsed("TIME_ZONE"));
+    let numbers = Numbers::of(&mut reader, boot);
     reader.finish(())?;
     let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let activity = Activity::new(client.clone(), stats.clone(), calendar, Arc::clone(&clock), Arc::clone(&ids));
     let folds = Folds::new(client, events, stats, clock, ids);
     let failures = messaging::sqs(boot.sqs(), failures);
-    Ok(shared::batch::function(FUNCTION.name, boot, failures, CounterUpdater { folds, activity }))
+    Ok(shared::batch::function(FUNCTION.name, boot, failures, CounterUpdater { folds, activity, numbers }))
 }
 
 struct CounterUpdater {
     folds: Folds,
     activity: Activity,
+    numbers: Numbers,
 }
 
 /// What a record asks for.
@@ -70,8 +74,14 @@ impl BatchHandler for CounterUpdater {
             if let Err(error) = &noted {
                 tracing::warn!(error = %error, "folds not listed: {error}");
             }
-            let folded: BTreeMap<Bucket, Settled> =
-                folded.into_iter().map(|(bucket, result)| (bucket, settle(result, noted.is_ok()))).collect();
+            let changed = written.iter().filter_map(|bucket| track(&bucket.entity)).collect();
+            let untold = self.numbers.changed(changed, deadline).await;
+            let is_told = |bucket: &Bucket| track(&bucket.entity).is_none_or(|track| !untold.contains(&track));
+            let settle = |(bucket, result)| {
+                let done = noted.is_ok() && is_told(&bucket);
+                (bucket, settle(result, done))
+            };
+            let folded: BTreeMap<Bucket, Settled> = folded.into_iter().map(settle).collect();
             asked
                 .into_iter()
                 .map(|asked| match asked {
@@ -84,10 +94,18 @@ impl BatchHandler for CounterUpdater {
     }
 }
 
-fn settle(result: Result<Refolded, StoreError>, noted: bool) -> Settled {
+/// The track whose numbers a fold has changed.
+fn track(entity: &Entity) -> Option<Subject> {
+    match entity {
+        Entity::Track(track) => Some(Subject::Track(track.clone())),
+        Entity::Quiz(_) | Entity::Sales(_) | Entity::Product(_) | Entity::Views(_) => None,
+    }
+}
+
+fn settle(result: Result<Refolded, StoreError>, told: bool) -> Settled {
     match result {
         Ok(Refolded::Sealed) => Settled::Done,
-        Ok(Refolded::Written) if noted => Settled::Done,
+        Ok(Refolded::Written) if told => Settled::Done,
         Ok(Refolded::Written) => Settled::Retry,
         Err(error @ StoreError::Corrupt { .. }) => Settled::Poison(error.to_string()),
         Err(error) => {

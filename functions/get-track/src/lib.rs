@@ -13,7 +13,7 @@ use shared::domain::id::TrackId;
 use shared::domain::time::Time;
 use shared::domain::track::Track;
 use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response, seconds};
+use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies, seconds};
 use shared::store::{Documents, Reading, Versioned};
 
 /// The function.
@@ -69,27 +69,8 @@ fn body(id: &TrackId, track: Option<&Versioned<Track>>, counters: &TrackCounters
         "artistId": track.map(|track| &track.artist),
         "durationSeconds": track.map(|track| seconds(track.duration_ms)),
         "releasedAt": track.and_then(|track| track.released_at),
-        "counters": {
-            "playCount": counters.plays,
-            "qualifiedPlayCount": counters.qualified_plays(),
-            "likeCount": counters.net_likes(),
-            "saveCount": counters.net_saves(),
-            "shareCount": counters.shares(),
-            "downloadCount": counters.downloads,
-            "skipCount": counters.skips,
-            "replayCount": counters.replays,
-            "totalDurationSeconds": seconds(counters.duration_ms),
-            "averageCompletionRate": ratio(counters.completion, counters.measured).map(|hundredths| hundredths / 100.0),
-            "playsBySource": counters.by_source,
-            "sharesByPlatform": counters.by_platform,
-        },
+        "counters": bodies::counters(counters),
     })
-}
-
-/// A quotient, `None` where there is nothing to divide by.
-#[allow(clippy::cast_precision_loss, reason = "an average needs no 53 bits")]
-fn ratio(sum: u64, count: u64) -> Option<f64> {
-    (count > 0).then(|| sum as f64 / count as f64)
 }
 
 /// The document's version and a digest of all that is answered but the time: the same answer has the same tag.

@@ -2,7 +2,6 @@
 
 mod answer;
 mod batch;
-mod crawler;
 
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use shared::clock::Clock;
 use shared::domain::caller::Caller;
 use shared::domain::time::Time;
 use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response};
+use shared::http::{Access, HttpHandler, Problem, Request, Response, is_crawler};
 use shared::store::{Arrived, Documents, Engagements, Facts, Folds, Retention, Toggles};
 
 /// The function.
@@ -54,7 +53,7 @@ impl HttpHandler for IngestEvents {
             // Beacons are sent as plain text, which needs no preflight.
             let body = request.json(MAX_BODY, &["application/json", "text/plain"])?;
             let events = batch::events(&body)?;
-            let from_crawler = client.user_agent.as_deref().is_some_and(crawler::is_crawler);
+            let from_crawler = client.user_agent.as_deref().is_some_and(is_crawler);
             if request.caller == Caller::Anonymous && from_crawler {
                 return Ok(answer::dropped(events.len(), now));
             }

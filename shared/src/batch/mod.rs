@@ -19,6 +19,7 @@ pub use stream::{BatchHandler, function};
 use crate::function::Invocation;
 use crate::obs::Reporter;
 use crate::obs::metrics::Measure;
+use crate::store::StoreError;
 
 /// What is kept of the deadline for putting poison aside and answering.
 const TO_ANSWER: Duration = Duration::from_secs(2);
@@ -32,6 +33,19 @@ pub enum Settled {
     Retry,
     /// It will never work, for this reason.
     Poison(String),
+}
+
+impl From<&StoreError> for Settled {
+    /// What is not what this program writes is poison; all else may work later.
+    fn from(error: &StoreError) -> Self {
+        match error {
+            StoreError::Corrupt { .. } => Self::Poison(error.to_string()),
+            error => {
+                tracing::warn!(error = %error, "not brought up to date: {error}");
+                Self::Retry
+            }
+        }
+    }
 }
 
 /// Until when a handler must have settled its batch.

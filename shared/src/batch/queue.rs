@@ -18,6 +18,8 @@ pub struct Message {
     pub body: String,
     /// How often it has been received, this time included; about right, as SQS counts it.
     pub received: u32,
+    /// In which second since 1970 it was sent, by the queue's clock.
+    pub sent: u64,
 }
 
 /// Handles batches of queue messages.
@@ -41,7 +43,9 @@ struct QueueFunction {
 /// A message without an id could not be named as failed, and would be lost.
 fn message(message: SqsMessage) -> Option<Message> {
     let received = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
-    Some(Message { id: message.message_id?, body: message.body?, received: received.unwrap_or(1) })
+    let sent: Option<u64> = message.attributes.get("SentTimestamp").and_then(|millis| millis.parse().ok());
+    let (received, sent) = (received.unwrap_or(1), sent.unwrap_or_default() / 1_000);
+    Some(Message { id: message.message_id?, body: message.body?, received, sent })
 }
 
 fn read(payload: &str) -> Result<Vec<Message>, InvocationError> {
@@ -147,6 +151,6 @@ mod tests {
     #[test]
     fn messages_are_read_as_lambda_sends_them() {
         let payload = event(&["hello"]).replace("\"3\"", "\"2\"");
-        assert_eq!(read(&payload).unwrap(), [Message { id: "m0".into(), body: "hello".into(), received: 2 }]);
+        assert_eq!(read(&payload).unwrap(), [Message { id: "m0".into(), body: "hello".into(), received: 2, sent: 0 }]);
     }
 }

@@ -1,8 +1,8 @@
 //! Counting distinct things in a space that does not grow with them.
 //!
-//! A HyperLogLog sketch of [Apache DataSketches](https://datasketches.apache.org/docs/HLL/HllSketches.html) with 4,096
-//! registers: it holds up to [`EXACT`] things one by one, and estimates beyond that. Sketches merge without loss: merged
-//! ones say what one sketch of all would say.
+//! A HyperLogLog sketch of [Apache DataSketches](https://datasketches.apache.org/docs/HLL/HllSketches.html): it holds the
+//! first things one by one, and estimates beyond that. Sketches merge without loss: merged ones say what one sketch of all
+//! would say.
 
 use std::fmt;
 
@@ -10,29 +10,33 @@ use datasketches::hll::{HllSketch, HllType, HllUnion};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The logarithm of the number of registers.
-const LG_K: u8 = 12;
+/// Distinct sessions and listeners, of which a track has millions: with 4,096 registers, at most 2 KiB.
+pub type Distinct = Sketch<12>;
 
-/// Up to so many things are counted exactly: a sketch keeps their hashes until they would fill three quarters of 512.
-pub const EXACT: u64 = 384;
+/// Distinct buyers, whom shops count one by one for longer: with 16,384 registers, at most 8 KiB.
+pub type Buyers = Sketch<14>;
 
-/// The standard error of an estimate, as a part of the whole: 1.04 divided by the root of the number of registers
-/// ([Flajolet et al., 2007](https://doi.org/10.46298/dmtcs.3545)).
-pub const STANDARD_ERROR: f64 = 1.04 / 64.0;
-
-/// Distinct things, counted.
+/// Distinct things, counted with two to the power of `LG_K` registers; an even number.
 #[derive(Clone, Default)]
-pub struct Distinct(Option<HllUnion>);
+pub struct Sketch<const LG_K: u8>(Option<HllUnion>);
 
 #[allow(clippy::expect_used, reason = "the library takes any logarithm from 4 to 21")]
-fn union() -> HllUnion {
-    HllUnion::new(LG_K).expect("12 is from 4 to 21")
+fn union(lg_k: u8) -> HllUnion {
+    HllUnion::new(lg_k).expect("12 and 14 are from 4 to 21")
 }
 
-impl Distinct {
+impl<const LG_K: u8> Sketch<LG_K> {
+    /// Up to so many things are counted exactly: a sketch keeps their hashes until they would fill three quarters of an
+    /// eighth of its registers.
+    pub const EXACT: u64 = (1 << (LG_K - 3)) * 3 / 4;
+
+    /// The standard error of an estimate, as a part of the whole: 1.04 divided by the root of the number of registers
+    /// ([Flajolet et al., 2007](https://doi.org/10.46298/dmtcs.3545)).
+    pub const STANDARD_ERROR: f64 = 1.04 / (1_u32 << (LG_K / 2)) as f64;
+
     /// Counts a thing; one that was counted before changes nothing.
     pub fn insert(&mut self, thing: &str) {
-        self.0.get_or_insert_with(union).update_value(thing);
+        self.0.get_or_insert_with(|| union(LG_K)).update_value(thing);
     }
 
     /// Counts all that another has counted.
@@ -73,42 +77,44 @@ impl Distinct {
         if bytes.is_empty() {
             return Ok(Self::default());
         }
-        let mut read = union();
+        let mut read = union(LG_K);
         read.update(&HllSketch::deserialize(bytes)?);
         Ok(Self(Some(read)))
     }
 }
 
-impl PartialEq for Distinct {
+impl<const LG_K: u8> PartialEq for Sketch<LG_K> {
     fn eq(&self, other: &Self) -> bool {
         self.bytes() == other.bytes()
     }
 }
 
-impl fmt::Debug for Distinct {
+impl<const LG_K: u8> Eq for Sketch<LG_K> {}
+
+impl<const LG_K: u8> fmt::Debug for Sketch<LG_K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Distinct({})", self.count())
     }
 }
 
-impl Serialize for Distinct {
+impl<const LG_K: u8> Serialize for Sketch<LG_K> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(&self.bytes())
     }
 }
 
-impl<'de> Deserialize<'de> for Distinct {
+impl<'de, const LG_K: u8> Deserialize<'de> for Sketch<LG_K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Bytes;
-        impl Visitor<'_> for Bytes {
-            type Value = Distinct;
+        struct Bytes<const LG_K: u8>;
+        impl<const LG_K: u8> Visitor<'_> for Bytes<LG_K> {
+            type Value = Sketch<LG_K>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("the bytes of a sketch")
             }
 
-            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Distinct, E> {
-                Distinct::from_bytes(bytes).map_err(E::custom)
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Sketch<LG_K>, E> {
+                Sketch::from_bytes(bytes).map_err(E::custom)
             }
         }
         deserializer.deserialize_bytes(Bytes)
@@ -136,8 +142,18 @@ mod tests {
             let counted = of(0..count);
             assert!(!counted.is_exact());
             let off = (counted.count() as f64 / f64::from(count) - 1.0).abs();
-            assert!(off < 3.0 * STANDARD_ERROR, "{count} was estimated {}", counted.count());
+            assert!(off < 3.0 * Distinct::STANDARD_ERROR, "{count} was estimated {}", counted.count());
         }
+    }
+
+    #[test]
+    fn buyers_are_counted_one_by_one_for_longer() {
+        let mut buyers = Buyers::default();
+        (0..Buyers::EXACT).for_each(|buyer| buyers.insert(&format!("u:{buyer}")));
+        assert_eq!((Distinct::EXACT, Buyers::EXACT), (384, 1_536));
+        assert_eq!((buyers.count(), buyers.is_exact()), (1_536, true));
+        buyers.insert("u:one more");
+        assert!(!buyers.is_exact());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Things that have numbers.
 
-use super::id::TrackId;
+use super::id::{ProductId, QuizId, TrackId};
+use super::purchase::Item;
 use super::time::Minute;
 
 /// A thing whose facts are counted.
@@ -8,6 +9,14 @@ use super::time::Minute;
 pub enum Entity {
     /// A track.
     Track(TrackId),
+    /// A quiz.
+    Quiz(QuizId),
+    /// What is bought of an item.
+    Sales(Item),
+    /// A product, as it is sold; its facts are for ever.
+    Product(ProductId),
+    /// Who looked at a product; its facts expire.
+    Views(ProductId),
 }
 
 /// A live bucket: the facts of one entity in one minute, folded.

@@ -4,6 +4,12 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
+/// The longest title, in characters.
+pub const MAX_TITLE: usize = 300;
+
+/// The longest text of several lines, in characters.
+pub const MAX_TEXT: usize = 1_000;
+
 /// Why something from outside is refused: which field, and what it must be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
@@ -18,6 +24,28 @@ impl Invalid {
     /// A field that breaks a rule.
     pub fn new(field: &'static str, reason: impl ToString) -> Self {
         Self { field, reason: reason.to_string() }
+    }
+}
+
+/// What was found wrong so far.
+#[derive(Debug, Default)]
+pub(super) struct Wrong(Vec<Invalid>);
+
+impl Wrong {
+    /// What was read, unless that is wrong.
+    pub(super) fn keep<T>(&mut self, read: Result<T, Invalid>) -> Option<T> {
+        read.map_err(|invalid| self.0.push(invalid)).ok()
+    }
+
+    /// The same of what several fields tell.
+    pub(super) fn keep_all<T>(&mut self, read: Result<T, Vec<Invalid>>) -> Option<T> {
+        read.map_err(|invalid| self.0.extend(invalid)).ok()
+    }
+}
+
+impl From<Wrong> for Vec<Invalid> {
+    fn from(wrong: Wrong) -> Self {
+        wrong.0
     }
 }
 
@@ -77,4 +105,69 @@ impl<'a> Fields<'a> {
             .map(|value| value.as_bool().ok_or_else(|| Invalid::new(field, "must be true or false")))
             .transpose()
     }
+
+    /// A whole number from 0 to `max`, if present. `5.0` is none: whoever means a whole number writes one.
+    ///
+    /// # Errors
+    /// If it is not a whole number or out of range.
+    pub fn whole(self, field: &'static str, max: u64) -> Result<Option<u64>, Invalid> {
+        let Some(value) = self.get(field) else { return Ok(None) };
+        value
+            .as_u64()
+            .filter(|number| *number <= max)
+            .map(Some)
+            .ok_or_else(|| Invalid::new(field, format!("must be a whole number from 0 to {max}")))
+    }
+
+    /// Whether a field is there and `null`.
+    #[must_use]
+    pub fn is_null(self, field: &str) -> bool {
+        self.0.get(field).is_some_and(Value::is_null)
+    }
+
+    /// An object, if present.
+    ///
+    /// # Errors
+    /// If it is not one.
+    pub fn object(self, field: &'static str) -> Result<Option<&'a Map<String, Value>>, Invalid> {
+        let object = self.get(field).map(|value| value.as_object());
+        object.map(|object| object.ok_or_else(|| Invalid::new(field, "must be an object"))).transpose()
+    }
+
+    /// A list, if present.
+    ///
+    /// # Errors
+    /// If it is not an array.
+    pub fn list(self, field: &'static str) -> Result<Option<&'a [Value]>, Invalid> {
+        let list = self.get(field).map(|value| value.as_array().ok_or_else(|| Invalid::new(field, "must be a list")));
+        Ok(list.transpose()?.map(Vec::as_slice))
+    }
+}
+
+/// The fields of a body that must be an object.
+pub(super) fn object(body: &Value) -> Result<Fields<'_>, Vec<Invalid>> {
+    body.as_object().map(Fields).ok_or_else(|| vec![Invalid::new("body", "must be an object")])
+}
+
+/// A title that must be there.
+pub(super) fn title(fields: Fields<'_>) -> Result<String, Invalid> {
+    let title = fields.text("title")?.ok_or_else(|| Invalid::new("title", "is missing"))?;
+    if title.trim().is_empty() || title.chars().count() > MAX_TITLE || title.chars().any(char::is_control) {
+        return Err(Invalid::new(
+            "title",
+            format!("must be 1 to {MAX_TITLE} characters, none of them control characters"),
+        ));
+    }
+    Ok(title.to_owned())
+}
+
+/// A text of several lines, if there is anything in it.
+pub(super) fn text(fields: Fields<'_>, field: &'static str) -> Result<Option<String>, Invalid> {
+    let Some(text) = fields.text(field)? else { return Ok(None) };
+    let is_unfit = |character: char| character.is_control() && !matches!(character, '\n' | '\r' | '\t');
+    if text.chars().count() > MAX_TEXT || text.chars().any(is_unfit) {
+        let reason = format!("must be at most {MAX_TEXT} characters, none of them control characters but line breaks");
+        return Err(Invalid::new(field, reason));
+    }
+    Ok(Some(text.to_owned()).filter(|text| !text.trim().is_empty()))
 }

@@ -75,8 +75,61 @@ ids! {
     UserId
     /// A playlist.
     PlaylistId
+    /// A quiz.
+    QuizId
+    /// One attempt at a quiz, named by the client that made it.
+    AttemptId
+    /// A package of quizzes.
+    PackageId
+    /// A refresh of all packages.
+    RefreshId
+    /// An audit of all purchases.
+    AuditId
+    /// A course, a test, a package or a product, as the thing that is bought.
+    ItemId
+    /// A product of a seller.
+    ProductId
+    /// A sale of a product.
+    SaleId
+    /// A purchase.
+    PurchaseId
+    /// Somebody who buys without an account.
+    GuestId
+    /// How somebody paid, such as `credit_card`.
+    PaymentMethod
+    /// A discount, by what a buyer types in.
+    DiscountCode
+    /// A request that changes nothing more if it is sent again.
+    IdempotencyKey
+    /// A course of a teacher.
+    CourseId
+    /// A notification, as its receiver names it.
+    NotificationId
+    /// A payment of a purchase.
+    PaymentId
+    /// A score that a student was given.
+    ScoreId
     /// One play, named by the client: its start and its end carry the same.
     PlayId
+}
+
+impl From<PackageId> for ItemId {
+    fn from(package: PackageId) -> Self {
+        Self(package.0)
+    }
+}
+
+/// A purchase has one payment.
+impl From<PurchaseId> for PaymentId {
+    fn from(purchase: PurchaseId) -> Self {
+        Self(purchase.0)
+    }
+}
+
+impl From<ItemId> for PackageId {
+    fn from(item: ItemId) -> Self {
+        Self(item.0)
+    }
 }
 
 #[cfg(test)]

@@ -7,13 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::caller::{Caller, Role};
-use super::fields::{Fields, Invalid};
+use super::fields::{Invalid, object, text, title};
 use super::id::{PlaylistId, TrackId, UserId};
 use super::time::Time;
-use super::track::{Track, title};
-
-/// The longest description of a playlist and the longest message to its owner, in characters.
-pub const MAX_TEXT: usize = 1_000;
+use super::track::Track;
 
 /// A playlist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -257,26 +254,12 @@ impl fmt::Display for Status {
     }
 }
 
-fn object(body: &Value) -> Result<Fields<'_>, Vec<Invalid>> {
-    body.as_object().map(Fields).ok_or_else(|| vec![Invalid::new("body", "must be an object")])
-}
-
-/// A text of several lines, if there is anything in it.
-fn text(fields: Fields<'_>, field: &'static str) -> Result<Option<String>, Invalid> {
-    let Some(text) = fields.text(field)? else { return Ok(None) };
-    let is_unfit = |character: char| character.is_control() && !matches!(character, '\n' | '\r' | '\t');
-    if text.chars().count() > MAX_TEXT || text.chars().any(is_unfit) {
-        let reason = format!("must be at most {MAX_TEXT} characters, none of them control characters but line breaks");
-        return Err(Invalid::new(field, reason));
-    }
-    Ok(Some(text.to_owned()).filter(|text| !text.trim().is_empty()))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::fields::MAX_TEXT;
 
     fn caller(id: &str, role: Role) -> Caller {
         Caller::User { id: id.parse().unwrap(), role }

@@ -34,6 +34,13 @@ impl Time {
         self.0.checked_add_signed(by).map_or(self, Self::from)
     }
 
+    /// This time, or the first one behind `earlier` where that is later: what happens to one thing happens one after the other,
+    /// whatever the clocks say.
+    #[must_use]
+    pub fn behind(self, earlier: Self) -> Self {
+        self.max(earlier.plus(TimeDelta::milliseconds(1)))
+    }
+
     /// How long ago `earlier` was.
     #[must_use]
     pub fn since(self, earlier: Self) -> TimeDelta {

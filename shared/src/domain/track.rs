@@ -6,12 +6,9 @@ use serde_json::Value;
 use super::caller::{Caller, Role};
 use super::counters::COMPLETE;
 use super::event::thousandths;
-use super::fields::{Fields, Invalid};
+use super::fields::{Fields, Invalid, object, title};
 use super::id::UserId;
 use super::time::Time;
-
-/// The longest title, in characters.
-pub const MAX_TITLE: usize = 300;
 
 /// The longest track: a week, in seconds.
 const MAX_DURATION_S: f64 = 604_800.0;
@@ -57,9 +54,7 @@ impl Description {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
-        let Some(fields) = body.as_object().map(Fields) else {
-            return Err(vec![Invalid::new("body", "must be an object")]);
-        };
+        let fields = object(body)?;
         let title = title(fields);
         let artist = fields.parsed("artistId");
         let duration = duration(fields);
@@ -93,18 +88,6 @@ impl Description {
         };
         Ok(Track { title: self.title, artist, duration_ms: self.duration_ms, released_at: self.released_at })
     }
-}
-
-/// A title that must be there.
-pub(super) fn title(fields: Fields<'_>) -> Result<String, Invalid> {
-    let title = fields.text("title")?.ok_or_else(|| Invalid::new("title", "is missing"))?;
-    if title.trim().is_empty() || title.chars().count() > MAX_TITLE || title.chars().any(char::is_control) {
-        return Err(Invalid::new(
-            "title",
-            format!("must be 1 to {MAX_TITLE} characters, none of them control characters"),
-        ));
-    }
-    Ok(title.to_owned())
 }
 
 fn duration(fields: Fields<'_>) -> Result<u64, Invalid> {

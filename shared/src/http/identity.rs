@@ -49,6 +49,9 @@ pub enum Verdict {
         sub: UserId,
         /// What they may do.
         role: Role,
+        /// What they are called, if the token says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
         /// Until when the token is good.
         expires_at: Time,
     },
@@ -79,6 +82,14 @@ impl Verdict {
         serde_json::from_value(Value::Object(context)).map_err(|_| Fault::Invalid)
     }
 
+    /// What the person is called, if that is known.
+    pub(super) fn name(&self) -> Option<&str> {
+        match self {
+            Self::User { name, .. } => name.as_deref(),
+            Self::Anonymous | Self::Refused { .. } => None,
+        }
+    }
+
     /// The caller, if the credentials are still good.
     pub(super) fn judge(self, now: Time) -> Result<Caller, Fault> {
         match self {
@@ -97,7 +108,7 @@ mod tests {
     #[test]
     fn a_verdict_survives_the_context_and_its_time() {
         let expires_at: Time = "2026-01-31T09:30:00Z".parse().unwrap();
-        let user = Verdict::User { sub: "u".parse().unwrap(), role: Role::Artist, expires_at };
+        let user = Verdict::User { sub: "u".parse().unwrap(), role: Role::Artist, name: None, expires_at };
         let context = user.to_context();
         assert_eq!(
             Value::Object(context.clone()),

@@ -1,15 +1,25 @@
 //! HTTP functions: a typed request in, a response or a problem out.
 
 pub mod bodies;
+pub mod classroom;
+mod completion;
+mod crawler;
+mod cursor;
 mod etag;
 mod function;
+mod idempotency;
 pub mod identity;
 mod problem;
+pub mod quizzes;
 mod request;
 mod response;
 
+pub use completion::Completion;
+pub use crawler::is_crawler;
+pub use cursor::{Cursor, Limit};
 pub use etag::{Preconditions, Tags};
 pub use function::{Access, HttpHandler, function};
+pub use idempotency::Once;
 pub use problem::Problem;
 pub use request::{Client, Request};
 pub use response::{Response, seconds};

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::identity::Fault;
 use super::response::Response;
 use crate::domain::fields::Invalid;
-use crate::domain::playlist;
+use crate::domain::id::PurchaseId;
 use crate::domain::track::Refused;
+use crate::domain::{authorship, classroom, playlist, product, purchase};
 use crate::store::StoreError;
 
 /// How long a caller should wait before trying again, in seconds.
@@ -32,9 +33,12 @@ pub enum Problem {
     /// There is no such thing.
     #[error("{0}")]
     NotFound(String),
-    /// It takes no more of these.
+    /// It does not go with how things stand.
     #[error("{0}")]
-    Closed(String),
+    Unfit(String),
+    /// The buyer has it already, by this purchase.
+    #[error("it was bought already, with purchase {0}")]
+    Owned(PurchaseId),
     /// It was changed in between.
     #[error("it was changed in between; read it again")]
     Conflict,
@@ -77,7 +81,7 @@ impl Problem {
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::Closed(_) | Self::Conflict => StatusCode::CONFLICT,
+            Self::Unfit(_) | Self::Owned(_) | Self::Conflict => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -116,6 +120,9 @@ impl Problem {
         });
         if let (false, Some(body)) = (errors.is_empty(), body.as_object_mut()) {
             body.insert("errors".to_owned(), Value::Array(errors));
+        }
+        if let (Self::Owned(purchase), Some(body)) = (&self, body.as_object_mut()) {
+            body.insert("purchaseId".to_owned(), json!(purchase));
         }
         let response = Response::json(status, &body).with_header(header::CONTENT_TYPE, "application/problem+json");
         match self.header() {
@@ -156,11 +163,53 @@ impl From<Refused> for Problem {
     }
 }
 
+impl From<authorship::Refused> for Problem {
+    fn from(refused: authorship::Refused) -> Self {
+        Self::Forbidden(refused.to_string())
+    }
+}
+
+impl From<purchase::Refused> for Problem {
+    fn from(refused: purchase::Refused) -> Self {
+        match refused {
+            purchase::Refused::NotAdmin => Self::Forbidden(refused.to_string()),
+            purchase::Refused::Invalid(invalid) => invalid.into(),
+        }
+    }
+}
+
+impl From<product::Refused> for Problem {
+    fn from(refused: product::Refused) -> Self {
+        match refused {
+            product::Refused::NotTheirs(reason) => Self::Forbidden(reason.to_owned()),
+            product::Refused::Invalid(invalid) => invalid.into(),
+        }
+    }
+}
+
+impl From<classroom::Refused> for Problem {
+    fn from(refused: classroom::Refused) -> Self {
+        match refused {
+            classroom::Refused::NotTheirs(reason) => Self::Forbidden(reason.to_owned()),
+            classroom::Refused::Invalid(invalid) => invalid.into(),
+        }
+    }
+}
+
+impl From<purchase::Unfit> for Problem {
+    fn from(unfit: purchase::Unfit) -> Self {
+        match unfit {
+            purchase::Unfit::Is(_) => Self::Unfit(unfit.to_string()),
+            purchase::Unfit::TooMuch { .. } | purchase::Unfit::Unknown => Invalid::new("amount", unfit).into(),
+        }
+    }
+}
+
 impl From<playlist::Refused> for Problem {
     fn from(refused: playlist::Refused) -> Self {
         match refused {
             playlist::Refused::NotTheOwner | playlist::Refused::NotTheArtist => Self::Forbidden(refused.to_string()),
-            playlist::Refused::Closed => Self::Closed(refused.to_string()),
+            playlist::Refused::Closed => Self::Unfit(refused.to_string()),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use http::Method;
 use http::header::{self, HeaderName};
 use lambda_http::aws_lambda_events::query_map::QueryMap;
 use lambda_http::request::RequestContext;
@@ -16,6 +17,7 @@ use super::problem::Problem;
 use crate::domain::caller::Caller;
 use crate::domain::fact::Origin;
 use crate::domain::fields::Invalid;
+use crate::domain::id::UserId;
 
 /// The longest user agent that is kept, in characters.
 const MAX_USER_AGENT: usize = 200;
@@ -46,6 +48,26 @@ impl Request {
         Self { inner, caller, id, deadline }
     }
 
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        self.inner.method()
+    }
+
+    /// What the person who calls is called, if the token says so.
+    #[must_use]
+    pub fn caller_name(&self) -> Option<String> {
+        verdict(&self.inner).ok()?.name().map(str::to_owned)
+    }
+
+    /// The person who calls.
+    ///
+    /// # Errors
+    /// If nobody is signed in.
+    pub fn user(&self) -> Result<&UserId, Problem> {
+        self.caller.user().ok_or(Problem::Unauthenticated(Fault::Missing))
+    }
+
     /// A parameter of the path, parsed.
     ///
     /// # Errors
@@ -54,6 +76,12 @@ impl Request {
         let parameters: QueryMap = self.inner.path_parameters();
         let text = parameters.first(name).ok_or_else(|| Invalid::new(name, "is missing"))?;
         Ok(text.parse().map_err(|error: T::Err| Invalid::new(name, error))?)
+    }
+
+    /// Whether the path has a parameter.
+    #[must_use]
+    pub fn has_path(&self, name: &str) -> bool {
+        self.inner.path_parameters().first(name).is_some()
     }
 
     /// A parameter of the query, parsed, if it is there.
@@ -97,12 +125,36 @@ impl Request {
     /// # Errors
     /// If it is larger, of another content type, or no JSON.
     pub fn json(&self, limit: usize, content_types: &[&str]) -> Result<Value, Problem> {
-        if let Some(given) = self.header(&header::CONTENT_TYPE) {
-            let essence = given.split(';').next().unwrap_or_default().trim();
-            if !content_types.iter().any(|taken| essence.eq_ignore_ascii_case(taken)) {
-                return Err(Problem::UnsupportedMediaType(content_types.join(", ")));
-            }
+        if let Some(essence) = self.content_type()
+            && !content_types.iter().any(|taken| essence.eq_ignore_ascii_case(taken))
+        {
+            return Err(Problem::UnsupportedMediaType(content_types.join(", ")));
         }
+        let body = self.bytes(limit)?;
+        serde_json::from_slice(body).map_err(|error| Problem::Malformed(format!("the body is not JSON: {error}")))
+    }
+
+    /// The fields of a form, or of an object of JSON, of at most `limit` bytes; the last of those of one name counts.
+    ///
+    /// # Errors
+    /// If it is larger, of another content type, or neither.
+    pub fn form(&self, limit: usize) -> Result<Map<String, Value>, Problem> {
+        const FORM: &str = "application/x-www-form-urlencoded";
+        if self.content_type().is_some_and(|essence| essence.eq_ignore_ascii_case(FORM)) {
+            let fields = form_urlencoded::parse(self.bytes(limit)?);
+            return Ok(fields.map(|(name, value)| (name.into_owned(), Value::from(value.into_owned()))).collect());
+        }
+        match self.json(limit, &[FORM, "application/json"])? {
+            Value::Object(fields) => Ok(fields),
+            _ => Err(Invalid::new("body", "must be an object").into()),
+        }
+    }
+
+    fn content_type(&self) -> Option<&str> {
+        self.header(&header::CONTENT_TYPE).map(|given| given.split(';').next().unwrap_or_default().trim())
+    }
+
+    fn bytes(&self, limit: usize) -> Result<&[u8], Problem> {
         let body = match self.inner.body() {
             Body::Empty => &[],
             Body::Text(text) => text.as_bytes(),
@@ -112,7 +164,7 @@ impl Request {
         if body.len() > limit {
             return Err(Problem::TooLarge { limit });
         }
-        serde_json::from_slice(body).map_err(|error| Problem::Malformed(format!("the body is not JSON: {error}")))
+        Ok(body)
     }
 
     /// The client program and its network.

@@ -11,12 +11,23 @@ use serde_json::Value;
 use super::request::Request;
 use crate::domain::time::Time;
 use crate::obs::metrics::Measure;
+use crate::store::Version;
 
-/// Milliseconds as a number of seconds, whole where it can be.
+/// Milliseconds as a number of seconds.
 #[must_use]
-#[allow(clippy::cast_precision_loss, reason = "2^53 milliseconds are 285,000 years")]
 pub fn seconds(millis: u64) -> Value {
-    if millis.is_multiple_of(1000) { Value::from(millis / 1000) } else { Value::from(millis as f64 / 1000.0) }
+    ones(millis)
+}
+
+/// Thousandths as a number, whole where it can be.
+#[must_use]
+#[allow(clippy::cast_precision_loss, reason = "2^53 thousandths are more than anything that is counted in them")]
+pub(super) fn ones(thousandths: u64) -> Value {
+    if thousandths.is_multiple_of(1000) {
+        Value::from(thousandths / 1000)
+    } else {
+        Value::from(thousandths as f64 / 1000.0)
+    }
 }
 
 /// An answer.
@@ -28,6 +39,12 @@ pub struct Response {
     pub(super) measures: Vec<Measure>,
 }
 
+fn digest(body: &Value) -> String {
+    let mut hasher = DefaultHasher::new();
+    body.to_string().hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
 impl Response {
     /// An answer in JSON.
     #[must_use]
@@ -36,14 +53,29 @@ impl Response {
         Self { status, headers, body: Some(body.to_string()), measures: Vec::new() }
     }
 
+    /// An answer in JSON that was written before.
+    #[must_use]
+    pub fn text(status: StatusCode, body: String) -> Self {
+        Self { body: Some(body), ..Self::json(status, &Value::Null) }
+    }
+
     /// What was read, as of a time: tagged with a digest of all but that time, and left out if the caller has it already.
     /// For whoever asked alone, and to be asked for again each time.
     #[must_use]
-    pub fn read(request: &Request, mut body: Value, as_of: Time) -> Self {
-        let mut hasher = DefaultHasher::new();
-        body.to_string().hash(&mut hasher);
-        let tag = format!("{:016x}", hasher.finish());
-        let response = if request.tags(&header::IF_NONE_MATCH).is_some_and(|tags| tags.include(&tag)) {
+    pub fn read(request: &Request, body: Value, as_of: Time) -> Self {
+        let tag = digest(&body);
+        Self::tagged(request, &tag, body, as_of)
+    }
+
+    /// A document with what was read beside it: the tag begins with the document's version, and so is good for changing it.
+    #[must_use]
+    pub fn read_with(request: &Request, version: &Version, body: Value, as_of: Time) -> Self {
+        let tag = format!("{}.{}", version.0, digest(&body));
+        Self::tagged(request, &tag, body, as_of)
+    }
+
+    fn tagged(request: &Request, tag: &str, mut body: Value, as_of: Time) -> Self {
+        let response = if request.tags(&header::IF_NONE_MATCH).is_some_and(|tags| tags.include(tag)) {
             Self::not_modified()
         } else {
             if let Some(body) = body.as_object_mut() {
@@ -51,7 +83,13 @@ impl Response {
             }
             Self::json(StatusCode::OK, &body)
         };
-        response.with_etag(&tag).with_header(header::CACHE_CONTROL, "private, no-cache")
+        response.with_etag(tag).with_header(header::CACHE_CONTROL, "private, no-cache")
+    }
+
+    /// It is done, and there is nothing to say of it.
+    #[must_use]
+    pub fn no_content() -> Self {
+        Self { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), body: None, measures: Vec::new() }
     }
 
     /// What the caller has already is still so.

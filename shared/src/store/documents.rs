@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{Delete, KeysAndAttributes, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use super::error::{self, StoreError};
+use super::error::StoreError;
 use super::items::{from_item, key_of, number, text, to_item, to_key};
 use super::keys::{self, PK, SK};
 use super::table::{Consistency, Stretch, Table};
-use super::toggles::Condition;
+use super::transaction::{Condition, Transaction};
 use crate::domain::entity::Entity;
 use crate::domain::id::{TrackId, UserId};
 use crate::domain::time::Time;
@@ -115,32 +115,17 @@ impl Documents {
                 PutCondition::Absent => None,
                 PutCondition::Still(version) => Some(version.0),
             });
-            let corrupt = |error| StoreError::corrupt(&key.pk, error);
-            let document = Put::builder()
-                .table_name(&self.table)
-                .set_item(Some(item))
-                .condition_expression(condition.expression)
-                .set_expression_attribute_names(condition.names)
-                .set_expression_attribute_values(condition.values)
-                .build()
-                .map_err(corrupt)?;
-            let mut transaction =
-                self.client.transact_write_items().transact_items(TransactWriteItem::builder().put(document).build());
+            let mut transaction = Transaction::new(self.client.clone());
+            transaction.put(&self.table, item, Some(condition))?;
             let listed = Listed { title: track.title.clone(), released_at: track.released_at };
-            let mut puts = vec![to_item(&keys::track_of(&track.artist, id), listed)?];
+            transaction.put(&self.table, to_item(&keys::track_of(&track.artist, id), listed)?, None)?;
             if was != Some(&track.artist) {
-                puts.push(to_key(&keys::moved(id, &self.ids.fresh())));
-            }
-            for item in puts {
-                let put = Put::builder().table_name(&self.table).set_item(Some(item)).build().map_err(corrupt)?;
-                transaction = transaction.transact_items(TransactWriteItem::builder().put(put).build());
+                transaction.put(&self.table, to_key(&keys::moved(id, &self.ids.fresh())), None)?;
             }
             if let Some(was) = was.filter(|was| **was != track.artist) {
-                let key = to_key(&keys::track_of(was, id));
-                let delete = Delete::builder().table_name(&self.table).set_key(Some(key)).build().map_err(corrupt)?;
-                transaction = transaction.transact_items(TransactWriteItem::builder().delete(delete).build());
+                transaction.delete(&self.table, &keys::track_of(was, id), None)?;
             }
-            transaction.send().await.map_err(error::of_transaction)?;
+            transaction.commit().await?;
             Ok(version)
         })
     }

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use tokio::time::Instant;
 
+use super::again::again;
 use super::documents::Documents;
 use super::error::StoreError;
 use super::facts::{Facts, NewFact};
@@ -15,7 +16,6 @@ use super::folds::Folds;
 use super::keys;
 use super::retention::Retention;
 use super::toggles::{ToggleOf, Toggles, Word};
-use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::domain::calendar::Calendar;
 use crate::domain::caller::Actor;
@@ -243,22 +243,4 @@ fn complete(mut what: Engagement, track: &TrackId, lengths: &HashMap<TrackId, Op
         }
     }
     Some(what)
-}
-
-/// Reads, trying again until the deadline.
-async fn again<'a, T>(
-    deadline: Instant,
-    mut read: impl FnMut() -> BoxFuture<'a, Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    let mut backoff = Backoff::until(deadline);
-    loop {
-        let error = match tokio::time::timeout_at(deadline, read()).await {
-            Ok(Ok(value)) => return Ok(value),
-            Ok(Err(error)) => error,
-            Err(elapsed) => StoreError::Unavailable { source: elapsed.into() },
-        };
-        if !error.may_pass() || !backoff.wait().await {
-            return Err(error);
-        }
-    }
 }

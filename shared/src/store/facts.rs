@@ -39,6 +39,15 @@ impl NewFact {
         Ok(Self { key, item })
     }
 
+    /// The fact of this key, which never expires.
+    ///
+    /// # Errors
+    /// If the fact has no shape that an item can have.
+    pub(super) fn for_ever<F: Serialize>(key: Key, fact: F) -> Result<Self, StoreError> {
+        let item = to_item(&key, fact)?;
+        Ok(Self { key, item })
+    }
+
     /// The item, for a transaction.
     pub(super) fn into_item(self) -> Item {
         self.item

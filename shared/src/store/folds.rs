@@ -19,13 +19,13 @@ use futures::stream::{self, StreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
+use super::again::again;
 use super::error::StoreError;
 use super::items::{Item, TTL, VERSION, from_item, key_of, number, text, to_item, to_key};
 use super::keys::{self, Key, PK, SK};
 use super::retention;
 use super::table::{Consistency, Table};
-use super::toggles::Condition;
-use crate::backoff::Backoff;
+use super::transaction::Condition;
 use crate::clock::Clock;
 use crate::domain::calendar::{Calendar, Level};
 use crate::domain::entity::{Bucket, Entity};
@@ -57,7 +57,7 @@ pub enum Refolded {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Live<V> {
-    version: String,
+    pub(super) version: String,
     pub(super) as_of: Time,
     facts: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,8 +89,8 @@ pub struct Folds {
     client: Client,
     facts: String,
     stats: String,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn Ids>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<dyn Ids>,
 }
 
 impl Folds {
@@ -138,17 +138,7 @@ impl Folds {
         make: MakeItem,
         deadline: Instant,
     ) -> Result<Refolded, StoreError> {
-        let mut backoff = Backoff::until(deadline);
-        loop {
-            let error = match timeout_at(deadline, self.refold_once(bucket, known.take(), make)).await {
-                Ok(Ok(refolded)) => return Ok(refolded),
-                Ok(Err(error)) => error,
-                Err(elapsed) => StoreError::Unavailable { source: elapsed.into() },
-            };
-            if !error.may_pass() || !backoff.wait().await {
-                return Err(error);
-            }
-        }
+        again(deadline, || Box::pin(self.refold_once(bucket, known.take(), make))).await
     }
 
     async fn refold_once(&self, bucket: &Bucket, known: Option<Held>, make: MakeItem) -> Result<Refolded, StoreError> {
@@ -164,15 +154,17 @@ impl Folds {
         let facts = self.facts_of(bucket).await?;
         let item = make(bucket, self.ids.fresh(), began, facts)?;
         let condition = Condition::still(held.version);
-        let put = self.client.put_item().table_name(&self.stats).set_item(Some(item));
-        let put = put.condition_expression(condition.expression);
-        let put = put.set_expression_attribute_names(condition.names).set_expression_attribute_values(condition.values);
-        put.send().await?;
+        self.stats().put(item, condition).await?;
         Ok(Refolded::Written)
     }
 
+    /// The table of numbers.
+    pub(super) fn stats(&self) -> Table {
+        Table::new(self.client.clone(), self.stats.clone())
+    }
+
     /// The facts of a bucket, strongly consistent.
-    async fn facts_of(&self, bucket: &Bucket) -> Result<Vec<Item>, StoreError> {
+    pub(super) async fn facts_of(&self, bucket: &Bucket) -> Result<Vec<Item>, StoreError> {
         let pages = self
             .client
             .query()
@@ -245,12 +237,15 @@ impl Folds {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Vec<&'a Bucket>, StoreError>> {
         Box::pin(async move {
-            let day = |bucket: &Bucket| {
-                let Entity::Track(track) = &bucket.entity;
-                let day = calendar.period(Level::Day, bucket.minute.start());
-                keys::rollup(&Scope::Track(track.clone()), &day)
+            let day = |bucket: &Bucket| match &bucket.entity {
+                Entity::Track(track) => {
+                    let day = calendar.period(Level::Day, bucket.minute.start());
+                    keys::rollup(&Scope::Track(track.clone()), &day)
+                }
+                // Has no rollups: nothing is made of its minutes but its total.
+                Entity::Quiz(_) | Entity::Sales(_) | Entity::Product(_) | Entity::Views(_) => keys::bucket(bucket),
             };
-            let table = Table::new(self.client.clone(), self.stats.clone());
+            let table = self.stats();
             let asked = buckets.iter().flat_map(|bucket| [keys::bucket(bucket), day(bucket)]).collect();
             let held = table.get_all(asked, Consistency::Strong, deadline).await?;
             let now = Time::from(self.clock.now());
@@ -279,6 +274,11 @@ async fn collect(mut pages: Pages) -> Result<Vec<Item>, StoreError> {
 }
 
 fn make_item<F: Fold>(bucket: &Bucket, version: String, as_of: Time, items: Vec<Item>) -> Result<Item, StoreError> {
+    to_item(&keys::bucket(bucket), live::<F>(version, as_of, items)?)
+}
+
+/// The bucket that facts make.
+pub(super) fn live<F: Fold>(version: String, as_of: Time, items: Vec<Item>) -> Result<Live<F>, StoreError> {
     let expires = items.iter().filter_map(|item| number::<i64>(item, TTL)).min();
     let mut facts = Vec::with_capacity(items.len());
     for item in items {
@@ -289,5 +289,5 @@ fn make_item<F: Fold>(bucket: &Bucket, version: String, as_of: Time, items: Vec<
     }
     let count = u64::try_from(facts.len()).unwrap_or(u64::MAX);
     let ttl = expires.map(|expires| expires + retention::ROLLUPS_LIVE.num_seconds());
-    to_item(&keys::bucket(bucket), Live { version, as_of, facts: count, expires, ttl, value: F::fold(facts) })
+    Ok(Live { version, as_of, facts: count, expires, ttl, value: F::fold(facts) })
 }

@@ -2,28 +2,68 @@
 //!
 //! Architecture invariant: no other module names a key or an attribute.
 
+mod again;
+mod attendances;
+mod audits;
+mod boards;
+mod buyers;
+mod classroom;
+mod contributions;
 mod documents;
 mod engagements;
 mod error;
 mod facts;
 mod folds;
+mod held;
+mod inbox;
 mod items;
 pub mod keys;
+mod listed;
+mod outbox;
+mod packages;
+mod payments;
 mod playlists;
+mod products;
+mod purchases;
+mod quizzes;
 mod retention;
+mod revenue;
 mod rollups;
+mod scores;
 mod table;
 mod toggles;
+mod totals;
+mod transaction;
 
+pub use attendances::Attendances;
+pub use audits::{AuditLeg, AuditReport, Audits, ListedAudit, Outcome as AuditOutcome, Walk, YOUNG};
+pub use boards::{
+    Around, BoardPage, BoardUpdates, Boards, OnBoards, ProductReading, Ranked, Shards, Shown, Trending, Viewed,
+};
+pub use buyers::BuyerUpdates;
+pub use classroom::Classroom;
 pub use documents::{Documents, Listed, PutCondition, Version, Versioned};
 pub use engagements::{Arrived, Engagements, Outcome};
 pub use error::StoreError;
 pub use facts::{Facts, NewFact};
 pub use folds::{Folds, Refolded};
+pub use held::Held;
+pub use inbox::{Inbox, InboxPage, Received};
+pub use listed::Listing;
+pub use outbox::{Outbox, Telling, Waiting};
+pub use packages::{Leg, PackageNumbers, PackageStats, PackageUpdates, Packages, Progress, Refreshes, Turned, turned};
+pub use payments::Payments;
 pub use playlists::Playlists;
+pub use products::Products;
+pub use purchases::{
+    Answer, Answers, Change, Discounts, Filter, HeldDiscount, History, Ownership, Page, Purchases, Standing,
+};
+pub use quizzes::{Attempted, Interactions, QuizNumbers, Quizzes, Rated};
 pub use retention::Retention;
+pub use revenue::{Cohort, Pattern, RevenueReading, RevenueUpdates, Rows, Top};
 pub use rollups::{
     Activity, Closing, Dispatch, Frontier, GRACE, Happened, OpenMinute, Read, ReadFrom, Reading, Recent,
     RecentActivity, Work,
 };
+pub use scores::Scores;
 pub use toggles::{ToggleOf, Toggles, Word};

@@ -6,17 +6,16 @@
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::BuildError;
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::documents::{Version, Versioned};
-use super::error::{self, StoreError};
+use super::error::StoreError;
 use super::items::{Item, from_item, to_item, to_key};
 use super::keys::{self, Key, PK, SK};
-use super::toggles::Condition;
+use super::transaction::{Condition, Transaction};
 use crate::domain::id::{PlaylistId, TrackId, UserId};
 use crate::domain::playlist::{Playlist, Submission};
 use crate::ids::Ids;
@@ -144,10 +143,14 @@ impl Playlists {
     }
 
     async fn write(&self, write: Write) -> Result<(), StoreError> {
-        let actions = write.actions(&self.table).map_err(|error| StoreError::corrupt("playlists", error))?;
-        let transaction = self.client.transact_write_items().set_transact_items(Some(actions));
-        transaction.send().await.map_err(error::of_transaction)?;
-        Ok(())
+        let mut transaction = Transaction::new(self.client.clone());
+        let condition = Condition::still(write.held.map(|version| version.0));
+        transaction.put(&self.table, write.item, Some(condition))?;
+        transaction.put(&self.table, write.mirror, None)?;
+        if let Some(outdated) = &write.outdated {
+            transaction.delete(&self.table, outdated, None)?;
+        }
+        transaction.commit().await
     }
 
     async fn of_user<T: DeserializeOwned>(&self, user: &UserId, kind: &str) -> Result<Vec<T>, StoreError> {
@@ -180,25 +183,4 @@ struct Write {
     held: Option<Version>,
     /// The mirror with whom the thing was before.
     outdated: Option<Key>,
-}
-
-impl Write {
-    fn actions(self, table: &str) -> Result<Vec<TransactWriteItem>, BuildError> {
-        let condition = Condition::still(self.held.map(|version| version.0));
-        let item = Put::builder()
-            .table_name(table)
-            .set_item(Some(self.item))
-            .condition_expression(condition.expression)
-            .set_expression_attribute_names(condition.names)
-            .set_expression_attribute_values(condition.values)
-            .build()?;
-        let mirror = Put::builder().table_name(table).set_item(Some(self.mirror)).build()?;
-        let mut actions =
-            vec![TransactWriteItem::builder().put(item).build(), TransactWriteItem::builder().put(mirror).build()];
-        if let Some(key) = self.outdated {
-            let delete = Delete::builder().table_name(table).set_key(Some(to_key(&key))).build()?;
-            actions.push(TransactWriteItem::builder().delete(delete).build());
-        }
-        Ok(actions)
-    }
 }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::error::StoreError;
 use super::items::{Item, key_of, to_key};
 use super::keys::{Key, PK, SK};
+use super::transaction::Condition;
 use crate::backoff::Backoff;
 
 /// How many keys one `BatchGetItem` takes
@@ -42,7 +43,9 @@ pub(super) struct Stretch {
 impl Stretch {
     /// All items whose sort keys begin with `prefix`.
     pub(super) fn beginning(pk: String, prefix: &str) -> Self {
-        Self { pk, from: prefix.to_owned(), to: format!("{prefix}{LAST}") }
+        // No sort key is empty, so no query may name one.
+        let from = if prefix.is_empty() { " ".to_owned() } else { prefix.to_owned() };
+        Self { pk, from, to: format!("{prefix}{LAST}") }
     }
 }
 
@@ -80,6 +83,30 @@ impl Table {
     pub(super) async fn get(&self, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
         let get = self.client.get_item().table_name(&self.name).set_key(Some(to_key(key)));
         Ok(get.consistent_read(consistency == Consistency::Strong).send().await?.item)
+    }
+
+    /// Puts an item.
+    pub(super) async fn put(&self, item: Item, condition: Condition) -> Result<(), StoreError> {
+        let Condition { expression, names, values } = condition;
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(item));
+        let put = put.set_condition_expression(expression.map(str::to_owned));
+        put.set_expression_attribute_names(names).set_expression_attribute_values(values).send().await?;
+        Ok(())
+    }
+
+    /// Makes a number of an item at least this great.
+    pub(super) async fn raise(&self, key: &Key, name: &str, number: u64) -> Result<(), StoreError> {
+        let Condition { expression, names, values } = Condition::below(name, number, None);
+        let update = self.client.update_item().table_name(&self.name).set_key(Some(to_key(key)));
+        let update = update.update_expression("SET #below = :limit");
+        let update = update.set_condition_expression(expression.map(str::to_owned));
+        match update.set_expression_attribute_names(names).set_expression_attribute_values(values).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match StoreError::from(error) {
+                StoreError::Conflict => Ok(()),
+                error => Err(error),
+            },
+        }
     }
 
     /// The items of keys, those that are there.
@@ -161,6 +188,11 @@ impl Table {
             let asked = self.asked(stretch, Consistency::Eventual).limit(limit).scan_index_forward(!backwards);
             Ok(asked.send().await?.items.unwrap_or_default())
         })
+    }
+
+    /// The first items of a stretch, in the order of their keys; strongly consistent.
+    pub(super) async fn first(&self, stretch: &Stretch, limit: i32) -> Result<Vec<Item>, StoreError> {
+        Ok(self.asked(stretch, Consistency::Strong).limit(limit).send().await?.items.unwrap_or_default())
     }
 
     fn asked(

@@ -4,16 +4,17 @@
 //! and a word that arrives late, after a later one, changes nothing.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use super::error::{self, StoreError};
+use super::again::again;
+use super::error::StoreError;
 use super::facts::NewFact;
-use super::items::{Item, VERSION, from_item, to_item, to_key};
+use super::items::{from_item, to_item, to_key};
 use super::keys::{self, Key};
-use crate::backoff::Backoff;
+use super::table::Table;
+use super::transaction::{Condition, Transaction};
 use crate::domain::caller::Actor;
 use crate::domain::entity::Entity;
 use crate::domain::event::Kind;
@@ -90,19 +91,7 @@ impl Toggles {
         fresh: &'a (dyn Fn() -> String + Sync),
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Effect, StoreError>> {
-        Box::pin(async move {
-            let mut backoff = Backoff::until(deadline);
-            loop {
-                let error = match timeout_at(deadline, self.say_once(word, fresh())).await {
-                    Ok(Ok(effect)) => return Ok(effect),
-                    Ok(Err(error)) => error,
-                    Err(elapsed) => StoreError::Unavailable { source: elapsed.into() },
-                };
-                if !error.may_pass() || !backoff.wait().await {
-                    return Err(error);
-                }
-            }
-        })
+        Box::pin(again(deadline, move || Box::pin(self.say_once(word, fresh()))))
     }
 
     async fn say_once(&self, word: &Word, version: String) -> Result<Effect, StoreError> {
@@ -116,56 +105,16 @@ impl Toggles {
         let state = to_item(&key, State { version, toggle: word.toggle.clone() })?;
         let condition = Condition::still(held.map(|state| state.version));
         if effect == Effect::Confirmed {
-            let put = self.client.put_item().table_name(&self.state).set_item(Some(state));
-            let put = put.condition_expression(condition.expression);
-            let put =
-                put.set_expression_attribute_names(condition.names).set_expression_attribute_values(condition.values);
-            put.send().await?;
+            Table::new(self.client.clone(), self.state.clone()).put(state, condition).await?;
             return Ok(effect);
         }
         let Toggle { at, event, .. } = &word.toggle;
         let fact_key = keys::turned(&word.of.entity, *at, word.of.kind(), event, &word.of.actor);
         let fact = NewFact::new(fact_key, word.fact.clone(), word.expires)?.into_item();
-        let state = put(&self.state, state)
-            .condition_expression(condition.expression)
-            .set_expression_attribute_names(condition.names)
-            .set_expression_attribute_values(condition.values);
-        let fact = put(&self.facts, fact);
-        let mut transaction = self.client.transact_write_items();
-        for put in [state, fact] {
-            let put = put.build().map_err(|error| StoreError::corrupt(&key.pk, error))?;
-            transaction = transaction.transact_items(TransactWriteItem::builder().put(put).build());
-        }
-        transaction.send().await.map_err(error::of_transaction)?;
+        let mut transaction = Transaction::new(self.client.clone());
+        transaction.put(&self.state, state, Some(condition))?;
+        transaction.put(&self.facts, fact, None)?;
+        transaction.commit().await?;
         Ok(effect)
-    }
-}
-
-fn put(table: &str, item: Item) -> aws_sdk_dynamodb::types::builders::PutBuilder {
-    Put::builder().table_name(table).set_item(Some(item))
-}
-
-/// A condition that an item is still as it was read.
-pub(super) struct Condition {
-    pub(super) expression: &'static str,
-    pub(super) names: Option<std::collections::HashMap<String, String>>,
-    pub(super) values: Option<Item>,
-}
-
-impl Condition {
-    /// Still of this version; `None`: still not there.
-    pub(super) fn still(version: Option<String>) -> Self {
-        match version {
-            Some(version) => Self {
-                expression: "#version = :held",
-                names: Some([("#version".to_owned(), VERSION.to_owned())].into()),
-                values: Some([(":held".to_owned(), AttributeValue::S(version))].into()),
-            },
-            None => Self {
-                expression: "attribute_not_exists(#pk)",
-                names: Some([("#pk".to_owned(), keys::PK.to_owned())].into()),
-                values: None,
-            },
-        }
     }
 }

@@ -1,10 +1,15 @@
 //! Stream records, as typed changes.
 
-use aws_lambda_events::dynamodb::EventRecord;
+use aws_lambda_events::dynamodb::{EventRecord, StreamRecord};
 use serde_dynamo::AttributeValue;
 
-use crate::domain::entity::Bucket;
-use crate::store::keys;
+use crate::domain::calendar::Period;
+use crate::domain::days;
+use crate::domain::entity::{Bucket, Entity};
+use crate::domain::live::Channel;
+use crate::domain::purchase::{Buyer, Item};
+use crate::domain::time::Minute;
+use crate::store::{self, Turned, keys};
 
 /// A record that says nothing this program understands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,13 +21,71 @@ pub struct Foreign(String);
 /// # Errors
 /// If the record is not about a fact.
 pub fn touched_bucket(record: &EventRecord) -> Result<Bucket, Foreign> {
-    let key = |name| match record.change.keys.get(name) {
-        Some(AttributeValue::S(text)) => Ok(text.as_str()),
-        _ => Err(Foreign(format!("a record without {name}"))),
-    };
-    let (pk, sk) = (key(keys::PK)?, key(keys::SK)?);
+    let (pk, sk) = (key(record, keys::PK)?, key(record, keys::SK)?);
     let (bucket, _, _) = keys::parse_fact(pk, sk).map_err(|error| Foreign(format!("{pk}/{sk}: {error}")))?;
     Ok(bucket)
+}
+
+fn key<'a>(record: &'a EventRecord, name: &str) -> Result<&'a str, Foreign> {
+    match record.change.keys.get(name) {
+        Some(AttributeValue::S(text)) => Ok(text.as_str()),
+        _ => Err(Foreign(format!("a record without {name}"))),
+    }
+}
+
+/// The channel that a record of the outbox's stream says has events.
+///
+/// # Errors
+/// If the record is not about an event.
+pub fn channel(record: &EventRecord) -> Result<Channel, Foreign> {
+    let pk = key(record, keys::PK)?;
+    keys::parse_outbox(pk).map_err(|error| Foreign(format!("{pk}: {error}")))
+}
+
+/// What a record of the stream of purchases says has changed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sold {
+    /// Sales or refunds of an item in a minute.
+    Item(Item, Minute),
+    /// Purchases of a buyer that were made on a day of UTC.
+    Buyer(Buyer, Period),
+}
+
+/// What a record of the stream of purchases says has changed.
+///
+/// # Errors
+/// If it is about neither.
+pub fn sold(record: &EventRecord) -> Result<Sold, Foreign> {
+    let (pk, sk) = (key(record, keys::PK)?, key(record, keys::SK)?);
+    if pk.starts_with(keys::BUYERS) {
+        let (buyer, at) = keys::parse_purchase_of(pk, sk).map_err(|_| Foreign(format!("{pk}/{sk}: not a purchase")))?;
+        return Ok(Sold::Buyer(buyer, days::day_of(at)));
+    }
+    match touched_bucket(record)? {
+        Bucket { entity: Entity::Sales(item), minute } => Ok(Sold::Item(item, minute)),
+        Bucket { .. } => Err(Foreign(format!("{pk}/{sk}: a fact of no item that is sold"))),
+    }
+}
+
+/// What a record says has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The facts of a bucket.
+    Facts(Bucket),
+    /// A package, which may hold other quizzes now.
+    Package(Turned),
+}
+
+/// What a record of the stream of facts or of documents says has changed.
+///
+/// # Errors
+/// If the record is about neither.
+pub fn change(record: &EventRecord) -> Result<Change, Foreign> {
+    let StreamRecord { keys, old_image, new_image, .. } = &record.change;
+    match store::turned(keys, old_image, new_image).map_err(|error| Foreign(error.to_string()))? {
+        Some(turned) => Ok(Change::Package(turned)),
+        None => touched_bucket(record).map(Change::Facts),
+    }
 }
 
 /// Whether a record tells of an item that expired: retention removes facts, never numbers

@@ -2,10 +2,15 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks by printing")]
 
 mod analytics;
+mod boards;
 mod cloud;
 mod dashboard;
 mod functions;
+mod live;
 mod options;
+mod packages;
+mod purchases;
+mod revenue;
 mod rollups;
 mod staged;
 mod units;
@@ -73,6 +78,11 @@ fn measure(options: &Options) -> anyhow::Result<()> {
                 let table = within()?.block_on(Box::pin(dashboard::measure(options)))?;
                 vec![("The dashboard of an artist of 500 tracks", table)]
             }
+            Part::Packages => within()?.block_on(Box::pin(packages::measure(options)))?,
+            Part::Purchases => within()?.block_on(Box::pin(purchases::measure(options)))?,
+            Part::Revenue => within()?.block_on(Box::pin(revenue::measure(options)))?,
+            Part::Live => within()?.block_on(Box::pin(live::measure(options)))?,
+            Part::Boards => within()?.block_on(Box::pin(boards::measure(options)))?,
             Part::Functions => vec![("Functions, as deployed", functions::measure(options.starts)?)],
         };
         for (title, table) in tables {

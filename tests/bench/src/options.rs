@@ -13,8 +13,9 @@ tables in Markdown.
 
 Usage: cargo run --release -p bench -- [options]
 
-  --only LIST        of ingest, lag, units, rollups, analytics, dashboard, functions, with commas between
-                     [all]
+  --only LIST        of ingest, lag, units, rollups, analytics, dashboard, packages, purchases,
+                     revenue, boards, functions,
+                     with commas between [all]
   --events N         events of the ingestion in batches of 50 [100000]
   --singles N        events of the ingestion one by one [20000]
   --connections N    requests at the same time [16]
@@ -23,7 +24,12 @@ Usage: cargo run --release -p bench -- [options]
   --background N     events per second meanwhile [200]
   --day N            events of the day that is rolled up [200000]
   --catalogue N      tracks of that day, Zipf-distributed [2000]
-  --requests N       requests per row of analytics and the dashboard [200]
+  --requests N       requests per row of analytics, the dashboard, packages and boards [200]
+  --interactions N   interactions with quizzes, purchases, and views and sales of products, as fast
+                     as they are taken [5000]
+  --purchases N      purchases over a year, of which analytics are asked [1000000]
+  --sellers N        sellers on the board that is read, and in Redis where redis-server is
+                     installed [1000000]
   --starts N         starts per function [21]
   --patience SECONDS the longest wait for counters [120]
   --help             print this
@@ -44,18 +50,33 @@ pub(crate) enum Part {
     Analytics,
     /// The same of the dashboard of an artist of many tracks.
     Dashboard,
+    /// What interactions with quizzes cost until packages show them.
+    Packages,
+    /// What purchases cost.
+    Purchases,
+    /// What analytics of many purchases cost.
+    Revenue,
+    /// What boards of sellers cost to be kept up to date, and to be read.
+    Boards,
+    /// What it costs to tell open pages what happens.
+    Live,
     /// Size, start and memory of functions.
     Functions,
 }
 
 /// Every part, by its name on the command line.
-const PARTS: [(&str, Part); 7] = [
+const PARTS: [(&str, Part); 12] = [
     ("ingest", Part::Ingest),
     ("lag", Part::Lag),
     ("units", Part::Units),
     ("rollups", Part::Rollups),
     ("analytics", Part::Analytics),
     ("dashboard", Part::Dashboard),
+    ("packages", Part::Packages),
+    ("purchases", Part::Purchases),
+    ("revenue", Part::Revenue),
+    ("boards", Part::Boards),
+    ("live", Part::Live),
     ("functions", Part::Functions),
 ];
 
@@ -81,6 +102,9 @@ pub(crate) struct Options {
     pub(crate) day: usize,
     pub(crate) catalogue: usize,
     pub(crate) requests: usize,
+    pub(crate) interactions: usize,
+    pub(crate) purchases: usize,
+    pub(crate) sellers: usize,
     pub(crate) starts: usize,
     pub(crate) patience: Duration,
 }
@@ -98,6 +122,9 @@ impl Default for Options {
             day: 200_000,
             catalogue: 2_000,
             requests: 200,
+            interactions: 5_000,
+            purchases: 1_000_000,
+            sellers: 1_000_000,
             starts: 21,
             patience: Duration::from_secs(120),
         }
@@ -119,6 +146,9 @@ pub(crate) fn of_process() -> anyhow::Result<Task> {
             Long("day") => options.day = number(&mut arguments)?,
             Long("catalogue") => options.catalogue = number(&mut arguments)?,
             Long("requests") => options.requests = number(&mut arguments)?,
+            Long("interactions") => options.interactions = number(&mut arguments)?,
+            Long("purchases") => options.purchases = number(&mut arguments)?,
+            Long("sellers") => options.sellers = number(&mut arguments)?,
             Long("starts") => options.starts = number(&mut arguments)?,
             Long("patience") => options.patience = Duration::from_secs(number(&mut arguments)? as u64),
             Long("only") => options.parts = parts(&arguments.value()?.string()?)?,
@@ -136,6 +166,9 @@ pub(crate) fn of_process() -> anyhow::Result<Task> {
         options.day,
         options.catalogue,
         options.requests,
+        options.interactions,
+        options.purchases,
+        options.sellers,
         options.starts,
     ];
     ensure!(positive.iter().all(|&number| number > 0), "every number must be at least 1");

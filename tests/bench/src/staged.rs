@@ -13,6 +13,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use http::{Method, StatusCode};
 use local::capacity::{Meter, Metered as Call, Usage};
 use local::cloud::{LocalCloud, Options};
+use local::tokens::{self, Claims};
 use local::wire::ClientOptions;
 use replay::api::{Api, Credential, Patience};
 use serde_json::{Value, json};
@@ -72,17 +73,35 @@ pub(crate) struct Asked {
 impl Staged {
     /// Starts it at this time.
     pub(crate) async fn start(now: DateTime<Utc>, patience: Duration) -> anyhow::Result<Self> {
+        Self::start_as(Options::of_workspace(), now, patience).await
+    }
+
+    /// Starts such a cloud at this time.
+    pub(crate) async fn start_as(options: Options, now: DateTime<Utc>, patience: Duration) -> anyhow::Result<Self> {
         let (meter, hands) = (Arc::new(Meter::default()), Arc::new(Hands(Mutex::new(now))));
         let options = Options {
             meter: Some(Arc::clone(&meter)),
             clock: Arc::clone(&hands) as Arc<dyn Clock>,
             schedules: false,
-            ..Options::of_workspace()
+            ..options
         };
         let cloud = LocalCloud::start(options).await?;
         let token = cloud.tokens().get("admin").context("no token of an admin")?;
         let api = Api::new(cloud.api_url(), Some(&Credential::Token(token.clone())), Patience::default())?;
         Ok(Self { cloud, meter, hands, api, patience })
+    }
+
+    /// A client of its API, a student's.
+    pub(crate) fn person(&self, subject: &str) -> anyhow::Result<Api> {
+        let claims = Claims { secret: self.cloud.jwt_secret().to_owned(), ..Claims::default() };
+        let token = tokens::token(&claims, subject, "student", self.hands.now())?;
+        Ok(Api::new(self.cloud.api_url(), Some(&Credential::Token(token)), Patience::default())?)
+    }
+
+    /// A client of its API, anonymous with the public write key.
+    pub(crate) fn anybody(&self) -> anyhow::Result<Api> {
+        let key = Credential::WriteKey(self.cloud.write_key().to_owned());
+        Ok(Api::new(self.cloud.api_url(), Some(&key), Patience::default())?)
     }
 
     /// Puts the clock there.
@@ -212,6 +231,16 @@ impl Staged {
         Ok(())
     }
 
+    /// Writes items to a table of the template.
+    pub(crate) fn write(&self, table: &str, items: &[Item]) -> anyhow::Result<()> {
+        let table = self.cloud.table(table).context("no such table")?;
+        for items in items.chunks(WRITTEN_AT_ONCE) {
+            let puts: Vec<Value> = items.iter().map(|item| json!({"PutRequest": {"Item": item}})).collect();
+            self.call("BatchWriteItem", &json!({"RequestItems": {table: puts}}))?;
+        }
+        Ok(())
+    }
+
     /// Stops it.
     pub(crate) async fn stop(self) {
         self.cloud.stop().await;
@@ -222,4 +251,23 @@ impl Staged {
 pub(crate) fn used(metered: &BTreeMap<Call, Usage>, functions: &[&str]) -> Usage {
     let of_these = metered.iter().filter(|(call, _)| functions.iter().any(|name| call.function.starts_with(name)));
     local::capacity::total(&of_these.map(|(call, usage)| (call.clone(), *usage)).collect())
+}
+
+/// An item of such a key, with these fields.
+pub(crate) fn item(key: &Key, fields: &Value) -> Item {
+    let mut item = attributes(fields);
+    item.insert("pk".to_owned(), json!({"S": key.pk}));
+    item.insert("sk".to_owned(), json!({"S": key.sk}));
+    item
+}
+
+fn attributes(fields: &Value) -> Item {
+    let attribute = |value: &Value| match value {
+        Value::Object(_) => json!({"M": attributes(value)}),
+        Value::Number(number) => json!({"N": number.to_string()}),
+        Value::Bool(value) => json!({"BOOL": value}),
+        value => json!({"S": value}),
+    };
+    let fields = fields.as_object().into_iter().flatten();
+    fields.map(|(name, value)| (name.clone(), attribute(value))).collect()
 }

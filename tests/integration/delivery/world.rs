@@ -2,25 +2,19 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use local::dynamodb::{Attribute, AttributeKind, Database, KeySchema, StreamRecord, StreamView, TableConfig};
-use local::wire::ClientOptions;
+use local::dynamodb::StreamRecord;
 use serde_json::{Value, json};
 use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::function::{Function, Invocation};
-use shared::ids::Ids;
-use shared::obs::metrics::Nowhere;
+use shared::function::Function;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 use super::model;
 use super::mutants::{self, Mutant};
 use super::plan::{LENGTH_S, Plan, Sent, Step};
 use super::schedule::Schedule;
+use crate::stage::{Stage, http, invoke, start};
 
 /// Who keeps the counters up to date.
 #[derive(Debug, Clone, Copy)]
@@ -37,93 +31,34 @@ const BEGIN: &str = "2026-01-31T12:00:00Z";
 /// How many deliveries may be under way at once.
 const UPDATERS: usize = 4;
 
-struct VirtualClock {
-    began: Instant,
-    base: DateTime<Utc>,
-}
-
-impl Clock for VirtualClock {
-    fn now(&self) -> DateTime<Utc> {
-        self.base + chrono::TimeDelta::from_std(self.began.elapsed()).unwrap()
-    }
-}
-
-#[derive(Default)]
-struct CountedIds(AtomicU64);
-
-impl Ids for CountedIds {
-    fn fresh(&self) -> String {
-        format!("v{}", self.0.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-/// The tables, the time and the ids that all invocations share.
+/// The stage, and what plays on it.
 #[derive(Clone)]
 pub(crate) struct World {
-    pub(crate) database: Database,
-    clock: Arc<VirtualClock>,
-    ids: Arc<CountedIds>,
+    stage: Stage,
 }
 
 impl World {
     fn new() -> Self {
-        let database = Database::memory().unwrap();
-        let table = |name: &str, stream_view| TableConfig {
-            logical_id: name.to_owned(),
-            name: name.to_owned(),
-            attributes: ["pk", "sk"]
-                .map(|name| Attribute { name: name.to_owned(), kind: AttributeKind::String })
-                .to_vec(),
-            key_schema: KeySchema { hash: "pk".to_owned(), range: Some("sk".to_owned()) },
-            gsis: Vec::new(),
-            lsis: Vec::new(),
-            stream_view,
-            ttl_attribute: Some("ttl".to_owned()),
-        };
-        let tables = [table("Events", Some(StreamView::KeysOnly)), table("State", None), table("Stats", None)];
-        database.create_tables(&tables).unwrap();
-        let clock = VirtualClock { began: Instant::now(), base: BEGIN.parse().unwrap() };
-        Self { database, clock: Arc::new(clock), ids: Arc::default() }
+        Self { stage: Stage::new(BEGIN.parse().unwrap()) }
     }
 
     /// What surrounds one invocation; its calls wait for their turns, if there is a schedule.
     pub(crate) fn boot(&self, invocation: &str, schedule: Option<&Schedule>) -> Boot {
-        let options = ClientOptions {
-            function: invocation.to_owned(),
-            faults: schedule.map(|schedule| Arc::new(schedule.clone()) as _),
-            ..ClientOptions::default()
-        };
-        let variables = [
-            ("EVENTS_TABLE", "Events"),
-            ("STATE_TABLE", "State"),
-            ("STATS_TABLE", "Stats"),
-            ("RETENTION_DAYS", "90"),
-            ("TIME_ZONE", "UTC"),
-            ("FAILURES_QUEUE_URL", "http://localhost/failures"),
-        ];
-        Boot {
-            environment: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect(),
-            aws: self.database.sdk_config(options),
-            clock: self.clock.clone(),
-            ids: self.ids.clone(),
-            metrics: Arc::new(Nowhere),
-        }
+        self.stage.boot(invocation, schedule.map(|schedule| Arc::new(schedule.clone()) as _), "UTC")
     }
 
     async fn invoke(boot: Boot, function: Function, payload: Value) -> Result<Value, String> {
-        let started = (function.start)(&boot).map_err(|error| error.to_string())?;
-        let invocation = Invocation { request_id: "r".to_owned(), deadline: Instant::now() + Duration::from_secs(20) };
-        let answer = started.invoke(&payload.to_string(), &invocation).await.map_err(|error| error.message)?;
-        Ok(serde_json::from_str(&answer).unwrap())
+        invoke(&*start(&boot, function), &payload).await
     }
 
     fn records(&self) -> Vec<StreamRecord> {
-        self.database.records_after("Events", 0).unwrap()
+        self.stage.records("Events")
     }
 
     /// The counters of a track, as the API answers them.
     async fn counters(&self, track: u8) -> Option<Value> {
-        let request = http("GET /api/tracks/{trackId}", &json!({}), &json!({"trackId": format!("t{track}")}), None);
+        let request =
+            http("GET /api/tracks/{trackId}", &json!({}), &json!({"trackId": format!("t{track}")}), None, &json!(null));
         let answer = Self::invoke(self.boot("get", None), get_track::FUNCTION, request).await.unwrap();
         let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
         match answer["statusCode"].as_u64() {
@@ -138,23 +73,8 @@ impl World {
             "pk": {"S": "TRACK#t0"}, "sk": {"S": "DOC"}, "version": {"S": "v"},
             "title": {"S": "Song"}, "artist": {"S": "ann"}, "durationMs": {"N": (LENGTH_S * 1000).to_string()},
         }});
-        assert!(self.database.call("PutItem", &item.to_string(), &ClientOptions::default()).is_ok());
+        self.stage.call("PutItem", &item);
     }
-}
-
-/// A request of the HTTP API, payload format 2.0.
-fn http(route: &str, context: &Value, path: &Value, body: Option<String>) -> Value {
-    let (method, raw_path) = route.split_once(' ').unwrap();
-    json!({
-        "version": "2.0", "routeKey": route, "rawPath": raw_path, "rawQueryString": "",
-        "headers": {"content-type": "application/json"}, "pathParameters": path,
-        "requestContext": {
-            "accountId": "0", "apiId": "a", "domainName": "d", "requestId": "r", "routeKey": route, "stage": "$default",
-            "time": "31/Jan/2026:12:00:00 +0000", "timeEpoch": 0, "authorizer": {"lambda": context},
-            "http": {"method": method, "path": raw_path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.9", "userAgent": "x"},
-        },
-        "body": body, "isBase64Encoded": false,
-    })
 }
 
 /// Sends events until every one of them is accepted; says where it is to be resumed if its sandbox dies.
@@ -162,8 +82,7 @@ async fn send(world: World, schedule: Schedule, name: String, events: Vec<Value>
     let mut left = events;
     for attempt in 0.. {
         assert!(attempt < 50, "never accepted: {left:?}");
-        let request =
-            http("POST /api/stats/events", &json!({"caller": "anonymous"}), &json!({}), Some(json!(left).to_string()));
+        let request = http("POST /api/stats/events", &json!({"caller": "anonymous"}), &json!({}), None, &json!(left));
         let boot = world.boot(&name, Some(&schedule));
         let answer = World::invoke(boot, ingest_events::FUNCTION, request).await.unwrap();
         let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
@@ -276,9 +195,8 @@ fn erase(world: &World, sent: &Sent, scope: &str) {
         "pk": {"S": format!("TRACK#{}#{hour}", event["trackId"].as_str().unwrap())},
         "sk": {"S": format!("{}#{}#{}", &rest[1..rest.len() - 1], event["type"].as_str().unwrap(), event["id"].as_str().unwrap())},
     });
-    let request = json!({"TableName": "Events", "Key": key, "ReturnValues": "ALL_OLD"}).to_string();
-    let answer = world.database.call("DeleteItem", &request, &ClientOptions::default());
-    assert!(answer.is_ok() && answer.body.contains("Attributes"), "nothing was erased: {request} {answer:?}");
+    let request = json!({"TableName": "Events", "Key": key, "ReturnValues": "ALL_OLD"});
+    assert!(world.stage.call("DeleteItem", &request)["Attributes"].is_object(), "nothing was erased: {request}");
 }
 
 /// A delivery under way.
@@ -312,9 +230,7 @@ impl Deliveries {
         if random.bool() {
             shuffle_between_keys(&mut piece, random);
         }
-        let table = world.database.table("Events").unwrap();
-        let json: Vec<String> = piece.iter().map(|record| record.to_json(&table)).collect();
-        let payload: Value = serde_json::from_str(&format!(r#"{{"Records":[{}]}}"#, json.join(","))).unwrap();
+        let payload = world.stage.payload("Events", piece);
         self.count += 1;
         let name = format!("delivery {}", self.count);
         let boot = world.boot(&name, Some(schedule));

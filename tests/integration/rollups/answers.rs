@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::check::Checked;
 use super::model::{Model, Numbers, What, Whose};
-use super::world::{World, admin, http, invoke, start};
+use super::world::{World, admin};
+use crate::stage::{http, invoke, start};
 
 /// Facts older than this may have expired, and then nobody can tell what happened last.
 const SURELY_KEPT: TimeDelta = TimeDelta::days(80);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::domain::counters::TrackCounters;
-use shared::domain::distinct::{EXACT, STANDARD_ERROR};
+use shared::domain::distinct::Distinct;
 use shared::domain::rollup::Rollup;
 use shared::domain::span::Span;
 use shared::domain::time::Time;
@@ -12,7 +12,8 @@ use shared::store::Work;
 
 use super::check::{self, Checked, scope};
 use super::model::{Model, Sent, What, Whose};
-use super::world::{Item, World};
+use super::world::World;
+use crate::stage::Item;
 
 const ALL: Checked = Checked { tracks: 2, artists: true, their_uniques: true, uniques: true, marks: true };
 
@@ -272,8 +273,8 @@ fn many_sessions_are_estimated_within_three_standard_errors() {
 #[allow(clippy::cast_precision_loss, reason = "counts are small")]
 fn is_near(what: &str, rollup: &Rollup, sessions: u64, listeners: u64) {
     for (counted, expected) in [(&rollup.counters.sessions, sessions), (&rollup.counters.listeners, listeners)] {
-        assert!(expected > 10 * EXACT && !counted.is_exact(), "{what}");
+        assert!(expected > 10 * Distinct::EXACT && !counted.is_exact(), "{what}");
         let off = (counted.count() as f64 / expected as f64 - 1.0).abs();
-        assert!(off < 3.0 * STANDARD_ERROR, "{what}: {} for {expected}", counted.count());
+        assert!(off < 3.0 * Distinct::STANDARD_ERROR, "{what}: {} for {expected}", counted.count());
     }
 }

@@ -9,7 +9,8 @@ use shared::store::Work;
 use super::check::{self, Checked};
 use super::model::{Model, Sent, What};
 use super::plan::{At, BEGINNINGS, Event, Fate, Plan, Step, Until};
-use super::world::{Death, World, start};
+use super::world::{Death, World};
+use crate::stage::start;
 
 /// Rollups that are worked on at all are worked on at least this often: facts of a day are taken for 88 days, and its
 /// sources are kept for 60 days more.
@@ -110,7 +111,7 @@ impl History<'_> {
             Step::Settle { sweep } => {
                 self.settle().await;
                 if *sweep {
-                    self.world.database.sweep_expired(self.world.time().seconds()).unwrap();
+                    self.world.stage.database.sweep_expired(self.world.time().seconds()).unwrap();
                     self.delivered = self.world.records().len();
                 }
             }

@@ -14,8 +14,9 @@ use tokio::time::Instant;
 use super::check::{self, Checked};
 use super::model::{Model, Sent, What};
 use super::mutants::{self, Mutant};
-use super::world::{World, invoke, start};
+use super::world::World;
 use crate::delivery::schedule::Schedule;
+use crate::stage::{invoke, start};
 
 /// How hostile it is; everything else follows from the seed.
 #[derive(Debug, Clone)]

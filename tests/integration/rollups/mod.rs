@@ -12,14 +12,9 @@ mod plan;
 mod world;
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestError, TestRng, TestRunner};
+use proptest::test_runner::{RngAlgorithm, TestError, TestRng, TestRunner};
 
-/// So many cases, the same in every run: what is found is found again. `PROPTEST_RNG_SEED` goes hunting for others.
-fn config(cases: u32) -> Config {
-    let given = Config::default();
-    let rng_seed = if given.rng_seed == RngSeed::Random { RngSeed::Fixed(7) } else { given.rng_seed };
-    Config { cases, rng_seed, failure_persistence: None, max_shrink_iters: 0, ..given }
-}
+use crate::stage::config;
 
 proptest! {
     #![proptest_config(config(100))]

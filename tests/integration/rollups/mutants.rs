@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use local::wire::{Call, ClientOptions, Fault, Faults};
+use local::wire::{Call, Fault, Faults};
 use serde_json::{Value, json};
 use shared::store::Work;
 
@@ -19,11 +19,6 @@ pub(crate) enum Mutant {
     DoesNotWait,
     /// The worker finishes its pages before it has closed anything.
     FinishesFirst,
-}
-
-fn call(world: &World, operation: &str, request: &Value) {
-    let answer = world.database.call(operation, &request.to_string(), &ClientOptions::default());
-    assert!(answer.is_ok(), "{request} {answer:?}");
 }
 
 /// Where the updater's calls pass.
@@ -44,7 +39,7 @@ impl Faults for Forgetting {
             let is_mark = item["sk"]["S"].as_str().is_some_and(|sk| sk.starts_with("C#"));
             if is_mark || item["pk"]["S"] == "LATE" {
                 let key = json!({"pk": item["pk"], "sk": item["sk"]});
-                call(&self.world, "DeleteItem", &json!({"TableName": "Stats", "Key": key}));
+                self.world.stage.call("DeleteItem", &json!({"TableName": "Stats", "Key": key}));
             }
         }
         futures::future::ready(()).boxed()
@@ -68,13 +63,13 @@ fn finish(world: &World, work: &Work) {
                 let key = json!({"pk": {"S": format!("ACTIVE#{prefix}{period}")}, "sk": {"S": page}});
                 let update = json!({"TableName": "Stats", "Key": key, "UpdateExpression": "SET #d = :t",
                     "ExpressionAttributeNames": {"#d": "done"}, "ExpressionAttributeValues": {":t": {"BOOL": true}}});
-                call(world, "UpdateItem", &update);
+                world.stage.call("UpdateItem", &update);
             }
         }
         Work::Late { pages, .. } => {
             for page in pages {
                 let key = json!({"pk": {"S": "LATE"}, "sk": {"S": page}});
-                call(world, "DeleteItem", &json!({"TableName": "Stats", "Key": key}));
+                world.stage.call("DeleteItem", &json!({"TableName": "Stats", "Key": key}));
             }
         }
         Work::Move { .. } | Work::Again { .. } => {}

@@ -2,56 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use local::dynamodb::{Attribute, AttributeKind, Database, KeySchema, StreamRecord, StreamView, TableConfig};
-use local::wire::{ClientOptions, Fault, Faults};
+use local::dynamodb::StreamRecord;
+use local::wire::{Fault, Faults};
 use serde_json::{Value, json};
 use shared::boot::Boot;
-use shared::clock::Clock;
 use shared::domain::calendar::Calendar;
 use shared::domain::time::Time;
-use shared::function::{Function, Invocation, Invoke};
-use shared::ids::Ids;
-use shared::obs::metrics::Nowhere;
+use shared::function::Invoke;
 use shared::store::{Activity, Closing, Dispatch, Reading, Work};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::model::{LENGTH_S, Model, Sent};
+use crate::stage::{Item, Stage, http, invoke, person, start};
 
-/// A clock that goes by itself, and that the test moves.
-struct MovedClock {
-    began: Instant,
-    base: DateTime<Utc>,
-    moved_ms: AtomicI64,
-}
-
-impl Clock for MovedClock {
-    fn now(&self) -> DateTime<Utc> {
-        let moved = TimeDelta::milliseconds(self.moved_ms.load(Ordering::Relaxed));
-        self.base + TimeDelta::from_std(self.began.elapsed()).unwrap() + moved
-    }
-}
-
-#[derive(Default)]
-struct CountedIds(AtomicU64);
-
-impl Ids for CountedIds {
-    fn fresh(&self) -> String {
-        format!("v{:06}", self.0.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-/// The tables, the time and the ids that all share.
+/// The stage, and the time zone of all its days.
 #[derive(Clone)]
 pub(crate) struct World {
-    pub(crate) database: Database,
+    pub(crate) stage: Stage,
     pub(crate) calendar: Calendar,
-    clock: Arc<MovedClock>,
-    ids: Arc<CountedIds>,
 }
 
 /// The call at which a sandbox dies, and whether that call is carried out.
@@ -84,27 +57,11 @@ impl Dying {
 
 impl World {
     pub(crate) fn new(zone: &str, begin: DateTime<Utc>) -> Self {
-        let database = Database::memory().unwrap();
-        let table = |name: &str, stream_view| TableConfig {
-            logical_id: name.to_owned(),
-            name: name.to_owned(),
-            attributes: ["pk", "sk"]
-                .map(|name| Attribute { name: name.to_owned(), kind: AttributeKind::String })
-                .to_vec(),
-            key_schema: KeySchema { hash: "pk".to_owned(), range: Some("sk".to_owned()) },
-            gsis: Vec::new(),
-            lsis: Vec::new(),
-            stream_view,
-            ttl_attribute: Some("ttl".to_owned()),
-        };
-        let tables = [table("Events", Some(StreamView::KeysOnly)), table("State", None), table("Stats", None)];
-        database.create_tables(&tables).unwrap();
-        let clock = MovedClock { began: Instant::now(), base: begin, moved_ms: AtomicI64::new(0) };
-        Self { database, calendar: zone.parse().unwrap(), clock: Arc::new(clock), ids: Arc::default() }
+        Self { stage: Stage::new(begin), calendar: zone.parse().unwrap() }
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
-        self.clock.now()
+        self.stage.now()
     }
 
     pub(crate) fn time(&self) -> Time {
@@ -112,28 +69,12 @@ impl World {
     }
 
     pub(crate) fn advance(&self, by: TimeDelta) {
-        self.clock.moved_ms.fetch_add(by.num_milliseconds(), Ordering::Relaxed);
+        self.stage.advance(by);
     }
 
     /// What surrounds one sandbox.
     pub(crate) fn boot(&self, function: &str, faults: Option<Arc<dyn Faults>>) -> Boot {
-        let options = ClientOptions { function: function.to_owned(), faults, ..ClientOptions::default() };
-        let zone = self.calendar.to_string();
-        let variables = [
-            ("EVENTS_TABLE", "Events"),
-            ("STATE_TABLE", "State"),
-            ("STATS_TABLE", "Stats"),
-            ("RETENTION_DAYS", "90"),
-            ("TIME_ZONE", &zone),
-            ("FAILURES_QUEUE_URL", "http://localhost/failures"),
-        ];
-        Boot {
-            environment: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect(),
-            aws: self.database.sdk_config(options),
-            clock: self.clock.clone(),
-            ids: self.ids.clone(),
-            metrics: Arc::new(Nowhere),
-        }
+        self.stage.boot(function, faults, &self.calendar.to_string())
     }
 
     fn activity(&self, boot: &Boot) -> Activity {
@@ -155,10 +96,7 @@ impl World {
 
     /// Everything in the table of numbers.
     pub(crate) async fn stats(&self) -> BTreeMap<(String, String), Item> {
-        let scan = self.boot("look", None).dynamodb().scan().table_name("Stats").into_paginator().items().send();
-        let items = scan.collect::<Result<Vec<_>, _>>().await.unwrap();
-        let text = |item: &Item, name: &str| item[name].as_s().unwrap().clone();
-        items.into_iter().map(|item| ((text(&item, "pk"), text(&item, "sk")), item)).collect()
+        self.stage.items("Stats").await
     }
 
     /// Sends events, each in a request of its own if they differ in who sends them; what is refused is not accepted.
@@ -202,19 +140,16 @@ impl World {
             "pk": {"S": format!("TRACK#t{}#{hour}", sent.track)},
             "sk": {"S": format!("{}#{}#{}", &rest[1..rest.len() - 1], sent.kind(), sent.id)},
         });
-        let request = json!({"TableName": "Events", "Key": key, "ReturnValues": "ALL_OLD"}).to_string();
-        let answer = self.database.call("DeleteItem", &request, &ClientOptions::default());
-        assert!(answer.is_ok() && answer.body.contains("Attributes"), "nothing was erased: {request} {answer:?}");
+        let request = json!({"TableName": "Events", "Key": key, "ReturnValues": "ALL_OLD"});
+        assert!(self.stage.call("DeleteItem", &request)["Attributes"].is_object(), "nothing was erased: {request}");
     }
 
     pub(crate) fn records(&self) -> Vec<StreamRecord> {
-        self.database.records_after("Events", 0).unwrap()
+        self.stage.records("Events")
     }
 
     pub(crate) fn payload(&self, records: &[StreamRecord]) -> Value {
-        let table = self.database.table("Events").unwrap();
-        let json: Vec<String> = records.iter().map(|record| record.to_json(&table)).collect();
-        serde_json::from_str(&format!(r#"{{"Records":[{}]}}"#, json.join(","))).unwrap()
+        self.stage.payload("Events", records)
     }
 
     /// Delivers records; whether all of them were done.
@@ -279,38 +214,6 @@ impl World {
     }
 }
 
-/// An item as the SDK has it.
-pub(crate) type Item = std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue>;
-
-pub(crate) fn start(boot: &Boot, function: Function) -> Box<dyn Invoke> {
-    (function.start)(boot).unwrap_or_else(|error| panic!("{}: {error}", function.name))
-}
-
-pub(crate) async fn invoke(started: &dyn Invoke, payload: &Value) -> Result<Value, String> {
-    let invocation = Invocation { request_id: "r".to_owned(), deadline: Instant::now() + Duration::from_secs(20) };
-    let answer = started.invoke(&payload.to_string(), &invocation).await.map_err(|error| error.message)?;
-    Ok(serde_json::from_str(&answer).unwrap())
-}
-
 pub(crate) fn admin(user: &str) -> Value {
-    json!({"caller": "user", "sub": user, "role": "admin", "expiresAt": "2099-01-01T00:00:00Z"})
-}
-
-/// A request of the HTTP API, payload format 2.0.
-pub(crate) fn http(route: &str, context: &Value, path: &Value, country: Option<&str>, body: &Value) -> Value {
-    let (method, raw_path) = route.split_once(' ').unwrap();
-    let mut headers = json!({"content-type": "application/json"});
-    if let Some(country) = country {
-        headers["cloudfront-viewer-country"] = json!(country);
-    }
-    json!({
-        "version": "2.0", "routeKey": route, "rawPath": raw_path, "rawQueryString": "",
-        "headers": headers, "pathParameters": path,
-        "requestContext": {
-            "accountId": "0", "apiId": "a", "domainName": "d", "requestId": "r", "routeKey": route, "stage": "$default",
-            "time": "31/Jan/2026:12:00:00 +0000", "timeEpoch": 0, "authorizer": {"lambda": context},
-            "http": {"method": method, "path": raw_path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.9", "userAgent": "x"},
-        },
-        "body": body.to_string(), "isBase64Encoded": false,
-    })
+    person(user, "admin")
 }

@@ -95,6 +95,22 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
 }
 
+impl Answer {
+    /// What its body says.
+    ///
+    /// # Errors
+    /// [`ApiError::Malformed`].
+    pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ApiError> {
+        parse(&self.body)
+    }
+
+    /// That it is a refusal, for the reason that its body gives.
+    #[must_use]
+    pub fn refused(&self) -> ApiError {
+        refused(self.status, &self.body)
+    }
+}
+
 /// What became of a batch of events.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Receipt {
@@ -223,10 +239,24 @@ impl Api {
     /// # Errors
     /// [`ApiError::Unreachable`].
     pub async fn insist(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, ApiError> {
+        self.insist_once(method, path, None, body).await
+    }
+
+    /// The same, of a request that is done once however often it is sent with this key.
+    ///
+    /// # Errors
+    /// [`ApiError::Unreachable`].
+    pub async fn insist_once(
+        &self,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: Bytes,
+    ) -> Result<Answer, ApiError> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let (last, asked) = match self.send(method.clone(), path, body.clone()).await {
+            let (last, asked) = match self.send_once(method.clone(), path, key, body.clone()).await {
                 Ok(answer) if passes(answer.status) => {
                     (refused(answer.status, &answer.body).to_string(), answer.retry_after)
                 }
@@ -247,6 +277,20 @@ impl Api {
     /// # Errors
     /// [`ApiError::Unreachable`] if none came, [`ApiError::Setup`] if there is no such URL.
     pub async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, ApiError> {
+        self.send_once(method, path, None, body).await
+    }
+
+    /// The same, of a request that is done once however often it is sent with this key.
+    ///
+    /// # Errors
+    /// [`ApiError::Unreachable`] if none came, [`ApiError::Setup`] if there is no such URL.
+    pub async fn send_once(
+        &self,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: Bytes,
+    ) -> Result<Answer, ApiError> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
@@ -256,6 +300,9 @@ impl Api {
         }
         if let Some((name, value)) = &self.credential {
             request = request.header(name, value);
+        }
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
         }
         let request = request.body(Full::new(body)).map_err(|error| ApiError::Setup(error.to_string()))?;
         let unreachable = |last: String| ApiError::Unreachable { tries: 1, last };
@@ -332,6 +379,16 @@ mod tests {
             requests.iter().all(|request| request.line == "POST /api/stats/events HTTP/1.1" && request.body == "{}")
         );
         assert!(requests.iter().all(|request| request.head.contains("authorization: Bearer secret")));
+    }
+
+    #[tokio::test]
+    async fn insists_with_the_same_key() {
+        let stub = Stub::start(|number, _| (number > 0).then(|| (201, String::new()))).await;
+        let answer = stub.api().insist_once(Method::POST, "/a", Some("k"), Bytes::from_static(b"{}")).await.unwrap();
+        assert_eq!(answer.status, 201);
+        let requests = stub.requests();
+        assert_eq!(requests.len(), 2);
+        assert!(requests.iter().all(|request| request.head.contains("idempotency-key: k") && request.body == "{}"));
     }
 
     #[tokio::test]

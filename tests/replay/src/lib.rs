@@ -1,6 +1,7 @@
-//! Loads an access log through the HTTP API, as a client would, and checks what the API then answers.
+//! Loads files through the HTTP API, as a client would, and checks what the API then answers: the access log of a web
+//! server as plays, and a shop's invoices as purchases and refunds, of which [`retail`] tells.
 //!
-//! Every request of the log becomes one play:
+//! Every request of a log becomes one play:
 //!
 //! | the log says | the play says | how |
 //! |---|---|---|
@@ -23,6 +24,8 @@ pub mod api;
 pub mod expected;
 pub mod load;
 pub mod play;
+pub mod retail;
+pub mod target;
 pub mod verify;
 
 #[cfg(test)]

@@ -1,26 +1,19 @@
-//! Loads an access log through the HTTP API and checks what the API then answers; see `--help`.
+//! Loads a file through the HTTP API and checks what the API then answers; see `--help`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks by printing")]
 
+mod invoices;
+mod log;
 mod options;
+mod show;
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bytes::Bytes;
 use http::Method;
-use indicatif::{ProgressBar, ProgressStyle};
-use replay::access_log;
-use replay::api::{Api, ApiError, Patience};
-use replay::expected::{self, Expected};
-use replay::load::{self, Loaded};
-use replay::play::{self, Reading};
-use replay::verify::{self, Difference, Subject};
+use replay::api::{Api, Patience};
 
-use options::{Options, Task};
-
-/// Lines of one kind that are printed at most.
-const SHOWN: usize = 50;
+use options::{Kind, Options};
 
 fn main() -> ExitCode {
     let options = match options::of_process() {
@@ -46,142 +39,22 @@ fn main() -> ExitCode {
 
 /// Does what the options say; whether all went as it should.
 fn run(options: &Options) -> anyhow::Result<bool> {
-    let name = options.log.display();
-    let text = std::fs::read_to_string(&options.log).with_context(|| format!("cannot read {name}"))?;
-    let (requests, unreadable) = access_log::read(&text);
-    let site = options.site.clone().unwrap_or_else(|| play::likely_site(&requests));
-    let expected = expected::count(&text, &site);
-    let subjects = verify::subjects(&expected, &options.track_prefix)?;
-    if options.task == Task::Print {
-        print_expected(&subjects);
-        return Ok(true);
+    let unreadable = || format!("cannot read {}", options.file.display());
+    let bytes = std::fs::read(&options.file).with_context(unreadable)?;
+    match options.kind {
+        Kind::Log => log::run(options, str::from_utf8(&bytes).with_context(unreadable)?),
+        // Spreadsheets write descriptions, which are not read, in encodings of their own.
+        Kind::Invoices => invoices::run(options, &String::from_utf8_lossy(&bytes)),
     }
+}
 
-    let reading = Reading { track_prefix: options.track_prefix.clone(), site };
-    println!(
-        "{name}: {} plays of {} tracks, served by {:?}; {} lines are no request",
-        requests.len(),
-        subjects.len(),
-        reading.site,
-        unreadable.len()
-    );
-    list(unreadable.iter().map(ToString::to_string));
-    anyhow::ensure!(counted_alike(&expected, requests.len(), unreadable.len()), "the two readings of {name} differ");
-
+/// Does something with the API.
+fn with_api(options: &Options, work: impl AsyncFnOnce(&Api) -> anyhow::Result<bool>) -> anyhow::Result<bool> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let api = Api::new(&options.api_url, Some(&options.credential), Patience::default())?;
         // Nobody there is worth saying at once, while what fails later is borne with.
         api.send(Method::GET, "/api/tracks/-", Bytes::new()).await.with_context(|| options.api_url.clone())?;
-        let mut fine = true;
-        if options.task != Task::Verify {
-            let plays: Vec<_> = requests.iter().map(|request| reading.play(request)).collect();
-            fine = load(&api, &plays, options).await.with_context(|| format!("cannot load {name}"))?;
-        }
-        if options.task != Task::Load {
-            fine &= check(&api, &subjects, options).await.context("cannot check the numbers")?;
-        }
-        Ok(fine)
+        work(&api).await
     })
-}
-
-fn counted_alike(expected: &Expected, plays: usize, unreadable: usize) -> bool {
-    expected.plays() == plays as u64 && expected.unreadable == unreadable
-}
-
-/// Sends the plays; whether the API took them all.
-async fn load(api: &Api, plays: &[play::Play], options: &Options) -> Result<bool, ApiError> {
-    let start = Instant::now();
-    let bar = bar("events", plays.len());
-    let loaded = load::replay(api, plays, options.pace, |count| bar.inc(count)).await;
-    bar.finish_and_clear();
-    let Loaded { accepted, dropped, refused, sent_again } = loaded?;
-    let seconds = start.elapsed().as_secs_f64();
-    println!(
-        "sent: {accepted} accepted, {dropped} dropped, {} refused, {sent_again} sent once more; {seconds:.1} s, {:.0} events/s",
-        refused.len(),
-        plays.len() as f64 / seconds
-    );
-    list(refused.iter().map(|event| {
-        let field = event.field.as_ref().map(|field| format!(" ({field})")).unwrap_or_default();
-        format!("line {}, event {}: {}{field}", event.line, event.id, event.reason)
-    }));
-    Ok(refused.is_empty() && dropped == 0)
-}
-
-/// Waits for the numbers; whether they all come to what the file says.
-async fn check(api: &Api, subjects: &[Subject], options: &Options) -> Result<bool, ApiError> {
-    let start = Instant::now();
-    let bar = bar("tracks", subjects.len());
-    let different =
-        verify::verify(api, subjects, options.pace.connections, options.deadline, |count| bar.inc(count)).await;
-    bar.finish_and_clear();
-    let different = different?;
-    println!(
-        "checked: {} of {} tracks answer what the file says; {:.1} s",
-        subjects.len() - different.len(),
-        subjects.len(),
-        start.elapsed().as_secs_f64()
-    );
-    print_differences(&different);
-    Ok(different.is_empty())
-}
-
-/// A progress bar on the terminal; nothing where standard error is none.
-fn bar(what: &str, length: usize) -> ProgressBar {
-    let bar = ProgressBar::new(length as u64).with_message(what.to_owned());
-    bar.enable_steady_tick(Duration::from_millis(200));
-    match ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} {msg}, {per_sec}, {eta} left") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
-}
-
-fn list(lines: impl ExactSizeIterator<Item = String>) {
-    let more = lines.len().saturating_sub(SHOWN);
-    for line in lines.take(SHOWN) {
-        println!("  {line}");
-    }
-    if more > 0 {
-        println!("  and {more} more");
-    }
-}
-
-fn print_differences(different: &[Difference]) {
-    if different.is_empty() {
-        return;
-    }
-    println!("\n| path | track | counter | expected | found |\n|---|---|---|---:|---:|");
-    let rows = different.iter().flat_map(|difference| {
-        let Subject { path, track_id, .. } = &difference.subject;
-        difference.counters().into_iter().map(move |(counter, expected, found)| {
-            let found = found.map_or_else(|| "–".to_owned(), |number| number.to_string());
-            format!("| {path} | {track_id} | {counter} | {expected} | {found} |")
-        })
-    });
-    for row in rows.clone().take(SHOWN) {
-        println!("{row}");
-    }
-    let more = rows.count().saturating_sub(SHOWN);
-    if more > 0 {
-        println!("\nand {more} more");
-    }
-}
-
-/// Prints what is expected, one track a line, columns separated by tabs.
-fn print_expected(subjects: &[Subject]) {
-    println!("trackId\tpath\tplayCount\tqualifiedPlayCount\tskipCount\ttotalDurationSeconds\tplaysBySource");
-    for Subject { path, track_id, expected } in subjects {
-        let sources: Vec<String> =
-            expected.by_source.iter().map(|(source, plays)| format!("{source}={plays}")).collect();
-        println!(
-            "{track_id}\t{path}\t{}\t{}\t{}\t{}.{:03}\t{}",
-            expected.plays,
-            expected.qualified,
-            expected.skipped,
-            expected.milliseconds / 1000,
-            expected.milliseconds % 1000,
-            sources.join(",")
-        );
-    }
 }

@@ -1,42 +1,44 @@
 //! What the command line, the environment and a running local cloud say.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use lexopt::prelude::*;
 use replay::api::Credential;
 use replay::load::Pace;
 use replay::play;
-use serde::Deserialize;
+use replay::target::{Given, Target};
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
-Loads an Apache access log (combined format) through the HTTP API, every request as a play,
-and checks that each track then answers what the file says.
+Loads a file through the HTTP API and checks that it then answers what the file says: of an
+Apache access log (combined format) every request as a play, of a shop's invoices (columns as in
+the \"Online Retail\" file) every line as a purchase or a refund.
 
 Usage: cargo run -p replay -- path/to/access.log [options]
+       cargo run -p replay -- path/to/invoices.csv [options]
 
   --api-url URL         the API; else TALLY_API_URL, else the running `cargo dev`
   --token TOKEN         an admin's token, for events of any age; else TALLY_TOKEN, else the
                         running `cargo dev`
   --ready FILE          where `cargo dev` says how to reach it [.local/ready.json]
+  --retail              the file is of invoices, whatever its name [if that ends in .csv]
   --connections N       requests at the same time [8]
-  --batch N             events of one request, 1 to 1000 [50]
-  --track-prefix TEXT   what track ids begin with [log]
-  --site HOST           the site that the log is of [the one that most referrers name]
+  --batch N             of a log, events of one request, 1 to 1000 [50]
+  --track-prefix TEXT   of a log, what track ids begin with [log]
+  --site HOST           of a log, its site [the one that most referrers name]
   --deadline SECONDS    how long numbers may take to become right [60]
   --no-verify           load only
   --verify-only         check only
-  --dry-run             print what is expected of each track, and ask nobody
+  --dry-run             print what is expected of each track, or day, and ask nobody
   --help                print this
 
-A second run of the same file changes no number. The exit status is 0 if every event was
-accepted and every number is right, 1 if not, 2 if the command line is wrong.
+A second run of the same file changes no number; of invoices, within 30 days and as the same
+admin. Invoices are checked against an API that holds no other purchases of these months. The
+exit status is 0 if all was accepted and every number is right, 1 if not, 2 if the command line
+is wrong.
 ";
-
-/// Where a running local cloud says how to reach it.
-const READY: &str = ".local/ready.json";
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,9 +53,19 @@ pub(crate) enum Task {
     Print,
 }
 
+/// What the file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// An access log.
+    Log,
+    /// A shop's invoices.
+    Invoices,
+}
+
 /// All that the run needs to know.
 pub(crate) struct Options {
-    pub(crate) log: PathBuf,
+    pub(crate) file: PathBuf,
+    pub(crate) kind: Kind,
     pub(crate) api_url: String,
     pub(crate) credential: Credential,
     pub(crate) pace: Pace,
@@ -64,19 +76,13 @@ pub(crate) struct Options {
 }
 
 /// The options of this process; nothing if it asks for help.
-#[allow(clippy::disallowed_methods, reason = "this tool's one home of the environment")]
 pub(crate) fn of_process() -> anyhow::Result<Option<Options>> {
-    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    parse(lexopt::Parser::from_env(), variable("TALLY_API_URL"), variable("TALLY_TOKEN"))
+    parse(lexopt::Parser::from_env(), Given::by_environment())
 }
 
-fn parse(
-    mut arguments: lexopt::Parser,
-    mut api_url: Option<String>,
-    mut token: Option<String>,
-) -> anyhow::Result<Option<Options>> {
-    let mut log = None;
-    let mut ready = None;
+fn parse(mut arguments: lexopt::Parser, mut given: Given) -> anyhow::Result<Option<Options>> {
+    let mut file = None;
+    let mut is_retail = false;
     let mut pace = Pace::default();
     let mut track_prefix = "log".to_owned();
     let mut site = None;
@@ -84,9 +90,10 @@ fn parse(
     let mut task = Task::Both;
     while let Some(argument) = arguments.next()? {
         match argument {
-            Long("api-url") => api_url = Some(arguments.value()?.string()?),
-            Long("token") => token = Some(arguments.value()?.string()?),
-            Long("ready") => ready = Some(PathBuf::from(arguments.value()?)),
+            Long("api-url") => given.api_url = Some(arguments.value()?.string()?),
+            Long("token") => given.token = Some(arguments.value()?.string()?),
+            Long("ready") => given.ready = Some(PathBuf::from(arguments.value()?)),
+            Long("retail") => is_retail = true,
             Long("connections") => pace.connections = arguments.value()?.parse()?,
             Long("batch") => pace.batch = arguments.value()?.parse()?,
             Long("track-prefix") => track_prefix = arguments.value()?.string()?,
@@ -99,68 +106,42 @@ fn parse(
             Long("verify-only") => task = Task::Verify,
             Long("dry-run") => task = Task::Print,
             Long("help") | Short('h') => return Ok(None),
-            Value(path) if log.is_none() => log = Some(PathBuf::from(path)),
+            Value(path) if file.is_none() => file = Some(PathBuf::from(path)),
             other => return Err(other.unexpected().into()),
         }
     }
-    let log = log.context("which access log?")?;
+    let file = file.context("which file?")?;
+    let is_csv = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
+    let kind = if is_retail || is_csv { Kind::Invoices } else { Kind::Log };
     ensure!((1..=1_000).contains(&pace.batch), "--batch must be 1 to 1000");
     ensure!((1..=256).contains(&pace.connections), "--connections must be 1 to 256");
     ensure!(
         play::is_track_prefix(&track_prefix),
         "--track-prefix must be at most 32 letters, digits, dots, hyphens and underscores"
     );
-    let (api_url, token) = match (api_url, token) {
-        _ if task == Task::Print => Default::default(),
-        (Some(api_url), Some(token)) => (api_url, token),
-        (Some(_), None) => bail!("--api-url needs a --token, or TALLY_TOKEN"),
-        (None, token) => {
-            let cloud = running(ready.as_deref())?;
-            (cloud.api_url, token.unwrap_or(cloud.tokens.admin))
-        }
+    let Target { api_url, credential } = match task {
+        Task::Print => Target { api_url: String::new(), credential: Credential::Token(String::new()) },
+        _ => given.target()?,
     };
-    let credential = Credential::Token(token);
-    Ok(Some(Options { log, api_url, credential, pace, track_prefix, site, deadline, task }))
-}
-
-/// How to reach a running local cloud.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Ready {
-    api_url: String,
-    tokens: Tokens,
-}
-
-#[derive(Deserialize)]
-struct Tokens {
-    admin: String,
-}
-
-/// Reads what `cargo dev` left in this folder or one above.
-fn running(ready: Option<&Path>) -> anyhow::Result<Ready> {
-    let here = std::env::current_dir()?;
-    let default = || here.ancestors().map(|folder| folder.join(READY)).find(|path| path.exists());
-    let path = ready.map(Path::to_owned).or_else(default).context(
-        "which API? Start the local cloud with `cargo dev` in another terminal, or give --api-url and --token; \
-         `cargo dev --json` prints both",
-    )?;
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} does not say how to reach the API", path.display()))
+    Ok(Some(Options { file, kind, api_url, credential, pace, track_prefix, site, deadline, task }))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn options(line: &str, token: Option<&str>) -> anyhow::Result<Option<Options>> {
-        parse(lexopt::Parser::from_args(line.split_whitespace()), None, token.map(str::to_owned))
+        let given = Given { token: token.map(str::to_owned), ..Given::default() };
+        parse(lexopt::Parser::from_args(line.split_whitespace()), given)
     }
 
     #[test]
     fn flags_win_over_the_environment() {
         let line = "a.log --api-url http://127.0.0.1:1 --token flag --batch 7 --connections=2 --site www.Example.com";
         let options = options(line, Some("variable")).unwrap().unwrap();
-        assert_eq!(options.log, Path::new("a.log"));
+        assert_eq!((options.file.as_path(), options.kind), (Path::new("a.log"), Kind::Log));
         assert!(options.credential == Credential::Token("flag".to_owned()));
         assert_eq!(options.pace, Pace { connections: 2, batch: 7 });
         assert_eq!(options.site.as_deref(), Some("example.com"));
@@ -168,9 +149,17 @@ mod tests {
     }
 
     #[test]
+    fn invoices_are_known_by_their_name_or_said_to_be_such() {
+        let kind = |line| options(line, None).unwrap().unwrap().kind;
+        assert_eq!(kind("a.log --dry-run"), Kind::Log);
+        assert_eq!(kind("a.CSV --dry-run"), Kind::Invoices);
+        assert_eq!(kind("a --retail --dry-run"), Kind::Invoices);
+    }
+
+    #[test]
     fn says_what_is_wrong() {
         let error = |line| options(line, None).err().unwrap().to_string();
-        assert_eq!(error(""), "which access log?");
+        assert_eq!(error(""), "which file?");
         assert_eq!(error("a b"), "unexpected argument \"b\"");
         assert_eq!(error("a --batch 0"), "--batch must be 1 to 1000");
         assert_eq!(error("a --track-prefix x:y"), options("a --track-prefix é", None).err().unwrap().to_string());

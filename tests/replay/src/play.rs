@@ -186,7 +186,7 @@ fn host_and_path(url: &str) -> Option<(String, &str)> {
 }
 
 /// The first `length` hexadecimal digits of the parts' SHA-256.
-fn hash(parts: &[&str], length: usize) -> String {
+pub(crate) fn hash(parts: &[&str], length: usize) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update(part.as_bytes());

@@ -1,6 +1,7 @@
 //! `cargo dev`: the local cloud from the command line.
 
 mod arguments;
+mod channels;
 mod logs;
 mod show;
 mod watch;
@@ -50,6 +51,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         options.running = Functions::CargoLambda(format!("http://127.0.0.1:{port}"));
     }
 
+    let channels = channels::start(&mut options.parameters)?;
     let mut interrupts = interrupts()?;
     let cloud = LocalCloud::start(options).await?;
     let described = cloud.template().described.list();
@@ -60,7 +62,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Some(port) => Some(watch::start(&cloud, &root, state.as_deref(), port).await?),
         None => None,
     };
-    said(&if arguments.json { cloud.summary().to_json()? + "\n" } else { show::ready(&cloud) })?;
+    let ready = || show::ready(&cloud) + &channels.as_ref().map(channels::Channels::described).unwrap_or_default();
+    said(&if arguments.json { cloud.summary().to_json()? + "\n" } else { ready() })?;
 
     interrupts.recv().await;
     tracing::info!("stopping");

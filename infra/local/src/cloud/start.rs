@@ -190,7 +190,7 @@ fn deployments(
                 aws: services.sdk_config(client),
                 clock: Arc::clone(&options.clock),
                 ids: Arc::clone(&options.ids),
-                metrics: Arc::new(shared::obs::metrics::Nowhere),
+                metrics: Arc::clone(&options.metrics),
             };
             (id.clone(), Deployment { function, boot, timeout: config.timeout })
         })

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use crate::domain::counters::TrackCounters;
-use crate::domain::distinct::{Distinct, STANDARD_ERROR};
+use crate::domain::distinct::Sketch;
 use crate::domain::event::{Platform, Source};
 use crate::domain::span::Span;
 
@@ -82,9 +82,9 @@ pub struct Uniques {
 impl Uniques {
     /// How this one was.
     #[must_use]
-    pub fn of(distinct: &Distinct) -> Self {
+    pub fn of<const LG_K: u8>(distinct: &Sketch<LG_K>) -> Self {
         let exact = distinct.is_exact();
-        Self { exact, standard_error: (!exact).then_some(STANDARD_ERROR) }
+        Self { exact, standard_error: (!exact).then_some(Sketch::<LG_K>::STANDARD_ERROR) }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::store::error::StoreError;
 use crate::store::items::{VERSION, to_item, to_key};
 use crate::store::keys::{self, Key};
 use crate::store::table::{Table, Write};
-use crate::store::toggles::Condition;
+use crate::store::transaction::Condition;
 
 /// How long after its end an hour is closed at the earliest. Folds that land later than half of it are late ones.
 pub const GRACE: TimeDelta = TimeDelta::minutes(4);
@@ -71,7 +71,7 @@ impl Activity {
         now < hour.end().plus(GRACE / 2)
     }
 
-    /// Lists buckets that have just been folded, so that their hours are closed, again if need be. To be called after every
+    /// Lists buckets of tracks that have just been folded, so that their hours are closed, again if need be. To be called after every
     /// fold; when it is `Ok`, the folds are as good as in the rollups.
     ///
     /// # Errors
@@ -80,8 +80,11 @@ impl Activity {
         Box::pin(async move {
             let active: BTreeSet<(Period, TrackId)> = folded
                 .iter()
-                .map(|Bucket { entity: Entity::Track(track), minute }| {
-                    (self.lists.calendar.period(Level::Hour, minute.start()), track.clone())
+                .filter_map(|Bucket { entity, minute }| match entity {
+                    Entity::Track(track) => {
+                        Some((self.lists.calendar.period(Level::Hour, minute.start()), track.clone()))
+                    }
+                    Entity::Quiz(_) | Entity::Sales(_) | Entity::Product(_) | Entity::Views(_) => None,
                 })
                 .collect();
             let now = self.now();
@@ -189,11 +192,7 @@ impl Activity {
             year: name(Level::Year),
         };
         let condition = Condition::still(held);
-        let put = self.lists.stats.client.put_item().table_name(&self.lists.stats.name);
-        let put = put.set_item(Some(to_item(&keys::frontier(), stored)?)).condition_expression(condition.expression);
-        let put = put.set_expression_attribute_names(condition.names).set_expression_attribute_values(condition.values);
-        put.send().await?;
-        Ok(())
+        self.lists.stats.put(to_item(&keys::frontier(), stored)?, condition).await
     }
 
     /// Says of a page that a worker has it, or that all is done.

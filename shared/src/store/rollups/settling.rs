@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -22,13 +21,13 @@ use crate::domain::id::{TrackId, UserId};
 use crate::domain::rollup::{Rollup, Scope};
 use crate::domain::time::Time;
 use crate::domain::track::Track;
-use crate::store::error::{self, StoreError};
+use crate::store::error::StoreError;
 use crate::store::folds::Live;
-use crate::store::items::{Item, VERSION, from_item, text, to_item, to_key};
+use crate::store::items::{Item, VERSION, from_item, text, to_item};
 use crate::store::keys::{self, Key};
 use crate::store::retention::{ROLLUPS_LIVE, sources_may_be_gone};
-use crate::store::table::{Consistency, Stretch, Table};
-use crate::store::toggles::Condition;
+use crate::store::table::{Consistency, Stretch};
+use crate::store::transaction::{Condition, Transaction};
 
 /// How many tracks are read at once.
 const AT_ONCE: usize = 8;
@@ -101,18 +100,19 @@ impl Closing {
         let of_tracks: Vec<_> = stream::iter(of_tracks).buffer_unordered(AT_ONCE).try_collect().await?;
         let changes: Changes = of_tracks.into_iter().flatten().collect();
 
-        let mut writes = Writes { table: stats, items: Vec::new() };
+        let mut writes = Transaction::new(stats.client.clone());
         self.add_parents(chunk, &changes, now, &mut writes, deadline).await?;
         add_totals(chunk, &changes, &held, &self.activity, now, &mut writes)?;
         for ((period, track), change) in changes {
             let version = change.held.map(|held| held.version);
-            writes.put(to_item(&keys::rollup(&Scope::Track(track), &period), change.new)?, version)?;
+            let item = to_item(&keys::rollup(&Scope::Track(track), &period), change.new)?;
+            writes.put(&stats.name, item, Some(Condition::still(version)))?;
         }
         if let Some(hour) = &chunk.changed {
             for track in chunk.tracks {
                 let key = keys::changed(track, hour);
                 if let Some(version) = held.get(&key).and_then(|mark| text(mark, VERSION)) {
-                    writes.delete(&key, version.to_owned())?;
+                    writes.delete(&stats.name, &key, Some(Condition::still(Some(version.to_owned()))))?;
                 }
             }
         }
@@ -241,7 +241,7 @@ impl Closing {
         chunk: &Chunk<'_>,
         changes: &Changes,
         now: Time,
-        writes: &mut Writes<'_>,
+        writes: &mut Transaction,
         deadline: Instant,
     ) -> Result<(), StoreError> {
         let mut parents: BTreeSet<(Scope, Period)> = BTreeSet::new();
@@ -289,7 +289,8 @@ impl Closing {
             let unchanged = held.as_ref().map_or_else(|| value == Rollup::default(), |held| held.value == value);
             if !unchanged {
                 let new = Rolled { ttl, ..self.rolled(&period, now, None, None, value) };
-                writes.put(to_item(&key, new)?, held.map(|held| held.version))?;
+                let condition = Condition::still(held.map(|held| held.version));
+                writes.put(&self.activity.lists.stats.name, to_item(&key, new)?, Some(condition))?;
             }
         }
         Ok(())
@@ -351,7 +352,7 @@ fn add_totals(
     held: &HashMap<Key, Item>,
     activity: &Activity,
     now: Time,
-    writes: &mut Writes<'_>,
+    writes: &mut Transaction,
 ) -> Result<(), StoreError> {
     if !chunk.closes_days() {
         return Ok(());
@@ -374,53 +375,9 @@ fn add_totals(
             value.sessions = Distinct::default();
             value.listeners = Distinct::default();
             let new = Total { version: activity.ids.fresh(), as_of: now, value };
-            writes.put(to_item(&key, new)?, total.map(|total| total.version))?;
+            let condition = Condition::still(total.map(|total| total.version));
+            writes.put(&activity.lists.stats.name, to_item(&key, new)?, Some(condition))?;
         }
     }
     Ok(())
-}
-
-/// The writes of one transaction.
-struct Writes<'a> {
-    table: &'a Table,
-    items: Vec<TransactWriteItem>,
-}
-
-impl Writes<'_> {
-    fn put(&mut self, item: Item, held: Option<String>) -> Result<(), StoreError> {
-        let condition = Condition::still(held);
-        let put = Put::builder()
-            .table_name(&self.table.name)
-            .set_item(Some(item))
-            .condition_expression(condition.expression)
-            .set_expression_attribute_names(condition.names)
-            .set_expression_attribute_values(condition.values)
-            .build()
-            .map_err(|error| StoreError::corrupt("rollup", error))?;
-        self.items.push(TransactWriteItem::builder().put(put).build());
-        Ok(())
-    }
-
-    fn delete(&mut self, key: &Key, held: String) -> Result<(), StoreError> {
-        let condition = Condition::still(Some(held));
-        let delete = Delete::builder()
-            .table_name(&self.table.name)
-            .set_key(Some(to_key(key)))
-            .condition_expression(condition.expression)
-            .set_expression_attribute_names(condition.names)
-            .set_expression_attribute_values(condition.values)
-            .build()
-            .map_err(|error| StoreError::corrupt("mark", error))?;
-        self.items.push(TransactWriteItem::builder().delete(delete).build());
-        Ok(())
-    }
-
-    async fn commit(self) -> Result<(), StoreError> {
-        if self.items.is_empty() {
-            return Ok(());
-        }
-        let transaction = self.table.client.transact_write_items().set_transact_items(Some(self.items));
-        transaction.send().await.map_err(error::of_transaction)?;
-        Ok(())
-    }
 }

@@ -1,0 +1,135 @@
+//! Has everything that follows from purchases held against the ledger: by schedule, and by `POST /api/admin/audits`. `GET` of
+//! it tells which audits there were, and of one of them, how far it is and what it found.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::{Method, StatusCode, header};
+use serde_json::{Value, json};
+use shared::BoxFuture;
+use shared::boot::Boot;
+use shared::domain::audit::{Checked, FindingKind};
+use shared::domain::id::AuditId;
+use shared::function::{Function, Invocation, InvocationError, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Problem, Request, Response};
+use shared::messaging::{self, Queue};
+use shared::store::{AuditReport, Audits, StoreError};
+use shared::task::{self, TaskHandler};
+use tokio::time::Instant;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "audit", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
+    let (stats, queue) = (reader.required("STATS_TABLE"), reader.required("AUDIT_QUEUE_URL"));
+    reader.finish(())?;
+    let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let handler = Audit {
+        audits: Audits::new(boot.dynamodb(), ledger, state, stats, clock, ids),
+        queue: messaging::sqs(boot.sqs(), queue),
+    };
+    let http = shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler.clone());
+    Ok(task::with_http(http, task::function(FUNCTION.name, boot, handler)))
+}
+
+#[derive(Clone)]
+struct Audit {
+    audits: Audits,
+    queue: Arc<dyn Queue>,
+}
+
+/// Why an audit was not begun.
+#[derive(Debug)]
+enum NotBegun {
+    Store(StoreError),
+    Queue(String),
+}
+
+impl std::fmt::Display for NotBegun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::Queue(reason) => write!(f, "not all of the audit was sent: {reason}"),
+        }
+    }
+}
+
+impl Audit {
+    async fn begin(&self, deadline: Instant) -> Result<AuditId, NotBegun> {
+        let (audit, legs) = self.audits.begin().await.map_err(NotBegun::Store)?;
+        let bodies: Vec<String> = legs.iter().map(|leg| json!(leg).to_string()).collect();
+        self.queue.send_all(&bodies, deadline).await.map_err(|unsent| NotBegun::Queue(unsent.reason))?;
+        tracing::info!(auditId = audit.as_str(), legs = legs.len(), "audit begun");
+        Ok(audit)
+    }
+
+    async fn answer(&self, request: &Request) -> Result<Response, Problem> {
+        let audit: Option<AuditId> = request.has_path("auditId").then(|| request.path("auditId")).transpose()?;
+        let Some(audit) = audit else {
+            return Ok(Response::json(StatusCode::OK, &json!({"audits": self.audits.last().await?})));
+        };
+        let report = self.audits.report(&audit).await?;
+        let report = report.ok_or_else(|| Problem::NotFound(format!("there is no audit {audit}")))?;
+        Ok(Response::json(StatusCode::OK, &body(&audit, &report)))
+    }
+}
+
+impl TaskHandler for Audit {
+    fn run<'a>(&'a self, _input: Value, invocation: &'a Invocation) -> BoxFuture<'a, Result<Value, InvocationError>> {
+        Box::pin(async move {
+            let begun = self.begin(invocation.deadline).await;
+            let audit = begun.map_err(|error| InvocationError { message: error.to_string() })?;
+            Ok(json!({"auditId": audit}))
+        })
+    }
+}
+
+impl HttpHandler for Audit {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            if !request.caller.is_admin() {
+                return Err(Problem::Forbidden("only an admin may have purchases audited".to_owned()));
+            }
+            if request.method() != Method::POST {
+                return self.answer(&request).await;
+            }
+            match self.begin(request.deadline).await {
+                Ok(audit) => {
+                    let response = Response::json(StatusCode::ACCEPTED, &json!({"auditId": audit}));
+                    Ok(response.with_header(header::LOCATION, &format!("/api/admin/audits/{audit}")))
+                }
+                Err(NotBegun::Store(error)) => Err(error.into()),
+                Err(error @ NotBegun::Queue(_)) => {
+                    tracing::warn!(error = %error, "audit not begun: {error}");
+                    Err(Problem::Unavailable)
+                }
+            }
+        })
+    }
+}
+
+fn body(audit: &AuditId, report: &AuditReport) -> Value {
+    let every = |count: &dyn Fn(Checked) -> i64| {
+        Checked::ALL.iter().map(|what| (what.to_string(), count(*what))).collect::<BTreeMap<_, _>>()
+    };
+    let found: BTreeMap<String, i64> = FindingKind::ALL
+        .iter()
+        .map(|kind| (kind.to_string(), report.found.get(kind).copied().unwrap_or_default()))
+        .collect();
+    let findings: Vec<Value> = report
+        .findings
+        .iter()
+        .map(|found| json!({"kind": found.kind, "subject": found.subject, "repaired": found.kind.is_repaired()}))
+        .collect();
+    json!({
+        "auditId": audit,
+        "status": if report.is_done { "done" } else { "running" },
+        "startedAt": report.started_at,
+        "asOf": report.as_of,
+        "checked": every(&|what| report.checked.get(&what).copied().unwrap_or_default()),
+        "found": found,
+        "findings": findings,
+    })
+}

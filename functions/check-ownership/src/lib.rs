@@ -1,0 +1,67 @@
+//! `GET /api/purchases/owned`: which of some things somebody has.
+
+use std::collections::BTreeSet;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use shared::BoxFuture;
+use shared::boot::Boot;
+use shared::domain::fields::Invalid;
+use shared::domain::id::{ItemId, UserId};
+use shared::domain::purchase::{Buyer, Item, ItemType};
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Problem, Request, Response};
+use shared::store::Ownership;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "check-ownership", start };
+
+/// How many things can be asked for at once.
+const MAX_ITEMS: usize = 100;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let state = reader.required("STATE_TABLE");
+    reader.finish(())?;
+    let handler = CheckOwnership { ownership: Ownership::new(boot.dynamodb(), state) };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct CheckOwnership {
+    ownership: Ownership,
+}
+
+fn items(request: &Request) -> Result<Vec<Item>, Problem> {
+    let missing = |field| Problem::query(Invalid::new(field, "is missing"));
+    let kind: ItemType = request.query("itemType")?.ok_or_else(|| missing("itemType"))?;
+    let ids: Vec<ItemId> = request.query_list("itemId")?;
+    match ids.len() {
+        0 => Err(missing("itemId")),
+        1..=MAX_ITEMS => Ok(ids.into_iter().map(|id| Item { kind, id }).collect()),
+        _ => Err(Problem::query(Invalid::new("itemId", format!("must be at most {MAX_ITEMS}")))),
+    }
+}
+
+impl HttpHandler for CheckOwnership {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let items = items(&request)?;
+            let strong: bool = request.query("strong")?.unwrap_or(false);
+            let own = request.user()?;
+            let user: UserId = request.query("userId")?.unwrap_or_else(|| own.clone());
+            if user != *own && !request.caller.is_admin() {
+                return Err(Problem::Forbidden("only an admin may ask what others have".to_owned()));
+            }
+            let asked: BTreeSet<Item> = items.iter().cloned().collect();
+            let owned = self.ownership.of(&Buyer::User(user), &asked, strong, request.deadline).await?;
+            let bodies: Vec<Value> = items
+                .iter()
+                .map(|item| {
+                    let purchase = owned.get(item);
+                    json!({"itemType": item.kind, "itemId": item.id, "owned": purchase.is_some(), "purchaseId": purchase})
+                })
+                .collect();
+            Ok(Response::json(StatusCode::OK, &json!({"items": bodies})))
+        })
+    }
+}

@@ -1,0 +1,44 @@
+//! `POST /api/purchases/{purchaseId}/complete`: the payment of a purchase was approved.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use shared::BoxFuture;
+use shared::boot::Boot;
+use shared::domain::id::PurchaseId;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, Completion, HttpHandler, Problem, Request, Response, bodies};
+use shared::live;
+use shared::store::{Ownership, Purchases};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "complete-purchase", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
+    let outbox = live::outbox(&mut reader, boot);
+    reader.finish(())?;
+    let client = boot.dynamodb();
+    let ownership = Ownership::new(client.clone(), state.clone());
+    let purchases = Purchases::new(client, ledger, state, outbox, (Arc::clone(&boot.clock), Arc::clone(&boot.ids)));
+    let completion = Completion::new(ownership, purchases, Arc::clone(&boot.clock));
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, CompletePurchase { completion }))
+}
+
+struct CompletePurchase {
+    completion: Completion,
+}
+
+impl HttpHandler for CompletePurchase {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            if !request.caller.is_admin() {
+                return Err(Problem::Forbidden("only an admin may approve a payment".to_owned()));
+            }
+            let id: PurchaseId = request.path("purchaseId")?;
+            let purchase = self.completion.complete(&id, request.deadline).await?;
+            Ok(Response::json(StatusCode::OK, &bodies::purchase(&purchase)))
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! `POST /api/packages`: makes a package of quizzes.
+
+use std::sync::Arc;
+
+use http::{StatusCode, header};
+use shared::BoxFuture;
+use shared::backoff::Backoff;
+use shared::boot::Boot;
+use shared::domain::id::PackageId;
+use shared::domain::package::{NewPackage, Package};
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies, quizzes};
+use shared::ids::Ids;
+use shared::store::{Packages, Quizzes, StoreError};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "create-package", start };
+
+/// The largest body, in bytes: 500 quizzes of the longest ids, and room to spare.
+const MAX_BODY: usize = 64 * 1024;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    reader.finish(())?;
+    let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let handler = CreatePackage {
+        quizzes: Quizzes::new(client.clone(), state.clone(), Arc::clone(&ids)),
+        packages: Packages::new(client, state, stats, clock, Arc::clone(&ids)),
+        ids,
+    };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct CreatePackage {
+    quizzes: Quizzes,
+    packages: Packages,
+    ids: Arc<dyn Ids>,
+}
+
+impl HttpHandler for CreatePackage {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let body = request.json(MAX_BODY, &["application/json"])?;
+            let new = NewPackage::parse(&body).map_err(Problem::Invalid)?;
+            let id: PackageId = match &new.id {
+                Some(id) => id.clone(),
+                None => self.ids.fresh().parse().map_err(|_| Problem::Internal)?,
+            };
+            let mut backoff = Backoff::until(request.deadline);
+            loop {
+                let held = self.packages.package(&id, true).await?;
+                let package = new.clone().apply(held.owner(), &request.caller)?;
+                if let Some(held) = held.as_there() {
+                    // Sent again, perhaps because the answer was lost.
+                    if held.document == package {
+                        return Ok(answer(StatusCode::OK, &id, &package, &held.version.0));
+                    }
+                    return Err(Problem::Unfit(format!("there is a package {id} already")));
+                }
+                quizzes::all_there(&self.quizzes, new.quizzes(), request.deadline).await?;
+                match self.packages.put(&id, &package, &held).await {
+                    Ok(version) => return Ok(answer(StatusCode::CREATED, &id, &package, &version.0)),
+                    Err(StoreError::Conflict) if backoff.wait().await => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+    }
+}
+
+fn answer(status: StatusCode, id: &PackageId, package: &Package, version: &str) -> Response {
+    let response = Response::json(status, &bodies::package(id, package)).with_etag(version);
+    response.with_header(header::LOCATION, &format!("/api/packages/{id}"))
+}

@@ -1,0 +1,93 @@
+//! `POST /api/payments`: a buyer says that a purchase was paid.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use shared::BoxFuture;
+use shared::backoff::Backoff;
+use shared::boot::Boot;
+use shared::clock::Clock;
+use shared::domain::live::{LiveEvent, LiveEventName};
+use shared::domain::payment::{self, Payment};
+use shared::domain::purchase::{Status, Unfit};
+use shared::domain::time::Time;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies};
+use shared::ids::Ids;
+use shared::live;
+use shared::store::{Answers, Outbox, Payments, Purchases};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "create-payment", start };
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 4 * 1024;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
+    let outbox = live::outbox(&mut reader, boot);
+    reader.finish(())?;
+    let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let handler = CreatePayment {
+        answers: Answers::new(client.clone(), state.clone()),
+        payments: Payments::new(client.clone(), state.clone(), Arc::clone(&ids)),
+        // Nothing is written there.
+        purchases: Purchases::new(client, ledger, state, None, (Arc::clone(&clock), Arc::clone(&ids))),
+        outbox,
+        clock,
+        ids,
+    };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct CreatePayment {
+    answers: Answers,
+    payments: Payments,
+    purchases: Purchases,
+    /// Nothing, where live updates are off.
+    outbox: Option<Outbox>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+}
+
+impl HttpHandler for CreatePayment {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let body = request.json(MAX_BODY, &["application/json"])?;
+            let id = payment::paid_for(&body).map_err(Problem::Invalid)?;
+            let once = Once::required(&request, FUNCTION.name, body)?;
+            let now = Time::from(self.clock.now());
+            let mut backoff = Backoff::until(request.deadline);
+            loop {
+                let purchase = self.purchases.purchase(&id).await?;
+                let purchase = purchase.ok_or_else(|| Problem::NotFound(format!("there is no purchase {id}")))?;
+                let purchase = purchase.document;
+                if !payment::may_pay(&request.caller, &purchase.buyer) {
+                    return Err(Problem::Forbidden("only its buyer or an admin may pay a purchase".to_owned()));
+                }
+                let payment = Payment::of(&purchase, now);
+                let held = self.payments.payment(&payment.id).await?;
+                if let Some(response) = once.answered(&self.answers).await? {
+                    return Ok(response);
+                }
+                if let Some(held) = held {
+                    return Ok(Response::json(StatusCode::OK, &bodies::payment(&held.document)));
+                }
+                if purchase.status != Status::Pending {
+                    return Err(Unfit::Is(purchase.status).into());
+                }
+                let body = bodies::payment(&payment);
+                let answer = once.answer(StatusCode::CREATED, &body, now);
+                let told = (self.ids.fresh(), payment.received_at);
+                let name = LiveEventName::PaymentReceived;
+                let events = LiveEvent::on(payment.channels(), name, (&told.0, told.1), ("payment", &body));
+                match self.payments.put(&payment, None, Some(&answer), (self.outbox.as_ref(), &events)).await {
+                    Ok(()) => return Ok(Response::json(StatusCode::CREATED, &body)),
+                    Err(error) if error.may_pass() && backoff.wait().await => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+    }
+}

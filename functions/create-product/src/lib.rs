@@ -1,0 +1,76 @@
+//! `POST /api/products`: a seller offers a product.
+
+use std::sync::Arc;
+
+use http::{StatusCode, header};
+use shared::BoxFuture;
+use shared::backoff::Backoff;
+use shared::boot::Boot;
+use shared::clock::Clock;
+use shared::domain::id::{ProductId, SaleId};
+use shared::domain::product::{Product, ProductDescription};
+use shared::domain::time::Time;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies};
+use shared::ids::Ids;
+use shared::store::{Products, Retention, StoreError};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "create-product", start };
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 16 * 1024;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, facts) = (reader.required("STATE_TABLE"), reader.required("INTERACTIONS_TABLE"));
+    let retention = Retention::of_days(reader.parsed("RETENTION_DAYS"));
+    reader.finish(())?;
+    let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let products = Products::new(boot.dynamodb(), state, facts, retention, (Arc::clone(&clock), Arc::clone(&ids)));
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, CreateProduct { products, clock, ids }))
+}
+
+struct CreateProduct {
+    products: Products,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+}
+
+impl HttpHandler for CreateProduct {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let body = request.json(MAX_BODY, &["application/json"])?;
+            let description = ProductDescription::parse(&body).map_err(Problem::Invalid)?;
+            let id: ProductId = match &description.id {
+                Some(id) => id.clone(),
+                None => self.ids.fresh().parse().map_err(|_| Problem::Internal)?,
+            };
+            let sale: SaleId = self.ids.fresh().parse().map_err(|_| Problem::Internal)?;
+            let now = Time::from(self.clock.now());
+            let mut backoff = Backoff::until(request.deadline);
+            loop {
+                let held = self.products.product(&id).await?;
+                let before = (held.as_there().map(|held| &held.document), held.owner());
+                let product = description.clone().apply(before, &request.caller, sale.clone(), now)?;
+                if let Some(held) = held.as_there() {
+                    // Sent again, perhaps because the answer was lost.
+                    if held.document == product {
+                        return Ok(answer(StatusCode::OK, &id, &product, &held.version.0));
+                    }
+                    return Err(Problem::Unfit(format!("there is a product {id} already")));
+                }
+                match self.products.put(&id, &product, &held).await {
+                    Ok(version) => return Ok(answer(StatusCode::CREATED, &id, &product, &version.0)),
+                    Err(StoreError::Conflict) if backoff.wait().await => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+    }
+}
+
+fn answer(status: StatusCode, id: &ProductId, product: &Product, version: &str) -> Response {
+    let response = Response::json(status, &bodies::product(id, product)).with_etag(version);
+    response.with_header(header::LOCATION, &format!("/api/products/{id}"))
+}

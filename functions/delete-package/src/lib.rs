@@ -1,0 +1,51 @@
+//! `DELETE /api/packages/{packageId}`: deletes a package; its quizzes stay.
+
+use std::sync::Arc;
+
+use shared::BoxFuture;
+use shared::backoff::Backoff;
+use shared::boot::Boot;
+use shared::domain::authorship;
+use shared::domain::id::PackageId;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response};
+use shared::store::{Packages, StoreError};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "delete-package", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    reader.finish(())?;
+    let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let handler = DeletePackage { packages: Packages::new(client, state, stats, clock, ids) };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct DeletePackage {
+    packages: Packages,
+}
+
+impl HttpHandler for DeletePackage {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let id: PackageId = request.path("packageId")?;
+            let wanted = Preconditions::of(&request);
+            let mut backoff = Backoff::until(request.deadline);
+            loop {
+                let held = self.packages.package(&id, true).await?.there();
+                let held = held.ok_or_else(|| Problem::NotFound(format!("there is no package {id}")))?;
+                authorship::creator(&request.caller, Some(&held.document.creator), None)?;
+                if !wanted.hold(Some(&held.version)) {
+                    return Err(Problem::PreconditionFailed);
+                }
+                match self.packages.delete(&id, &held).await {
+                    Ok(()) => return Ok(Response::no_content()),
+                    Err(StoreError::Conflict) if backoff.wait().await => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,51 @@
+//! `DELETE /api/products/{productId}`: deletes a product; what was sold of it stays sold.
+
+use std::sync::Arc;
+
+use shared::BoxFuture;
+use shared::backoff::Backoff;
+use shared::boot::Boot;
+use shared::domain::id::ProductId;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response};
+use shared::store::{Products, Retention, StoreError};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "delete-product", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, facts) = (reader.required("STATE_TABLE"), reader.required("INTERACTIONS_TABLE"));
+    let retention = Retention::of_days(reader.parsed("RETENTION_DAYS"));
+    reader.finish(())?;
+    let injected = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let handler = DeleteProduct { products: Products::new(boot.dynamodb(), state, facts, retention, injected) };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct DeleteProduct {
+    products: Products,
+}
+
+impl HttpHandler for DeleteProduct {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let id: ProductId = request.path("productId")?;
+            let wanted = Preconditions::of(&request);
+            let mut backoff = Backoff::until(request.deadline);
+            loop {
+                let held = self.products.product(&id).await?.there();
+                let held = held.ok_or_else(|| Problem::NotFound(format!("there is no product {id}")))?;
+                held.document.delete(&request.caller)?;
+                if !wanted.hold(Some(&held.version)) {
+                    return Err(Problem::PreconditionFailed);
+                }
+                match self.products.delete(&id, &held).await {
+                    Ok(()) => return Ok(Response::no_content()),
+                    Err(StoreError::Conflict) if backoff.wait().await => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+    }
+}

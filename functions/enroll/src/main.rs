@@ -1,0 +1,5 @@
+//! The `enroll` function on Lambda.
+
+fn main() -> std::process::ExitCode {
+    shared::boot::run(enroll::FUNCTION)
+}

@@ -1,0 +1,60 @@
+//! `GET /api/attendance`: who was there in a course, or where somebody was, the latest day first.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use shared::BoxFuture;
+use shared::boot::Boot;
+use shared::domain::attendance::Date;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::classroom::Part;
+use shared::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
+use shared::store::{Attendances, Classroom};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "get-attendance", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let state = reader.required("STATE_TABLE");
+    reader.finish(())?;
+    let (client, ids) = (boot.dynamodb(), Arc::clone(&boot.ids));
+    let handler = GetAttendance {
+        classroom: Classroom::new(client.clone(), state.clone(), Arc::clone(&ids)),
+        attendances: Attendances::new(client, state, ids),
+    };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct GetAttendance {
+    attendances: Attendances,
+    classroom: Classroom,
+}
+
+impl HttpHandler for GetAttendance {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let asked = Part::of(&request, &self.classroom).await?;
+            let date: Option<Date> = request.query("date")?;
+            let limit: Limit = request.query("limit")?.unwrap_or_default();
+            let cursor: Option<Cursor> = request.query("cursor")?;
+            let scope = asked.scope(&format!("attendance on {date:?}"));
+            let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
+            let page = match &asked {
+                Part::Course(course, _) => {
+                    self.attendances.in_course(course, date.as_ref(), after.as_deref(), limit.items()).await?
+                }
+                Part::Student(student) => {
+                    self.attendances.of_student(student, date.as_ref(), after.as_deref(), limit.items()).await?
+                }
+            };
+            let found = page.items.iter().map(|one| one.course.clone()).collect();
+            let courses = asked.courses(found, (&self.classroom, &request)).await?;
+            let attendance: Vec<Value> =
+                page.items.iter().map(|one| bodies::attendance(one, courses.get(&one.course))).collect();
+            let cursor = page.next.map(|next| Cursor::new(&scope, &next).to_string());
+            Ok(Response::json(StatusCode::OK, &json!({"attendance": attendance, "cursor": cursor})))
+        })
+    }
+}

@@ -1,0 +1,41 @@
+//! `GET /api/discounts/{code}`: a discount, and how often it was used.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use shared::BoxFuture;
+use shared::boot::Boot;
+use shared::domain::id::DiscountCode;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies};
+use shared::store::Discounts;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "get-discount", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let state = reader.required("STATE_TABLE");
+    reader.finish(())?;
+    let handler = GetDiscount { discounts: Discounts::new(boot.dynamodb(), state, Arc::clone(&boot.ids)) };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct GetDiscount {
+    discounts: Discounts,
+}
+
+impl HttpHandler for GetDiscount {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            if !request.caller.is_admin() {
+                return Err(Problem::Forbidden("only an admin may see discounts".to_owned()));
+            }
+            let code: DiscountCode = request.path("code")?;
+            let held = self.discounts.discount(&code).await?;
+            let held = held.ok_or_else(|| Problem::NotFound(format!("there is no discount {code}")))?;
+            let body = bodies::discount(&code, &held.discount, held.uses);
+            Ok(Response::json(StatusCode::OK, &body).with_etag(&held.version.0))
+        })
+    }
+}

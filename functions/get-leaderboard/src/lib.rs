@@ -1,0 +1,97 @@
+//! `GET /api/leaderboard`: the sellers who are ahead in a month or of all times, or those around one of them.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use shared::BoxFuture;
+use shared::boot::Boot;
+use shared::clock::Clock;
+use shared::domain::board::{Metric, Season};
+use shared::domain::fields::Invalid;
+use shared::domain::id::UserId;
+use shared::domain::money::Currency;
+use shared::domain::time::Time;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
+use shared::store::Boards;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "get-leaderboard", start };
+
+/// How many neighbours there are on each side where nothing else is asked for.
+const NEIGHBOURS: usize = 5;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (stats, shards) = (reader.required("STATS_TABLE"), reader.parsed("BOARD_SHARDS"));
+    reader.finish(())?;
+    let handler =
+        GetLeaderboard { boards: Boards::new(boot.dynamodb(), stats, shards), clock: Arc::clone(&boot.clock) };
+    Ok(shared::http::function(FUNCTION.name, Access::Public, boot, handler))
+}
+
+struct GetLeaderboard {
+    boards: Boards,
+    clock: Arc<dyn Clock>,
+}
+
+fn refused(parameter: &'static str, reason: &str) -> Problem {
+    Problem::query(Invalid::new(parameter, reason))
+}
+
+fn metric(request: &Request) -> Result<Metric, Problem> {
+    let currency: Option<Currency> = request.query("currency")?;
+    match (request.query::<String>("metric")?.as_deref(), currency) {
+        (Some("revenue"), Some(currency)) => Ok(Metric::Revenue(currency)),
+        (Some("revenue"), None) => Err(refused("currency", "is missing: revenue is never summed across currencies")),
+        (_, Some(_)) => Err(refused("currency", "must be given with metric=revenue alone")),
+        (None | Some("sales"), None) => Ok(Metric::Sales),
+        (Some("views"), None) => Ok(Metric::Views),
+        (Some(_), None) => Err(refused("metric", "must be one of sales, views, revenue")),
+    }
+}
+
+impl HttpHandler for GetLeaderboard {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let now = Time::from(self.clock.now());
+            let metric = metric(&request)?;
+            let season: Season = request.query("period")?.unwrap_or_else(|| Season::running(now));
+            let around: Option<UserId> = request.query("around")?;
+            let limit: Option<Limit> = request.query("limit")?;
+            let cursor: Option<Cursor> = request.query("cursor")?;
+            let scope = format!("board {metric} {season}");
+            let (name, currency) = match metric {
+                Metric::Sales => ("sales", None),
+                Metric::Views => ("views", None),
+                Metric::Revenue(currency) => ("revenue", Some(currency)),
+            };
+            let (listed, next, last_updated) = match (&around, cursor) {
+                (Some(_), Some(_)) => return Err(refused("cursor", "must not be given with around")),
+                (Some(seller), None) => {
+                    let neighbours = limit.map_or(NEIGHBOURS, Limit::items);
+                    let found = self.boards.around(metric, season, seller, neighbours, request.deadline).await?;
+                    let none = || Problem::NotFound(format!("{seller} is not on this board"));
+                    let found = found.ok_or_else(none)?;
+                    (found.entries, None, found.last_updated)
+                }
+                (None, cursor) => {
+                    let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
+                    let count = limit.unwrap_or_default().items();
+                    let page = self.boards.page(metric, season, after.as_deref(), count, request.deadline).await?;
+                    (page.entries, page.next, page.last_updated)
+                }
+            };
+            let body = json!({
+                "metric": name,
+                "currency": currency,
+                "period": season.to_string(),
+                "entries": bodies::ranked(&listed),
+                "lastUpdated": last_updated,
+                "nextReset": season.next_reset(now),
+                "cursor": next.map(|next| Cursor::new(&scope, &next).to_string()),
+            });
+            Ok(Response::read(&request, body, now))
+        })
+    }
+}

@@ -1,0 +1,55 @@
+//! `GET /api/notifications`: what the caller was told, whether or not a page was open then.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+use shared::BoxFuture;
+use shared::boot::Boot;
+use shared::clock::Clock;
+use shared::domain::time::Time;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
+use shared::store::Inbox;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "get-notifications", start };
+
+/// How much earlier than asked for is told too: what was sent with a clock that was behind may have come later.
+const OVERLAP: TimeDelta = TimeDelta::minutes(1);
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let state = reader.required("STATE_TABLE");
+    reader.finish(())?;
+    let handler = GetNotifications { inbox: Inbox::new(boot.dynamodb(), state), clock: Arc::clone(&boot.clock) };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct GetNotifications {
+    inbox: Inbox,
+    clock: Arc<dyn Clock>,
+}
+
+impl HttpHandler for GetNotifications {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let user = request.user()?;
+            let now = Time::from(self.clock.now());
+            let since: Option<Time> = request.query("since")?;
+            let limit: Limit = request.query("limit")?.unwrap_or_default();
+            let cursor: Option<Cursor> = request.query("cursor")?;
+            let scope = format!("notifications of {user} since {since:?}");
+            let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
+            let from = since.map(|since| since.plus(-OVERLAP));
+            let (page, unread) = futures::try_join!(
+                self.inbox.page(user, from, after.as_deref(), limit.items()),
+                self.inbox.unread(user)
+            )?;
+            let notifications: Vec<Value> = page.notifications.iter().map(bodies::notification).collect();
+            let cursor = page.next.map(|next| Cursor::new(&scope, &next).to_string());
+            let body = json!({"notifications": notifications, "unread": unread, "cursor": cursor});
+            Ok(Response::read(&request, body, now))
+        })
+    }
+}

@@ -1,0 +1,111 @@
+//! `GET /api/packages/stats`: the numbers of packages, by their ids or by their creator.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::json;
+use shared::BoxFuture;
+use shared::boot::Boot;
+use shared::clock::Clock;
+use shared::domain::authorship::is_theirs;
+use shared::domain::fields::Invalid;
+use shared::domain::id::{PackageId, UserId};
+use shared::domain::time::Time;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
+use shared::store::PackageNumbers;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "get-package-stats", start };
+
+/// How many packages can be asked for at once.
+const MAX_IDS: usize = 100;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    reader.finish(())?;
+    let numbers = PackageNumbers::new(boot.dynamodb(), state, stats);
+    let handler = GetPackageStats { numbers, clock: Arc::clone(&boot.clock) };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct GetPackageStats {
+    numbers: PackageNumbers,
+    clock: Arc<dyn Clock>,
+}
+
+/// What is asked for.
+enum Asked {
+    These(Vec<PackageId>),
+    OfCreator(UserId, Limit, Option<PackageId>),
+}
+
+impl Asked {
+    fn parse(request: &Request) -> Result<Self, Problem> {
+        let packages: Vec<PackageId> = request.query_list("packageId")?;
+        let creator: Option<UserId> = request.query("creatorId")?;
+        let (limit, cursor): (Option<Limit>, Option<Cursor>) = (request.query("limit")?, request.query("cursor")?);
+        let unfit = |field| Err(Problem::query(Invalid::new(field, "must not be given with packageId")));
+        match (packages.len(), creator) {
+            (0, Some(creator)) => {
+                let after = cursor.map(|cursor| cursor.after(&scope(&creator))).transpose()?;
+                Ok(Self::OfCreator(creator, limit.unwrap_or_default(), after))
+            }
+            (1.., Some(_)) => unfit("creatorId"),
+            (1.., None) if limit.is_some() => unfit("limit"),
+            (1.., None) if cursor.is_some() => unfit("cursor"),
+            (1..=MAX_IDS, None) => Ok(Self::These(packages)),
+            (0, None) => Err(Problem::query(Invalid::new("packageId", "or creatorId is missing"))),
+            (_, None) => Err(Problem::query(Invalid::new("packageId", format!("must be at most {MAX_IDS}")))),
+        }
+    }
+}
+
+/// What a cursor of this route is good for.
+fn scope(creator: &UserId) -> String {
+    format!("packages of {creator}")
+}
+
+impl HttpHandler for GetPackageStats {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let asked = Asked::parse(&request)?;
+            let now = Time::from(self.clock.now());
+            let (packages, cursor) = match &asked {
+                Asked::These(packages) => (packages.clone(), None),
+                Asked::OfCreator(creator, limit, after) => {
+                    let packages = self.numbers.of_creator(creator, after.as_ref(), limit.items()).await?;
+                    let last = packages.last().filter(|_| packages.len() == limit.items());
+                    let cursor = last.map(|last| Cursor::new(&scope(creator), last.as_str()).to_string());
+                    (packages, cursor)
+                }
+            };
+            let stats = self.numbers.of(&packages, request.deadline).await?;
+            // Each once, in the order in which they were asked for.
+            let mut told = BTreeSet::new();
+            let (mut bodies, mut unknown) = (Vec::new(), Vec::new());
+            for package in packages.iter().filter(|package| told.insert(*package)) {
+                match stats.get(package) {
+                    Some(stats) => {
+                        let is_theirs = is_theirs(&request.caller, &stats.creator);
+                        bodies.push(bodies::package_stats(package, stats, is_theirs));
+                    }
+                    None => unknown.push(package),
+                }
+            }
+            if let ([package], [], Asked::These(_)) = (unknown.as_slice(), bodies.as_slice(), &asked) {
+                return Err(Problem::NotFound(format!("there is no package {package}")));
+            }
+            let mut body = json!({"packages": bodies});
+            if let (Some(body), Asked::These(_)) = (body.as_object_mut(), &asked) {
+                body.insert("unknown".to_owned(), json!(unknown));
+            }
+            if let (Some(body), Asked::OfCreator(..)) = (body.as_object_mut(), &asked) {
+                body.insert("cursor".to_owned(), json!(cursor));
+            }
+            let as_of = stats.values().map(|stats| stats.as_of).max().unwrap_or(now);
+            Ok(Response::read(&request, body, as_of))
+        })
+    }
+}

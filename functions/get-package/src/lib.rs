@@ -1,0 +1,44 @@
+//! `GET /api/packages/{packageId}`: a package and the quizzes it holds.
+
+use std::sync::Arc;
+
+use http::{StatusCode, header};
+use shared::BoxFuture;
+use shared::boot::Boot;
+use shared::domain::id::PackageId;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies};
+use shared::store::Packages;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "get-package", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    reader.finish(())?;
+    let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let handler = GetPackage { packages: Packages::new(client, state, stats, clock, ids) };
+    Ok(shared::http::function(FUNCTION.name, Access::Public, boot, handler))
+}
+
+struct GetPackage {
+    packages: Packages,
+}
+
+impl HttpHandler for GetPackage {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let id: PackageId = request.path("packageId")?;
+            // What is read here is changed on the condition that it still is so: an old version is refused then.
+            let held = self.packages.package(&id, false).await?.there();
+            let held = held.ok_or_else(|| Problem::NotFound(format!("there is no package {id}")))?;
+            let response = if request.tags(&header::IF_NONE_MATCH).is_some_and(|tags| tags.include(&held.version.0)) {
+                Response::not_modified()
+            } else {
+                Response::json(StatusCode::OK, &bodies::package(&id, &held.document))
+            };
+            Ok(response.with_etag(&held.version.0))
+        })
+    }
+}

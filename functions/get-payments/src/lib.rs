@@ -1,0 +1,58 @@
+//! `GET /api/payments`: what somebody paid, or everybody, the newest first.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use shared::BoxFuture;
+use shared::boot::Boot;
+use shared::domain::authorship;
+use shared::domain::id::UserId;
+use shared::domain::payment::PaymentStatus;
+use shared::domain::purchase::Buyer;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
+use shared::store::Payments;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "get-payments", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let state = reader.required("STATE_TABLE");
+    reader.finish(())?;
+    let payments = Payments::new(boot.dynamodb(), state, Arc::clone(&boot.ids));
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, GetPayments { payments }))
+}
+
+struct GetPayments {
+    payments: Payments,
+}
+
+/// Whose payments are asked for: nobody's in particular, where an admin names nobody.
+fn whose(request: &Request) -> Result<Option<Buyer>, Problem> {
+    let own = request.user()?;
+    match request.query::<UserId>("userId")? {
+        None if request.caller.is_admin() => Ok(None),
+        None => Ok(Some(Buyer::User(own.clone()))),
+        Some(user) if authorship::is_theirs(&request.caller, &user) => Ok(Some(Buyer::User(user))),
+        Some(_) => Err(Problem::Forbidden("only an admin may see what others paid".to_owned())),
+    }
+}
+
+impl HttpHandler for GetPayments {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let of = whose(&request)?;
+            let status: Option<PaymentStatus> = request.query("status")?;
+            let limit: Limit = request.query("limit")?.unwrap_or_default();
+            let cursor: Option<Cursor> = request.query("cursor")?;
+            let scope = format!("payments of {of:?}: {status:?}");
+            let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
+            let page = self.payments.page(of.as_ref(), status, after.as_deref(), limit.items()).await?;
+            let payments: Vec<Value> = page.items.iter().map(bodies::payment).collect();
+            let cursor = page.next.map(|next| Cursor::new(&scope, &next).to_string());
+            Ok(Response::json(StatusCode::OK, &json!({"payments": payments, "cursor": cursor})))
+        })
+    }
+}

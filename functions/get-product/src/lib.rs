@@ -1,0 +1,51 @@
+//! `GET /api/products/{productId}`: a product as its seller describes it, with how many looked at it.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use shared::BoxFuture;
+use shared::boot::Boot;
+use shared::clock::Clock;
+use shared::domain::calendar::{Calendar, Level};
+use shared::domain::id::ProductId;
+use shared::domain::time::Time;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies};
+use shared::store::ProductReading;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "get-product", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    let shards = reader.parsed("BOARD_SHARDS");
+    reader.finish(())?;
+    let products = ProductReading::new(boot.dynamodb(), stats, state, shards);
+    let handler = GetProduct { products, clock: Arc::clone(&boot.clock) };
+    Ok(shared::http::function(FUNCTION.name, Access::WriteKey, boot, handler))
+}
+
+struct GetProduct {
+    products: ProductReading,
+    clock: Arc<dyn Clock>,
+}
+
+impl HttpHandler for GetProduct {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let id: ProductId = request.path("productId")?;
+            let now = Time::from(self.clock.now());
+            let month = Calendar::default().period(Level::Month, now);
+            let found = self.products.product(&id, &month).await?;
+            // That somebody else has a draft is nobody's business.
+            let found = found.filter(|shown| shown.product.document.is_seen_by(&request.caller));
+            let shown = found.ok_or_else(|| Problem::NotFound(format!("there is no product {id}")))?;
+            let mut body = bodies::product(&id, &shown.product.document);
+            if let Some(body) = body.as_object_mut() {
+                body.insert("views".to_owned(), json!({"total": shown.total, "month": shown.in_month}));
+            }
+            Ok(Response::read_with(&request, &shown.product.version, body, now))
+        })
+    }
+}

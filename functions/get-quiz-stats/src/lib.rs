@@ -1,0 +1,48 @@
+//! `GET /api/quizzes/{quizId}/stats`: a quiz's numbers.
+
+use std::sync::Arc;
+
+use shared::BoxFuture;
+use shared::boot::Boot;
+use shared::clock::Clock;
+use shared::domain::id::QuizId;
+use shared::domain::time::Time;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies};
+use shared::store::{QuizNumbers, Quizzes};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "get-quiz-stats", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    reader.finish(())?;
+    let handler = GetQuizStats {
+        quizzes: Quizzes::new(boot.dynamodb(), state, Arc::clone(&boot.ids)),
+        numbers: QuizNumbers::new(boot.dynamodb(), stats),
+        clock: Arc::clone(&boot.clock),
+    };
+    Ok(shared::http::function(FUNCTION.name, Access::Public, boot, handler))
+}
+
+struct GetQuizStats {
+    quizzes: Quizzes,
+    numbers: QuizNumbers,
+    clock: Arc<dyn Clock>,
+}
+
+impl HttpHandler for GetQuizStats {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let id: QuizId = request.path("quizId")?;
+            let now = Time::from(self.clock.now());
+            let (figures, as_of) = match self.numbers.of(&id).await? {
+                Some(numbers) => numbers,
+                None if self.quizzes.exists(&id).await? => (Default::default(), now),
+                None => return Err(Problem::NotFound(format!("there is no quiz {id}"))),
+            };
+            Ok(Response::read(&request, bodies::quiz_stats(&id, &figures), as_of))
+        })
+    }
+}

@@ -1,0 +1,65 @@
+//! `GET /api/products/trending`: the products that can be bought, in order of how many looked at them in a month or ever.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use shared::BoxFuture;
+use shared::boot::Boot;
+use shared::clock::Clock;
+use shared::domain::board::Season;
+use shared::domain::time::Time;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response};
+use shared::store::{ProductReading, Viewed};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "get-trending", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    let shards = reader.parsed("BOARD_SHARDS");
+    reader.finish(())?;
+    let products = ProductReading::new(boot.dynamodb(), stats, state, shards);
+    let handler = GetTrending { products, clock: Arc::clone(&boot.clock) };
+    Ok(shared::http::function(FUNCTION.name, Access::Public, boot, handler))
+}
+
+struct GetTrending {
+    products: ProductReading,
+    clock: Arc<dyn Clock>,
+}
+
+fn entry(viewed: &Viewed) -> Value {
+    let Viewed { id, product, views } = viewed;
+    json!({
+        "productId": id,
+        "sellerId": product.seller,
+        "title": product.title,
+        "price": product.price,
+        "currency": product.currency,
+        "views": views,
+    })
+}
+
+impl HttpHandler for GetTrending {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let now = Time::from(self.clock.now());
+            let season: Season = request.query("period")?.unwrap_or_else(|| Season::running(now));
+            let limit: Option<Limit> = request.query("limit")?;
+            let cursor: Option<Cursor> = request.query("cursor")?;
+            let scope = format!("trending {season}");
+            let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
+            let count = limit.unwrap_or_default().items();
+            let page = self.products.trending(season, after.as_deref(), count, request.deadline).await?;
+            let body = json!({
+                "period": season.to_string(),
+                "products": page.products.iter().map(entry).collect::<Vec<_>>(),
+                "nextReset": season.next_reset(now),
+                "cursor": page.next.map(|next| Cursor::new(&scope, &next).to_string()),
+            });
+            Ok(Response::read(&request, body, now))
+        })
+    }
+}

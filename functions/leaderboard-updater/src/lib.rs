@@ -1,0 +1,119 @@
+//! Keeps the numbers of products and of their sellers, and the boards, up to date with the stream of sales and views.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use shared::BoxFuture;
+use shared::batch::{BatchHandler, EventRecord, Settled};
+use shared::boot::Boot;
+use shared::domain::board::{Entrant, Season};
+use shared::domain::entity::{Bucket, Entity};
+use shared::domain::id::UserId;
+use shared::domain::live::Subject;
+use shared::domain::time::Minute;
+use shared::function::{Function, Invoke, StartError};
+use shared::live::Numbers;
+use shared::messaging;
+use shared::store::{BoardUpdates, Folds};
+use shared::stream;
+use tokio::time::Instant;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "leaderboard-updater", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (facts, stats) = (reader.required("INTERACTIONS_TABLE"), reader.required("STATS_TABLE"));
+    let (failures, shards) = (reader.required("FAILURES_QUEUE_URL"), reader.parsed("BOARD_SHARDS"));
+    let numbers = Numbers::of(&mut reader, boot);
+    reader.finish(())?;
+    let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let updater = LeaderboardUpdater {
+        folds: Folds::new(client.clone(), facts, stats.clone(), Arc::clone(&clock), Arc::clone(&ids)),
+        boards: BoardUpdates::new(client, stats, shards, clock, ids),
+        numbers,
+    };
+    let failures = messaging::sqs(boot.sqs(), failures);
+    Ok(shared::batch::function(FUNCTION.name, boot, failures, updater))
+}
+
+struct LeaderboardUpdater {
+    folds: Folds,
+    boards: BoardUpdates,
+    numbers: Numbers,
+}
+
+/// What a record asks for: nothing, where it tells of what expired.
+fn asked(record: &EventRecord) -> Result<Option<Bucket>, String> {
+    if stream::is_expiry(record) {
+        return Ok(None);
+    }
+    match stream::touched_bucket(record) {
+        Ok(bucket) if matches!(bucket.entity, Entity::Product(_) | Entity::Views(_)) => Ok(Some(bucket)),
+        Ok(_) => Err("a fact of no product".to_owned()),
+        Err(foreign) => Err(foreign.to_string()),
+    }
+}
+
+/// Who and what is followed on which boards because of a minute of a seller's product.
+fn follows((bucket, seller): (&Bucket, &UserId)) -> Vec<(Entrant, Season)> {
+    let month = Season::running(bucket.minute.start());
+    let followed = Entrant::Seller(seller.clone());
+    let mut follows = vec![(followed.clone(), Season::All), (followed, month)];
+    match &bucket.entity {
+        Entity::Views(product) => {
+            let followed = Entrant::Product(product.clone(), seller.clone());
+            follows.extend([(followed.clone(), Season::All), (followed, month)]);
+        }
+        // Of a month products are ranked by their views alone, which that did not change.
+        Entity::Product(product) => {
+            follows.push((Entrant::Product(product.clone(), seller.clone()), Season::All));
+        }
+        Entity::Track(_) | Entity::Quiz(_) | Entity::Sales(_) => {}
+    }
+    follows
+}
+
+impl BatchHandler for LeaderboardUpdater {
+    fn handle<'a>(&'a self, records: &'a [EventRecord], deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
+        Box::pin(async move {
+            let asked: Vec<Result<Option<Bucket>, String>> = records.iter().map(asked).collect();
+            let buckets: BTreeSet<Bucket> = asked.iter().flatten().flatten().cloned().collect();
+            let mut minutes: BTreeMap<Entity, BTreeSet<Minute>> = BTreeMap::new();
+            for Bucket { entity, minute } in &buckets {
+                minutes.entry(entity.clone()).or_default().insert(*minute);
+            }
+            let mut left: BTreeMap<Bucket, Settled> = BTreeMap::new();
+            for (bucket, error) in self.folds.refold_products(minutes, deadline).await {
+                left.insert(bucket, Settled::from(&error));
+            }
+            let sellers = match self.folds.owners(&buckets, deadline).await {
+                Ok(sellers) => sellers,
+                Err(error) => {
+                    left.extend(buckets.iter().map(|bucket| (bucket.clone(), Settled::from(&error))));
+                    BTreeMap::new()
+                }
+            };
+            let follow: BTreeSet<(Entrant, Season)> = sellers.iter().flat_map(follows).collect();
+            for (entrant, error) in self.boards.follow(&follow, deadline).await {
+                let its = sellers.iter().filter(|one| follows(*one).iter().any(|(followed, _)| *followed == entrant));
+                left.extend(its.map(|(bucket, _)| (bucket.clone(), Settled::from(&error))));
+            }
+            let changed = sellers.values().map(|seller| Subject::Seller(seller.clone()));
+            let changed: BTreeSet<Subject> = changed.chain((!sellers.is_empty()).then_some(Subject::Boards)).collect();
+            let untold = self.numbers.changed(changed, deadline).await;
+            if !untold.is_empty() {
+                let again = |(bucket, _): (&Bucket, &UserId)| (bucket.clone(), Settled::Retry);
+                left.extend(sellers.iter().map(again));
+            }
+            asked
+                .into_iter()
+                .map(|asked| match asked {
+                    Ok(None) => Settled::Done,
+                    Ok(Some(bucket)) => left.get(&bucket).cloned().unwrap_or(Settled::Done),
+                    Err(reason) => Settled::Poison(reason),
+                })
+                .collect()
+        })
+    }
+}

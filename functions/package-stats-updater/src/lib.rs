@@ -1,0 +1,130 @@
+//! Keeps the numbers of quizzes and of the packages that hold them up to date with two streams: that of what happens to
+//! quizzes, and that of packages' documents.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use shared::BoxFuture;
+use shared::batch::{BatchHandler, EventRecord, Settled};
+use shared::boot::Boot;
+use shared::domain::entity::{Bucket, Entity};
+use shared::domain::id::{PackageId, QuizId};
+use shared::domain::time::Minute;
+use shared::function::{Function, Invoke, StartError};
+use shared::messaging;
+use shared::store::{Folds, PackageUpdates, Turned};
+use shared::stream::{self, Change};
+use tokio::time::Instant;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "package-stats-updater", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let facts = reader.required("INTERACTIONS_TABLE");
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    let failures = reader.required("FAILURES_QUEUE_URL");
+    reader.finish(())?;
+    let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let updater = PackageStatsUpdater {
+        folds: Folds::new(client.clone(), facts, stats.clone(), Arc::clone(&clock), Arc::clone(&ids)),
+        packages: PackageUpdates::new(client, state, stats, clock, ids),
+    };
+    let failures = messaging::sqs(boot.sqs(), failures);
+    Ok(shared::batch::function(FUNCTION.name, boot, failures, updater))
+}
+
+struct PackageStatsUpdater {
+    folds: Folds,
+    packages: PackageUpdates,
+}
+
+/// What a record asks for.
+enum Asked {
+    Nothing,
+    Fold(QuizId, Minute),
+    Turn(Turned),
+    Unreadable(String),
+}
+
+fn asked(record: &EventRecord) -> Asked {
+    if stream::is_expiry(record) {
+        return Asked::Nothing;
+    }
+    match stream::change(record) {
+        Ok(Change::Facts(Bucket { entity: Entity::Quiz(quiz), minute })) => Asked::Fold(quiz, minute),
+        Ok(Change::Package(turned)) if turned.quizzes.is_empty() => Asked::Nothing,
+        Ok(Change::Package(turned)) => Asked::Turn(turned),
+        Ok(Change::Facts(_)) => Asked::Unreadable("a fact of no quiz".to_owned()),
+        Err(foreign) => Asked::Unreadable(foreign.to_string()),
+    }
+}
+
+/// What became of each part of a batch that is not done.
+#[derive(Default)]
+struct Left {
+    minutes: BTreeMap<(QuizId, Minute), Settled>,
+    quizzes: BTreeMap<QuizId, Settled>,
+    packages: BTreeMap<PackageId, Settled>,
+}
+
+impl PackageStatsUpdater {
+    /// Folds minutes of quizzes, and brings what has changed into the packages that hold them.
+    async fn fold(&self, minutes: BTreeMap<QuizId, BTreeSet<Minute>>, deadline: Instant, left: &mut Left) {
+        let quizzes: BTreeSet<QuizId> = minutes.keys().cloned().collect();
+        for (Bucket { entity, minute }, error) in self.folds.refold_quizzes(minutes, deadline).await {
+            if let Entity::Quiz(quiz) = entity {
+                left.minutes.insert((quiz, minute), Settled::from(&error));
+            }
+        }
+        for (quizzes, error) in self.packages.follow(&quizzes, deadline).await {
+            left.quizzes.extend(quizzes.into_iter().map(|quiz| (quiz, Settled::from(&error))));
+        }
+    }
+
+    /// Brings quizzes into a package, and takes others out.
+    async fn turn(&self, turned: BTreeMap<PackageId, BTreeSet<QuizId>>, deadline: Instant, left: &mut Left) {
+        for (package, quizzes) in turned {
+            let turned = Turned { package, quizzes };
+            if let Err(error) = self.packages.turn(&turned, deadline).await {
+                left.packages.insert(turned.package, Settled::from(&error));
+            }
+        }
+    }
+}
+
+impl BatchHandler for PackageStatsUpdater {
+    fn handle<'a>(&'a self, records: &'a [EventRecord], deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
+        Box::pin(async move {
+            let asked: Vec<Asked> = records.iter().map(asked).collect();
+            let mut minutes: BTreeMap<QuizId, BTreeSet<Minute>> = BTreeMap::new();
+            let mut turned: BTreeMap<PackageId, BTreeSet<QuizId>> = BTreeMap::new();
+            for asked in &asked {
+                match asked {
+                    Asked::Fold(quiz, minute) => {
+                        minutes.entry(quiz.clone()).or_default().insert(*minute);
+                    }
+                    Asked::Turn(Turned { package, quizzes }) => {
+                        turned.entry(package.clone()).or_default().extend(quizzes.iter().cloned());
+                    }
+                    Asked::Nothing | Asked::Unreadable(_) => {}
+                }
+            }
+            let mut left = Left::default();
+            self.turn(turned, deadline, &mut left).await;
+            self.fold(minutes, deadline, &mut left).await;
+            asked
+                .into_iter()
+                .map(|asked| match asked {
+                    Asked::Nothing => Settled::Done,
+                    Asked::Fold(quiz, minute) => {
+                        let of_quiz = left.quizzes.get(&quiz).cloned();
+                        left.minutes.get(&(quiz, minute)).cloned().or(of_quiz).unwrap_or(Settled::Done)
+                    }
+                    Asked::Turn(turned) => left.packages.get(&turned.package).cloned().unwrap_or(Settled::Done),
+                    Asked::Unreadable(reason) => Settled::Poison(reason),
+                })
+                .collect()
+        })
+    }
+}

@@ -1,0 +1,80 @@
+//! `GET /api/purchases`: what somebody bought, the newest first.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use shared::BoxFuture;
+use shared::boot::Boot;
+use shared::domain::calendar::Period;
+use shared::domain::days;
+use shared::domain::fields::Invalid;
+use shared::domain::id::{GuestId, UserId};
+use shared::domain::purchase::Buyer;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
+use shared::store::{Filter, History};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "purchase-history", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let ledger = reader.required("PURCHASES_TABLE");
+    reader.finish(())?;
+    let handler = PurchaseHistory { history: History::new(boot.dynamodb(), ledger) };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct PurchaseHistory {
+    history: History,
+}
+
+fn buyer(request: &Request) -> Result<Buyer, Problem> {
+    let own = request.user()?;
+    let (user, guest): (Option<UserId>, Option<GuestId>) = (request.query("userId")?, request.query("guestId")?);
+    let buyer = match (user, guest) {
+        (Some(_), Some(_)) => return Err(Problem::query(Invalid::new("guestId", "must not be given with userId"))),
+        (user, None) => Buyer::User(user.unwrap_or_else(|| own.clone())),
+        (None, Some(guest)) => Buyer::Guest(guest),
+    };
+    if buyer.user() != Some(own) && !request.caller.is_admin() {
+        return Err(Problem::Forbidden("only an admin may see what others bought".to_owned()));
+    }
+    Ok(buyer)
+}
+
+/// A day of UTC, if one is asked for.
+fn day(request: &Request, name: &'static str) -> Result<Option<Period>, Problem> {
+    let Some(text) = request.query::<String>(name)? else { return Ok(None) };
+    days::day(&text).map(Some).map_err(|error| Problem::query(Invalid::new(name, error)))
+}
+
+fn filter(request: &Request) -> Result<Filter, Problem> {
+    let (first, last) = (day(request, "startDate")?, day(request, "endDate")?);
+    if let (Some(first), Some(last)) = (&first, &last)
+        && last.start() < first.start()
+    {
+        return Err(Problem::query(Invalid::new("endDate", "must not be before startDate")));
+    }
+    Ok(Filter {
+        kind: request.query("itemType")?,
+        status: request.query("status")?,
+        from: first.map(|day| day.start()),
+        until: last.map(|day| day.end()),
+    })
+}
+
+impl HttpHandler for PurchaseHistory {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let (buyer, filter) = (buyer(&request)?, filter(&request)?);
+            let limit: Limit = request.query("limit")?.unwrap_or_default();
+            let scope = format!("purchases of {buyer}: {filter:?}");
+            let cursor: Option<Cursor> = request.query("cursor")?;
+            let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
+            let page = self.history.of(&buyer, &filter, after.as_deref(), limit.items()).await?;
+            let purchases: Vec<Value> = page.purchases.iter().map(bodies::purchase).collect();
+            let cursor = page.next.map(|next| Cursor::new(&scope, &next).to_string());
+            Ok(Response::json(StatusCode::OK, &json!({"purchases": purchases, "cursor": cursor})))
+        })
+    }
+}

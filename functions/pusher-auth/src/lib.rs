@@ -1,0 +1,112 @@
+//! `POST /api/pusher/auth`: lets a page listen to a channel that is not everybody's.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+use shared::BoxFuture;
+use shared::boot::Boot;
+use shared::domain::id::CourseId;
+use shared::domain::live::{Audience, Channel, Credentials, InvalidChannel, SocketId};
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Problem, Request, Response};
+use shared::live;
+use shared::store::Classroom;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "pusher-auth", start };
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 4 * 1024;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let state = reader.required("STATE_TABLE");
+    let credentials = live::credentials(&mut reader);
+    reader.finish(())?;
+    let classroom = Classroom::new(boot.dynamodb(), state, Arc::clone(&boot.ids));
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, PusherAuth { classroom, credentials }))
+}
+
+struct PusherAuth {
+    classroom: Classroom,
+    /// Nothing, where live updates are off.
+    credentials: Option<Credentials>,
+}
+
+/// What a page asks for.
+struct Asked {
+    socket: SocketId,
+    /// As it is to be signed.
+    name: String,
+    channel: Channel,
+}
+
+fn text(form: &Map<String, Value>, field: &'static str) -> Result<String, Problem> {
+    let text = form.get(field).and_then(Value::as_str);
+    text.map(str::to_owned).ok_or_else(|| Problem::Malformed(format!("{field} is missing")))
+}
+
+impl Asked {
+    /// What is no request of this protocol is malformed, and gets no signature.
+    fn parse(request: &Request) -> Result<Self, Problem> {
+        let form = request.form(MAX_BODY)?;
+        let (socket, name) = (text(&form, "socket_id")?, text(&form, "channel_name")?);
+        let socket = socket.parse().map_err(|error| Problem::Malformed(format!("socket_id {error}")))?;
+        let channel = name.parse::<Channel>().map_err(|error| match error {
+            InvalidChannel::NoName => Problem::Malformed(format!("channel_name {error}")),
+            InvalidChannel::Unknown => Problem::Forbidden(error.to_string()),
+        })?;
+        Ok(Self { socket, name, channel })
+    }
+}
+
+impl PusherAuth {
+    async fn may_listen(&self, request: &Request, channel: &Channel) -> Result<bool, Problem> {
+        let user = request.user()?;
+        Ok(match channel.audience() {
+            Audience::SignedIn => true,
+            Audience::Person(person) => user == person,
+            Audience::Admins => request.caller.is_admin(),
+            Audience::Teacher(course) => request.caller.is_admin() || self.teaches(request, course).await?,
+            Audience::Course(course) => {
+                request.caller.is_admin() || self.teaches(request, course).await? || self.takes(request, course).await?
+            }
+            // Nobody is asked who listens there.
+            Audience::Everybody => false,
+        })
+    }
+
+    async fn teaches(&self, request: &Request, course: &CourseId) -> Result<bool, Problem> {
+        let course = self.classroom.course(course).await?;
+        Ok(course.is_some_and(|course| request.caller.user() == Some(&course.document.teacher)))
+    }
+
+    async fn takes(&self, request: &Request, course: &CourseId) -> Result<bool, Problem> {
+        let enrollment = self.classroom.enrollment(course, request.user()?).await?;
+        Ok(enrollment.is_some_and(|enrollment| enrollment.document.status.takes_part()))
+    }
+}
+
+impl HttpHandler for PusherAuth {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let asked = Asked::parse(&request)?;
+            let off = || Problem::NotFound("there are no live updates here".to_owned());
+            let credentials = self.credentials.as_ref().ok_or_else(off)?;
+            if !self.may_listen(&request, &asked.channel).await? {
+                return Err(Problem::Forbidden("this channel is somebody else's".to_owned()));
+            }
+            let user = request.user()?;
+            let name = || request.caller_name().unwrap_or_else(|| user.to_string());
+            let member = || json!({"user_id": user, "user_info": {"id": user, "name": name()}}).to_string();
+            let data = asked.channel.has_presence().then(member);
+            let auth = credentials.subscription(&asked.socket, &asked.name, data.as_deref());
+            let mut body = json!({"auth": auth.ok_or(Problem::Internal)?});
+            if let (Some(body), Some(data)) = (body.as_object_mut(), data) {
+                body.insert("channel_data".to_owned(), Value::from(data));
+            }
+            Ok(Response::json(StatusCode::OK, &body))
+        })
+    }
+}

@@ -1,0 +1,62 @@
+//! `PUT /api/courses/{courseId}`: describes a course.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde_json::json;
+use shared::BoxFuture;
+use shared::backoff::Backoff;
+use shared::boot::Boot;
+use shared::domain::classroom::CourseDescription;
+use shared::domain::id::CourseId;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response};
+use shared::store::{Classroom, StoreError};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "put-course", start };
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 16 * 1024;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let state = reader.required("STATE_TABLE");
+    reader.finish(())?;
+    let classroom = Classroom::new(boot.dynamodb(), state, Arc::clone(&boot.ids));
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, PutCourse { classroom }))
+}
+
+struct PutCourse {
+    classroom: Classroom,
+}
+
+impl HttpHandler for PutCourse {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let id: CourseId = request.path("courseId")?;
+            let body = request.json(MAX_BODY, &["application/json"])?;
+            let description = CourseDescription::parse(&body).map_err(Problem::Invalid)?;
+            let wanted = Preconditions::of(&request);
+            let mut backoff = Backoff::until(request.deadline);
+            loop {
+                let held = self.classroom.course(&id).await?;
+                let before = held.as_ref().map(|held| &held.document);
+                let course = description.clone().apply(&id, before, &request.caller)?;
+                let version = held.as_ref().map(|held| &held.version);
+                if !wanted.hold(version) {
+                    return Err(Problem::PreconditionFailed);
+                }
+                let status = if held.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+                match self.classroom.put_course(&id, &course, version).await {
+                    Ok(version) => {
+                        let body = json!({"courseId": id, "title": course.title, "teacherId": course.teacher});
+                        return Ok(Response::json(status, &body).with_etag(&version.0));
+                    }
+                    Err(StoreError::Conflict) if backoff.wait().await => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+    }
+}

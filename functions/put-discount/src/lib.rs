@@ -1,0 +1,64 @@
+//! `PUT /api/discounts/{code}`: makes or changes a discount.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use shared::BoxFuture;
+use shared::backoff::Backoff;
+use shared::boot::Boot;
+use shared::domain::discount::Discount;
+use shared::domain::id::DiscountCode;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
+use shared::store::{Discounts, StoreError};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "put-discount", start };
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 4 * 1024;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let state = reader.required("STATE_TABLE");
+    reader.finish(())?;
+    let handler = PutDiscount { discounts: Discounts::new(boot.dynamodb(), state, Arc::clone(&boot.ids)) };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct PutDiscount {
+    discounts: Discounts,
+}
+
+impl HttpHandler for PutDiscount {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            if !request.caller.is_admin() {
+                return Err(Problem::Forbidden("only an admin may make discounts".to_owned()));
+            }
+            let code: DiscountCode = request.path("code")?;
+            let body = request.json(MAX_BODY, &["application/json"])?;
+            let discount = Discount::parse(&body).map_err(Problem::Invalid)?;
+            let wanted = Preconditions::of(&request);
+            let mut backoff = Backoff::until(request.deadline);
+            loop {
+                let held = self.discounts.discount(&code).await?;
+                if !wanted.hold(held.as_ref().map(|held| &held.version)) {
+                    return Err(Problem::PreconditionFailed);
+                }
+                let (status, uses) = match &held {
+                    Some(held) => (StatusCode::OK, held.uses),
+                    None => (StatusCode::CREATED, 0),
+                };
+                match self.discounts.put(&code, &discount, held.as_ref()).await {
+                    Ok(version) => {
+                        let response = Response::json(status, &bodies::discount(&code, &discount, uses));
+                        return Ok(response.with_etag(&version.0));
+                    }
+                    Err(StoreError::Conflict) if backoff.wait().await => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+    }
+}

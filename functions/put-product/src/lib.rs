@@ -1,0 +1,73 @@
+//! `PUT /api/products/{productId}`: describes a product, and says whether it was sold.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use shared::BoxFuture;
+use shared::backoff::Backoff;
+use shared::boot::Boot;
+use shared::clock::Clock;
+use shared::domain::fields::Invalid;
+use shared::domain::id::{ProductId, SaleId};
+use shared::domain::product::{ProductDescription, unreserved};
+use shared::domain::time::Time;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
+use shared::ids::Ids;
+use shared::store::{Products, Retention, StoreError};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "put-product", start };
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 16 * 1024;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, facts) = (reader.required("STATE_TABLE"), reader.required("INTERACTIONS_TABLE"));
+    let retention = Retention::of_days(reader.parsed("RETENTION_DAYS"));
+    reader.finish(())?;
+    let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let products = Products::new(boot.dynamodb(), state, facts, retention, (Arc::clone(&clock), Arc::clone(&ids)));
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, PutProduct { products, clock, ids }))
+}
+
+struct PutProduct {
+    products: Products,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+}
+
+impl HttpHandler for PutProduct {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let id: ProductId = unreserved(request.path("productId")?)?;
+            let body = request.json(MAX_BODY, &["application/json"])?;
+            let description = ProductDescription::parse(&body).map_err(Problem::Invalid)?;
+            if description.id.as_ref().is_some_and(|named| *named != id) {
+                return Err(Invalid::new("productId", "must be that of the path").into());
+            }
+            let wanted = Preconditions::of(&request);
+            let sale: SaleId = self.ids.fresh().parse().map_err(|_| Problem::Internal)?;
+            let now = Time::from(self.clock.now());
+            let mut backoff = Backoff::until(request.deadline);
+            loop {
+                let held = self.products.product(&id).await?;
+                let there = held.as_there();
+                let before = (there.map(|held| &held.document), held.owner());
+                let product = description.clone().apply(before, &request.caller, sale.clone(), now)?;
+                if !wanted.hold(there.map(|held| &held.version)) {
+                    return Err(Problem::PreconditionFailed);
+                }
+                let status = if there.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+                match self.products.put(&id, &product, &held).await {
+                    Ok(version) => {
+                        return Ok(Response::json(status, &bodies::product(&id, &product)).with_etag(&version.0));
+                    }
+                    Err(StoreError::Conflict) if backoff.wait().await => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! `PUT /api/quizzes/{quizId}`: describes a quiz.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use shared::BoxFuture;
+use shared::backoff::Backoff;
+use shared::boot::Boot;
+use shared::domain::id::QuizId;
+use shared::domain::quiz::QuizDescription;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
+use shared::store::{Quizzes, StoreError};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "put-quiz", start };
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 16 * 1024;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let state = reader.required("STATE_TABLE");
+    reader.finish(())?;
+    let handler = PutQuiz { quizzes: Quizzes::new(boot.dynamodb(), state, Arc::clone(&boot.ids)) };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct PutQuiz {
+    quizzes: Quizzes,
+}
+
+impl HttpHandler for PutQuiz {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let id: QuizId = request.path("quizId")?;
+            let body = request.json(MAX_BODY, &["application/json"])?;
+            let description = QuizDescription::parse(&body).map_err(Problem::Invalid)?;
+            let wanted = Preconditions::of(&request);
+            let mut backoff = Backoff::until(request.deadline);
+            loop {
+                let held = self.quizzes.quiz(&id).await?;
+                let quiz = description.clone().apply(held.as_ref().map(|held| &held.document), &request.caller)?;
+                let version = held.map(|held| held.version);
+                if !wanted.hold(version.as_ref()) {
+                    return Err(Problem::PreconditionFailed);
+                }
+                let status = if version.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+                match self.quizzes.put(&id, &quiz, version.as_ref()).await {
+                    Ok(version) => return Ok(Response::json(status, &bodies::quiz(&id, &quiz)).with_etag(&version.0)),
+                    Err(StoreError::Conflict) if backoff.wait().await => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+    }
+}

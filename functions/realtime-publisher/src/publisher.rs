@@ -1,0 +1,156 @@
+//! What becomes of the events of a batch.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::json;
+use shared::BoxFuture;
+use shared::batch::{BatchHandler, EventRecord, Settled};
+use shared::clock::Clock;
+use shared::domain::live::Channel;
+use shared::domain::time::Time;
+use shared::messaging::Queue;
+use shared::store::{Outbox, Waiting};
+use shared::stream;
+use tokio::time::{Instant, timeout_at};
+
+/// How many events the server takes at once
+/// ([batches](https://pusher.com/docs/channels/library_auth_reference/rest-api/#post-batch-events-trigger-multiple-events)).
+const AT_ONCE: usize = 10;
+
+/// A server of channels.
+pub trait Server: Send + Sync {
+    /// Sends up to ten events, in their order; all of them or none. Gives up by itself after a while.
+    fn send<'a>(&'a self, events: &'a [Waiting]) -> BoxFuture<'a, Result<(), Refused>>;
+}
+
+/// Why events were not sent, or may not have been.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// One of them, at least, will never be taken.
+    #[error("the server refuses it: {0}")]
+    Unfit(String),
+    /// They may be taken later, or have been.
+    #[error("the server is not available: {0}")]
+    Unavailable(String),
+}
+
+/// Sends what waits in the outbox.
+pub struct Publisher {
+    outbox: Outbox,
+    server: Box<dyn Server>,
+    failures: Arc<dyn Queue>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What became of channels; those that are not named have nothing left.
+type Left = BTreeMap<Channel, Settled>;
+
+impl Publisher {
+    /// Sends what waits in an outbox to a server, and names what that will never take to a queue.
+    #[must_use]
+    pub fn new(outbox: Outbox, server: Box<dyn Server>, failures: Arc<dyn Queue>, clock: Arc<dyn Clock>) -> Self {
+        Self { outbox, server, failures, clock }
+    }
+
+    /// Sends all that waits on these channels.
+    async fn publish(&self, mut channels: BTreeSet<Channel>, deadline: Instant) -> Left {
+        let mut left = Left::new();
+        while !channels.is_empty() {
+            let (mut waiting, mut more) = (Vec::new(), BTreeSet::new());
+            for channel in channels {
+                match self.outbox.waiting(&channel).await {
+                    Ok((events, is_all)) => {
+                        if !is_all {
+                            more.insert(channel.clone());
+                        }
+                        waiting.extend(events.into_iter().map(|event| (channel.clone(), event)));
+                    }
+                    Err(error) => {
+                        left.insert(channel, Settled::from(&error));
+                    }
+                }
+            }
+            for chunk in waiting.chunks(AT_ONCE) {
+                self.send(chunk, &mut left, deadline).await;
+            }
+            // What could not be sent stays first in its channel: what comes behind it waits too.
+            channels = more.into_iter().filter(|channel| !matches!(left.get(channel), Some(Settled::Retry))).collect();
+        }
+        left
+    }
+
+    /// Sends events together; where one of them is unfit, one by one.
+    async fn send(&self, chunk: &[(Channel, Waiting)], left: &mut Left, deadline: Instant) {
+        let is_held = |channel: &Channel, left: &Left| matches!(left.get(channel), Some(Settled::Retry));
+        let open: Vec<&(Channel, Waiting)> = chunk.iter().filter(|(channel, _)| !is_held(channel, left)).collect();
+        let events: Vec<Waiting> = open.iter().map(|(_, event)| event.clone()).collect();
+        if events.is_empty() {
+            return;
+        }
+        match self.try_send(&events, deadline).await {
+            Ok(()) => {
+                let channels = open.iter().map(|(channel, _)| channel.clone());
+                self.take_out(&events, channels.collect(), left, deadline).await;
+            }
+            Err(Refused::Unavailable(reason)) => {
+                tracing::warn!(reason, "events are not sent yet: {reason}");
+                left.extend(open.iter().map(|(channel, _)| (channel.clone(), Settled::Retry)));
+            }
+            Err(Refused::Unfit(reason)) => match open.as_slice() {
+                [(channel, event)] => {
+                    if !self.put_aside(event, &reason).await {
+                        left.insert(channel.clone(), Settled::Retry);
+                    }
+                }
+                _ => {
+                    for one in open {
+                        Box::pin(self.send(std::slice::from_ref(one), left, deadline)).await;
+                    }
+                }
+            },
+        }
+    }
+
+    /// Names an event that will never be sent, and puts it aside; tells whether that is done. Named first: what is put aside
+    /// is not come back to.
+    async fn put_aside(&self, event: &Waiting, reason: &str) -> bool {
+        tracing::error!(channel = event.channel, event = event.name, reason, "an event is refused: {reason}");
+        if let Err(error) = self.failures.send(json!({"record": event.record(), "reason": reason}).to_string()).await {
+            tracing::error!(error = %error, "a refused event is not named: {error}");
+            return false;
+        }
+        let put = self.outbox.put_aside(event, reason, Time::from(self.clock.now())).await;
+        put.inspect_err(|error| tracing::warn!(error = %error, "not put aside: {error}")).is_ok()
+    }
+
+    async fn try_send(&self, events: &[Waiting], deadline: Instant) -> Result<(), Refused> {
+        let sent = timeout_at(deadline, self.server.send(events)).await;
+        sent.unwrap_or_else(|_| Err(Refused::Unavailable("the time was over".to_owned())))
+    }
+
+    async fn take_out(&self, events: &[Waiting], channels: BTreeSet<Channel>, left: &mut Left, deadline: Instant) {
+        if let Err(error) = self.outbox.sent(events, deadline).await {
+            let settled = Settled::from(&error);
+            left.extend(channels.into_iter().map(|channel| (channel, settled.clone())));
+        }
+    }
+}
+
+impl BatchHandler for Publisher {
+    fn handle<'a>(&'a self, records: &'a [EventRecord], deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
+        Box::pin(async move {
+            let asked: Vec<Result<Channel, String>> =
+                records.iter().map(|record| stream::channel(record).map_err(|foreign| foreign.to_string())).collect();
+            let channels: BTreeSet<Channel> = asked.iter().flatten().cloned().collect();
+            let left = self.publish(channels, deadline).await;
+            asked
+                .into_iter()
+                .map(|asked| match asked {
+                    Ok(channel) => left.get(&channel).cloned().unwrap_or(Settled::Done),
+                    Err(reason) => Settled::Poison(reason),
+                })
+                .collect()
+        })
+    }
+}

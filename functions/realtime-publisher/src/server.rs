@@ -1,0 +1,99 @@
+//! The Channels HTTP API ([reference](https://pusher.com/docs/channels/library_auth_reference/rest-api/)).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+use shared::BoxFuture;
+use shared::clock::Clock;
+use shared::domain::live::Credentials;
+use shared::domain::time::Time;
+use shared::store::Waiting;
+use tokio::time::timeout;
+
+use crate::publisher::{Refused, Server};
+
+/// How long a call may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How much of an answer is read, in bytes.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// Where live updates are off: all is taken, and goes nowhere.
+pub(crate) struct Nowhere;
+
+impl Server for Nowhere {
+    fn send<'a>(&'a self, _: &'a [Waiting]) -> BoxFuture<'a, Result<(), Refused>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// A server that is reached by HTTP.
+pub(crate) struct Http {
+    origin: String,
+    path: String,
+    credentials: Credentials,
+    clock: Arc<dyn Clock>,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+impl Http {
+    /// The server there.
+    pub(crate) fn new(origin: &str, credentials: Credentials, clock: Arc<dyn Clock>) -> Result<Self, String> {
+        let path = format!("/apps/{}/batch_events", credentials.app);
+        let _: Uri = format!("{origin}{path}").parse().map_err(|error| format!("is no URL: {error}"))?;
+        let connector = HttpsConnectorBuilder::new()
+            .with_native_roots()
+            .map_err(|error| format!("cannot be reached without root certificates: {error}"))?
+            .https_or_http()
+            .enable_http1()
+            .build();
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        Ok(Self { origin: origin.to_owned(), path, credentials, clock, client })
+    }
+
+    async fn post(&self, body: String) -> Result<(), Refused> {
+        let broken = |error: &dyn std::fmt::Display| Refused::Unavailable(error.to_string());
+        let now = Time::from(self.clock.now()).seconds();
+        let query = self.credentials.query(&self.path, body.as_bytes(), now);
+        let query = query.ok_or_else(|| Refused::Unavailable("nothing can be signed".to_owned()))?;
+        let request = http::Request::builder()
+            .method(Method::POST)
+            .uri(format!("{}{}?{query}", self.origin, self.path))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| broken(&error))?;
+        let answer = self.client.request(request).await.map_err(|error| broken(&error))?;
+        let status = answer.status();
+        let said = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
+        let said = said.map(|said| String::from_utf8_lossy(&said.to_bytes()).into_owned()).unwrap_or_default();
+        let told = || format!("{status} {}", said.chars().take(200).collect::<String>());
+        match status {
+            status if status.is_success() => Ok(()),
+            StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
+                Err(Refused::Unfit(told()))
+            }
+            // Also where the credentials are not good: they can be put right.
+            _ => Err(Refused::Unavailable(told())),
+        }
+    }
+}
+
+impl Server for Http {
+    fn send<'a>(&'a self, events: &'a [Waiting]) -> BoxFuture<'a, Result<(), Refused>> {
+        let one = |event: &Waiting| json!({"channel": event.channel, "name": event.name, "data": event.data});
+        let batch: Vec<Value> = events.iter().map(one).collect();
+        let body = json!({"batch": batch}).to_string();
+        Box::pin(async move {
+            let sent = timeout(PATIENCE, self.post(body)).await;
+            sent.unwrap_or_else(|_| Err(Refused::Unavailable("no answer in time".to_owned())))
+        })
+    }
+}

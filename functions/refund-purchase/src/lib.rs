@@ -1,0 +1,99 @@
+//! `POST /api/purchases/{purchaseId}/refund` gives all or a part of a purchase back, `DELETE` of a purchase all of it. A
+//! purchase that was never paid is cancelled.
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+use serde_json::json;
+use shared::BoxFuture;
+use shared::backoff::Backoff;
+use shared::boot::Boot;
+use shared::clock::Clock;
+use shared::domain::caller::Caller;
+use shared::domain::id::PurchaseId;
+use shared::domain::purchase::{Purchase, RefundOrder, Status};
+use shared::domain::time::Time;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies};
+use shared::live;
+use shared::store::{Answers, Change, Purchases};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "refund-purchase", start };
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 4 * 1024;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
+    let outbox = live::outbox(&mut reader, boot);
+    reader.finish(())?;
+    let client = boot.dynamodb();
+    let handler = RefundPurchase {
+        answers: Answers::new(client.clone(), state.clone()),
+        purchases: Purchases::new(client, ledger, state, outbox, (Arc::clone(&boot.clock), Arc::clone(&boot.ids))),
+        clock: Arc::clone(&boot.clock),
+    };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct RefundPurchase {
+    answers: Answers,
+    purchases: Purchases,
+    clock: Arc<dyn Clock>,
+}
+
+/// An admin gives money back; a buyer may cancel what was not paid.
+fn may_refund(caller: &Caller, purchase: &Purchase) -> Result<(), Problem> {
+    let is_own = caller.user().is_some_and(|user| purchase.buyer.user() == Some(user));
+    let is_unpaid = matches!(purchase.status, Status::Pending | Status::Cancelled);
+    if caller.is_admin() || (is_own && is_unpaid) {
+        return Ok(());
+    }
+    let rule = "only an admin may give money back; a buyer may cancel what was not paid";
+    Err(Problem::Forbidden(rule.to_owned()))
+}
+
+impl HttpHandler for RefundPurchase {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let id: PurchaseId = request.path("purchaseId")?;
+            // All of it can be given back only once; of parts, the key tells one from the other.
+            let (order, once) = if request.method() == Method::POST {
+                let body = request.json(MAX_BODY, &["application/json"])?;
+                let content = json!({"purchaseId": id, "body": body});
+                (
+                    RefundOrder::parse(&body).map_err(Problem::Invalid)?,
+                    Some(Once::required(&request, FUNCTION.name, content)?),
+                )
+            } else {
+                (RefundOrder::default(), None)
+            };
+            let now = Time::from(self.clock.now());
+            let mut backoff = Backoff::until(request.deadline);
+            loop {
+                let held = self.purchases.purchase(&id).await?;
+                let held = held.ok_or_else(|| Problem::NotFound(format!("there is no purchase {id}")))?;
+                may_refund(&request.caller, &held.document)?;
+                if let Some(once) = &once {
+                    if let Some(response) = once.answered(&self.answers).await? {
+                        return Ok(response);
+                    }
+                } else if matches!(held.document.status, Status::Refunded | Status::Cancelled) {
+                    return Ok(Response::json(StatusCode::OK, &bodies::purchase(&held.document)));
+                }
+                let at = order.at(&request.caller, &held.document, now)?;
+                let refund = held.document.refund(order.amount, at)?;
+                let body = bodies::purchase(&refund.purchase);
+                let answer = once.as_ref().map(|once| once.answer(StatusCode::OK, &body, now));
+                let change = Change::Refunded(&held, &refund);
+                match self.purchases.write(&refund.purchase, change, answer.as_ref(), &body).await {
+                    Ok(()) => return Ok(Response::json(StatusCode::OK, &body)),
+                    Err(error) if error.may_pass() && backoff.wait().await => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+    }
+}

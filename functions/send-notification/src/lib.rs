@@ -1,0 +1,96 @@
+//! `POST /api/notifications`: somebody is told something, at once and for good.
+
+use std::sync::Arc;
+
+use http::{StatusCode, header};
+use serde_json::json;
+use shared::BoxFuture;
+use shared::backoff::Backoff;
+use shared::boot::Boot;
+use shared::clock::Clock;
+use shared::domain::fields::Invalid;
+use shared::domain::id::{NotificationId, UserId};
+use shared::domain::live::{Channel, LiveEvent, LiveEventName};
+use shared::domain::notification::{NewNotification, may_notify};
+use shared::domain::time::Time;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies};
+use shared::ids::Ids;
+use shared::store::{Inbox, Outbox, Received, StoreError};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "send-notification", start };
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 16 * 1024;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, outbox) = (reader.required("STATE_TABLE"), reader.required("OUTBOX_TABLE"));
+    reader.finish(())?;
+    let handler = SendNotification {
+        inbox: Inbox::new(boot.dynamodb(), state),
+        outbox: Outbox::new(boot.dynamodb(), outbox),
+        clock: Arc::clone(&boot.clock),
+        ids: Arc::clone(&boot.ids),
+    };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct SendNotification {
+    inbox: Inbox,
+    outbox: Outbox,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+}
+
+impl HttpHandler for SendNotification {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            if !may_notify(&request.caller) {
+                return Err(Problem::Forbidden("only a teacher or an admin may do this".to_owned()));
+            }
+            let body = request.json(MAX_BODY, &["application/json"])?;
+            let NewNotification { to, notice } = NewNotification::parse(&body).map_err(Problem::Invalid)?;
+            // Under the same key it is the same notification, however often it is sent.
+            let once = Once::of(&request, FUNCTION.name, json!({"userId": to, "notice": notice}))?;
+            let id = once.as_ref().map_or_else(|| self.ids.fresh(), Once::id);
+            let id: NotificationId = id.parse().map_err(|_| Problem::Internal)?;
+            let (sender, sent_at) = (request.user()?.clone(), Time::from(self.clock.now()));
+            let notification = Received { id: id.clone(), sender, sent_at, read_at: None, notice };
+            let event = LiveEvent {
+                channel: Channel::User(to.clone()),
+                name: LiveEventName::NewNotification,
+                id: id.to_string(),
+                time: sent_at,
+                body: bodies::notification(&notification),
+            };
+            let mut backoff = Backoff::until(request.deadline);
+            loop {
+                match self.inbox.put(&to, &notification, (&self.outbox, &event)).await {
+                    Ok(()) => return Ok(answer(StatusCode::CREATED, &to, &notification)),
+                    Err(StoreError::Conflict) => {}
+                    Err(error) => return Err(error.into()),
+                }
+                // Sent again, perhaps because the answer was lost; or another is written to the same person.
+                if self.inbox.receiver(&id).await?.is_some() {
+                    let held = self.inbox.notification(&to, &id).await?;
+                    let held = held.filter(|held| held.notice == notification.notice);
+                    let held = held.ok_or_else(|| Invalid::new("Idempotency-Key", "was used for another request"))?;
+                    return Ok(answer(StatusCode::OK, &to, &held));
+                }
+                if !backoff.wait().await {
+                    return Err(Problem::Unavailable);
+                }
+            }
+        })
+    }
+}
+
+fn answer(status: StatusCode, to: &UserId, notification: &Received) -> Response {
+    let mut body = bodies::notification(notification);
+    if let Some(body) = body.as_object_mut() {
+        body.insert("userId".to_owned(), json!(to));
+    }
+    Response::json(status, &body).with_header(header::CACHE_CONTROL, "no-store")
+}

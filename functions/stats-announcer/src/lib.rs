@@ -1,0 +1,156 @@
+//! Tells open pages that numbers have changed: once a channel and second, however often they did.
+//!
+//! Messages wait in their queue until the second in which they were sent is over. So whoever reads the numbers then reads all
+//! that changed in it, and what was told of a second or of a later one needs not be told again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::DateTime;
+use serde_json::{Value, json};
+use shared::BoxFuture;
+use shared::batch::{Message, QueueHandler, Settled};
+use shared::boot::Boot;
+use shared::clock::Clock;
+use shared::domain::board::{Metric, Season};
+use shared::domain::calendar::Calendar;
+use shared::domain::id::{TrackId, UserId};
+use shared::domain::live::{Channel, LiveEvent, LiveEventName, Subject};
+use shared::domain::time::Time;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::bodies;
+use shared::store::{Boards, Documents, Inbox, Outbox, Reading, StoreError};
+use tokio::time::Instant;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "stats-announcer", start };
+
+/// How many of a board are told.
+const TOP: usize = 10;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    let (outbox, calendar) = (reader.required("OUTBOX_TABLE"), reader.parsed::<Calendar>("TIME_ZONE"));
+    let shards = reader.parsed("BOARD_SHARDS");
+    reader.finish(())?;
+    let (client, clock) = (boot.dynamodb(), Arc::clone(&boot.clock));
+    let handler = StatsAnnouncer {
+        documents: Documents::new(client.clone(), state.clone(), Arc::clone(&boot.ids)),
+        inbox: Inbox::new(client.clone(), state.clone()),
+        boards: Boards::new(client.clone(), stats.clone(), shards),
+        outbox: Outbox::new(client.clone(), outbox),
+        tracks: Reading::new(client, state, stats, calendar, Arc::clone(&clock)),
+        clock,
+    };
+    Ok(shared::batch::queue_function(FUNCTION.name, boot, handler))
+}
+
+struct StatsAnnouncer {
+    documents: Documents,
+    inbox: Inbox,
+    boards: Boards,
+    outbox: Outbox,
+    tracks: Reading,
+    clock: Arc<dyn Clock>,
+}
+
+/// What is told where.
+type Told = Vec<(Channel, LiveEventName, Value)>;
+
+impl StatsAnnouncer {
+    async fn announce(&self, subject: &Subject, second: u64, deadline: Instant) -> Result<(), StoreError> {
+        let told = match subject {
+            Subject::Track(track) => self.track(track, deadline).await?,
+            Subject::Seller(seller) => self.seller(seller, deadline).await?,
+            Subject::Boards => self.boards(deadline).await?,
+        };
+        // That of the end of its second: so what is told of seconds is told in their order.
+        let end = i64::try_from(second + 1).ok().and_then(|end| DateTime::from_timestamp(end, 0));
+        let time = end.map_or_else(|| Time::from(self.clock.now()), Time::from);
+        for (channel, name, body) in told {
+            let event = LiveEvent { id: format!("{second}.{channel}"), channel, name, time, body };
+            self.outbox.put_once(&event, second).await?;
+        }
+        Ok(())
+    }
+
+    async fn track(&self, track: &TrackId, deadline: Instant) -> Result<Told, StoreError> {
+        let (total, described) =
+            futures::try_join!(self.tracks.total(track, deadline), self.documents.track(track, false))?;
+        let Some((counters, as_of)) = total else { return Ok(Vec::new()) };
+        let body = json!({"trackId": track, "counters": bodies::counters(&counters), "asOf": as_of});
+        let mut told = vec![(Channel::Track(track.clone()), LiveEventName::StatsUpdate, body)];
+        // A dashboard is made of all tracks of its artist: it is asked for again by whoever looks at it.
+        told.extend(described.map(|track| {
+            let artist = track.document.artist;
+            let body = json!({"artistId": artist});
+            (Channel::ArtistDashboard(artist), LiveEventName::DashboardUpdate, body)
+        }));
+        Ok(told)
+    }
+
+    async fn seller(&self, seller: &UserId, deadline: Instant) -> Result<Told, StoreError> {
+        let (ever, active, unread) = futures::try_join!(
+            self.boards.standing(seller, Season::All, deadline),
+            self.boards.on_offer(seller),
+            self.inbox.unread(seller)
+        )?;
+        let body = json!({
+            "sellerId": seller,
+            "activeListings": active.listings,
+            "totalViews": ever.figures.views,
+            "activeViews": active.views,
+            "itemsSold": ever.figures.sales,
+            "totalEarnings": ever.figures.revenue,
+            "unreadMessages": unread,
+        });
+        Ok(vec![(Channel::SellerDashboard(seller.clone()), LiveEventName::StatsUpdate, body)])
+    }
+
+    async fn boards(&self, deadline: Instant) -> Result<Told, StoreError> {
+        let season = Season::running(Time::from(self.clock.now()));
+        let (sales, views) = futures::try_join!(
+            self.boards.page(Metric::Sales, season, None, TOP, deadline),
+            self.boards.page(Metric::Views, season, None, TOP, deadline)
+        )?;
+        let body = json!({
+            "period": season.to_string(),
+            "sales": bodies::ranked(&sales.entries),
+            "views": bodies::ranked(&views.entries),
+        });
+        let channels = [Channel::Leaderboard, Channel::SignedInLeaderboard];
+        Ok(channels.map(|channel| (channel, LiveEventName::LeaderboardUpdate, body.clone())).into())
+    }
+}
+
+impl QueueHandler for StatsAnnouncer {
+    fn handle<'a>(&'a self, messages: &'a [Message], deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
+        Box::pin(async move {
+            let asked: Vec<Result<Subject, String>> = messages
+                .iter()
+                .map(|message| message.body.parse::<Subject>().map_err(|error| error.to_string()))
+                .collect();
+            let mut seconds: BTreeMap<&Subject, u64> = BTreeMap::new();
+            for (subject, message) in asked.iter().zip(messages) {
+                if let Ok(subject) = subject {
+                    let second = seconds.entry(subject).or_default();
+                    *second = message.sent.max(*second);
+                }
+            }
+            let mut left: BTreeMap<&Subject, Settled> = BTreeMap::new();
+            for (subject, second) in seconds {
+                if let Err(error) = self.announce(subject, second, deadline).await {
+                    left.insert(subject, Settled::from(&error));
+                }
+            }
+            asked
+                .iter()
+                .map(|asked| match asked {
+                    Ok(subject) => left.get(subject).cloned().unwrap_or(Settled::Done),
+                    Err(reason) => Settled::Poison(reason.clone()),
+                })
+                .collect()
+        })
+    }
+}

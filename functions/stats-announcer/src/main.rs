@@ -1,0 +1,5 @@
+//! The `stats-announcer` function on Lambda.
+
+fn main() -> std::process::ExitCode {
+    shared::boot::run(stats_announcer::FUNCTION)
+}

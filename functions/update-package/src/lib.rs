@@ -1,0 +1,67 @@
+//! `PUT /api/packages/{packageId}`: changes a package, and which quizzes it holds.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use shared::BoxFuture;
+use shared::backoff::Backoff;
+use shared::boot::Boot;
+use shared::domain::id::PackageId;
+use shared::domain::package::PackageDescription;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies, quizzes};
+use shared::store::{Packages, Quizzes, StoreError};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "update-package", start };
+
+/// The largest body, in bytes: 500 quizzes of the longest ids, and room to spare.
+const MAX_BODY: usize = 64 * 1024;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    reader.finish(())?;
+    let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let handler = UpdatePackage {
+        quizzes: Quizzes::new(client.clone(), state.clone(), Arc::clone(&ids)),
+        packages: Packages::new(client, state, stats, clock, ids),
+    };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct UpdatePackage {
+    quizzes: Quizzes,
+    packages: Packages,
+}
+
+impl HttpHandler for UpdatePackage {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let id: PackageId = request.path("packageId")?;
+            let body = request.json(MAX_BODY, &["application/json"])?;
+            let description = PackageDescription::parse(&body).map_err(Problem::Invalid)?;
+            let wanted = Preconditions::of(&request);
+            let mut backoff = Backoff::until(request.deadline);
+            loop {
+                let held = self.packages.package(&id, true).await?;
+                let Some(there) = held.as_there() else {
+                    return Err(Problem::NotFound(format!("there is no package {id}")));
+                };
+                let package = description.clone().apply(&there.document, &request.caller)?;
+                if !wanted.hold(Some(&there.version)) {
+                    return Err(Problem::PreconditionFailed);
+                }
+                quizzes::all_there(&self.quizzes, description.quizzes(), request.deadline).await?;
+                match self.packages.put(&id, &package, &held).await {
+                    Ok(version) => {
+                        let response = Response::json(StatusCode::OK, &bodies::package(&id, &package));
+                        return Ok(response.with_etag(&version.0));
+                    }
+                    Err(StoreError::Conflict) if backoff.wait().await => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! The `update-package` function on Lambda.
+
+fn main() -> std::process::ExitCode {
+    shared::boot::run(update_package::FUNCTION)
+}

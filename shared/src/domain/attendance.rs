@@ -1,0 +1,134 @@
+//! Attendance: who was there, day by day.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::calendar::InvalidPeriod;
+use super::classroom::Course;
+use super::days;
+use super::fields::{Invalid, Wrong, object};
+use super::id::{CourseId, UserId};
+use super::live::Channel;
+use super::time::Time;
+use super::words::words;
+
+words! {
+    /// Whether somebody was there.
+    Presence {
+        /// They were.
+        Present = "present",
+        /// They were not.
+        Absent = "absent",
+        /// They came late.
+        Late = "late",
+        /// They were not, and had said why.
+        Excused = "excused",
+    }
+}
+
+/// A day on which a course was held, as its teacher calls it: `2026-01-31`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Date(String);
+
+impl FromStr for Date {
+    type Err = InvalidPeriod;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPeriod> {
+        days::day(text).map(|day| Self(day.to_string()))
+    }
+}
+
+impl TryFrom<String> for Date {
+    type Error = InvalidPeriod;
+
+    fn try_from(text: String) -> Result<Self, InvalidPeriod> {
+        text.parse()
+    }
+}
+
+impl From<Date> for String {
+    fn from(date: Date) -> Self {
+        date.0
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether a student was there on a day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attendance {
+    /// In which course.
+    pub course: CourseId,
+    /// Who.
+    pub student: UserId,
+    /// What they are called, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub student_name: Option<String>,
+    /// On which day.
+    pub date: Date,
+    /// Whether.
+    pub status: Presence,
+    /// When that was noted last.
+    pub marked_at: Time,
+}
+
+impl Attendance {
+    /// Where it is told.
+    #[must_use]
+    pub fn channels(&self, course: &Course) -> [Channel; 3] {
+        [
+            Channel::User(self.student.clone()),
+            Channel::StudentDashboard(self.student.clone()),
+            Channel::TeacherDashboard(course.teacher.clone()),
+        ]
+    }
+}
+
+/// What is to be noted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// In which course.
+    pub course: CourseId,
+    /// Of whom.
+    pub student: UserId,
+    /// Of which day.
+    pub date: Date,
+    /// What.
+    pub status: Presence,
+}
+
+impl Mark {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Every field that is missing or wrong.
+    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+        let fields = object(body)?;
+        let mut wrong = Wrong::default();
+        let (course, student) = (wrong.keep(fields.required("courseId")), wrong.keep(fields.required("studentId")));
+        match (course, student, wrong.keep(fields.required("date")), wrong.keep(fields.required("status"))) {
+            (Some(course), Some(student), Some(date), Some(status)) => Ok(Self { course, student, date, status }),
+            _ => Err(wrong.into()),
+        }
+    }
+
+    /// What is noted in place of what was; the same where it was noted so.
+    #[must_use]
+    pub fn apply(&self, student_name: Option<String>, held: Option<&Attendance>, now: Time) -> Attendance {
+        if let Some(held) = held.filter(|held| held.status == self.status) {
+            return held.clone();
+        }
+        let Self { course, student, date, status } = self.clone();
+        let marked_at = held.map_or(now, |held| now.behind(held.marked_at));
+        Attendance { course, student, student_name, date, status, marked_at }
+    }
+}

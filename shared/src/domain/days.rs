@@ -1,0 +1,194 @@
+//! Days of UTC, from one to another, both included.
+
+use chrono::{DateTime, TimeDelta};
+
+use super::calendar::{Calendar, InvalidPeriod, Level, Period};
+use super::fields::Invalid;
+use super::time::Time;
+
+/// The days from one to another, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Days {
+    first: Period,
+    last: Period,
+}
+
+/// Days of UTC: money is told in the days that everybody has.
+fn utc() -> Calendar {
+    Calendar::default()
+}
+
+fn moment_before(time: Time) -> Time {
+    time.plus(-TimeDelta::milliseconds(1))
+}
+
+/// The day of UTC that a text names.
+///
+/// # Errors
+/// If it names none of four-digit years.
+pub fn day(text: &str) -> Result<Period, InvalidPeriod> {
+    // Years of other than four digits sort otherwise than they follow each other.
+    utc().parse(Level::Day, text).ok().filter(|_| text.len() == "2026-01-31".len()).ok_or(InvalidPeriod)
+}
+
+/// The day of UTC that a time falls into.
+#[must_use]
+pub fn day_of(time: Time) -> Period {
+    utc().period(Level::Day, time)
+}
+
+impl Days {
+    /// From the day of one time to that of another.
+    ///
+    /// # Errors
+    /// If the last is before the first.
+    pub fn between(first: Time, last: Time) -> Result<Self, Invalid> {
+        let (first, last) = (day_of(first), day_of(last));
+        if last.start() < first.start() {
+            return Err(Invalid::new("endDate", "must not be before startDate"));
+        }
+        Ok(Self { first, last })
+    }
+
+    /// The first day.
+    #[must_use]
+    pub fn first(&self) -> Period {
+        self.first
+    }
+
+    /// The last day.
+    #[must_use]
+    pub fn last(&self) -> Period {
+        self.last
+    }
+
+    /// How many they are.
+    #[must_use]
+    pub fn count(&self) -> i64 {
+        self.last.end().since(self.first.start()).num_days()
+    }
+
+    /// Whether they are the days of whole months.
+    #[must_use]
+    pub fn are_whole_months(&self) -> bool {
+        self.first.start() == self.month(self.first).start() && self.last.end() == self.month(self.last).end()
+    }
+
+    fn month(&self, day: Period) -> Period {
+        utc().period(Level::Month, day.start())
+    }
+
+    /// The months that they lie in.
+    #[must_use]
+    pub fn months(&self) -> Vec<Period> {
+        self.periods(Level::Month)
+    }
+
+    /// The periods of a level that they lie in, which may begin before them and end after them.
+    #[must_use]
+    pub fn periods(&self, level: Level) -> Vec<Period> {
+        let mut period = utc().period(level, self.first.start());
+        let mut periods = vec![period];
+        while period.end() < self.last.end() {
+            period = utc().next(&period);
+            periods.push(period);
+        }
+        periods
+    }
+
+    /// Those of them that lie in a period.
+    #[must_use]
+    pub fn within(&self, period: &Period) -> Self {
+        let first = self.first.start().max(period.start());
+        let end = self.last.end().min(period.end());
+        Self { first: day_of(first), last: day_of(moment_before(end).max(first)) }
+    }
+
+    /// Those of them that lie between two times, if there are any.
+    #[must_use]
+    pub fn between_times(&self, from: Time, to: Time) -> Option<Self> {
+        let (first, last) = (self.first.start().max(day_of(from).start()), self.last.start().min(day_of(to).start()));
+        Self::between(first, last).ok()
+    }
+
+    /// Whether a day or a month lies among them as a whole.
+    #[must_use]
+    pub fn hold(&self, period: &Period) -> bool {
+        self.first.start() <= period.start() && period.end() <= self.last.end()
+    }
+
+    /// As few days and months as they can be put together of.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Period> {
+        let months = self.months().into_iter();
+        let part =
+            |month: Period| if self.hold(&month) { vec![month] } else { self.within(&month).periods(Level::Day) };
+        months.flat_map(part).collect()
+    }
+
+    /// As many days before them; of whole months, as many months. `None` before 1970, when nobody bought online.
+    #[must_use]
+    pub fn before(&self) -> Option<Self> {
+        let last = day_of(moment_before(self.first.start()));
+        let first = if self.are_whole_months() {
+            let mut month = self.month(last);
+            for _ in 1..self.months().len() {
+                month = utc().previous(&month);
+            }
+            month.start()
+        } else {
+            last.start().plus(TimeDelta::days(1 - self.count()))
+        };
+        (first >= Time::from(DateTime::UNIX_EPOCH)).then(|| Self { first: day_of(first), last })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn days(first: &str, last: &str) -> Days {
+        Days::between(day(first).unwrap().start(), day(last).unwrap().start()).unwrap()
+    }
+
+    fn names(periods: &[Period]) -> Vec<String> {
+        periods.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn are_put_together_of_months_where_they_can_be() {
+        let parts = |first, last| names(&days(first, last).parts());
+        assert_eq!(parts("2026-01-01", "2026-02-28"), ["2026-01", "2026-02"]);
+        assert_eq!(
+            parts("2026-01-30", "2026-03-02"),
+            ["2026-01-30", "2026-01-31", "2026-02", "2026-03-01", "2026-03-02"]
+        );
+        assert_eq!(parts("2026-01-31", "2026-01-31"), ["2026-01-31"]);
+        assert_eq!(parts("2025-12-31", "2026-01-01"), ["2025-12-31", "2026-01-01"]);
+        assert_eq!(parts("2024-02-01", "2024-02-28").len(), 28);
+    }
+
+    #[test]
+    fn have_as_many_before_them() {
+        let before =
+            |first, last| days(first, last).before().map(|days| (days.first.to_string(), days.last.to_string()));
+        let told = |first: &str, last: &str| Some((first.to_owned(), last.to_owned()));
+        assert_eq!(before("2026-03-01", "2026-03-31"), told("2026-02-01", "2026-02-28"));
+        assert_eq!(before("2025-12-01", "2026-11-30"), told("2024-12-01", "2025-11-30"));
+        assert_eq!(before("2026-03-01", "2026-03-30"), told("2026-01-30", "2026-02-28"));
+        assert_eq!(before("2026-03-01", "2026-03-01"), told("2026-02-28", "2026-02-28"));
+        assert_eq!(before("1970-01-01", "1970-01-01"), None);
+    }
+
+    #[test]
+    fn are_cut_at_the_borders_of_periods() {
+        let all = days("2026-01-30", "2026-02-10");
+        let weeks = all.periods(Level::Week);
+        assert_eq!(names(&weeks), ["2026-W05", "2026-W06", "2026-W07"]);
+        let cut: Vec<(String, i64)> =
+            weeks.iter().map(|week| all.within(week)).map(|days| (days.first.to_string(), days.count())).collect();
+        assert_eq!(cut, [("2026-01-30".to_owned(), 3), ("2026-02-02".to_owned(), 7), ("2026-02-09".to_owned(), 2)]);
+        assert!(Days::between(all.last.start(), all.first.start()).is_err());
+        assert!(day("2026-02-30").is_err() && day("+12026-02-03").is_err());
+    }
+}

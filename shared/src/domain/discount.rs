@@ -1,0 +1,182 @@
+//! Discounts that buyers type in.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::fields::{Invalid, object};
+use super::money::{Currency, MAX_AMOUNT};
+use super::time::Time;
+use super::words::words;
+
+/// The most uses that a discount can be given.
+const MAX_USES: u64 = 1_000_000_000;
+
+words! {
+    /// How a discount is reckoned.
+    DiscountKind {
+        /// A part of the price.
+        Percent = "percent",
+        /// An amount of money.
+        Fixed = "fixed",
+    }
+}
+
+/// What is taken off a price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub enum Off {
+    /// So many percent, 1 to 100.
+    Percent {
+        /// How many.
+        percent: u64,
+    },
+    /// An amount, at most the price.
+    Fixed {
+        /// In minor units.
+        amount: u64,
+        /// Of this currency; prices in others are not lowered.
+        currency: Currency,
+    },
+}
+
+/// A discount.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Discount {
+    /// What it takes off.
+    #[serde(flatten)]
+    pub off: Off,
+    /// From when on it is good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<Time>,
+    /// Until when it is good; then no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<Time>,
+    /// How many purchases may use it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_uses: Option<u64>,
+}
+
+/// Why a discount is not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotGiven {
+    /// Nobody knows it.
+    #[error("there is no such discount")]
+    Unknown,
+    /// Its time has not come, or is over.
+    #[error("the discount is not valid at this time")]
+    NotNow,
+    /// It takes off another currency.
+    #[error("the discount is not for this currency")]
+    OtherCurrency,
+    /// It was used as often as it may be.
+    #[error("the discount has been used up")]
+    UsedUp,
+}
+
+impl Discount {
+    /// Reads a discount.
+    ///
+    /// # Errors
+    /// Every field that is missing or wrong.
+    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+        let fields = object(body)?;
+        let missing = |field| Invalid::new(field, "is missing");
+        let percent = || match fields.whole("percent", 100)? {
+            Some(0) => Err(Invalid::new("percent", "must be more than 0")),
+            Some(percent) => Ok(Off::Percent { percent }),
+            None => Err(missing("percent")),
+        };
+        let amount = || match fields.whole("amount", MAX_AMOUNT)? {
+            Some(0) => Err(Invalid::new("amount", "must be more than 0")),
+            Some(amount) => Ok(Off::Fixed { amount, currency: fields.required("currency")? }),
+            None => Err(missing("amount")),
+        };
+        let off = fields.required("kind").and_then(|kind| match kind {
+            DiscountKind::Percent => percent(),
+            DiscountKind::Fixed => amount(),
+        });
+        let read = (off, fields.parsed("validFrom"), fields.parsed("validUntil"), fields.whole("maxUses", MAX_USES));
+        match read {
+            (_, Ok(Some(from)), Ok(Some(until)), _) if until <= from => {
+                Err(vec![Invalid::new("validUntil", "must be later than validFrom")])
+            }
+            (Ok(off), Ok(valid_from), Ok(valid_until), Ok(max_uses)) => {
+                Ok(Self { off, valid_from, valid_until, max_uses })
+            }
+            (off, from, until, uses) => {
+                Err([off.err(), from.err(), until.err(), uses.err()].into_iter().flatten().collect())
+            }
+        }
+    }
+
+    /// How much it takes off a price, in minor units: a percentage rounded half up, and never more than the price.
+    ///
+    /// # Errors
+    /// If it takes nothing off this price, or not now.
+    pub fn off(&self, price: u64, currency: Currency, now: Time) -> Result<u64, NotGiven> {
+        if self.valid_from.is_some_and(|from| now < from) || self.valid_until.is_some_and(|until| now >= until) {
+            return Err(NotGiven::NotNow);
+        }
+        match self.off {
+            Off::Percent { percent } => Ok((price.saturating_mul(percent) + 50) / 100),
+            Off::Fixed { currency: other, .. } if other != currency => Err(NotGiven::OtherCurrency),
+            Off::Fixed { amount, .. } => Ok(amount.min(price)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn wrong(body: &Value) -> Vec<&'static str> {
+        Discount::parse(body).unwrap_err().iter().map(|invalid| invalid.field).collect()
+    }
+
+    #[test]
+    fn takes_off_whole_minor_units() {
+        let now: Time = "2026-01-31T12:00:00Z".parse().unwrap();
+        let (usd, eur) = ("USD".parse().unwrap(), "EUR".parse().unwrap());
+        let percent = Discount::parse(&json!({"kind": "percent", "percent": 15})).unwrap();
+        assert_eq!(percent.off(999, usd, now), Ok(150));
+        assert_eq!(percent.off(0, usd, now), Ok(0));
+        let fixed = Discount::parse(&json!({"kind": "fixed", "amount": 500, "currency": "USD"})).unwrap();
+        assert_eq!((fixed.off(999, usd, now), fixed.off(300, usd, now)), (Ok(500), Ok(300)));
+        assert_eq!(fixed.off(999, eur, now), Err(NotGiven::OtherCurrency));
+    }
+
+    #[test]
+    fn is_good_from_one_time_until_another() {
+        let body = json!({"kind": "percent", "percent": 100, "validFrom": "2026-01-01T00:00:00Z", "validUntil": "2026-02-01T00:00:00Z"});
+        let discount = Discount::parse(&body).unwrap();
+        let at = |time: &str| discount.off(10, "USD".parse().unwrap(), time.parse().unwrap());
+        assert_eq!(at("2025-12-31T23:59:59.999Z"), Err(NotGiven::NotNow));
+        assert_eq!((at("2026-01-01T00:00:00Z"), at("2026-01-31T23:59:59.999Z")), (Ok(10), Ok(10)));
+        assert_eq!(at("2026-02-01T00:00:00Z"), Err(NotGiven::NotNow));
+    }
+
+    #[test]
+    fn every_wrong_field_is_named() {
+        for (body, fields) in [
+            (json!({}), vec!["kind"]),
+            (json!({"kind": "gift"}), vec!["kind"]),
+            (json!({"kind": "percent"}), vec!["percent"]),
+            (json!({"kind": "percent", "percent": 0}), vec!["percent"]),
+            (json!({"kind": "percent", "percent": 101}), vec!["percent"]),
+            (json!({"kind": "percent", "percent": 12.5}), vec!["percent"]),
+            (json!({"kind": "fixed", "amount": 5}), vec!["currency"]),
+            (json!({"kind": "fixed", "amount": -5, "currency": "USD"}), vec!["amount"]),
+            (
+                json!({"kind": "percent", "percent": 5, "maxUses": 1.5, "validFrom": "soon"}),
+                vec!["validFrom", "maxUses"],
+            ),
+        ] {
+            assert_eq!(wrong(&body), fields, "{body}");
+        }
+        let back = json!({"kind": "percent", "percent": 5, "validFrom": "2026-02-01T00:00:00Z", "validUntil": "2026-02-01T00:00:00Z"});
+        assert_eq!(wrong(&back), ["validUntil"]);
+    }
+}

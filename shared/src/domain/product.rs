@@ -1,0 +1,356 @@
+//! Products, as their sellers describe them, and what is recorded of them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::authorship::{self, Owned};
+use super::caller::{Caller, Role};
+use super::fields::{Invalid, Wrong, object, text, title};
+use super::fold::{Fold, Recorded, Summed};
+use super::id::{ProductId, SaleId, UserId};
+use super::limits::MAX_AHEAD;
+use super::money::{Currency, MAX_AMOUNT};
+use super::time::Time;
+use super::words::words;
+
+words! {
+    /// How a product stands.
+    ProductStatus {
+        /// It can be seen and bought.
+        Active = "active",
+        /// It was sold.
+        Sold = "sold",
+        /// Its seller is still at it.
+        Draft = "draft",
+    }
+}
+
+/// A sale of a product, which stands while the product is sold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sale {
+    /// Which.
+    pub id: SaleId,
+    /// When.
+    pub at: Time,
+    /// Whether nobody knows when, and that is a guess.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
+    /// At which price, in minor units: what it costs later changes nothing.
+    pub price: u64,
+    /// In which currency.
+    pub currency: Currency,
+}
+
+/// A product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Product {
+    /// Its title.
+    pub title: String,
+    /// Whose it is.
+    pub seller: UserId,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// What it costs, in minor units.
+    pub price: u64,
+    /// In which currency.
+    pub currency: Currency,
+    /// How it stands.
+    pub status: ProductStatus,
+    /// Its sale, exactly while it is sold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sale: Option<Sale>,
+}
+
+impl Owned for Product {
+    fn owner(&self) -> &UserId {
+        &self.seller
+    }
+}
+
+impl Product {
+    /// Whether it can be seen and bought.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.status == ProductStatus::Active
+    }
+
+    /// Whether `caller` may see it: a draft is its seller's alone.
+    #[must_use]
+    pub fn is_seen_by(&self, caller: &Caller) -> bool {
+        self.status != ProductStatus::Draft || authorship::is_theirs(caller, &self.seller)
+    }
+
+    /// Whether `caller` may delete it.
+    ///
+    /// # Errors
+    /// If it is somebody else's.
+    pub fn delete(&self, caller: &Caller) -> Result<(), Refused> {
+        sellers(caller, Some(&self.seller), None).map(drop)
+    }
+}
+
+/// What a caller wants a product to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProductDescription {
+    /// Its id, if the caller gives it one.
+    pub id: Option<ProductId>,
+    title: String,
+    description: Option<String>,
+    price: u64,
+    currency: Currency,
+    /// How it is to stand; `None`: as it does.
+    status: Option<ProductStatus>,
+    seller: Option<UserId>,
+    sold_at: Option<Time>,
+    is_estimated: bool,
+}
+
+/// Why a product is not made or changed so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The caller may not.
+    #[error("{0}")]
+    NotTheirs(&'static str),
+    /// It breaks a rule.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+}
+
+impl ProductDescription {
+    /// Reads a description.
+    ///
+    /// # Errors
+    /// Every field that is missing or wrong.
+    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+        let fields = object(body)?;
+        let mut wrong = Wrong::default();
+        let price = fields.whole("price", MAX_AMOUNT);
+        let price = wrong.keep(price.and_then(|price| price.ok_or_else(|| Invalid::new("price", "is missing"))));
+        let id =
+            wrong.keep(fields.parsed("productId").and_then(|id: Option<ProductId>| id.map(unreserved).transpose()));
+        let named = wrong.keep(title(fields));
+        let description = wrong.keep(text(fields, "description"));
+        let currency = wrong.keep(fields.required("currency"));
+        let status = wrong.keep(fields.parsed("status"));
+        let seller = wrong.keep(fields.parsed("sellerId"));
+        let sold_at = wrong.keep(fields.parsed("soldAt"));
+        let is_estimated = wrong.keep(fields.flag("soldAtEstimated"));
+        match (id, named, description, price, currency, status, seller, sold_at, is_estimated) {
+            (
+                Some(id),
+                Some(title),
+                Some(description),
+                Some(price),
+                Some(currency),
+                Some(status),
+                Some(seller),
+                Some(sold_at),
+                Some(is_estimated),
+            ) => {
+                let is_estimated = is_estimated.unwrap_or_default();
+                Ok(Self { id, title, description, price, currency, status, seller, sold_at, is_estimated })
+            }
+            _ => Err(wrong.into()),
+        }
+    }
+
+    /// The product that `held` becomes, if `caller` may make it that; a sale that begins with this gets the id `sale`. Where
+    /// there is none any more, `owner` tells whose it was, and stays.
+    /// When a product was sold is the server's to say: only an admin says it of the past.
+    ///
+    /// # Errors
+    /// If it is somebody else's, or would be, or cannot have been sold then.
+    pub fn apply(
+        self,
+        (held, owner): (Option<&Product>, Option<&UserId>),
+        caller: &Caller,
+        sale: SaleId,
+        now: Time,
+    ) -> Result<Product, Refused> {
+        let seller = sellers(caller, owner, self.seller.clone())?;
+        let is_of_admins = self.sold_at.is_some() || self.is_estimated;
+        if is_of_admins && !caller.is_admin() {
+            return Err(Refused::NotTheirs("only an admin may say when something was sold"));
+        }
+        let stands = held.map(|product| product.status);
+        let status = self.status.or(stands).unwrap_or(ProductStatus::Active);
+        let sale = self.sale(status, held, sale, now)?;
+        let Self { title, description, price, currency, .. } = self;
+        Ok(Product { title, seller, description, price, currency, status, sale })
+    }
+
+    fn sale(
+        &self,
+        status: ProductStatus,
+        held: Option<&Product>,
+        id: SaleId,
+        now: Time,
+    ) -> Result<Option<Sale>, Invalid> {
+        if self.is_estimated && self.sold_at.is_none() {
+            return Err(Invalid::new("soldAtEstimated", "needs a soldAt"));
+        }
+        if status != ProductStatus::Sold {
+            return match self.sold_at {
+                Some(_) => Err(Invalid::new("soldAt", "must not be given of what is not sold")),
+                None => Ok(None),
+            };
+        }
+        let before = held.and_then(|product| product.sale.clone());
+        match (self.sold_at, before) {
+            (Some(at), _) if at.since(now) > MAX_AHEAD => Err(Invalid::new("soldAt", "must not be in the future")),
+            (Some(at), Some(before)) if before.at == at && before.estimated == self.is_estimated => Ok(Some(before)),
+            (None, Some(before)) => Ok(Some(before)),
+            // What it was sold for is another matter than when.
+            (Some(at), Some(before)) => Ok(Some(Sale { id, at, estimated: self.is_estimated, ..before })),
+            (at, _) => {
+                let at = at.unwrap_or(now);
+                let (price, currency) = (self.price, self.currency);
+                Ok(Some(Sale { id, at, estimated: self.is_estimated, price, currency }))
+            }
+        }
+    }
+}
+
+/// Whose a product is that `caller` makes, changes or deletes.
+fn sellers(caller: &Caller, owner: Option<&UserId>, asked: Option<UserId>) -> Result<UserId, Refused> {
+    if !matches!(caller, Caller::User { role: Role::Seller | Role::Admin, .. }) {
+        return Err(Refused::NotTheirs("only a seller or an admin may do this"));
+    }
+    let seller = authorship::creator(caller, owner, asked);
+    seller.map_err(|_| Refused::NotTheirs("only its seller or an admin may do this"))
+}
+
+/// An id whose address would be that of something else is refused.
+///
+/// # Errors
+/// If it is such an id.
+pub fn unreserved(id: ProductId) -> Result<ProductId, Invalid> {
+    match id.as_str() {
+        "trending" => Err(Invalid::new("productId", "must not be \"trending\"")),
+        _ => Ok(id),
+    }
+}
+
+/// What happened to a product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Happening {
+    /// Somebody looked at it.
+    View,
+    /// It can be seen and bought from now on (`on`), or no longer.
+    Listing {
+        /// From now on, or no longer.
+        on: bool,
+    },
+    /// It was sold (`on`), or that sale was undone.
+    Sale {
+        /// Sold, or undone.
+        on: bool,
+        /// At which price, in minor units.
+        price: u64,
+        /// In which currency.
+        currency: Currency,
+    },
+}
+
+/// Something that happened to a product, for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProductFact {
+    /// Whose product it is.
+    pub seller: UserId,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: Happening,
+}
+
+/// The numbers of a product, or the sums of those of several.
+///
+/// Those of a part of the time may be below 0 for a moment: that a sale was undone may be counted before the sale.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProductFigures {
+    /// Whose products they are of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seller: Option<UserId>,
+    /// Distinct viewers by month.
+    pub views: i64,
+    /// Products that can be seen and bought; in a part of the time, by how many these became more.
+    pub listings: i64,
+    /// Sales that stand.
+    pub sales: i64,
+    /// What they were sold for, in minor units of each currency.
+    pub revenue: BTreeMap<Currency, i64>,
+}
+
+/// What the names of sums of revenue begin with; a currency follows.
+pub const REVENUE: &str = "revenue#";
+
+impl ProductFigures {
+    /// The figures that these sums make; one that is none of theirs is left out.
+    #[must_use]
+    pub fn of_sums<'a>(sums: impl IntoIterator<Item = (&'a str, i64)>) -> Self {
+        let mut figures = Self::default();
+        for (name, sum) in sums {
+            match (name, name.strip_prefix(REVENUE).and_then(|code| code.parse().ok())) {
+                ("views", _) => figures.views = sum,
+                ("listings", _) => figures.listings = sum,
+                ("sales", _) => figures.sales = sum,
+                (_, Some(currency)) if sum != 0 => {
+                    figures.revenue.insert(currency, sum);
+                }
+                _ => {}
+            }
+        }
+        figures
+    }
+}
+
+impl Fold for ProductFigures {
+    type Fact = ProductFact;
+
+    fn fold(facts: Vec<Recorded<ProductFact>>) -> Self {
+        let mut figures = Self::default();
+        for ProductFact { seller, what } in facts.into_iter().map(|recorded| recorded.fact) {
+            figures.seller = Some(seller);
+            match what {
+                Happening::View => figures.views += 1,
+                Happening::Listing { on } => figures.listings += if on { 1 } else { -1 },
+                Happening::Sale { on, price, currency } => {
+                    let sign = if on { 1 } else { -1 };
+                    figures.sales += sign;
+                    let price = i64::try_from(price).unwrap_or(i64::MAX);
+                    *figures.revenue.entry(currency).or_default() += sign * price;
+                }
+            }
+        }
+        figures.revenue.retain(|_, sum| *sum != 0);
+        figures
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.views += other.views;
+        self.listings += other.listings;
+        self.sales += other.sales;
+        for (currency, revenue) in &other.revenue {
+            *self.revenue.entry(*currency).or_default() += revenue;
+        }
+    }
+}
+
+impl Summed for ProductFigures {
+    fn sums(&self) -> Vec<(String, i64)> {
+        let counts = [("views", self.views), ("sales", self.sales), ("listings", self.listings)];
+        let counts = counts.map(|(name, sum)| (name.to_owned(), sum));
+        let revenue = self.revenue.iter().map(|(currency, sum)| (format!("{REVENUE}{currency}"), *sum));
+        counts.into_iter().chain(revenue).collect()
+    }
+
+    fn owner(&self) -> Option<&UserId> {
+        self.seller.as_ref()
+    }
+}

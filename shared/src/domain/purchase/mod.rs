@@ -1,0 +1,342 @@
+//! Purchases: what somebody bought, and how that stands.
+
+mod order;
+mod refund_order;
+mod terms;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{DiscountCode, GuestId, InvalidId, ItemId, PaymentMethod, PurchaseId, UserId};
+use super::money::Currency;
+use super::time::Time;
+use super::words::words;
+
+pub use order::{Order, Refused};
+pub use refund_order::RefundOrder;
+pub use terms::{Accepted, Approval, MAX_ACCEPTED, Terms};
+
+words! {
+    /// What kind of thing is bought.
+    ItemType {
+        /// A course.
+        Course = "course",
+        /// A test.
+        Test = "test",
+        /// A package of quizzes.
+        Package = "package",
+        /// A seller's product.
+        Product = "product",
+    }
+
+    /// How a purchase stands.
+    Status {
+        /// Its payment waits for approval.
+        Pending = "pending",
+        /// It was paid; perhaps a part was given back.
+        Completed = "completed",
+        /// All of it was given back.
+        Refunded = "refunded",
+        /// Its payment never came.
+        Cancelled = "cancelled",
+    }
+}
+
+impl ItemType {
+    /// Whether somebody has such a thing or has it not, so that nobody buys it twice; of a product one may buy more.
+    #[must_use]
+    pub fn is_had_once(self) -> bool {
+        self != Self::Product
+    }
+}
+
+/// What is bought.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Item {
+    /// What kind of thing.
+    #[serde(rename = "itemType")]
+    pub kind: ItemType,
+    /// Which.
+    #[serde(rename = "itemId")]
+    pub id: ItemId,
+}
+
+/// Who buys. Shown as `u:<id>` or `g:<id>`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Buyer {
+    /// A person with an account.
+    User(UserId),
+    /// Somebody without.
+    Guest(GuestId),
+}
+
+impl Buyer {
+    /// The person, if it is one with an account.
+    #[must_use]
+    pub fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::User(id) => Some(id),
+            Self::Guest(_) => None,
+        }
+    }
+
+    /// The guest, if it is one.
+    #[must_use]
+    pub fn guest(&self) -> Option<&GuestId> {
+        match self {
+            Self::User(_) => None,
+            Self::Guest(id) => Some(id),
+        }
+    }
+}
+
+impl fmt::Display for Buyer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(id) => write!(f, "u:{id}"),
+            Self::Guest(id) => write!(f, "g:{id}"),
+        }
+    }
+}
+
+impl FromStr for Buyer {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        match text.split_once(':') {
+            Some(("u", id)) => id.parse().map(Self::User),
+            Some(("g", id)) => id.parse().map(Self::Guest),
+            _ => Err(InvalidId),
+        }
+    }
+}
+
+impl TryFrom<String> for Buyer {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<Buyer> for String {
+    fn from(buyer: Buyer) -> Self {
+        buyer.to_string()
+    }
+}
+
+/// What was paid, in minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Paid {
+    /// The price before the discount.
+    pub listed: u64,
+    /// What the discount took off; at most the price.
+    #[serde(default)]
+    pub discount: u64,
+    /// What was given back since; at most what was paid.
+    #[serde(default)]
+    pub refunded: u64,
+    /// In which currency.
+    pub currency: Currency,
+}
+
+impl Paid {
+    /// What was paid: the price less the discount.
+    #[must_use]
+    pub fn amount(&self) -> u64 {
+        self.listed.saturating_sub(self.discount)
+    }
+
+    /// What can still be given back.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.amount().saturating_sub(self.refunded)
+    }
+}
+
+/// A purchase. It is never deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Purchase {
+    /// Which.
+    pub id: PurchaseId,
+    /// Who bought.
+    pub buyer: Buyer,
+    /// What.
+    #[serde(flatten)]
+    pub item: Item,
+    /// How many; what was paid is for all of them.
+    pub quantity: u64,
+    /// What was paid; `None` where nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paid: Option<Paid>,
+    /// How.
+    pub payment_method: PaymentMethod,
+    /// With which discount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discount_code: Option<DiscountCode>,
+    /// Which variant of the item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// What else the buyer's client wants to keep.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+    /// How it stands.
+    pub status: Status,
+    /// When it was made.
+    pub purchased_at: Time,
+    /// When it was paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<Time>,
+    /// When all of it was given back, or it was cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Time>,
+}
+
+/// Why a purchase cannot be changed so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// It stands otherwise.
+    #[error("the purchase is {0}")]
+    Is(Status),
+    /// More than what is left would be given back.
+    #[error("must be from 1 to {left}, what is left of the purchase")]
+    TooMuch {
+        /// What is left, in minor units.
+        left: u64,
+    },
+    /// A part of what nobody knows.
+    #[error("of this purchase it is not known what was paid, so it can only be given back as a whole")]
+    Unknown,
+}
+
+/// What changes when a purchase ends or a part of it is given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refund {
+    /// When.
+    pub at: Time,
+    /// The purchase as it is then.
+    pub purchase: Purchase,
+    /// What is given back, in minor units; nothing of what nobody knows, or of a purchase that was never paid.
+    pub amount: Option<u64>,
+}
+
+impl Purchase {
+    /// The purchase after its payment was approved.
+    ///
+    /// # Errors
+    /// If it does not wait for that.
+    pub fn complete(&self, now: Time) -> Result<Self, Unfit> {
+        match self.status {
+            Status::Pending => Ok(Self { status: Status::Completed, completed_at: Some(now), ..self.clone() }),
+            status => Err(Unfit::Is(status)),
+        }
+    }
+
+    /// The purchase after `amount` was given back, or all that is left of it. One that was never paid is cancelled.
+    ///
+    /// # Errors
+    /// If there is nothing, or not so much, to be given back.
+    pub fn refund(&self, amount: Option<u64>, now: Time) -> Result<Refund, Unfit> {
+        let ended = |status| Self { status, ended_at: Some(now), ..self.clone() };
+        match (self.status, self.paid, amount) {
+            (Status::Pending, _, None) => Ok(Refund { at: now, purchase: ended(Status::Cancelled), amount: None }),
+            (Status::Completed, None, None) => Ok(Refund { at: now, purchase: ended(Status::Refunded), amount: None }),
+            (Status::Completed, None, Some(_)) => Err(Unfit::Unknown),
+            (Status::Completed, Some(paid), amount) => {
+                let left = paid.left();
+                let amount = amount.unwrap_or(left);
+                if amount > left || (amount == 0 && left > 0) {
+                    return Err(Unfit::TooMuch { left });
+                }
+                let status = if amount == left { Status::Refunded } else { Status::Completed };
+                let paid = Paid { refunded: paid.refunded + amount, ..paid };
+                let ended_at = (status == Status::Refunded).then_some(now);
+                let purchase = Self { status, paid: Some(paid), ended_at, ..self.clone() };
+                Ok(Refund { at: now, purchase, amount: Some(amount) })
+            }
+            (status, _, _) => Err(Unfit::Is(status)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn purchase(status: Status, listed: Option<u64>) -> Purchase {
+        let currency = "USD".parse().unwrap();
+        let at = "2026-01-31T12:00:00Z".parse().unwrap();
+        Purchase {
+            id: "p".parse().unwrap(),
+            buyer: "u:ann".parse().unwrap(),
+            item: Item { kind: ItemType::Course, id: "c".parse().unwrap() },
+            quantity: 1,
+            paid: listed.map(|listed| Paid { listed, discount: 0, refunded: 0, currency }),
+            payment_method: "card".parse().unwrap(),
+            discount_code: None,
+            variant: None,
+            metadata: BTreeMap::new(),
+            status,
+            purchased_at: at,
+            completed_at: (status == Status::Completed).then_some(at),
+            ended_at: None,
+        }
+    }
+
+    #[test]
+    fn what_is_given_back_is_never_more_than_what_was_paid() {
+        let now = "2026-02-01T12:00:00Z".parse().unwrap();
+        let bought = purchase(Status::Completed, Some(100));
+        let part = bought.refund(Some(40), now).unwrap();
+        assert_eq!((part.purchase.status, part.amount), (Status::Completed, Some(40)));
+        assert_eq!(part.purchase.refund(Some(61), now), Err(Unfit::TooMuch { left: 60 }));
+        assert_eq!(part.purchase.refund(Some(0), now), Err(Unfit::TooMuch { left: 60 }));
+        let rest = part.purchase.refund(None, now).unwrap();
+        assert_eq!(
+            (rest.purchase.status, rest.amount, rest.purchase.ended_at),
+            (Status::Refunded, Some(60), Some(now))
+        );
+        assert_eq!(rest.purchase.refund(None, now), Err(Unfit::Is(Status::Refunded)));
+        let gift = purchase(Status::Completed, Some(0)).refund(None, now).unwrap();
+        assert_eq!((gift.purchase.status, gift.amount), (Status::Refunded, Some(0)));
+    }
+
+    #[test]
+    fn what_nobody_knows_is_given_back_as_a_whole() {
+        let now = "2026-02-01T12:00:00Z".parse().unwrap();
+        let bought = purchase(Status::Completed, None);
+        assert_eq!(bought.refund(Some(1), now), Err(Unfit::Unknown));
+        let refund = bought.refund(None, now).unwrap();
+        assert_eq!((refund.purchase.status, refund.amount), (Status::Refunded, None));
+    }
+
+    #[test]
+    fn what_was_never_paid_is_completed_or_cancelled() {
+        let now = "2026-02-01T12:00:00Z".parse().unwrap();
+        let pending = purchase(Status::Pending, Some(100));
+        let completed = pending.complete(now).unwrap();
+        assert_eq!((completed.status, completed.completed_at), (Status::Completed, Some(now)));
+        assert_eq!(completed.complete(now), Err(Unfit::Is(Status::Completed)));
+        let cancelled = pending.refund(None, now).unwrap();
+        assert_eq!((cancelled.purchase.status, cancelled.amount), (Status::Cancelled, None));
+        assert_eq!(cancelled.purchase.complete(now), Err(Unfit::Is(Status::Cancelled)));
+        assert_eq!(pending.refund(Some(5), now), Err(Unfit::Is(Status::Pending)));
+    }
+
+    #[test]
+    fn a_buyer_is_told_by_a_text() {
+        for text in ["u:ann", "g:536365:x"] {
+            assert_eq!(text.parse::<Buyer>().unwrap().to_string(), text);
+        }
+        for text in ["", "ann", "x:ann", "u:", "u:a b"] {
+            assert!(text.parse::<Buyer>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! What is told of takings: amounts of each currency for itself, averages, shares and growth, and cohorts of buyers.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::calendar::Period;
+use super::money::Currency;
+use super::takings::{Takings, Tills};
+use super::time::Time;
+
+/// What was taken in one currency, in minor units.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Amounts {
+    /// The currency; `None` is of purchases of which nobody knows what was paid, and so are the amounts.
+    pub currency: Option<Currency>,
+    /// Purchases that were paid.
+    pub purchases: i64,
+    /// What was paid.
+    pub gross: Option<i64>,
+    /// What was given back.
+    pub refunds: Option<i64>,
+    /// How many times something was given back.
+    pub refund_count: i64,
+    /// What was paid less what was given back.
+    pub net: Option<i64>,
+    /// What was paid for a purchase on average; `None` without any.
+    pub average_order: Option<f64>,
+}
+
+impl Amounts {
+    fn of(currency: Option<Currency>, takings: &Takings) -> Self {
+        let known = |amount| currency.map(|_| amount);
+        Self {
+            currency,
+            purchases: takings.purchases,
+            gross: known(takings.gross),
+            refunds: known(takings.refunded),
+            refund_count: takings.refunds,
+            net: known(takings.net()),
+            average_order: currency.and_then(|_| ratio(takings.gross, takings.purchases)),
+        }
+    }
+}
+
+/// What purchases come to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figures {
+    /// Purchases that were paid.
+    pub purchases: i64,
+    /// Pieces that they were of.
+    pub units: i64,
+    /// Purchases that ended: all of them was given back.
+    pub ended: i64,
+    /// Amounts by currency, the one with the most purchases first.
+    pub currencies: Vec<Amounts>,
+}
+
+impl Figures {
+    /// What these takings come to.
+    #[must_use]
+    pub fn of(tills: &Tills) -> Self {
+        let counts = tills.counts();
+        let mut currencies: Vec<Amounts> =
+            tills.by_currency().iter().map(|(currency, takings)| Amounts::of(*currency, takings)).collect();
+        currencies.sort_by_key(|amounts| (Reverse(amounts.purchases), amounts.currency.is_none(), amounts.currency));
+        Self { purchases: counts.purchases, units: counts.units, ended: counts.ended, currencies }
+    }
+
+    /// The currency with the most purchases.
+    #[must_use]
+    pub fn main_currency(&self) -> Option<Currency> {
+        self.currencies.iter().find_map(|amounts| amounts.currency)
+    }
+}
+
+/// A number, what it was before, and by how much it has grown since, in percent; `None` where there was nothing to grow from.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Trend {
+    before: i64,
+    now: i64,
+    growth: Option<f64>,
+}
+
+impl Trend {
+    /// From one number to another.
+    #[must_use]
+    pub fn of(before: i64, now: i64) -> Self {
+        Self { before, now, growth: percent(now.saturating_sub(before), before) }
+    }
+}
+
+/// How amounts of a currency have grown.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AmountsTrend {
+    currency: Currency,
+    purchases: Trend,
+    gross: Trend,
+    refunds: Trend,
+    net: Trend,
+}
+
+impl AmountsTrend {
+    /// The trends of all currencies that there were before or are now.
+    #[must_use]
+    pub fn of(before: &Tills, now: &Tills) -> Vec<Self> {
+        let (before, now) = (before.by_currency(), now.by_currency());
+        let all: BTreeMap<Currency, ()> =
+            before.keys().chain(now.keys()).filter_map(|one| Some(((*one)?, ()))).collect();
+        let trend = |currency: Currency| {
+            let takings =
+                |of: &BTreeMap<Option<Currency>, Takings>| of.get(&Some(currency)).copied().unwrap_or_default();
+            let (before, now) = (takings(&before), takings(&now));
+            Self {
+                currency,
+                purchases: Trend::of(before.purchases, now.purchases),
+                gross: Trend::of(before.gross, now.gross),
+                refunds: Trend::of(before.refunded, now.refunded),
+                net: Trend::of(before.net(), now.net()),
+            }
+        };
+        all.into_keys().map(trend).collect()
+    }
+}
+
+/// Those who first bought in a month, and how many of them came back.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CohortFigures {
+    month: String,
+    buyers: i64,
+    /// Whether the month is over, so that nobody joins them but by what is brought in later.
+    complete: bool,
+    later: Vec<Returned>,
+}
+
+/// How many of a cohort bought again in a later month.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Returned {
+    month: String,
+    buyers: i64,
+    /// How many of the cohort that is, in percent.
+    retention: Option<f64>,
+    /// Whether both months are over.
+    complete: bool,
+}
+
+impl CohortFigures {
+    /// What is told of a cohort in these months as of `now`; of months that have not begun, nothing.
+    #[must_use]
+    pub fn of(first: &Period, bought: &BTreeMap<Period, i64>, months: &[Period], now: Time) -> Self {
+        let buyers = bought.get(first).copied().unwrap_or_default();
+        let complete = first.end() <= now;
+        let later = months.iter().filter(|month| month.start() > first.start() && month.start() <= now);
+        let returned = |month: &Period| {
+            let returned = bought.get(month).copied().unwrap_or_default();
+            let retention = percent(returned, buyers);
+            Returned { month: month.to_string(), buyers: returned, retention, complete: complete && month.end() <= now }
+        };
+        Self { month: first.to_string(), buyers, complete, later: later.map(returned).collect() }
+    }
+}
+
+/// A quotient, `None` where there is nothing to divide by.
+#[must_use]
+#[allow(clippy::cast_precision_loss, reason = "an average needs no 53 bits")]
+pub fn ratio(sum: i64, count: i64) -> Option<f64> {
+    (count > 0).then(|| sum as f64 / count as f64)
+}
+
+/// How much of a whole this is, in percent; `None` of nothing.
+#[must_use]
+pub fn percent(part: i64, whole: i64) -> Option<f64> {
+    ratio(part, whole).map(|share| share * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::calendar::{Calendar, Level};
+    use super::*;
+
+    fn month(text: &str) -> Period {
+        Calendar::default().parse(Level::Month, text).unwrap()
+    }
+
+    #[test]
+    fn amounts_are_told_for_each_currency_and_not_of_what_nobody_knows() {
+        let mut tills = Tills::default();
+        let usd = Takings { purchases: 2, units: 2, gross: 301, refunds: 1, refunded: 400, ..Takings::default() };
+        tills.add("USD@card".parse().unwrap(), &usd);
+        tills.add("-@card".parse().unwrap(), &Takings { purchases: 3, units: 3, ..Takings::default() });
+        let figures = Figures::of(&tills);
+        assert_eq!((figures.purchases, figures.units, figures.main_currency()), (5, 5, "USD".parse().ok()));
+        assert_eq!(
+            json!(figures.currencies),
+            json!([
+                {"currency": null, "purchases": 3, "gross": null, "refunds": null, "refundCount": 0, "net": null,
+                 "averageOrder": null},
+                {"currency": "USD", "purchases": 2, "gross": 301, "refunds": 400, "refundCount": 1, "net": -99,
+                 "averageOrder": 150.5},
+            ])
+        );
+    }
+
+    #[test]
+    fn nothing_grows_from_nothing() {
+        assert_eq!(json!(Trend::of(0, 5)), json!({"before": 0, "now": 5, "growth": null}));
+        assert_eq!(json!(Trend::of(4, 3)), json!({"before": 4, "now": 3, "growth": -25.0}));
+        assert_eq!(json!(Trend::of(-4, 3))["growth"], json!(null));
+    }
+
+    #[test]
+    fn cells_of_cohorts_that_may_still_grow_are_incomplete() {
+        let months = ["2026-01", "2026-02", "2026-03", "2026-04"].map(month);
+        let bought = BTreeMap::from([(months[0], 8), (months[2], 2)]);
+        let now = "2026-03-31T23:59:59Z".parse().unwrap();
+        assert_eq!(
+            json!(CohortFigures::of(&months[0], &bought, &months, now)),
+            json!({"month": "2026-01", "buyers": 8, "complete": true, "later": [
+                {"month": "2026-02", "buyers": 0, "retention": 0.0, "complete": true},
+                {"month": "2026-03", "buyers": 2, "retention": 25.0, "complete": false},
+            ]})
+        );
+        let young = CohortFigures::of(&months[2], &BTreeMap::from([(months[2], 1)]), &months, now);
+        assert_eq!(json!(young), json!({"month": "2026-03", "buyers": 1, "complete": false, "later": []}));
+    }
+}

@@ -1,0 +1,149 @@
+//! Sales: facts of what was paid for an item and what was given back, and their sums.
+
+use serde::{Deserialize, Serialize};
+
+use super::distinct::Buyers;
+use super::fold::{Fold, Recorded, Summed};
+use super::id::{PaymentMethod, PurchaseId};
+use super::money::Currency;
+use super::purchase::{Buyer, Item, Purchase, Status};
+use super::takings::{Takings, Till, Tills};
+
+/// Whether money came or went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SaleKind {
+    /// A purchase was paid.
+    Sale,
+    /// All or a part of one was given back.
+    Refund,
+}
+
+impl SaleKind {
+    /// Its word, as keys have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sale => "sale",
+            Self::Refund => "refund",
+        }
+    }
+}
+
+/// That a purchase was paid, or that all or a part of it was given back, for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SaleFact {
+    /// Which of both.
+    pub kind: SaleKind,
+    /// The purchase.
+    pub purchase: PurchaseId,
+    /// Who bought.
+    pub buyer: Buyer,
+    /// What.
+    #[serde(flatten)]
+    pub item: Item,
+    /// How many.
+    pub quantity: u64,
+    /// How it was paid.
+    pub payment_method: PaymentMethod,
+    /// What was paid or given back, in minor units; `None` where nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<u64>,
+    /// In which currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Currency>,
+    /// Whether the purchase ended with this.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended: bool,
+}
+
+impl SaleFact {
+    /// That a purchase was paid.
+    #[must_use]
+    pub fn sale(purchase: &Purchase) -> Self {
+        Self::of(SaleKind::Sale, purchase, purchase.paid.map(|paid| paid.amount()), false)
+    }
+
+    /// That this was given back of a purchase.
+    #[must_use]
+    pub fn refund(purchase: &Purchase, amount: Option<u64>, ended: bool) -> Self {
+        Self::of(SaleKind::Refund, purchase, amount, ended)
+    }
+
+    fn of(kind: SaleKind, purchase: &Purchase, amount: Option<u64>, ended: bool) -> Self {
+        Self {
+            kind,
+            purchase: purchase.id.clone(),
+            buyer: purchase.buyer.clone(),
+            item: purchase.item.clone(),
+            quantity: purchase.quantity,
+            payment_method: purchase.payment_method.clone(),
+            amount,
+            currency: purchase.paid.map(|paid| paid.currency),
+            ended,
+        }
+    }
+
+    fn takings(&self) -> Takings {
+        let whole = |number: Option<u64>| number.and_then(|number| i64::try_from(number).ok()).unwrap_or_default();
+        let ended = i64::from(self.ended);
+        match self.kind {
+            SaleKind::Sale => {
+                let (units, gross) = (whole(Some(self.quantity)), whole(self.amount));
+                Takings { purchases: 1, units, gross, ended, ..Takings::default() }
+            }
+            SaleKind::Refund => Takings { refunds: 1, refunded: whole(self.amount), ended, ..Takings::default() },
+        }
+    }
+}
+
+/// The till of a purchase that was paid, and what it took by now; how many times something was given back is not known.
+#[must_use]
+pub fn takings_of(purchase: &Purchase) -> (Till, Takings) {
+    let till = Till { currency: purchase.paid.map(|paid| paid.currency), method: purchase.payment_method.clone() };
+    let refunded = purchase.paid.map_or(0, |paid| paid.refunded);
+    let mut takings = SaleFact::sale(purchase).takings();
+    takings.refunded = i64::try_from(refunded).unwrap_or(i64::MAX);
+    takings.ended = i64::from(purchase.status == Status::Refunded);
+    (till, takings)
+}
+
+/// What purchases of an item brought in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SalesFigures {
+    /// What was taken, by currency and payment method.
+    #[serde(skip_serializing_if = "Tills::is_empty")]
+    pub tills: Tills,
+    /// Who paid.
+    #[serde(skip_serializing_if = "Buyers::is_empty")]
+    pub buyers: Buyers,
+}
+
+impl Fold for SalesFigures {
+    type Fact = SaleFact;
+
+    fn fold(facts: Vec<Recorded<SaleFact>>) -> Self {
+        let mut figures = Self::default();
+        for fact in facts.into_iter().map(|recorded| recorded.fact) {
+            if fact.kind == SaleKind::Sale {
+                figures.buyers.insert(&fact.buyer.to_string());
+            }
+            let takings = fact.takings();
+            figures.tills.add(Till { currency: fact.currency, method: fact.payment_method }, &takings);
+        }
+        figures
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.tills.merge(&other.tills);
+        self.buyers.merge(&other.buyers);
+    }
+}
+
+impl Summed for SalesFigures {
+    fn sums(&self) -> Vec<(String, i64)> {
+        self.tills.sums()
+    }
+}

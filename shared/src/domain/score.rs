@@ -1,0 +1,115 @@
+//! Scores that students are given in courses.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::classroom::Course;
+use super::fields::{Fields, Invalid, Wrong, object, title};
+use super::id::{CourseId, ScoreId, UserId};
+use super::interaction::Score;
+use super::live::Channel;
+use super::time::Time;
+
+/// What a score is for, and how high it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScoreDescription {
+    /// What for.
+    pub title: String,
+    /// How high.
+    #[serde(flatten)]
+    pub score: Score,
+}
+
+impl ScoreDescription {
+    fn read(fields: Fields<'_>, wrong: &mut Wrong) -> Option<Self> {
+        let (title, score) = (wrong.keep(title(fields)), wrong.keep_all(Score::parse(fields)));
+        Some(Self { title: title?, score: score? })
+    }
+
+    /// Reads a description.
+    ///
+    /// # Errors
+    /// Every field that is missing or wrong.
+    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+        let fields = object(body)?;
+        let mut wrong = Wrong::default();
+        Self::read(fields, &mut wrong).ok_or_else(|| wrong.into())
+    }
+}
+
+/// A score that a student was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GivenScore {
+    /// Which.
+    pub id: ScoreId,
+    /// In which course.
+    pub course: CourseId,
+    /// To whom.
+    pub student: UserId,
+    /// What they are called, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub student_name: Option<String>,
+    /// What for, and how high.
+    #[serde(flatten)]
+    pub description: ScoreDescription,
+    /// When.
+    pub given_at: Time,
+    /// When it last changed.
+    pub changed_at: Time,
+}
+
+impl GivenScore {
+    /// The score as it is described now; the same where it was described so.
+    #[must_use]
+    pub fn described(&self, description: ScoreDescription, now: Time) -> Self {
+        if description == self.description {
+            return self.clone();
+        }
+        Self { description, changed_at: now.behind(self.changed_at), ..self.clone() }
+    }
+
+    /// Where it is told.
+    #[must_use]
+    pub fn channels(&self, course: &Course) -> [Channel; 3] {
+        [
+            Channel::User(self.student.clone()),
+            Channel::StudentDashboard(self.student.clone()),
+            Channel::TeacherDashboard(course.teacher.clone()),
+        ]
+    }
+}
+
+/// A score that somebody is to be given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewScore {
+    /// In which course.
+    pub course: CourseId,
+    /// Who.
+    pub student: UserId,
+    /// What for, and how high.
+    pub description: ScoreDescription,
+}
+
+impl NewScore {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Every field that is missing or wrong.
+    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+        let fields = object(body)?;
+        let mut wrong = Wrong::default();
+        let (course, student) = (wrong.keep(fields.required("courseId")), wrong.keep(fields.required("studentId")));
+        match (course, student, ScoreDescription::read(fields, &mut wrong)) {
+            (Some(course), Some(student), Some(description)) => Ok(Self { course, student, description }),
+            _ => Err(wrong.into()),
+        }
+    }
+
+    /// The score under this id.
+    #[must_use]
+    pub fn given(&self, id: ScoreId, student_name: Option<String>, now: Time) -> GivenScore {
+        let Self { course, student, description } = self.clone();
+        GivenScore { id, course, student, student_name, description, given_at: now, changed_at: now }
+    }
+}

@@ -1,0 +1,272 @@
+//! Takings: what purchases brought in, as sums by currency and payment method, so that currencies are never summed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::id::PaymentMethod;
+use super::money::Currency;
+
+/// Where takings are summed: in which currency was paid, and how. Shown as `USD@card`, `-@card` where nobody knows what was
+/// paid.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Till {
+    /// The currency; `None` where nobody knows what was paid.
+    pub currency: Option<Currency>,
+    /// How was paid.
+    pub method: PaymentMethod,
+}
+
+/// A text that names no till.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a currency and a payment method")]
+pub struct InvalidTill;
+
+impl fmt::Display for Till {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let currency = self.currency.map_or("-", Currency::code);
+        write!(f, "{currency}@{}", self.method)
+    }
+}
+
+impl FromStr for Till {
+    type Err = InvalidTill;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTill> {
+        let (currency, method) = text.split_once('@').ok_or(InvalidTill)?;
+        let currency = match currency {
+            "-" => None,
+            code => Some(code.parse().map_err(|_| InvalidTill)?),
+        };
+        Ok(Self { currency, method: method.parse().map_err(|_| InvalidTill)? })
+    }
+}
+
+impl TryFrom<String> for Till {
+    type Error = InvalidTill;
+
+    fn try_from(text: String) -> Result<Self, InvalidTill> {
+        text.parse()
+    }
+}
+
+impl From<Till> for String {
+    fn from(till: Till) -> Self {
+        till.to_string()
+    }
+}
+
+/// Sums of one till. Amounts are in minor units; what nobody knows is in none of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Takings {
+    /// Purchases that were paid.
+    pub purchases: i64,
+    /// Pieces that they were of.
+    pub units: i64,
+    /// Purchases that ended: all of them was given back.
+    pub ended: i64,
+    /// How many times something was given back.
+    pub refunds: i64,
+    /// What was paid.
+    pub gross: i64,
+    /// What was given back.
+    pub refunded: i64,
+}
+
+impl Takings {
+    /// The names of its sums.
+    const NAMES: [&'static str; 6] = ["purchases", "units", "ended", "refunds", "gross", "refunded"];
+
+    fn values(&self) -> [i64; 6] {
+        [self.purchases, self.units, self.ended, self.refunds, self.gross, self.refunded]
+    }
+
+    fn of(values: [i64; 6]) -> Self {
+        let [purchases, units, ended, refunds, gross, refunded] = values;
+        Self { purchases, units, ended, refunds, gross, refunded }
+    }
+
+    /// Adds others.
+    pub fn merge(&mut self, other: &Self) {
+        let mut sums = self.values();
+        for (mine, theirs) in sums.iter_mut().zip(other.values()) {
+            *mine = mine.saturating_add(theirs);
+        }
+        *self = Self::of(sums);
+    }
+
+    /// What was paid less what was given back.
+    #[must_use]
+    pub fn net(&self) -> i64 {
+        self.gross.saturating_sub(self.refunded)
+    }
+}
+
+/// Takings of all tills.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tills(BTreeMap<Till, Takings>);
+
+/// An order of items, the greatest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ranking {
+    /// By the number of purchases.
+    Purchases,
+    /// By what was paid in a currency, less what was given back.
+    Net(Currency),
+}
+
+/// A sum that is no till's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is no sum of takings")]
+pub struct ForeignSum(String);
+
+impl Tills {
+    /// Adds to a till.
+    pub fn add(&mut self, till: Till, takings: &Takings) {
+        self.0.entry(till).or_default().merge(takings);
+    }
+
+    /// Adds others to all tills.
+    pub fn merge(&mut self, other: &Self) {
+        for (till, takings) in &other.0 {
+            self.add(till.clone(), takings);
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Every till with what it took.
+    pub fn iter(&self) -> impl Iterator<Item = (&Till, &Takings)> {
+        self.0.iter()
+    }
+
+    /// The sums by name, such as `gross#USD@card`; one that is left out is 0.
+    #[must_use]
+    pub fn sums(&self) -> Vec<(String, i64)> {
+        let named = |(till, takings): (&Till, &Takings)| {
+            let sums = Takings::NAMES.into_iter().zip(takings.values()).filter(|(_, sum)| *sum != 0);
+            sums.map(|(name, sum)| (format!("{name}#{till}"), sum)).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(named).collect()
+    }
+
+    /// The takings whose sums these are.
+    ///
+    /// # Errors
+    /// If one is no till's.
+    pub fn of_sums<'a>(sums: impl IntoIterator<Item = (&'a str, i64)>) -> Result<Self, ForeignSum> {
+        let mut tills: BTreeMap<Till, [i64; 6]> = BTreeMap::new();
+        for (name, sum) in sums {
+            let foreign = || ForeignSum(name.to_owned());
+            let (word, till) = name.split_once('#').ok_or_else(foreign)?;
+            let place = Takings::NAMES.iter().position(|name| *name == word).ok_or_else(foreign)?;
+            let values = tills.entry(till.parse().map_err(|_| foreign())?).or_default();
+            if let Some(value) = values.get_mut(place) {
+                *value = sum;
+            }
+        }
+        let tills = tills.into_iter().filter(|(_, values)| values.iter().any(|value| *value != 0));
+        Ok(Self(tills.map(|(till, values)| (till, Takings::of(values))).collect()))
+    }
+
+    /// The sums of all tills, of which only the counts say something: amounts of several currencies are not comparable.
+    #[must_use]
+    pub fn counts(&self) -> Takings {
+        let mut all = Takings::default();
+        self.0.values().for_each(|takings| all.merge(takings));
+        Takings { gross: 0, refunded: 0, ..all }
+    }
+
+    /// The takings by currency; `None` is of what nobody knows.
+    #[must_use]
+    pub fn by_currency(&self) -> BTreeMap<Option<Currency>, Takings> {
+        let mut by: BTreeMap<_, Takings> = BTreeMap::new();
+        for (till, takings) in &self.0 {
+            by.entry(till.currency).or_default().merge(takings);
+        }
+        by
+    }
+
+    /// The takings by payment method.
+    #[must_use]
+    pub fn by_method(&self) -> BTreeMap<&PaymentMethod, Self> {
+        let mut by: BTreeMap<_, Self> = BTreeMap::new();
+        for (till, takings) in &self.0 {
+            by.entry(&till.method).or_default().add(till.clone(), takings);
+        }
+        by
+    }
+
+    /// What an item with these takings is ranked by.
+    #[must_use]
+    pub fn rank(&self, by: Ranking) -> i64 {
+        match by {
+            Ranking::Purchases => self.counts().purchases,
+            Ranking::Net(currency) => self.earned().get(&currency).copied().unwrap_or_default(),
+        }
+    }
+
+    /// The orders in which an item with these takings has a place, and its value in each; 0 has none.
+    #[must_use]
+    pub fn ranks(&self) -> Vec<(Ranking, i64)> {
+        let net = self.earned().into_iter().map(|(currency, net)| (Ranking::Net(currency), net));
+        let all = std::iter::once((Ranking::Purchases, self.counts().purchases)).chain(net);
+        all.filter(|(_, value)| *value != 0).collect()
+    }
+
+    /// What was paid less what was given back, by currency.
+    #[must_use]
+    pub fn earned(&self) -> BTreeMap<Currency, i64> {
+        let by = self.by_currency().into_iter();
+        by.filter_map(|(currency, takings)| Some((currency?, takings.net()))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn till(text: &str) -> Till {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn sums_say_the_same_as_what_they_are_of() {
+        let mut tills = Tills::default();
+        tills.add(till("USD@card"), &Takings { purchases: 2, units: 5, gross: 300, ..Takings::default() });
+        tills.add(till("USD@paypal"), &Takings { refunds: 1, refunded: 40, ..Takings::default() });
+        tills.add(till("JPY@card"), &Takings { purchases: 1, units: 1, gross: 1_000, ..Takings::default() });
+        tills.add(till("-@card"), &Takings { purchases: 1, units: 1, ended: 1, refunds: 1, ..Takings::default() });
+        let sums = tills.sums();
+        assert!(sums.contains(&("gross#JPY@card".to_owned(), 1_000)), "{sums:?}");
+        let read = Tills::of_sums(sums.iter().map(|(name, sum)| (name.as_str(), *sum))).unwrap();
+        assert_eq!(read, tills);
+        let text = serde_json::to_string(&tills).unwrap();
+        assert_eq!(serde_json::from_str::<Tills>(&text).unwrap(), tills);
+        let (usd, jpy) = ("USD".parse().unwrap(), "JPY".parse().unwrap());
+        assert_eq!(tills.earned(), BTreeMap::from([(usd, 260), (jpy, 1_000)]));
+        assert_eq!(tills.counts(), Takings { purchases: 4, units: 7, ended: 1, refunds: 2, ..Takings::default() });
+        assert_eq!(tills.by_method().values().map(|tills| tills.counts().purchases).collect::<Vec<_>>(), [4, 0]);
+    }
+
+    #[test]
+    fn what_is_back_at_nothing_is_left_out() {
+        assert!(Tills::of_sums([("gross#USD@card", 0)]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn refuses_what_is_no_sum_of_takings() {
+        for name in ["", "gross", "gross#USD", "gross#usd@card", "gross#USD@", "net#USD@card", "gross#USD@a b"] {
+            assert!(Tills::of_sums([(name, 1)]).is_err(), "{name}");
+        }
+    }
+}

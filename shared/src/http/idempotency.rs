@@ -1,0 +1,83 @@
+//! Requests that are done once, however often they are sent
+//! ([the Idempotency-Key header](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/)).
+
+use http::StatusCode;
+use http::header::HeaderName;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::problem::Problem;
+use super::request::Request;
+use super::response::Response;
+use crate::domain::fields::Invalid;
+use crate::domain::id::{IdempotencyKey, UserId};
+use crate::domain::time::Time;
+use crate::store::{Answer, Answers, Standing};
+
+/// The namespace of the ids of requests.
+const REQUESTS: Uuid = Uuid::from_u128(0x1f6c_8d0e_52b7_4f0a_9d35_6c1e_a4b0_77e2);
+
+/// A request with its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
+    user: UserId,
+    operation: &'static str,
+    key: IdempotencyKey,
+    content: Value,
+}
+
+impl Once {
+    /// The request of this content; nothing if it has no key.
+    ///
+    /// # Errors
+    /// If its key is none, or nobody is signed in.
+    pub fn of(request: &Request, operation: &'static str, content: Value) -> Result<Option<Self>, Problem> {
+        let user = request.user()?.clone();
+        let Some(key) = request.header(&HeaderName::from_static("idempotency-key")) else { return Ok(None) };
+        // The draft has it as a quoted string, most clients send it bare.
+        let key = key.trim_matches('"').parse();
+        let key = key.map_err(|error| Problem::Malformed(format!("Idempotency-Key {error}")))?;
+        Ok(Some(Self { user, operation, key, content }))
+    }
+
+    /// The same, of a request that must have a key.
+    ///
+    /// # Errors
+    /// If it has none.
+    pub fn required(request: &Request, operation: &'static str, content: Value) -> Result<Self, Problem> {
+        let once = Self::of(request, operation, content)?;
+        once.ok_or_else(|| Problem::Malformed("Idempotency-Key is missing".to_owned()))
+    }
+
+    /// An id that this request has for ever, however often it is sent, and no other: a name-based UUID
+    /// ([RFC 9562](https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-5)), without hyphens. Answers are kept for a
+    /// while; what was made under this id is there for ever, and is not made again.
+    #[must_use]
+    pub fn id(&self) -> String {
+        // No id has a `#` in it, so no two requests have one name.
+        let name = format!("{}#{}#{}", self.user, self.operation, self.key);
+        Uuid::new_v5(&REQUESTS, name.as_bytes()).simple().to_string()
+    }
+
+    /// The answer that was given, if the request was done before.
+    ///
+    /// # Errors
+    /// If another request was done with the same key.
+    pub async fn answered(&self, answers: &Answers) -> Result<Option<Response>, Problem> {
+        match answers.standing((&self.user, self.operation, &self.key), &self.content).await? {
+            Standing::New => Ok(None),
+            Standing::Answered { status, body } => {
+                let status = StatusCode::from_u16(status).map_err(|_| Problem::Internal)?;
+                Ok(Some(Response::text(status, body)))
+            }
+            Standing::Reused => Err(Invalid::new("Idempotency-Key", "was used for another request").into()),
+        }
+    }
+
+    /// That it is answered so.
+    #[must_use]
+    pub fn answer(&self, status: StatusCode, body: &Value, now: Time) -> Answer {
+        let answer = (status.as_u16(), body.to_string());
+        Answer::new((&self.user, self.operation, &self.key), &self.content, answer, now)
+    }
+}

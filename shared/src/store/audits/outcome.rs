@@ -1,0 +1,193 @@
+//! What an audit found, and how far it has come.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::{AS_OF, Audits, Contributions, KEPT, LISTED, ListedAudit, Sums};
+use crate::domain::audit::{Checked, Finding, FindingKind};
+use crate::domain::id::AuditId;
+use crate::domain::time::Time;
+use crate::store::again::again;
+use crate::store::error::StoreError;
+use crate::store::items::{Item, TTL, VERSION, text, to_key};
+use crate::store::keys;
+use crate::store::table::{Consistency, Stretch, Write};
+use crate::store::transaction::Condition;
+
+/// How many findings are told.
+const TOLD: i32 = 200;
+
+/// When an audit began.
+const STARTED: &str = "startedAt";
+
+/// How many legs were handed over, and how many of them have been gone.
+const BEGUN: &str = "begun";
+const ENDED: &str = "ended";
+
+/// What a leg looked at, and what it found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    checked: BTreeMap<Checked, i64>,
+    /// What is wrong.
+    pub findings: BTreeSet<Finding>,
+}
+
+impl Outcome {
+    pub(super) fn saw(&mut self, what: Checked) {
+        *self.checked.entry(what).or_default() += 1;
+    }
+
+    pub(super) fn found(&mut self, kind: FindingKind, subject: impl Into<String>) {
+        self.findings.insert(Finding { kind, subject: subject.into() });
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        for (what, count) in other.checked {
+            *self.checked.entry(what).or_default() += count;
+        }
+        self.findings.extend(other.findings);
+    }
+
+    fn sums(&self) -> Sums {
+        let checked = self.checked.iter().map(|(what, count)| (format!("checked#{what}"), *count));
+        let mut found: BTreeMap<String, i64> = BTreeMap::new();
+        for finding in &self.findings {
+            *found.entry(format!("found#{}", finding.kind)).or_default() += 1;
+        }
+        checked.chain(found).collect()
+    }
+}
+
+/// How far an audit has come, and what it found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditReport {
+    /// When it began.
+    pub started_at: Time,
+    /// When it last came on.
+    pub as_of: Time,
+    /// Whether it has come to the end.
+    pub is_done: bool,
+    /// How much it looked at.
+    pub checked: BTreeMap<Checked, i64>,
+    /// How much it found.
+    pub found: BTreeMap<FindingKind, i64>,
+    /// The first of what it found.
+    pub findings: Vec<Finding>,
+}
+
+fn expiry(now: Time) -> AttributeValue {
+    AttributeValue::N(now.plus(KEPT).seconds().to_string())
+}
+
+impl Audits {
+    pub(super) async fn put_begun(&self, audit: &AuditId, legs: usize) -> Result<(), StoreError> {
+        let now = self.now();
+        let mut item = to_key(&keys::audit(audit));
+        for name in [STARTED, AS_OF] {
+            item.insert(name.to_owned(), AttributeValue::S(now.to_string()));
+        }
+        item.insert(BEGUN.to_owned(), AttributeValue::N(legs.to_string()));
+        item.insert(TTL.to_owned(), expiry(now));
+        // The id is fresh: what lies there already is this item, whose answer was lost.
+        self.stats.put(item, Condition::default()).await?;
+        let mut listed = to_key(&keys::audit_of(now, audit));
+        listed.insert(TTL.to_owned(), expiry(now));
+        self.stats.put(listed, Condition::default()).await
+    }
+
+    /// Notes that a leg was gone. One that is gone twice counts once, with all that was found by either.
+    pub(super) async fn note(
+        &self,
+        audit: &AuditId,
+        leg: &str,
+        outcome: &Outcome,
+        next: usize,
+        deadline: Instant,
+    ) -> Result<(), StoreError> {
+        let now = self.now();
+        let findings = outcome.findings.iter().map(|finding| {
+            let mut item = to_key(&keys::finding(audit, &finding.kind.to_string(), &finding.subject));
+            item.insert(TTL.to_owned(), expiry(now));
+            Write::Put(item)
+        });
+        self.stats.write_all(findings.collect(), deadline).await?;
+        again(deadline, || {
+            Box::pin(async move {
+                let key = keys::audited(audit, leg);
+                let held = self.stats.get(&key, Consistency::Strong).await?;
+                let was = held.as_ref().map(Sums::of).unwrap_or_default();
+                let mut sums: BTreeMap<String, i64> =
+                    outcome.sums().iter().map(|(name, sum)| (name.to_owned(), sum)).collect();
+                sums.insert(ENDED.to_owned(), 1);
+                sums.insert(BEGUN.to_owned(), i64::try_from(next).unwrap_or(i64::MAX));
+                for (name, sum) in was.iter() {
+                    let most = sums.entry(name.to_owned()).or_default();
+                    *most = sum.max(*most);
+                }
+                let becomes: Sums = sums.into_iter().collect();
+                let mut item: Item = to_key(&key);
+                becomes.write(&mut item);
+                item.insert(VERSION.to_owned(), AttributeValue::S(self.ids.fresh()));
+                item.insert(TTL.to_owned(), expiry(now));
+                let mut contributions = Contributions::new(&self.stats);
+                contributions.child(item, held.as_ref().and_then(|held| text(held, VERSION)).map(str::to_owned));
+                contributions.changes(keys::audit(audit), &was, &becomes);
+                contributions.commit(self.ids.fresh(), now).await
+            })
+        })
+        .await
+    }
+
+    /// How far an audit has come and what it found; `None` if there is none of this id, or it was long ago.
+    ///
+    /// # Errors
+    /// If it could not be read, or is not what this program writes.
+    pub fn report<'a>(&'a self, audit: &'a AuditId) -> BoxFuture<'a, Result<Option<AuditReport>, StoreError>> {
+        Box::pin(async move {
+            let key = keys::audit(audit);
+            let Some(item) = self.stats.get(&key, Consistency::Strong).await? else { return Ok(None) };
+            // What a leg notes after its audit has expired is no audit.
+            let Some(started_at) = text(&item, STARTED) else { return Ok(None) };
+            let corrupt = |error: &dyn std::fmt::Display| StoreError::corrupt(&key.pk, error);
+            let sums = Sums::of(&item);
+            let counts = |prefix: &'static str| {
+                sums.iter().filter_map(move |(name, sum)| Some((name.strip_prefix(prefix)?, sum)))
+            };
+            let checked: Result<BTreeMap<Checked, i64>, String> =
+                counts("checked#").map(|(word, count)| Ok((word.parse()?, count))).collect();
+            let found: Result<BTreeMap<FindingKind, i64>, String> =
+                counts("found#").map(|(word, count)| Ok((word.parse()?, count))).collect();
+            let findings = Stretch::beginning(key.pk.clone(), keys::FINDINGS);
+            let findings = self.stats.some(&findings, TOLD, false).await?;
+            let finding = |item: &Item| {
+                let (kind, subject) = text(item, keys::SK)?.strip_prefix(keys::FINDINGS)?.split_once('#')?;
+                Some(Finding { kind: kind.parse().ok()?, subject: subject.to_owned() })
+            };
+            Ok(Some(AuditReport {
+                started_at: started_at.parse().map_err(|error| corrupt(&error))?,
+                as_of: text(&item, AS_OF).unwrap_or_default().parse().map_err(|error| corrupt(&error))?,
+                is_done: sums.get(BEGUN) == sums.get(ENDED),
+                checked: checked.map_err(|error| corrupt(&error))?,
+                found: found.map_err(|error| corrupt(&error))?,
+                findings: findings.iter().filter_map(finding).collect(),
+            }))
+        })
+    }
+
+    /// The last audits, the newest first.
+    ///
+    /// # Errors
+    /// If they could not be read.
+    pub fn last(&self) -> BoxFuture<'_, Result<Vec<ListedAudit>, StoreError>> {
+        Box::pin(async move {
+            let all = Stretch::beginning(keys::AUDITS.to_owned(), "");
+            let items = self.stats.some(&all, LISTED, true).await?;
+            let listed = items.iter().filter_map(|item| text(item, keys::SK)?.split_once('#'));
+            let listed = listed.map(|(at, id)| ListedAudit { audit_id: id.to_owned(), started_at: at.to_owned() });
+            Ok(listed.collect())
+        })
+    }
+}

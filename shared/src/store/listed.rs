@@ -1,0 +1,109 @@
+//! Documents that are listed in several places, all written together, and pages of such lists.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::documents::{Version, Versioned};
+use super::error::StoreError;
+use super::items::{Item, from_item, text, to_item};
+use super::keys::{Key, SK};
+use super::table::{Stretch, Table};
+use super::transaction::{Condition, Transaction};
+
+/// The longest place in a list, in characters.
+const MAX_PLACE: usize = 256;
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing<T> {
+    /// What it holds.
+    pub items: Vec<T>,
+    /// Where it goes on, if it does.
+    pub next: Option<String>,
+}
+
+/// Which part of a partition a list is, in which order, and where it goes on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) prefix: &'a str,
+    pub(super) newest_first: bool,
+    pub(super) after: Option<&'a str>,
+    pub(super) count: usize,
+}
+
+/// Puts a document in place of what was read, and the same at the keys where it is listed.
+pub(super) fn put_listed<T: Serialize>(
+    transaction: &mut Transaction,
+    table: &str,
+    (key, listed): (&Key, &[Key]),
+    document: &Versioned<T>,
+    held: Option<&Version>,
+) -> Result<(), StoreError> {
+    let condition = Condition::still(held.map(|held| held.0.clone()));
+    transaction.put(table, to_item(key, document)?, Some(condition))?;
+    listed.iter().try_for_each(|key| transaction.put(table, to_item(key, document)?, None))
+}
+
+impl Asked<'_> {
+    /// Where it goes on, if that is a place in this list: whoever makes one up begins anew.
+    fn place(&self) -> Option<&str> {
+        let is_plain =
+            |place: &&str| place.len() <= MAX_PLACE && place.bytes().all(|byte| (b' '..b'~').contains(&byte));
+        self.after.filter(is_plain).filter(|place| place.starts_with(self.prefix) && *place != self.prefix)
+    }
+}
+
+impl Table {
+    /// The items of a page by their sort keys, and whether there are more; eventually consistent.
+    pub(super) async fn listed(&self, pk: String, asked: Asked<'_>) -> Result<(Vec<(String, Item)>, bool), StoreError> {
+        let mut stretch = Stretch::beginning(pk, asked.prefix);
+        let after = asked.place();
+        match after {
+            Some(after) if asked.newest_first => after.clone_into(&mut stretch.to),
+            Some(after) => after.clone_into(&mut stretch.from),
+            None => {}
+        }
+        // What was last on the page before, and whether there is one more.
+        let limit = i32::try_from(asked.count + 2).unwrap_or(i32::MAX);
+        let items = self.some(&stretch, limit, asked.newest_first).await?;
+        let placed = items.into_iter().map(|item| (text(&item, SK).unwrap_or_default().to_owned(), item));
+        let mut placed: Vec<(String, Item)> = placed.filter(|(place, _)| Some(place.as_str()) != after).collect();
+        let goes_on = placed.len() > asked.count;
+        placed.truncate(asked.count);
+        Ok((placed, goes_on))
+    }
+
+    /// A page of a list; eventually consistent.
+    pub(super) async fn page<T: DeserializeOwned>(
+        &self,
+        pk: String,
+        asked: Asked<'_>,
+    ) -> Result<Listing<T>, StoreError> {
+        let (placed, goes_on) = self.listed(pk, asked).await?;
+        page(placed, goes_on)
+    }
+}
+
+/// What was read as a page.
+pub(super) fn page<T: DeserializeOwned>(placed: Vec<(String, Item)>, goes_on: bool) -> Result<Listing<T>, StoreError> {
+    let next = placed.last().map(|(place, _)| place.clone()).filter(|_| goes_on);
+    let items: Result<Vec<T>, StoreError> = placed.into_iter().map(|(_, item)| from_item(item)).collect();
+    Ok(Listing { items: items?, next })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_within_its_list() {
+        let place = |after: &str| {
+            Asked { prefix: "AT#", newest_first: false, after: Some(after), count: 1 }.place().map(str::to_owned)
+        };
+        assert_eq!(place("AT#x").as_deref(), Some("AT#x"));
+        let long = format!("AT#{}", "x".repeat(300));
+        for foreign in ["", "AT#", "DOC", "A", "AT#~", "AT#\u{e9}", "AT#\n", &long] {
+            assert_eq!(place(foreign), None, "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Packages: their documents, which quizzes they hold, and their numbers.
+//!
+//! A package's numbers are the sum of what its quizzes contribute, and of what purchases do. A quiz is in a package while
+//! it has a contribution there that is no tombstone; beside every such contribution lies an item with the quiz that
+//! names the package, so that who counts something of a quiz finds all packages that hold it, however large they are.
+//!
+//! The document says which quizzes there are to be; the stream of its changes brings them in and takes them out
+//! (`membership`). What happens to a quiz is followed in all packages that hold it (`following`). Both keep the
+//! rules of contributions, so that they need not know of each other.
+
+mod child;
+mod documents;
+mod following;
+mod membership;
+mod mending;
+mod reading;
+mod refreshes;
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+
+use super::table::Table;
+use crate::clock::Clock;
+use crate::domain::time::Time;
+use crate::ids::Ids;
+
+pub use documents::Packages;
+pub use membership::{Turned, turned};
+pub use reading::{PackageNumbers, PackageStats};
+pub use refreshes::{Leg, Progress, Refreshes};
+
+/// The tables of packages' documents and numbers, for whoever keeps the numbers up to date.
+#[derive(Clone)]
+pub struct PackageUpdates {
+    state: Table,
+    stats: Table,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+}
+
+impl PackageUpdates {
+    /// Packages with their documents in one table, their numbers in another.
+    #[must_use]
+    pub fn new(client: Client, state: String, stats: String, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+        Self { state: Table::new(client.clone(), state), stats: Table::new(client, stats), clock, ids }
+    }
+
+    fn now(&self) -> Time {
+        Time::from(self.clock.now())
+    }
+}

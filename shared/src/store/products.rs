@@ -1,0 +1,181 @@
+//! Products: their documents with what is recorded of their sales, and who looked at them.
+//!
+//! A product's document and the facts of its sale commit together: it becomes sold with the fact of a sale, and stops being
+//! so with that of its undoing, which lies at the time of the sale that it takes back. So do those of when it can be seen
+//! and bought. What was sold stays so when the product is deleted. Who looked at a product in a month is a
+//! small item of state, which commits with the fact of the view.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::TimeDelta;
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::again::again;
+use super::documents::{Version, Versioned};
+use super::error::StoreError;
+use super::facts::NewFact;
+use super::held::{Held, gone};
+use super::items::{TTL, to_item, to_key};
+use super::keys;
+use super::retention::Retention;
+use super::table::{Consistency, Table};
+use super::transaction::{Condition, Transaction};
+use crate::clock::Clock;
+use crate::domain::calendar::{Calendar, Level};
+use crate::domain::caller::Actor;
+use crate::domain::entity::Entity;
+use crate::domain::id::{ProductId, UserId};
+use crate::domain::product::{Happening, Product, ProductFact, Sale};
+use crate::domain::time::Time;
+use crate::ids::Ids;
+
+/// How long after its month it is remembered who looked at a product: longer than any clock is behind.
+const REMEMBERED: TimeDelta = TimeDelta::days(2);
+
+/// The tables of products and of what happens to them.
+#[derive(Clone)]
+pub struct Products {
+    state: Table,
+    facts: Table,
+    retention: Retention,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+}
+
+impl Products {
+    /// Products in one table, their facts in another.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        state: String,
+        facts: String,
+        retention: Retention,
+        (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>),
+    ) -> Self {
+        let table = |name| Table::new(client.clone(), name);
+        Self { state: table(state), facts: table(facts), retention, clock, ids }
+    }
+
+    /// What there is of a product; strongly consistent.
+    ///
+    /// # Errors
+    /// If it could not be read, or is not what this program writes.
+    pub fn product<'a>(&'a self, id: &'a ProductId) -> BoxFuture<'a, Result<Held<Product>, StoreError>> {
+        Box::pin(async move {
+            let key = keys::document(&Entity::Product(id.clone()));
+            Held::read(self.state.get(&key, Consistency::Strong).await?)
+        })
+    }
+
+    /// Puts a product in place of what was read, with the facts of what that changes of its sale, and of whether it can be
+    /// bought; tells its new version.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if another was written in between.
+    pub fn put<'a>(
+        &'a self,
+        id: &'a ProductId,
+        product: &'a Product,
+        held: &'a Held<Product>,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        Box::pin(async move {
+            let version = Version(self.ids.fresh());
+            let mut transaction = Transaction::new(self.state.client.clone());
+            let document = Versioned { version: version.clone(), document: product };
+            let item = to_item(&keys::document(&Entity::Product(id.clone())), document)?;
+            transaction.put(&self.state.name, item, Some(held.condition()))?;
+            let held = held.as_there().map(|held| &held.document);
+            self.list(id, &product.seller, (held, Some(product)), &version, &mut transaction)?;
+            let before = held.and_then(|held| held.sale.as_ref());
+            if before != product.sale.as_ref() {
+                for (sale, on) in
+                    before.map(|sale| (sale, false)).into_iter().chain(product.sale.as_ref().map(|sale| (sale, true)))
+                {
+                    transaction.put(&self.facts.name, self.sale(id, product, sale, on)?.into_item(), None)?;
+                }
+            }
+            transaction.commit().await?;
+            Ok(version)
+        })
+    }
+
+    /// Deletes the product that was read.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if another was written in between.
+    pub fn delete<'a>(
+        &'a self,
+        id: &'a ProductId,
+        held: &'a Versioned<Product>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let version = Version(self.ids.fresh());
+            let (product, condition) = (&held.document, Condition::still(Some(held.version.0.clone())));
+            let gone = gone(&keys::document(&Entity::Product(id.clone())), version.0.clone(), &product.seller)?;
+            let mut transaction = Transaction::new(self.state.client.clone());
+            transaction.put(&self.state.name, gone, Some(condition))?;
+            self.list(id, &product.seller, (Some(product), None), &version, &mut transaction)?;
+            transaction.commit().await
+        })
+    }
+
+    /// The fact of whether it can be seen and bought, where that changes with this version.
+    fn list(
+        &self,
+        id: &ProductId,
+        seller: &UserId,
+        (was, becomes): (Option<&Product>, Option<&Product>),
+        version: &Version,
+        transaction: &mut Transaction,
+    ) -> Result<(), StoreError> {
+        let on = becomes.is_some_and(Product::is_active);
+        if was.is_some_and(Product::is_active) == on {
+            return Ok(());
+        }
+        let key = keys::listing(id, Time::from(self.clock.now()), &version.0);
+        let fact = ProductFact { seller: seller.clone(), what: Happening::Listing { on } };
+        transaction.put(&self.facts.name, NewFact::for_ever(key, fact)?.into_item(), None)
+    }
+
+    fn sale(&self, id: &ProductId, product: &Product, sale: &Sale, on: bool) -> Result<NewFact, StoreError> {
+        let key = keys::product_sale(id, sale.at, if on { "sale" } else { "undo" }, &sale.id);
+        let what = Happening::Sale { on, price: sale.price, currency: sale.currency };
+        NewFact::for_ever(key, ProductFact { seller: product.seller.clone(), what })
+    }
+
+    /// Somebody looks at a product; tells whether that is the first time in this month.
+    ///
+    /// # Errors
+    /// What stood in the way when the time was up; it may or may not have been recorded, and can be said again.
+    pub fn view<'a>(
+        &'a self,
+        actor: &'a Actor,
+        id: &'a ProductId,
+        product: &'a Product,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(again(deadline, move || {
+            Box::pin(async move {
+                let now = Time::from(self.clock.now());
+                let month = Calendar::default().period(Level::Month, now);
+                let key = keys::viewed(actor, id, &month);
+                if self.state.get(&key, Consistency::Strong).await?.is_some() {
+                    return Ok(false);
+                }
+                let mut viewed = to_key(&key);
+                let expiry = month.end().plus(REMEMBERED).seconds();
+                viewed.insert(TTL.to_owned(), AttributeValue::N(expiry.to_string()));
+                let fact = ProductFact { seller: product.seller.clone(), what: Happening::View };
+                let fact = NewFact::new(keys::view(id, now, &self.ids.fresh()), fact, self.retention.expiry(now))?;
+                let mut transaction = Transaction::new(self.state.client.clone());
+                transaction.put(&self.state.name, viewed, Some(Condition::still(None)))?;
+                transaction.put(&self.facts.name, fact.into_item(), None)?;
+                transaction.commit().await?;
+                Ok(true)
+            })
+        }))
+    }
+}

@@ -1,0 +1,112 @@
+//! What requests were answered: sent again with the same key, a request is answered the same.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::TimeDelta;
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::domain::id::{IdempotencyKey, UserId};
+use crate::domain::time::Time;
+use crate::store::error::StoreError;
+use crate::store::items::{Item, TTL, from_item, to_item};
+use crate::store::keys::{self, Key};
+use crate::store::table::{Consistency, Table};
+use crate::store::transaction::{Condition, Transaction};
+
+/// For how long a request sent again is answered the same.
+const KEPT: TimeDelta = TimeDelta::days(30);
+
+/// An answer that is to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    key: Key,
+    kept: Kept,
+    expires: i64,
+}
+
+/// How an answer lies in its item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Kept {
+    request: String,
+    status: u16,
+    body: String,
+}
+
+impl Answer {
+    /// That a person's request of this content, with this key, is answered so.
+    #[must_use]
+    pub fn new(
+        (user, operation, key): (&UserId, &str, &IdempotencyKey),
+        request: &Value,
+        (status, body): (u16, String),
+        now: Time,
+    ) -> Self {
+        let kept = Kept { request: request.to_string(), status, body };
+        Self { key: keys::answer(user, operation, key), kept, expires: now.plus(KEPT).seconds() }
+    }
+
+    pub(in crate::store) fn item(&self) -> Result<Item, StoreError> {
+        let mut item = to_item(&self.key, &self.kept)?;
+        item.insert(TTL.to_owned(), AttributeValue::N(self.expires.to_string()));
+        Ok(item)
+    }
+}
+
+/// What is known of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing: it is to be done.
+    New,
+    /// It was done, and answered so.
+    Answered {
+        /// The HTTP status.
+        status: u16,
+        /// The body.
+        body: String,
+    },
+    /// Another request was done with its key.
+    Reused,
+}
+
+/// The table of answers.
+#[derive(Debug, Clone)]
+pub struct Answers {
+    state: Table,
+}
+
+impl Answers {
+    /// Answers in this table.
+    #[must_use]
+    pub fn new(client: Client, state: String) -> Self {
+        Self { state: Table::new(client, state) }
+    }
+
+    /// An answer is kept if and when a transaction commits, which is the first of its key.
+    pub(in crate::store) fn keep(&self, answer: &Answer, transaction: &mut Transaction) -> Result<(), StoreError> {
+        transaction.put(&self.state.name, answer.item()?, Some(Condition::still(None)))
+    }
+
+    /// What is known of a person's request of this content, with this key; strongly consistent.
+    ///
+    /// # Errors
+    /// If it could not be read, or is not what this program writes.
+    pub fn standing<'a>(
+        &'a self,
+        (user, operation, key): (&'a UserId, &'a str, &'a IdempotencyKey),
+        request: &'a Value,
+    ) -> BoxFuture<'a, Result<Standing, StoreError>> {
+        Box::pin(async move {
+            let kept = self.state.get(&keys::answer(user, operation, key), Consistency::Strong).await?;
+            let kept: Option<Kept> = kept.map(from_item).transpose()?;
+            // The same content is the same request, in whichever order its fields come.
+            let is_same = |kept: &Kept| serde_json::from_str::<Value>(&kept.request).is_ok_and(|kept| kept == *request);
+            Ok(match kept {
+                None => Standing::New,
+                Some(kept) if is_same(&kept) => Standing::Answered { status: kept.status, body: kept.body },
+                Some(_) => Standing::Reused,
+            })
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! Who may have purchases audited, and read what was found; and that it happens by itself.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::api::{ANN, AUDIT, AUDITS, Api, EVE, Findings, Person, ROOT, SAM, TIM, findings};
+use crate::tidy::read;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admin_has_purchases_audited_and_nobody_else() {
+    let api = Api::start().await;
+    let nothing = api.scan("StatsTable", None);
+    for person in [TIM, EVE, SAM, ANN, Person("root", "teacher")] {
+        for (route, of) in [
+            ((Method::POST, AUDITS), ""),
+            ((Method::GET, AUDITS), ""),
+            ((Method::GET, AUDIT), "a"),
+            ((Method::GET, AUDIT), "a%20b"),
+        ] {
+            let problem = api.call(route, of, person, &[], "").await;
+            assert_eq!(problem.is_problem(403)["detail"], "only an admin may have purchases audited");
+        }
+    }
+    let forged = format!("{}x", api.token(ROOT).trim_end_matches(char::is_alphanumeric));
+    for (method, path) in [(Method::POST, AUDITS), (Method::GET, AUDITS), (Method::GET, "/api/admin/audits/a")] {
+        for credentials in [forged.as_str(), "Bearer a.b.c", "Bearer ", "x"] {
+            api.app.send(method.clone(), path, &[("authorization", credentials)], "").await.is_problem(401);
+        }
+        for headers in [vec![], vec![("x-write-key", api.app.cloud.write_key())]] {
+            let answer = api.app.send(method.clone(), path, &headers, "").await;
+            assert_eq!((answer.status.as_u16(), answer.body), (401, json!({"message": "Unauthorized"})), "{path}");
+        }
+    }
+    api.app.settled().await;
+    assert_eq!(api.scan("StatsTable", None), nothing, "nothing has begun");
+    api.app.finish().await;
+}
+
+async fn listed(api: &Api) -> Vec<(String, String)> {
+    let answer = api.call((Method::GET, AUDITS), "", ROOT, &[], "").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let audits = answer.body["audits"].as_array().unwrap().iter();
+    audits.map(|audit| (text(&audit["auditId"]), text(&audit["startedAt"]))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_that_there_is_not_is_not_found() {
+    let api = Api::start().await;
+    assert_eq!(listed(&api).await, []);
+    let unknown = api.call((Method::GET, AUDIT), "unknown", ROOT, &[], "").await;
+    assert_eq!(unknown.is_problem(404)["detail"], "there is no audit unknown");
+    for malformed in ["a%20b", "a%23b", &"x".repeat(65), "%00"] {
+        let answer = api.call((Method::GET, AUDIT), malformed, ROOT, &[], "").await;
+        assert_eq!(answer.is_problem(422)["errors"][0]["field"], "auditId", "{malformed}");
+    }
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_audits_are_listed_the_newest_first() {
+    let mut api = Api::start().await;
+    let mut begun = Vec::new();
+    for _ in 0..22 {
+        let audit = api.begin().await;
+        begun.insert(0, (audit.clone(), api.report(&audit).await["startedAt"].as_str().unwrap().to_owned()));
+        api.forward(1);
+    }
+    assert_eq!(listed(&api).await, begun[..20]);
+    api.app.settled().await;
+    for (audit, _) in &begun {
+        assert_eq!(api.report(audit).await["status"], "done");
+    }
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_schedule_begins_one_too() {
+    let api = Api::start().await;
+    let event: Value = serde_json::from_str(&read("functions/audit/events/schedule.json")).unwrap();
+    let begun = api.app.invoke("AuditFunction", &event).await.unwrap();
+    let audit = begun["auditId"].as_str().unwrap();
+    api.app.settled().await;
+    let report = api.report(audit).await;
+    assert_eq!((&report["status"], findings(&report)), (&json!("done"), Findings::new()));
+    assert_eq!(listed(&api).await.len(), 1);
+    // As the template has it.
+    assert!(api.app.cloud.fire("AuditFunctionEveryDay").await);
+    api.app.settled().await;
+    let all = listed(&api).await;
+    assert_eq!(all.len(), 2);
+    for (audit, _) in all {
+        assert_eq!(api.report(&audit).await["status"], "done");
+    }
+    api.app.finish().await;
+}

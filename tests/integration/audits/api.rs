@@ -1,0 +1,299 @@
+//! People, what they buy, audits of that, and all that is stored and told of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use http::Method;
+use local::cloud::Options;
+use local::wire::ClientOptions;
+use serde_json::{Value, json};
+use shared::clock::{Clock, SystemClock};
+
+use crate::app::{Answer, App, Forward};
+use crate::contract::{assert_foreseen, contract};
+
+pub(super) const PURCHASES: &str = "/api/purchases";
+pub(super) const PURCHASE: &str = "/api/purchases/{purchaseId}";
+pub(super) const REFUND: &str = "/api/purchases/{purchaseId}/refund";
+pub(super) const COMPLETE: &str = "/api/purchases/{purchaseId}/complete";
+pub(super) const PACKAGES: &str = "/api/packages";
+pub(super) const AUDITS: &str = "/api/admin/audits";
+pub(super) const AUDIT: &str = "/api/admin/audits/{auditId}";
+const OWNED: &str = "/api/purchases/owned";
+const ANALYTICS: &str = "/api/purchases/analytics";
+const STATS: &str = "/api/packages/stats";
+
+/// The time when everything begins.
+const NOON: &str = "2026-04-10T12:00:00.000Z";
+
+/// Longer than what a stream brings about is given.
+pub(super) const A_WHILE: i64 = 16;
+
+/// Somebody with a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Person(pub(super) &'static str, pub(super) &'static str);
+
+pub(super) const TIM: Person = Person("tim", "teacher");
+pub(super) const EVE: Person = Person("eve", "seller");
+pub(super) const SAM: Person = Person("sam", "student");
+pub(super) const SUE: Person = Person("sue", "student");
+pub(super) const KIM: Person = Person("kim", "student");
+pub(super) const ANN: Person = Person("ann", "artist");
+pub(super) const ROOT: Person = Person("root", "admin");
+
+/// Everything in the tables of purchases, by table and key, without what is the audits' own.
+pub(super) type Dump = BTreeMap<String, Value>;
+
+/// Kinds and subjects.
+pub(super) type Findings = BTreeSet<(String, String)>;
+
+/// What an audit found.
+pub(super) fn findings(report: &Value) -> Findings {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let found = report["findings"].as_array().unwrap().iter();
+    let found: Findings = found.map(|one| (text(&one["kind"]), text(&one["subject"]))).collect();
+    for (kind, count) in report["found"].as_object().unwrap() {
+        let listed = found.iter().filter(|(of, _)| of == kind).count();
+        // Something that two legs look at may be found by either.
+        assert!(count.as_u64().unwrap() >= listed as u64 && (*count == 0) == (listed == 0), "{kind}: {report}");
+    }
+    for one in report["findings"].as_array().unwrap() {
+        assert_eq!(one["repaired"], one["kind"] != "ledger", "{one}");
+    }
+    found
+}
+
+/// An item without what is a new one at each write, and without what says nothing.
+fn plain(mut item: Value) -> Option<Value> {
+    let text = |item: &Value, name: &str| item[name]["S"].as_str().unwrap_or_default().to_owned();
+    let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
+    let fields = item.as_object_mut().unwrap();
+    // Of a minute without sales nothing remains but that there was one.
+    let is_empty_minute = sk.starts_with("B#") && fields["value"]["M"].as_object().unwrap().is_empty();
+    fields.retain(|name, value| !["version", "asOf", "of"].contains(&name.as_str()) && value["N"] != "0");
+    // What nobody has any more is not said to have been somebody's once.
+    let is_had_no_more = pk.starts_with("OWNER#") && fields.get("standing").is_none();
+    let is_sum = ["SALES#", "REVENUE", "BUYER#", "COHORT"].iter().any(|prefix| pk.starts_with(prefix));
+    // Who bought is kept in whichever order it came; how many these are, people are told.
+    if sk.starts_with("U#") {
+        fields.remove("buyers");
+    }
+    let is_place = ["N#", "R#", "U#"].iter().any(|prefix| sk.starts_with(prefix));
+    let says_nothing = is_empty_minute || is_had_no_more || is_sum && !is_place && fields.len() == 2;
+    (!says_nothing).then_some(item)
+}
+
+/// What everything comes to: the numbers, whichever the versions.
+pub(super) fn plainly(dump: Dump) -> Dump {
+    dump.into_iter().filter_map(|(key, item)| Some((key, plain(item)?))).collect()
+}
+
+/// What differs between two.
+pub(super) fn differences(before: &Dump, after: &Dump) -> Vec<String> {
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let different = keys.into_iter().filter(|key| before.get(*key) != after.get(*key));
+    different.map(|key| format!("{key} was {:?}, is {:?}", before.get(key), after.get(key))).collect()
+}
+
+fn without_as_of(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.remove("asOf");
+            fields.values_mut().for_each(without_as_of);
+        }
+        Value::Array(values) => values.iter_mut().for_each(without_as_of),
+        _ => {}
+    }
+}
+
+pub(super) struct Api {
+    pub(super) app: App,
+    contract: Value,
+    clock: Arc<Forward>,
+    ahead: TimeDelta,
+}
+
+impl Api {
+    pub(super) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    pub(super) async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
+        let clock = Arc::new(Forward::default());
+        let ahead = NOON.parse::<DateTime<Utc>>().unwrap() - SystemClock.now();
+        clock.by(ahead);
+        let app = App::start_with(|options| {
+            options.clock = clock.clone();
+            options.schedules = false;
+            change(options);
+        });
+        Self { app: app.await, contract: contract(), clock, ahead }
+    }
+
+    /// Puts the clock forward, further than all stream readers need.
+    pub(super) async fn later(&mut self, minutes: i64) {
+        self.app.settled().await;
+        self.forward(minutes);
+    }
+
+    pub(super) fn forward(&mut self, minutes: i64) {
+        self.ahead += TimeDelta::minutes(minutes);
+        self.clock.by(self.ahead);
+    }
+
+    pub(super) fn clock(&self) -> Arc<Forward> {
+        Arc::clone(&self.clock)
+    }
+
+    pub(super) fn ahead(&self) -> TimeDelta {
+        self.ahead
+    }
+
+    pub(super) fn token(&self, Person(subject, role): Person) -> String {
+        let claims =
+            local::tokens::Claims { secret: self.app.cloud.jwt_secret().to_owned(), issuer: None, audience: None };
+        format!("Bearer {}", local::tokens::token(&claims, subject, role, self.clock.now()).unwrap())
+    }
+
+    /// Sends a request of a route of the contract; `of` is the id in its path, or what comes behind it.
+    pub(super) async fn call(
+        &self,
+        (method, route): (Method, &str),
+        of: &str,
+        person: Person,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
+        let token = self.token(person);
+        let mut all = vec![("content-type", "application/json"), ("authorization", token.as_str())];
+        all.extend_from_slice(headers);
+        let path = match (route.find('{'), route.find('}')) {
+            (Some(begin), Some(end)) => format!("{}{of}{}", &route[..begin], &route[end + 1..]),
+            _ => format!("{route}{of}"),
+        };
+        let answer = self.app.send(method.clone(), &path, &all, body).await;
+        assert_foreseen(&self.contract, &method, route, &answer);
+        answer
+    }
+
+    /// Begins an audit; tells its id.
+    pub(super) async fn begin(&self) -> String {
+        let begun = self.call((Method::POST, AUDITS), "", ROOT, &[], "").await;
+        assert_eq!(begun.status, 202, "{begun:?}");
+        let id = begun.body["auditId"].as_str().unwrap().to_owned();
+        assert_eq!(begun.header("location"), format!("/api/admin/audits/{id}"));
+        id
+    }
+
+    /// How far an audit is.
+    pub(super) async fn report(&self, audit: &str) -> Value {
+        let answer = self.call((Method::GET, AUDIT), audit, ROOT, &[], "").await;
+        assert_eq!((answer.status.as_u16(), &answer.body["auditId"]), (200, &json!(audit)), "{answer:?}");
+        answer.body
+    }
+
+    /// Has all purchases audited; tells what that came to.
+    pub(super) async fn audited(&self) -> Value {
+        let audit = self.begin().await;
+        let begun = self.report(&audit).await;
+        self.app.settled().await;
+        let done = self.report(&audit).await;
+        assert_eq!((&done["status"], &done["startedAt"]), (&json!("done"), &begun["startedAt"]), "{done}");
+        assert!(done["asOf"].as_str() >= begun["asOf"].as_str(), "{begun} {done}");
+        done
+    }
+
+    /// Has all purchases audited; tells what was found.
+    pub(super) async fn found(&self) -> Findings {
+        findings(&self.audited().await)
+    }
+
+    /// Asks the database itself, as no function would.
+    pub(super) fn database(&self, operation: &str, table: &str, mut request: Value) -> Value {
+        request["TableName"] = json!(self.app.cloud.table(table).unwrap());
+        let answer = self.app.cloud.database().call(operation, &request.to_string(), &ClientOptions::default());
+        assert!(answer.is_ok(), "{operation} {request}: {answer:?}");
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
+    /// All items of a table, or of one of so many segments.
+    pub(super) fn scan(&self, table: &str, segment: Option<(i32, i32)>) -> Vec<Value> {
+        let (mut items, mut from) = (Vec::new(), Value::Null);
+        loop {
+            let mut request = json!({"ConsistentRead": true});
+            if let Some((segment, of)) = segment {
+                (request["Segment"], request["TotalSegments"]) = (json!(segment), json!(of));
+            }
+            if !from.is_null() {
+                request["ExclusiveStartKey"] = from;
+            }
+            let mut page = self.database("Scan", table, request);
+            items.extend(page["Items"].as_array().unwrap().iter().cloned());
+            from = page["LastEvaluatedKey"].take();
+            if from.is_null() {
+                return items;
+            }
+        }
+    }
+
+    /// Everything that is stored of purchases.
+    pub(super) async fn dump(&self) -> Dump {
+        self.app.settled().await;
+        let mut dump = Dump::new();
+        for table in ["PurchasesTable", "StateTable", "StatsTable"] {
+            for item in self.scan(table, None) {
+                let (pk, sk) = (item["pk"]["S"].as_str().unwrap(), item["sk"]["S"].as_str().unwrap());
+                if !pk.starts_with("AUDIT") {
+                    dump.insert(format!("{table} {pk}/{sk}"), item.clone());
+                }
+            }
+        }
+        dump
+    }
+
+    /// What people are told, by what they asked.
+    pub(super) async fn told(&self) -> BTreeMap<String, String> {
+        self.app.settled().await;
+        let mut told = BTreeMap::new();
+        let quarter = "?startDate=2026-01-01&endDate=2026-04-10";
+        let mut asked = vec![
+            (ANALYTICS, ROOT, String::new()),
+            (ANALYTICS, ROOT, format!("{quarter}&interval=day&currency=EUR")),
+            (ANALYTICS, ROOT, "?startDate=2026-02-03&endDate=2026-02-27&interval=day&currency=USD".to_owned()),
+            (STATS, TIM, "?packageId=p".to_owned()),
+        ];
+        for buyer in ["userId=sam", "userId=sue", "userId=kim", "userId=lou", "guestId=gus", "guestId=gil"] {
+            asked.push((ANALYTICS, ROOT, format!("{quarter}&{buyer}")));
+            asked.push((PURCHASES, ROOT, format!("?limit=100&{buyer}")));
+            if !buyer.starts_with("user") {
+                continue;
+            }
+            for (kind, items) in [
+                ("course", "algebra,geometry,calculus,statistics,topology"),
+                ("test", "finals,quiz,midterm"),
+                ("package", "p"),
+                ("product", "mug,cup,pen"),
+            ] {
+                asked.push((OWNED, ROOT, format!("?strong=true&itemType={kind}&itemId={items}&{buyer}")));
+            }
+        }
+        for (route, person, query) in asked {
+            let mut answer = self.call((Method::GET, route), &query, person, &[], "").await;
+            // Where there is no shop, there is no package.
+            assert!(answer.status == 200 || route == STATS && answer.status == 404, "{route}{query}: {answer:?}");
+            without_as_of(&mut answer.body);
+            told.insert(
+                format!("{route}{query}"),
+                answer.body["detail"].as_str().map_or(answer.body.to_string(), str::to_owned),
+            );
+        }
+        told
+    }
+}
+
+/// The key of an item.
+pub(super) fn key(pk: &str, sk: &str) -> Value {
+    json!({"pk": {"S": pk}, "sk": {"S": sk}})
+}

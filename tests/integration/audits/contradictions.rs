@@ -1,0 +1,101 @@
+//! A ledger that contradicts itself: it is told, and left as it is.
+
+use serde_json::{Value, json};
+
+use super::api::{A_WHILE, Api, Findings, differences};
+use super::shop::{self, Known, id};
+use super::vandal::{Vandal, more};
+
+/// An audit tells of this alone and leaves everything as it is, and so does the next one.
+async fn is_told(mut api: Api, purchase: &Value) {
+    let subject = format!("PURCHASE#{}", id(purchase));
+    // What is made of the ledger follows it, wrong as it is.
+    api.later(A_WHILE).await;
+    let before = api.dump().await;
+    for _ in 0..2 {
+        let report = api.audited().await;
+        let expected = json!([{"kind": "ledger", "subject": subject, "repaired": false}]);
+        assert_eq!((&report["findings"], &report["found"]["ledger"]), (&expected, &json!(1)));
+        assert_eq!(differences(&before, &api.dump().await), Vec::<String>::new());
+    }
+    api.app.finish().await;
+}
+
+async fn opened() -> (Api, Known) {
+    let mut api = Api::start().await;
+    let (_, known) = shop::open(&mut api).await;
+    assert_eq!(api.found().await, Findings::new());
+    (api, known)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purchase_without_its_sale() {
+    // In an hour that has another one, and in one that has none.
+    for (which, hour, begin) in [
+        (0, "SALES#TEST#quiz#2026-02-03T11", "00:00.000#sale#"),
+        (1, "SALES#COURSE#algebra#2026-01-10T12", "00:00.000#sale#"),
+    ] {
+        let (mut api, known) = opened().await;
+        let purchase = if which == 0 { known.quiz } else { known.algebra };
+        Vandal::comes(&mut api).await.lose(hour, &format!("{begin}{}", id(&purchase)));
+        is_told(api, &purchase).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purchase_that_ended_without_its_refund() {
+    let (mut api, known) = opened().await;
+    let vandal = Vandal::comes(&mut api).await;
+    let hour = "SALES#COURSE#algebra#2026-03-05T12";
+    let refunds = vandal.sort_keys(hour, "00:00.001#refund#", "");
+    assert_eq!(refunds.len(), 1, "{refunds:?}");
+    vandal.lose(hour, &refunds[0]);
+    is_told(api, &known.ended).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purchase_of_another_amount_than_its_sale() {
+    let (mut api, known) = opened().await;
+    let vandal = Vandal::comes(&mut api).await;
+    let entry = format!("{}#{}", known.quiz["purchasedAt"].as_str().unwrap(), id(&known.quiz));
+    for (pk, sk) in [(format!("PURCHASE#{}", id(&known.quiz)), "DOC"), ("BUYER#u:kim".to_owned(), entry.as_str())] {
+        vandal.change(&pk, sk, |item| more(&mut item["paid"]["M"]["listed"], 400));
+    }
+    is_told(api, &known.quiz).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purchase_that_was_changed_by_hand_is_what_its_buyer_is_told() {
+    let (mut api, known) = opened().await;
+    let purchase = format!("PURCHASE#{}", id(&known.quiz));
+    let vandal = Vandal::comes(&mut api).await;
+    vandal.change(&purchase, "DOC", |item| more(&mut item["paid"]["M"]["listed"], 400));
+    // The entry follows the purchase: it is found, once, besides the sale that says something else, which stays.
+    let found = api.found().await;
+    let expected: Findings = [("listing", &purchase), ("ledger", &purchase)]
+        .map(|(kind, subject)| (kind.to_owned(), subject.clone()))
+        .into();
+    let buyer = ("buyer".to_owned(), "BUYER#u:kim".to_owned());
+    assert!(found == expected || found == expected.iter().cloned().chain([buyer]).collect(), "{found:?}");
+    is_told(api, &known.quiz).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_item_of_the_ledger_is_told_and_keeps_nothing_else_from_being_put_right() {
+    let (mut api, _) = opened().await;
+    let vandal = Vandal::comes(&mut api).await;
+    let broken = json!({"purchase": {"S": "x"}});
+    for (pk, sk) in [("PURCHASE#broken", "DOC"), ("SOMETHING#else", "x")] {
+        let mut item = super::api::key(pk, sk);
+        item["purchase"] = broken["purchase"].clone();
+        vandal.api().database("PutItem", "PurchasesTable", json!({"Item": item}));
+    }
+    vandal.lose("OWNER#u:sam", "PACKAGE#p");
+    let ledger = |subject: &str| ("ledger".to_owned(), subject.to_owned());
+    let broken: Findings = [ledger("PURCHASE#broken"), ledger("SOMETHING#else/x")].into();
+    let mut all = broken.clone();
+    all.insert(("ownership".to_owned(), "OWNER#u:sam/PACKAGE#p".to_owned()));
+    assert_eq!(api.found().await, all);
+    assert_eq!(api.found().await, broken);
+    api.app.finish().await;
+}

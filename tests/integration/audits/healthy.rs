@@ -1,0 +1,48 @@
+//! Where nothing is wrong, nothing is found, and nothing is changed.
+
+use serde_json::json;
+
+use super::api::{ANN, Api, Findings, differences, findings};
+use super::shop;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_found_where_nothing_is_wrong() {
+    let mut api = Api::start().await;
+    let (shop, _) = shop::open(&mut api).await;
+    let (before, told) = (api.dump().await, api.told().await);
+    for _ in 0..2 {
+        let report = api.audited().await;
+        assert_eq!(report["checked"], shop.counts());
+        assert_eq!(findings(&report), Findings::new(), "{report}");
+        let found = report["found"].as_object().unwrap();
+        assert!(found.len() == 10 && found.values().all(|count| *count == 0), "{report}");
+    }
+    // Not even a version has changed.
+    assert_eq!(differences(&before, &api.dump().await), Vec::<String>::new());
+    assert_eq!(api.told().await, told);
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_found_where_nothing_is() {
+    let api = Api::start().await;
+    let report = api.audited().await;
+    let nothing = json!({"buyers": 0, "purchases": 0, "hours": 0, "items": 0, "periods": 0, "cohorts": 0});
+    assert_eq!((&report["checked"], findings(&report)), (&nothing, Findings::new()));
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_takes_several_legs_is_looked_at_once() {
+    let mut api = Api::start().await;
+    let (mut shop, _) = shop::open(&mut api).await;
+    // Somebody's purchases are more than a leg meets; what was sold in April, more than one looks at.
+    for at in 0..600 {
+        shop.order(&api, ANN, ("product", &format!("pen{}", at % 30)), json!({})).await;
+    }
+    api.later(super::api::A_WHILE).await;
+    let report = api.audited().await;
+    assert_eq!(report["checked"], shop.counts());
+    assert_eq!(findings(&report), Findings::new(), "{report}");
+    api.app.finish().await;
+}

@@ -1,0 +1,166 @@
+//! Legs that come twice, legs that are none, and the alarm's metric.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use shared::obs::metrics::Sink;
+
+use super::api::{Api, Findings, findings, key};
+use super::shop;
+use super::vandal::Vandal;
+
+/// A leg of an audit, as the queue holds it.
+pub(super) fn leg(audit: &str, walk: &Value) -> String {
+    json!({"audit": audit, "walk": walk}).to_string()
+}
+
+/// What the legs of an audit of the shop look at; those of the ledger are the first eight.
+pub(super) fn walks() -> Vec<Value> {
+    let mut walks: Vec<Value> = (0..8).map(|segment| json!({"ledger": {"segment": segment}})).collect();
+    for month in ["2026-01", "2026-02", "2026-03", "2026-04"] {
+        walks.extend(["items", "revenue"].map(|walk| json!({walk: {"month": month}})));
+    }
+    walks.extend(["2026-01", "2026-02", "2026-03"].map(|month| json!({"cohort": {"month": month}})));
+    walks
+}
+
+/// What a queue brings when it brings this leg.
+pub(super) fn delivery(body: &str) -> Value {
+    json!({"Records": [{
+        "messageId": "m", "receiptHandle": "h", "body": body,
+        "attributes": {"ApproximateReceiveCount": "2"}, "messageAttributes": {}, "md5OfBody": "",
+        "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:q", "awsRegion": "us-east-1",
+    }]})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leg_that_is_delivered_twice_counts_once() {
+    let mut api = Api::start().await;
+    let (shop, _) = shop::open(&mut api).await;
+    let audit = api.begin().await;
+    api.app.settled().await;
+    let done = api.report(&audit).await;
+    assert_eq!((&done["status"], findings(&done), &done["checked"]), (&json!("done"), Findings::new(), &shop.counts()));
+
+    // All come once more, some by two at once and then by another; what they find wrong now counts, once.
+    Vandal::comes(&mut api).await.add("REVENUE", "M#2026-03#PRODUCT", "gross#EUR@card", 7);
+    let queue = api.app.cloud.queue("AuditQueue").unwrap();
+    for walk in &walks() {
+        let delivered = delivery(&leg(&audit, walk));
+        let again = (0..2).map(|_| api.app.invoke("AuditorFunction", &delivered));
+        for answer in futures::future::join_all(again).await {
+            assert_eq!(answer.unwrap(), json!({"batchItemFailures": []}), "{walk}");
+        }
+        api.app.cloud.queues().send(queue, &leg(&audit, walk)).unwrap();
+    }
+    api.app.settled().await;
+    let again = api.report(&audit).await;
+    let expected = json!([{"kind": "revenue", "subject": "REVENUE/M#2026-03#PRODUCT", "repaired": true}]);
+    assert_eq!((&again["findings"], &again["found"]["revenue"]), (&expected, &json!(1)));
+    assert_eq!((&again["status"], &again["checked"]), (&json!("done"), &shop.counts()));
+    assert_eq!(api.found().await, Findings::new());
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leg_of_an_audit_that_nobody_began_does_its_work_and_begins_none() {
+    let mut api = Api::start().await;
+    shop::open(&mut api).await;
+    let vandal = Vandal::comes(&mut api).await;
+    vandal.add("REVENUE", "M#2026-03#PRODUCT", "gross#EUR@card", 7);
+    let delivered = delivery(&leg("nobody-s", &json!({"revenue": {"month": "2026-03"}})));
+    let answer = vandal.api().app.invoke("AuditorFunction", &delivered).await.unwrap();
+    assert_eq!(answer, json!({"batchItemFailures": []}));
+    let unknown = (http::Method::GET, super::api::AUDIT);
+    vandal.api().call(unknown, "nobody-s", super::api::ROOT, &[], "").await.is_problem(404);
+    vandal.mended().await;
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_ends_in_the_dead_letters_and_the_legs_beside_it_are_gone() {
+    let mut api = Api::start().await;
+    let (shop, _) = shop::open(&mut api).await;
+    Vandal::comes(&mut api).await.add("REVENUE", "M#2026-03#PRODUCT", "gross#EUR@card", 7);
+    let queue = api.app.cloud.queue("AuditQueue").unwrap().to_owned();
+    let poison = [
+        "garbage".to_owned(),
+        "{}".to_owned(),
+        leg("a", &json!({"nowhere": {}})),
+        leg("a", &json!({"ledger": {"segment": "first"}})),
+        leg("a", &json!({"ledger": {"segment": 0, "to": "nowhere"}})),
+        leg("a b", &json!({"ledger": {"segment": 0}})),
+        leg("a", &json!({"items": {"month": "2026-13"}})),
+        leg("a", &json!({"revenue": {"month": "March"}})),
+        leg("a", &json!({"cohort": {"month": "2026-03-01"}})),
+    ];
+    for body in &poison {
+        api.app.cloud.queues().send(&queue, body).unwrap();
+    }
+    let audit = api.begin().await;
+    let total = json!({"Key": key(&format!("AUDIT#{audit}"), "T"), "ConsistentRead": true});
+    api.app
+        .eventually("the audit is done", || {
+            let total = &api.database("GetItem", "StatsTable", total.clone())["Item"];
+            total["ended"] == total["begun"]
+        })
+        .await;
+    let report = api.report(&audit).await;
+    assert_eq!((&report["status"], &report["checked"]), (&json!("done"), &shop.counts()));
+    assert_eq!(findings(&report), [("revenue".to_owned(), "REVENUE/M#2026-03#PRODUCT".to_owned())].into());
+    // Each try hides a message for six minutes; the fifth is the last.
+    let clock = api.clock();
+    let mut ahead = api.ahead();
+    api.app
+        .eventually("the poison is among the dead letters", || {
+            if api.app.cloud.queues().depth(&queue).unwrap().visible == 0 {
+                ahead += chrono::TimeDelta::minutes(1);
+                clock.by(ahead);
+            }
+            api.app.queue_depth("AuditFailuresQueue") == poison.len() as u64
+        })
+        .await;
+    assert_eq!(api.app.queue_depth("AuditQueue"), 0);
+    api.app.finish_with_failures(&["AuditFailuresQueue"]).await;
+}
+
+/// Keeps lines of metrics.
+#[derive(Default)]
+struct Lines(Mutex<Vec<Value>>);
+
+impl Sink for Lines {
+    fn line(&self, line: String) {
+        self.0.lock().unwrap().push(serde_json::from_str(&line).unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_found_is_measured_for_the_alarm() {
+    let lines = Arc::new(Lines::default());
+    let mut api = Api::start_with(|options| options.metrics = lines.clone()).await;
+    shop::open(&mut api).await;
+    let measured = || -> Vec<Value> {
+        let lines = std::mem::take(&mut *lines.0.lock().unwrap());
+        lines.into_iter().filter(|line| line["auditFindings"].is_number()).collect()
+    };
+    let sum = |lines: &[Value]| lines.iter().map(|line| line["auditFindings"].as_f64().unwrap()).sum::<f64>();
+    assert_eq!(api.found().await, Findings::new());
+    let healthy = measured();
+    // Each leg measures, also that there is nothing: 8 of the ledger, two of each of four months, and those of cohorts.
+    assert!(healthy.len() > 16 && sum(&healthy) == 0.0, "{healthy:?}");
+    for line in &healthy {
+        let declared = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(declared["Namespace"], "Tally");
+        assert_eq!(declared["Metrics"], json!([{"Name": "auditFindings", "Unit": "Count"}]));
+        assert_eq!(declared["Dimensions"], json!([["service", "function", "outcome"]]));
+        let dimensions = (&line["service"], &line["function"], &line["outcome"]);
+        assert_eq!(dimensions, (&json!("tally"), &json!("auditor"), &json!("audited")));
+    }
+    let vandal = Vandal::comes(&mut api).await;
+    vandal.add("REVENUE", "M#2026-03#PRODUCT", "gross#EUR@card", 7);
+    vandal.lose("OWNER#u:sam", "PACKAGE#p");
+    let report = api.audited().await;
+    assert_eq!(findings(&report).len(), 2);
+    assert_eq!(sum(&measured()), 2.0);
+    api.app.finish().await;
+}

@@ -1,0 +1,242 @@
+//! Paying: what a buyer says was paid, and what an admin says came.
+
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+use http::Method;
+use serde_json::{Value, json};
+use shared::http::Cursor;
+
+use super::api::{APPROVE, Api, EVE, PAYMENTS, ROOT, SAM, SUE, TIM, are_wrong, is_told, with};
+use crate::app::Answer;
+
+const RECEIVED: [&str; 2] = ["private-user-sam", "private-admin-dashboard"];
+const APPROVED: [&str; 3] = ["private-user-sam", "private-student-dashboard-sam", "private-admin-dashboard"];
+
+fn id(payment: &Answer) -> String {
+    payment.body["paymentId"].as_str().unwrap().to_owned()
+}
+
+fn told_once(told: &[super::api::Told], name: &str, channels: usize) {
+    let of_name: Vec<_> = told.iter().filter(|told| told.name == name).collect();
+    let ids: BTreeSet<String> = of_name.iter().map(|told| told.data["id"].to_string()).collect();
+    assert_eq!((of_name.len(), ids.len()), (channels, 1), "{told:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_paid_waits_until_it_is_approved() {
+    let api = Api::start().await;
+    let purchase = api.orders(SAM, "course", "algebra").await;
+    assert_eq!(api.told().await, []);
+    let paid = api.pay(SAM, "k", &purchase).await;
+    assert_eq!(paid.status, 201, "{paid:?}");
+    let at = &paid.body["receivedAt"];
+    let expected = json!({
+        "paymentId": paid.body["paymentId"], "purchaseId": purchase, "userId": "sam", "guestId": null,
+        "itemType": "course", "itemId": "algebra", "amount": 999, "currency": "USD", "status": "received",
+        "receivedAt": at, "approvedAt": null,
+    });
+    assert_eq!(paid.body, expected);
+    is_told(&api.told().await, "payment-received", &RECEIVED, at, &expected);
+    assert_eq!(api.standing(SAM, &purchase).await, "pending");
+    // A purchase has one payment, whoever says so with whichever key.
+    let again = api.pay(SAM, "k", &purchase).await;
+    assert_eq!((again.status.as_u16(), &again.bytes), (201, &paid.bytes));
+    for (person, key) in [(SAM, "other"), (ROOT, "k")] {
+        let same = api.pay(person, key, &purchase).await;
+        assert_eq!((same.status.as_u16(), &same.body), (200, &expected));
+    }
+    assert_eq!(api.told().await, []);
+
+    for person in [SAM, SUE, TIM, EVE] {
+        api.approve(person, &id(&paid)).await.is_problem(403);
+        api.approve(person, "never").await.is_problem(403);
+    }
+    let approved = api.approve(ROOT, &id(&paid)).await;
+    assert_eq!(approved.status, 200, "{approved:?}");
+    let time = &approved.body["approvedAt"];
+    assert!(time.as_str() > at.as_str(), "{time}");
+    assert_eq!(approved.body, with(&expected, &json!({"status": "approved", "approvedAt": time})));
+    let told = api.told().await;
+    is_told(&told, "payment-approved", &APPROVED, time, &approved.body);
+    told_once(&told, "purchase-completed", 2);
+    assert_eq!(api.standing(SAM, &purchase).await, "completed");
+    let again = api.approve(ROOT, &id(&paid)).await;
+    assert_eq!((again.status.as_u16(), &again.bytes), (200, &approved.bytes));
+    // Who said it before is answered as then, who says it anew as it is.
+    assert_eq!(api.pay(SAM, "k", &purchase).await.bytes, paid.bytes);
+    assert_eq!(api.pay(SAM, "new", &purchase).await.body, approved.body);
+    assert_eq!(api.told().await, []);
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purchase_is_paid_by_its_buyer_or_an_admin_while_it_waits() {
+    let api = Api::start().await;
+    let waiting = api.orders(SAM, "product", "mug").await;
+    for person in [SUE, TIM, EVE] {
+        api.pay(person, "k", &waiting).await.is_problem(403);
+    }
+    for person in [SAM, ROOT] {
+        api.pay(person, "k", "never").await.is_problem(404);
+    }
+    api.approve(ROOT, "never").await.is_problem(404);
+    are_wrong(&api.approve(ROOT, "a%20b").await, 422, &["paymentId"]);
+    // It has no payment as long as nobody says so.
+    api.approve(ROOT, &waiting).await.is_problem(404);
+    let (completed, cancelled) = (api.orders(SAM, "product", "mug").await, api.orders(SAM, "product", "mug").await);
+    assert_eq!(api.complete(&completed).await.status, 200);
+    assert_eq!(api.end(&cancelled).await.status, 200);
+    let at_once = api.buys(SAM, "product", "mug", &json!({})).await;
+    for purchase in [&completed, &cancelled, &at_once] {
+        api.pay(SAM, purchase, purchase).await.is_problem(409);
+    }
+    api.told().await;
+    // An admin says it for a guest too, and nobody's page is told but admins'.
+    let guests = api.buys(ROOT, "product", "mug", &json!({"guestId": "gus", "status": "pending"})).await;
+    api.pay(SAM, "g", &guests).await.is_problem(403);
+    let paid = api.pay(ROOT, "g", &guests).await;
+    assert_eq!((&paid.body["userId"], &paid.body["guestId"]), (&Value::Null, &json!("gus")));
+    is_told(&api.told().await, "payment-received", &RECEIVED[1..], &paid.body["receivedAt"], &paid.body);
+    assert_eq!(api.approve(ROOT, &id(&paid)).await.body["status"], "approved");
+    // What nobody knows the price of.
+    let old = api.buys(ROOT, "course", "old", &json!({"userId": "sam", "amount": null, "status": "pending"})).await;
+    let paid = api.pay(SAM, "old", &old).await;
+    assert_eq!((&paid.body["amount"], &paid.body["currency"]), (&Value::Null, &Value::Null));
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_follows_its_purchase() {
+    let api = Api::start().await;
+    // Completed by another way, or cut off between the purchase and the payment: approved again, it is well.
+    let purchase = api.orders(SAM, "course", "algebra").await;
+    let payment = id(&api.pay(SAM, "a", &purchase).await);
+    assert_eq!(api.complete(&purchase).await.status, 200);
+    api.told().await;
+    assert_eq!(api.approve(ROOT, &payment).await.body["status"], "approved");
+    let told = api.told().await;
+    assert!(told.iter().all(|told| told.name == "payment-approved"), "{told:#?}");
+    told_once(&told, "payment-approved", 3);
+    // What was cancelled, or had by another purchase meanwhile, is not paid.
+    let (cancelled, second) = (api.orders(SAM, "course", "latin").await, api.orders(SAM, "course", "greek").await);
+    let waiting = [id(&api.pay(SAM, "b", &cancelled).await), id(&api.pay(SAM, "c", &second).await)];
+    assert_eq!(api.end(&cancelled).await.status, 200);
+    let other = api.buys(SAM, "course", "greek", &json!({})).await;
+    api.told().await;
+    api.approve(ROOT, &waiting[0]).await.is_problem(409);
+    assert_eq!(api.approve(ROOT, &waiting[1]).await.is_problem(409)["purchaseId"], other);
+    assert_eq!(api.told().await, []);
+    let received = api.pages(PAYMENTS, "payments", SAM, "?status=received").await.concat();
+    assert_eq!(received.len(), 2);
+    // When the other was given back, it can be.
+    assert_eq!(api.end(&other).await.status, 200);
+    assert_eq!(api.approve(ROOT, &waiting[1]).await.body["status"], "approved");
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_many_times_at_once_happens_once() {
+    let api = Api::start().await;
+    let purchase = api.orders(SAM, "course", "algebra").await;
+    let keys: Vec<String> = (0..8).map(|number| format!("k{}", number / 2)).collect();
+    let paid = join_all(keys.iter().map(|key| api.pay(SAM, key, &purchase))).await;
+    assert!(paid.iter().all(|answer| answer.bytes == paid[0].bytes), "{paid:?}");
+    assert!(paid.iter().any(|answer| answer.status == 201) && paid.iter().all(|answer| answer.status.is_success()));
+    told_once(&api.told().await, "payment-received", 2);
+    let payment = id(&paid[0]);
+    let approved = join_all((0..8).map(|_| api.approve(ROOT, &payment))).await;
+    assert!(approved.iter().all(|answer| answer.status == 200 && answer.bytes == approved[0].bytes), "{approved:?}");
+    let told = api.told().await;
+    told_once(&told, "payment-approved", 3);
+    told_once(&told, "purchase-completed", 2);
+    for query in ["", "?status=approved"] {
+        assert_eq!(api.pages(PAYMENTS, "payments", SAM, query).await, [[approved[0].body.clone()]]);
+    }
+    assert_eq!(api.pages(PAYMENTS, "payments", SAM, "?status=received").await, [[]; 1] as [[Value; 0]; 1]);
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn payments_come_by_how_they_stand_the_newest_first() {
+    let api = Api::start().await;
+    let mut all: Vec<(String, bool)> = Vec::new();
+    for number in 0..12 {
+        let person = if number % 4 == 3 { SUE } else { SAM };
+        let purchase = api.orders(person, "product", "mug").await;
+        let payment = id(&api.pay(person, &number.to_string(), &purchase).await);
+        all.insert(0, (payment, person == SAM));
+    }
+    let is_approved = |at: usize| at.is_multiple_of(3);
+    for (at, (payment, _)) in all.iter().enumerate() {
+        if is_approved(at) {
+            assert_eq!(api.approve(ROOT, payment).await.status, 200);
+        }
+    }
+    let expected = |of_sam: bool, status: &str| -> Vec<&str> {
+        let fits = |at: usize| status.is_empty() || (status == "approved") == is_approved(at);
+        let all = all.iter().enumerate().filter(|(at, (_, sams))| (!of_sam || *sams) && fits(*at));
+        all.map(|(_, (payment, _))| payment.as_str()).collect()
+    };
+    for status in ["", "received", "approved"] {
+        let of_status = if status.is_empty() { String::new() } else { format!("&status={status}") };
+        for (person, of, of_sam) in [(SAM, "", true), (ROOT, "&userId=sam", true), (ROOT, "", false)] {
+            for limit in [1, 5, 100] {
+                let query = format!("?limit={limit}{of_status}{of}");
+                let pages = api.pages(PAYMENTS, "payments", person, &query).await;
+                assert!(pages.iter().rev().skip(1).all(|page| page.len() == limit), "{query}: {pages:?}");
+                let found = pages.concat();
+                let found: Vec<&str> = found.iter().map(|one| one["paymentId"].as_str().unwrap()).collect();
+                assert_eq!(found, expected(of_sam, status), "{query}");
+            }
+        }
+    }
+    for person in [SUE, TIM, EVE] {
+        api.get(PAYMENTS, person, "?userId=sam").await.is_problem(403);
+    }
+    assert_eq!(api.get(PAYMENTS, TIM, "").await.body, json!({"payments": [], "cursor": null}));
+    for (query, field) in
+        [("?status=gone", "status"), ("?userId=a%20b", "userId"), ("?limit=0", "limit"), ("?cursor=x", "cursor")]
+    {
+        are_wrong(&api.get(PAYMENTS, ROOT, query).await, 400, &[field]);
+    }
+    let page = api.get(PAYMENTS, ROOT, "?limit=1").await;
+    let foreign = format!("?limit=1&status=received&cursor={}", page.body["cursor"].as_str().unwrap());
+    are_wrong(&api.get(PAYMENTS, ROOT, &foreign).await, 400, &["cursor"]);
+    for place in ["~", "\u{e9}", &"x".repeat(2_000)] {
+        let cursor = Cursor::new("payments of None: None", place);
+        let page = api.get(PAYMENTS, ROOT, &format!("?cursor={cursor}")).await;
+        assert_eq!(page.body["payments"].as_array().unwrap().len(), all.len(), "{place}");
+    }
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_payment_is_named() {
+    let api = Api::start().await;
+    let [one, other] = [api.orders(SAM, "product", "mug").await, api.orders(SAM, "product", "mug").await];
+    let key = [("idempotency-key", "k")];
+    for body in [json!({}), json!({"purchaseId": 7}), json!({"purchaseId": "a b"})] {
+        are_wrong(&api.call((Method::POST, PAYMENTS), "", SAM, &key, &body).await, 422, &["purchaseId"]);
+    }
+    are_wrong(&api.call((Method::POST, PAYMENTS), "", SAM, &key, &json!([])).await, 422, &["body"]);
+    let body = json!({"purchaseId": one});
+    for headers in [vec![], vec![("idempotency-key", "a b")]] {
+        api.call((Method::POST, PAYMENTS), "", SAM, &headers, &body).await.is_problem(400);
+    }
+    assert_eq!(api.pay(SAM, "k", &one).await.status, 201);
+    are_wrong(&api.pay(SAM, "k", &other).await, 422, &["Idempotency-Key"]);
+    // Keys of different people have nothing to do with each other.
+    assert_eq!(api.pay(ROOT, "k", &other).await.status, 201);
+    let token = api.token(SAM);
+    let (json_type, authorized) = (("content-type", "application/json"), ("authorization", token.as_str()));
+    let to = || (Method::POST, PAYMENTS);
+    api.send(to(), "", &[json_type, authorized, key[0]], "{").await.is_problem(400);
+    api.send(to(), "", &[json_type, authorized, key[0]], " ".repeat(5_000)).await.is_problem(413);
+    api.send(to(), "", &[("content-type", "image/png"), authorized, key[0]], "{}").await.is_problem(415);
+    let forged = [json_type, ("authorization", "Bearer a.b.c"), key[0]];
+    api.send(to(), "", &forged, body.to_string()).await.is_problem(401);
+    api.send((Method::POST, APPROVE), &one, &forged, "").await.is_problem(401);
+    api.send((Method::GET, PAYMENTS), "", &forged, "").await.is_problem(401);
+    api.app.finish().await;
+}

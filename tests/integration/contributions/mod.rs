@@ -1,0 +1,61 @@
+//! Packages are exact: whatever happens when, a package's numbers are the sum over the quizzes it holds, of what these
+//! quizzes have, and of what its purchases brought in.
+//!
+//! People like, rate and attempt quizzes, authors change which quizzes packages hold, delete packages and make them
+//! again; both streams are delivered by several at once, from where they were acknowledged or from before; others mend
+//! packages at the same time. Every call of everybody waits for its turn, and may fail, hang, be carried out without an
+//! answer, or be the last its sandbox makes.
+
+mod actions;
+mod hostile;
+mod model;
+mod mutants;
+
+use proptest::prelude::*;
+use proptest::test_runner::{RngAlgorithm, TestError, TestRng, TestRunner};
+
+use crate::stage::config;
+
+proptest! {
+    #![proptest_config(config(250))]
+
+    #[test]
+    fn every_package_is_the_sum_over_its_quizzes(plan in prop_oneof![hostile::plans(), hostile::races()]) {
+        if let Err(wrong) = hostile::run(&plan, None) {
+            prop_assert!(false, "{}", wrong);
+        }
+    }
+}
+
+/// The mutation checks: each breaks one rule of contributions, and the same kind of cases finds it out.
+mod found_out {
+    use super::mutants::Mutant;
+    use super::*;
+
+    fn is_found_out(mutant: Mutant) {
+        let mut runner = TestRunner::new_with_rng(config(20_000), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+        let run = |plan| hostile::run(&plan, Some(mutant)).map_err(TestCaseError::fail);
+        let verdict = runner.run(&hostile::races(), run);
+        assert!(matches!(verdict, Err(TestError::Fail(..))), "nothing was counted wrong by {mutant:?}");
+    }
+
+    #[test]
+    fn who_leaves_no_tombstones() {
+        is_found_out(Mutant::LeavesNoTombstones);
+    }
+
+    #[test]
+    fn who_skips_what_comes_out_the_same() {
+        is_found_out(Mutant::SkipsTheSame);
+    }
+
+    #[test]
+    fn who_reads_what_a_quiz_brings_before_it_is_in() {
+        is_found_out(Mutant::ReadsBeforeItIsIn);
+    }
+
+    #[test]
+    fn who_adds_what_arrives() {
+        is_found_out(Mutant::Adds);
+    }
+}

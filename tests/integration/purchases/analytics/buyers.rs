@@ -1,0 +1,143 @@
+//! Who comes back, and how somebody buys.
+
+use serde_json::{Value, json};
+
+use super::{NOON, amounts, each, figures, given_back, shop, sold, told, unknown};
+use crate::purchases::api::{Api, ROOT, is_wrong};
+
+async fn cohorts(api: &Api, query: &str) -> Value {
+    api.analytics(query).await["cohorts"].take()
+}
+
+/// How many of a cohort bought in a later month, how many percent of it they are, and whether both months are over.
+fn later(month: &str, buyers: i64, retention: f64, complete: bool) -> Value {
+    json!({"month": month, "buyers": buyers, "retention": retention, "complete": complete})
+}
+
+async fn mug(api: &Api, key: &str, user: &str, at: &str) -> Value {
+    sold(api, key, ("product", "mug"), at, &json!({"userId": user})).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_back_is_told_of_those_who_first_bought_in_a_month() {
+    let api = Api::at(NOON).await;
+    for (key, user, at) in [
+        ("a", "ann", "2026-02-01T00:00:00.000Z"),
+        ("b", "bob", "2026-02-28T23:59:59.999Z"),
+        ("c", "cleo", "2026-03-15T12:00:00Z"),
+        ("d", "ann", "2026-04-01T00:00:00.000Z"),
+        // Whoever buys twice in a month is one who bought in it.
+        ("e", "ann", "2026-04-02T00:00:00Z"),
+        ("f", "bob", "2026-02-28T12:00:00Z"),
+    ] {
+        mug(&api, key, user, at).await;
+    }
+    let march = json!({"month": "2026-03", "buyers": 1, "complete": true, "later": [later("2026-04", 0, 0.0, false)]});
+    let first = json!({"month": "2026-02", "buyers": 2, "complete": true, "later": [
+        later("2026-03", 0, 0.0, true), later("2026-04", 1, 50.0, false),
+    ]});
+    assert_eq!(cohorts(&api, "").await, json!([first, march]));
+    assert_eq!(cohorts(&api, "?startDate=2026-03-31&endDate=2026-12-31").await, json!([march]));
+    let alone = json!({"month": "2026-02", "buyers": 2, "complete": true, "later": []});
+    assert_eq!(cohorts(&api, "?startDate=2026-02-28&endDate=2026-02-28").await, json!([alone]));
+    assert_eq!(cohorts(&api, "?startDate=2026-04-01").await, json!([]));
+    // Who first buys in the running month may be joined by others.
+    mug(&api, "g", "dan", NOON).await;
+    let running = json!({"month": "2026-04", "buyers": 1, "complete": false, "later": []});
+    assert_eq!(cohorts(&api, "?startDate=2026-04-01").await, json!([running]));
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purchase_brought_in_later_moves_its_buyer_to_the_earlier_month() {
+    let api = Api::at(NOON).await;
+    mug(&api, "a", "ann", "2026-03-01T12:00:00Z").await;
+    mug(&api, "b", "bob", "2026-03-02T12:00:00Z").await;
+    let march = |buyers: i64| json!({"month": "2026-03", "buyers": buyers, "complete": true, "later": []});
+    let query = "?startDate=2025-01-01&endDate=2026-03-31";
+    assert_eq!(cohorts(&api, query).await, json!([march(2)]));
+    mug(&api, "c", "ann", "2026-01-31T23:59:59.999Z").await;
+    let returned = [later("2026-02", 0, 0.0, true), later("2026-03", 1, 100.0, true)];
+    let january = json!({"month": "2026-01", "buyers": 1, "complete": true, "later": returned});
+    assert_eq!(cohorts(&api, query).await, json!([january, march(1)]));
+    // Whom a guest shares a name with is somebody else.
+    sold(&api, "d", ("product", "mug"), "2026-02-14T12:00:00Z", &json!({"guestId": "bob"})).await;
+    let returned = [later("2026-03", 0, 0.0, true)];
+    let february = json!({"month": "2026-02", "buyers": 1, "complete": true, "later": returned});
+    assert_eq!(cohorts(&api, query).await, json!([january, february, march(1)]));
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_that_nobody_is_left_of_is_no_cohort() {
+    let api = Api::at(NOON).await;
+    mug(&api, "a", "ann", "2026-03-01T12:00:00Z").await;
+    let query = "?startDate=2026-01-01&endDate=2026-03-31";
+    assert_eq!(each(&cohorts(&api, query).await, "/month"), json!(["2026-03"]));
+    mug(&api, "b", "ann", "2026-02-01T12:00:00Z").await;
+    // As if it had been brought in first.
+    assert_eq!(each(&cohorts(&api, query).await, "/month"), json!(["2026-02"]));
+    api.app.finish().await;
+}
+
+/// Asserts when somebody is told to have bought for the first time and the last.
+#[track_caller]
+fn bought(buyer: &Value, first: &str, last: &str) {
+    assert_eq!((&buyer["first"], &buyer["last"]), (&json!(first), &json!(last)));
+}
+
+/// What is told of somebody: the figures without how many times something was given back.
+fn pattern(of: &Value) -> Value {
+    let mut figures = told(of);
+    for amounts in figures["currencies"].as_array_mut().unwrap() {
+        assert!(amounts.get("refundCount").is_none(), "{amounts}");
+        amounts["refundCount"] = json!(0);
+    }
+    figures
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_somebody_buys_is_told_all_in_all() {
+    let api = shop().await;
+    // Whatever days are asked for.
+    for days in ["", "&startDate=2026-02-03&endDate=2026-02-03"] {
+        let sam = &api.analytics(&format!("?userId=sam{days}")).await["buyer"];
+        assert_eq!((&sam["userId"], &sam["guestId"]), (&json!("sam"), &Value::Null));
+        bought(sam, "2026-01-10T12:00:00.000Z", "2026-03-01T00:00:00.000Z");
+        let currencies = [amounts("USD", 2, 4_000, 500, 0), amounts("EUR", 1, 700, 0, 0)];
+        assert_eq!(pattern(sam), figures([3, 3, 0], &currencies));
+        let guest = &api.analytics(&format!("?guestId=g{days}")).await["buyer"];
+        assert_eq!((&guest["userId"], &guest["guestId"]), (&Value::Null, &json!("g")));
+        bought(guest, "2026-02-14T00:00:00.000Z", "2026-02-14T00:00:00.000Z");
+        assert_eq!(pattern(guest), figures([1, 5, 1], &[unknown(1, 0)]));
+    }
+    // What was bought before is the first, whenever it is brought in; what was not paid is nothing.
+    let earlier = sold(&api, "z", ("product", "mug"), "2025-11-11T11:11:11.111Z", &json!({"userId": "sam"})).await;
+    let waiting = json!({"userId": "sam", "status": "pending"});
+    sold(&api, "y", ("product", "mug"), "2025-11-10T00:00:00Z", &waiting).await;
+    given_back(&api, &earlier, None, "2025-12-24T00:00:00Z").await;
+    let sam = &api.analytics("?userId=sam").await["buyer"];
+    bought(sam, "2025-11-11T11:11:11.111Z", "2026-03-01T00:00:00.000Z");
+    let currencies = [amounts("USD", 3, 4_999, 1_499, 0), amounts("EUR", 1, 700, 0, 0)];
+    assert_eq!(pattern(sam), figures([4, 4, 1], &currencies));
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_never_bought_has_nothing() {
+    let api = Api::at(NOON).await;
+    let waiting = json!({"userId": "slow", "status": "pending"});
+    sold(&api, "a", ("product", "mug"), "2026-02-10T00:00:00Z", &waiting).await;
+    sold(&api, "b", ("product", "mug"), "2026-02-10T00:00:00Z", &json!({"guestId": "ann"})).await;
+    let nothing = json!({"first": null, "last": null, "purchases": 0, "units": 0, "ended": 0, "currencies": []});
+    for (name, other, of) in
+        [("userId", "guestId", "slow"), ("userId", "guestId", "ann"), ("guestId", "userId", "nobody")]
+    {
+        let mut expected = nothing.clone();
+        expected[name] = json!(of);
+        expected[other] = Value::Null;
+        assert_eq!(api.analytics(&format!("?{name}={of}")).await["buyer"], expected);
+    }
+    is_wrong(&api.asks(ROOT, "?userId=ann&guestId=ann").await, 400, "guestId");
+    api.app.finish().await;
+}

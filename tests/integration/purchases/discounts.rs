@@ -1,0 +1,220 @@
+//! Discounts: what they take off, when, how often, and who makes them.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::api::{ANN, Api, DISCOUNT, EVE, Person, ROOT, SAM, SUE, TIM, id, is_wrong, order_with, standing};
+use crate::app::ago;
+
+/// An order with a discount.
+fn coded(item: &str, amount: u64, code: &str) -> Value {
+    order_with("course", item, &json!({"amount": amount, "discountCode": code}))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_discount_takes_off_whole_minor_units() {
+    let api = Api::start().await;
+    api.discount("P15", &json!({"kind": "percent", "percent": 15})).await;
+    api.discount("P50", &json!({"kind": "percent", "percent": 50})).await;
+    api.discount("P100", &json!({"kind": "percent", "percent": 100})).await;
+    api.discount("F500", &json!({"kind": "fixed", "amount": 500, "currency": "USD"})).await;
+    for (at, (code, listed, off)) in [
+        ("P15", 999, 150),
+        ("P15", 3, 0),
+        ("P15", 4, 1),
+        ("P15", 0, 0),
+        ("P15", 1_000_000_000_000, 150_000_000_000),
+        ("P50", 1, 1),
+        ("P50", 3, 2),
+        ("P50", 999, 500),
+        ("P100", 999, 999),
+        ("F500", 999, 500),
+        ("F500", 500, 500),
+        ("F500", 300, 300),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let made = api.bought(SAM, &format!("k{at}"), &coded(&format!("c{at}"), listed, code)).await;
+        let told = ["listAmount", "discountAmount", "amount"].map(|name| made[name].as_u64().unwrap());
+        assert_eq!(told, [listed, off, listed - off], "{code} of {listed}");
+        assert_eq!((&made["discountCode"], &made["status"]), (&json!(code), &json!("completed")));
+    }
+    assert_eq!(
+        [api.uses("P15").await, api.uses("P50").await, api.uses("P100").await, api.uses("F500").await],
+        [5, 3, 1, 3]
+    );
+    // What is given back is what was paid, and not the price.
+    let made = api.bought(SUE, "k", &coded("c", 999, "P15")).await;
+    is_wrong(&api.refund(ROOT, "r", id(&made), &json!({"amount": 850})).await, 422, "amount");
+    assert_eq!(standing(&api.ended(ROOT, id(&made)).await), ("refunded", Some(849), Some(849)));
+    assert_eq!(api.uses("P15").await, 6, "whoever paid has used it");
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn discounts_that_are_not_given() {
+    let api = Api::start().await;
+    let (hour, day) = (chrono::TimeDelta::hours(1), chrono::TimeDelta::days(1));
+    api.discount("EUROS", &json!({"kind": "fixed", "amount": 500, "currency": "EUR"})).await;
+    api.discount("LATER", &json!({"kind": "percent", "percent": 5, "validFrom": ago(-hour)})).await;
+    api.discount("OVER", &json!({"kind": "percent", "percent": 5, "validFrom": ago(day), "validUntil": ago(hour)}))
+        .await;
+    api.discount("NEVER", &json!({"kind": "percent", "percent": 5, "maxUses": 0})).await;
+    api.discount("NOW", &json!({"kind": "percent", "percent": 5, "validFrom": ago(hour), "validUntil": ago(-hour)}))
+        .await;
+    let written = api.written().await;
+    for (code, reason) in [
+        ("EUROS", "the discount is not for this currency"),
+        ("LATER", "the discount is not valid at this time"),
+        ("OVER", "the discount is not valid at this time"),
+        ("NEVER", "the discount has been used up"),
+        ("NOBODY", "there is no such discount"),
+        ("now", "there is no such discount"),
+    ] {
+        let answer = api.buy(SAM, "k", &coded("c", 999, code)).await;
+        is_wrong(&answer, 422, "discountCode");
+        assert_eq!(answer.body["errors"][0]["reason"], reason, "{code}");
+    }
+    // When it was bought does not matter: it is now that it is asked for.
+    let then = json!({"purchasedAt": ago(hour + hour), "userId": "sam", "discountCode": "OVER"});
+    is_wrong(&api.buy(ROOT, "k", &order_with("course", "c", &then)).await, 422, "discountCode");
+    assert_eq!(api.written().await, written);
+    assert_eq!([api.uses("EUROS").await, api.uses("OVER").await, api.uses("NEVER").await], [0, 0, 0]);
+    api.bought(SAM, "k", &coded("c", 999, "NOW")).await;
+    assert_eq!(api.uses("NOW").await, 1);
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_discount_is_used_as_often_as_it_may_be() {
+    let api = Api::start().await;
+    api.discount("TWO", &json!({"kind": "percent", "percent": 10, "maxUses": 2})).await;
+    let first = api.bought(SAM, "a", &coded("c1", 999, "TWO")).await;
+    // Sent again, it is used once.
+    assert_eq!(api.bought(SAM, "a", &coded("c1", 999, "TWO")).await, first);
+    api.buy(SAM, "b", &coded("c1", 999, "TWO")).await.is_problem(409);
+    assert_eq!(api.uses("TWO").await, 1);
+    let waiting = json!({"status": "pending", "discountCode": "TWO"});
+    let waiting = api.bought(SUE, "a", &order_with("course", "c1", &waiting)).await;
+    assert_eq!(api.uses("TWO").await, 2);
+    let third = api.buy(Person("kai", "student"), "a", &coded("c1", 999, "TWO")).await;
+    is_wrong(&third, 422, "discountCode");
+    assert_eq!(third.body["errors"][0]["reason"], "the discount has been used up");
+    // What was bought with it is still answered as it was.
+    assert_eq!(api.bought(SAM, "a", &coded("c1", 999, "TWO")).await, first);
+
+    // What is cancelled unpaid has not used it, and gives its use back once.
+    api.ended(SUE, id(&waiting)).await;
+    api.ended(SUE, id(&waiting)).await;
+    assert_eq!(api.uses("TWO").await, 1);
+    let waiting = json!({"status": "pending", "discountCode": "TWO"});
+    let paid = api.bought(SUE, "b", &order_with("course", "c1", &waiting)).await;
+    api.complete(ROOT, id(&paid)).await;
+    api.ended(ROOT, id(&paid)).await;
+    assert_eq!(api.uses("TWO").await, 2, "what was paid has used it");
+    is_wrong(&api.buy(SAM, "c", &coded("c2", 999, "TWO")).await, 422, "discountCode");
+
+    // Changed, it keeps its uses: a third is there, then one that is too many.
+    api.discount("TWO", &json!({"kind": "percent", "percent": 20, "maxUses": 3})).await;
+    let told = api.get_discount(ROOT, "TWO").await.body;
+    assert_eq!((&told["percent"], &told["maxUses"], &told["uses"]), (&json!(20), &json!(3), &json!(2)));
+    let made = api.bought(SAM, "c", &coded("c2", 1_000, "TWO")).await;
+    assert_eq!(made["discountAmount"], 200);
+    let changed = api.put_discount(ROOT, "TWO", &[], &json!({"kind": "percent", "percent": 20, "maxUses": 1})).await;
+    assert_eq!((&changed.body["maxUses"], &changed.body["uses"]), (&json!(1), &json!(3)));
+    is_wrong(&api.buy(SAM, "d", &coded("c3", 999, "TWO")).await, 422, "discountCode");
+    api.discount("TWO", &json!({"kind": "percent", "percent": 20})).await;
+    api.bought(SAM, "d", &coded("c3", 999, "TWO")).await;
+    assert_eq!(api.uses("TWO").await, 4);
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_an_admin_makes_and_sees_discounts() {
+    let api = Api::start().await;
+    let body =
+        json!({"kind": "fixed", "amount": 500, "currency": "USD", "maxUses": 7, "validUntil": "2040-01-01T00:00:00Z"});
+    for person in [SAM, TIM, EVE, ANN] {
+        api.put_discount(person, "D", &[], &body).await.is_problem(403);
+        api.get_discount(person, "D").await.is_problem(403);
+    }
+    api.get_discount(ROOT, "D").await.is_problem(404);
+    let made = api.put_discount(ROOT, "D", &[("if-none-match", "*")], &body).await;
+    let expected = json!({
+        "code": "D", "kind": "fixed", "percent": null, "amount": 500, "currency": "USD", "validFrom": null,
+        "validUntil": "2040-01-01T00:00:00.000Z", "maxUses": 7, "uses": 0,
+    });
+    assert_eq!((made.status.as_u16(), &made.body), (201, &expected));
+    let read = api.get_discount(ROOT, "D").await;
+    assert_eq!((read.status.as_u16(), &read.body, read.header("etag")), (200, &expected, made.header("etag")));
+    for person in [SAM, TIM, EVE, ANN] {
+        api.put_discount(person, "D", &[], &body).await.is_problem(403);
+        api.get_discount(person, "D").await.is_problem(403);
+    }
+
+    // A use changes no version; a change does.
+    api.bought(SAM, "k", &coded("c", 999, "D")).await;
+    let tag = api.get_discount(ROOT, "D").await.header("etag").to_owned();
+    assert_eq!(tag, made.header("etag"));
+    let other = json!({"kind": "percent", "percent": 5});
+    let changed = api.put_discount(ROOT, "D", &[("if-match", &tag)], &other).await;
+    assert_eq!((changed.status.as_u16(), &changed.body["uses"]), (200, &json!(1)));
+    assert_eq!(
+        (&changed.body["amount"], &changed.body["maxUses"]),
+        (&Value::Null, &Value::Null),
+        "what is left out is reset"
+    );
+    for stale in [("if-match", tag.as_str()), ("if-match", "\"other\""), ("if-none-match", "*")] {
+        api.put_discount(ROOT, "D", &[stale], &body).await.is_problem(412);
+    }
+    api.put_discount(ROOT, "E", &[("if-match", "*")], &body).await.is_problem(412);
+    api.get_discount(ROOT, "E").await.is_problem(404);
+    assert_eq!(api.get_discount(ROOT, "D").await.body, changed.body);
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn discounts_that_are_wrong() {
+    let api = Api::start().await;
+    let written = api.written().await;
+    for (body, field) in [
+        (json!({}), "kind"),
+        (json!({"kind": "gift"}), "kind"),
+        (json!({"kind": "percent"}), "percent"),
+        (json!({"kind": "percent", "percent": 0}), "percent"),
+        (json!({"kind": "percent", "percent": 101}), "percent"),
+        (json!({"kind": "percent", "percent": -5}), "percent"),
+        (json!({"kind": "percent", "percent": 12.5}), "percent"),
+        (json!({"kind": "fixed", "currency": "USD"}), "amount"),
+        (json!({"kind": "fixed", "amount": 0, "currency": "USD"}), "amount"),
+        (json!({"kind": "fixed", "amount": 5}), "currency"),
+        (json!({"kind": "fixed", "amount": 5, "currency": "usd"}), "currency"),
+        (json!({"kind": "percent", "percent": 5, "maxUses": -1}), "maxUses"),
+        (json!({"kind": "percent", "percent": 5, "maxUses": "2"}), "maxUses"),
+        (json!({"kind": "percent", "percent": 5, "validFrom": "soon"}), "validFrom"),
+        (
+            json!({"kind": "percent", "percent": 5, "validFrom": "2026-02-01T00:00:00Z", "validUntil": "2026-01-01T00:00:00Z"}),
+            "validUntil",
+        ),
+        (json!([]), "body"),
+    ] {
+        is_wrong(&api.put_discount(ROOT, "D", &[], &body).await, 422, field);
+    }
+    let body = json!({"kind": "percent", "percent": 5}).to_string();
+    let put = (Method::PUT, DISCOUNT);
+    for code in ["a%20b", "a%23b", &"x".repeat(65)] {
+        is_wrong(&api.call(put.clone(), code, ROOT, &[], body.clone()).await, 422, "code");
+        is_wrong(&api.get_discount(ROOT, code).await, 422, "code");
+    }
+    for broken in ["", "{"] {
+        api.call(put.clone(), "D", ROOT, &[], broken).await.is_problem(400);
+    }
+    let huge = json!({"kind": "percent", "percent": 5, "note": "x".repeat(5_000)}).to_string();
+    api.call(put, "D", ROOT, &[], huge).await.is_problem(413);
+    let token = api.token(ROOT);
+    let as_text = [("content-type", "text/plain"), ("authorization", token.as_str())];
+    api.app.send(Method::PUT, "/api/discounts/D", &as_text, body).await.is_problem(415);
+    assert_eq!(api.written().await, written);
+    api.app.finish().await;
+}

@@ -1,0 +1,133 @@
+//! Publishers that break one rule each; the same kind of plans finds them out.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use realtime_publisher::{Refused, Server};
+use serde_json::json;
+use shared::batch::{BatchHandler, EventRecord, Settled};
+use shared::boot::Boot;
+use shared::clock::Clock;
+use shared::domain::live::Channel;
+use shared::domain::time::Time;
+use shared::function::Invoke;
+use shared::messaging::Queue;
+use shared::store::{Outbox, Waiting};
+use tokio::time::Instant;
+
+use super::actions::OUTBOX;
+use super::channels::{Channels, Failures};
+use super::hostile::run;
+use super::plan::{Publishers, worst};
+
+/// Which rule is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mutant {
+    /// None: what finds the others out lets this one pass.
+    Sound,
+    /// What comes behind an event that could not be sent is sent.
+    GoesOn,
+    /// Events are taken out before they are sent.
+    TakesOutFirst,
+    /// Events that the server did not say it took are taken out.
+    BelievesAnything,
+    /// What is unfit is taken out, and not put aside.
+    Forgets,
+    /// What is put aside is named to nobody.
+    SaysNothing,
+}
+
+struct Publisher {
+    mutant: Mutant,
+    outbox: Outbox,
+    channels: Channels,
+    failures: Failures,
+    clock: Arc<dyn Clock>,
+}
+
+impl Publisher {
+    /// Sends what waits on a channel, one by one; whether all of it is gone.
+    async fn publish(&self, channel: &Channel, deadline: Instant) -> Option<()> {
+        let mut is_whole = true;
+        loop {
+            let (waiting, is_all) = self.outbox.waiting(channel).await.ok()?;
+            for event in &waiting {
+                let is_gone = self.send(std::slice::from_ref(event), deadline).await.is_some();
+                is_whole &= is_gone;
+                if !is_gone && self.mutant != Mutant::GoesOn {
+                    return None;
+                }
+            }
+            if is_all || !is_whole {
+                return is_whole.then_some(());
+            }
+        }
+    }
+
+    async fn send(&self, event: &[Waiting], deadline: Instant) -> Option<()> {
+        if self.mutant == Mutant::TakesOutFirst {
+            self.outbox.sent(event, deadline).await.ok()?;
+        }
+        match self.channels.send(event).await {
+            Err(Refused::Unavailable(_)) if self.mutant != Mutant::BelievesAnything => None,
+            Err(Refused::Unfit(reason)) if self.mutant != Mutant::Forgets => {
+                if self.mutant != Mutant::SaysNothing {
+                    let report = json!({"record": event[0].record(), "reason": reason}).to_string();
+                    self.failures.send(report).await.ok()?;
+                }
+                let now = Time::from(self.clock.now());
+                self.outbox.put_aside(&event[0], &reason, now).await.ok()
+            }
+            _ => self.outbox.sent(event, deadline).await.ok(),
+        }
+    }
+}
+
+impl BatchHandler for Publisher {
+    fn handle<'a>(&'a self, records: &'a [EventRecord], deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
+        Box::pin(async move {
+            let of = |record: &EventRecord| shared::stream::channel(record).unwrap();
+            let mut held = BTreeSet::new();
+            for channel in records.iter().map(of).collect::<BTreeSet<Channel>>() {
+                if self.publish(&channel, deadline).await.is_none() {
+                    held.insert(channel);
+                }
+            }
+            let settled = |record| if held.contains(&of(record)) { Settled::Retry } else { Settled::Done };
+            records.iter().map(settled).collect()
+        })
+    }
+}
+
+/// A warm sandbox of a publisher that breaks a rule.
+pub(super) fn publisher(mutant: Mutant, boot: &Boot, channels: &Channels, failures: &Failures) -> Box<dyn Invoke> {
+    let outbox = Outbox::new(boot.dynamodb(), OUTBOX.to_owned());
+    let (channels, failures) = (channels.clone(), failures.clone());
+    let handler = Publisher { mutant, outbox, channels, failures: failures.clone(), clock: Arc::clone(&boot.clock) };
+    shared::batch::function("realtime-publisher", boot, Arc::new(failures), handler)
+}
+
+/// What is said first of a mutant, of so many plans.
+fn verdict(mutant: Mutant, plans: u64) -> Option<String> {
+    (0..plans).find_map(|seed| run(&worst(seed), Publishers::Mutant(mutant)).err())
+}
+
+#[test]
+fn who_breaks_no_rule_passes() {
+    assert_eq!(verdict(Mutant::Sound, 6), None);
+}
+
+#[test]
+fn who_breaks_a_rule_is_found_out() {
+    for (mutant, said) in [
+        (Mutant::GoesOn, "was told after"),
+        (Mutant::TakesOutFirst, "taken false, put aside false"),
+        (Mutant::BelievesAnything, "taken false, put aside false"),
+        (Mutant::Forgets, "taken false, put aside false"),
+        (Mutant::SaysNothing, "nobody is told that"),
+    ] {
+        let verdict = verdict(mutant, 200);
+        assert!(verdict.as_ref().is_some_and(|verdict| verdict.contains(said)), "{mutant:?}: {verdict:?}");
+    }
+}

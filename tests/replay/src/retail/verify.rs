@@ -1,0 +1,220 @@
+//! Waits until the API says what SQL says of the file.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::answer::History;
+use super::compare::{Difference, Differences, Expected};
+use super::load::PURCHASES;
+use super::sql::{Bought, Days, Error, Tables};
+use crate::api::{Api, ApiError};
+
+/// The path that tells what purchases brought in.
+pub const ANALYTICS: &str = "/api/purchases/analytics";
+
+/// How long to wait before asking again for what lags.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// Buyers whose history is asked for.
+const BUYERS: usize = 20;
+
+/// Something that the API is asked, with what it must answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Subject {
+    /// What happened on some days.
+    Days(Box<Expected>),
+    /// What somebody bought, by the query that asks for them.
+    Buyer(String, Bought),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Days(expected) => expected.days.fmt(f),
+            Self::Buyer(query, _) => f.write_str(query),
+        }
+    }
+}
+
+impl Subject {
+    /// These days, with what SQL says of them.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn of_days(tables: &Tables, days: Days) -> Result<Self, Error> {
+        Ok(Self::Days(Box::new(Expected::of(tables, days)?)))
+    }
+}
+
+/// What the API is asked of a file: every month of it, its days in each month, and those who bought most.
+///
+/// # Errors
+/// [`Error::Database`].
+pub fn subjects(tables: &Tables) -> Result<Vec<Subject>, Error> {
+    let mut subjects = Vec::new();
+    let months = tables.months()?;
+    let parts = tables.active_days()?.into_iter().filter(|days| !months.contains(days)).collect::<Vec<_>>();
+    for days in months.into_iter().chain(parts) {
+        subjects.push(Subject::of_days(tables, days)?);
+    }
+    let all = tables.by_buyer()?;
+    for buyer in tables.best_buyers(BUYERS)? {
+        let bought = all.get(&buyer).copied().unwrap_or_default();
+        subjects.push(Subject::Buyer(buyer, bought));
+    }
+    Ok(subjects)
+}
+
+/// Asks until every answer is as expected, at most until `deadline` from now; `progress` hears of each number of them
+/// that is. Returns where they are not.
+///
+/// # Errors
+/// A request failed in spite of all patience.
+pub async fn verify(
+    api: &Api,
+    subjects: &[Subject],
+    connections: usize,
+    deadline: Duration,
+    progress: impl Fn(u64),
+) -> Result<Vec<Difference>, ApiError> {
+    let end = Instant::now() + deadline;
+    let mut left: Vec<&Subject> = subjects.iter().collect();
+    loop {
+        let different: Vec<(&Subject, Vec<Difference>)> = stream::iter(&left)
+            .map(|&subject| async move { Ok((subject, ask(api, subject).await?)) })
+            .buffered(connections.max(1))
+            .try_filter(|(_, differences)| std::future::ready(!differences.is_empty()))
+            .try_collect()
+            .await?;
+        progress((left.len() - different.len()) as u64);
+        if different.is_empty() || Instant::now() + INTERVAL > end {
+            return Ok(different.into_iter().flat_map(|(_, differences)| differences).collect());
+        }
+        left = different.into_iter().map(|(subject, _)| subject).collect();
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// Asks the API once; where its answer is another one.
+async fn ask(api: &Api, subject: &Subject) -> Result<Vec<Difference>, ApiError> {
+    match subject {
+        Subject::Days(expected) => {
+            let Days { from, to } = &expected.days;
+            let analytics = get(api, &format!("{ANALYTICS}?startDate={from}&endDate={to}&interval=day")).await?;
+            Ok(expected.differences(&analytics))
+        }
+        Subject::Buyer(query, expected) => {
+            let mut differences = Differences::of(subject);
+            differences.same("bought", expected, &bought(api, query).await?);
+            Ok(differences.found)
+        }
+    }
+}
+
+/// What somebody bought, by as many pages as it takes.
+///
+/// # Errors
+/// A request failed in spite of all patience.
+pub async fn bought(api: &Api, buyer: &str) -> Result<Bought, ApiError> {
+    let mut bought = Bought::default();
+    let mut cursor = String::new();
+    loop {
+        let page: History = get(api, &format!("{PURCHASES}?{buyer}&limit=100{cursor}")).await?;
+        for purchase in page.purchases {
+            bought.purchases += 1;
+            bought.units += purchase.quantity;
+            bought.paid += purchase.amount.unwrap_or(0);
+            bought.given_back += purchase.refunded_amount.unwrap_or(0);
+        }
+        match page.cursor {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return Ok(bought),
+        }
+    }
+}
+
+async fn get<T: for<'a> Deserialize<'a>>(api: &Api, path: &str) -> Result<T, ApiError> {
+    let answer = api.insist(Method::GET, path, Bytes::new()).await?;
+    match answer.status {
+        StatusCode::OK => answer.parse(),
+        _ => Err(answer.refused()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::retail::compare::tests::{FILE, answer};
+    use crate::stub::Stub;
+
+    /// A page of a history.
+    fn page(purchases: &[Value], cursor: Option<&str>) -> String {
+        json!({"purchases": purchases, "cursor": cursor}).to_string()
+    }
+
+    #[tokio::test]
+    async fn waits_for_what_lags_and_reads_every_page() {
+        let stub = Stub::start(|number, request| {
+            let bought = |quantity: u64, amount: u64, refunded: u64| {
+                json!({"quantity": quantity, "amount": amount, "refundedAmount": refunded})
+            };
+            let path = request.line.split(' ').nth(1).unwrap();
+            Some((200, match path {
+                "/api/purchases?userId=7&limit=100" => page(&[bought(5, 1_050, 1_050)], Some("next")),
+                "/api/purchases?userId=7&limit=100&cursor=next" => page(&[bought(1, 210, 0), bought(1, 3_150, 0)], None),
+                "/api/purchases/analytics?startDate=2010-12-01&endDate=2010-12-03&interval=day" if number > 6 => {
+                    answer(0).to_string()
+                }
+                "/api/purchases/analytics?startDate=2010-12-01&endDate=2010-12-31&interval=day" => answer(28).to_string(),
+                _ => {
+                    let mut wrong = answer(0);
+                    wrong["units"] = json!(6);
+                    wrong.to_string()
+                }
+            }))
+        })
+        .await;
+        let subjects = subjects(&Tables::of(FILE).unwrap()).unwrap();
+        let names: Vec<String> = subjects.iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["2010-12-01 to 2010-12-31", "2010-12-01 to 2010-12-03", "userId=7"]);
+        let done = AtomicU64::new(0);
+        let progress = |count| {
+            done.fetch_add(count, Ordering::Relaxed);
+        };
+        let different = verify(&stub.api(), &subjects, 1, Duration::from_secs(10), progress).await.unwrap();
+        assert_eq!(different, []);
+        assert_eq!(done.into_inner(), 3);
+    }
+
+    #[tokio::test]
+    async fn names_what_differs_at_the_deadline() {
+        let stub = Stub::start(|_, request| {
+            let page = page(&[json!({"quantity": 1, "amount": null, "refundedAmount": null})], None);
+            Some(if request.line.contains("userId") { (200, page) } else { (404, String::new()) })
+        })
+        .await;
+        let subjects = subjects(&Tables::of(FILE).unwrap()).unwrap();
+        let different = verify(&stub.api(), &subjects[2..], 2, Duration::ZERO, |_| ()).await.unwrap();
+        assert_eq!(
+            different,
+            [Difference {
+                subject: "userId=7".to_owned(),
+                what: "bought".to_owned(),
+                expected: "Bought { purchases: 3, units: 7, paid: 4410, given_back: 1050 }".to_owned(),
+                found: "Bought { purchases: 1, units: 1, paid: 0, given_back: 0 }".to_owned(),
+            }]
+        );
+        let error = verify(&stub.api(), &subjects, 2, Duration::ZERO, |_| ()).await.unwrap_err();
+        assert!(matches!(error, ApiError::Refused { .. }), "{error}");
+    }
+}
