@@ -15,7 +15,7 @@ use shared::function::{Function, Invoke, StartError};
 use shared::http::{Access, Completion, HttpHandler, Problem, Request, Response, bodies};
 use shared::ids::Ids;
 use shared::live;
-use shared::store::{Outbox, Ownership, Payments, Purchases};
+use shared::store::{ClassNumbers, Outbox, Ownership, Payments, Purchases};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "approve-payment", start };
@@ -23,6 +23,7 @@ pub const FUNCTION: Function = Function { name: "approve-payment", start };
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
+    let stats = reader.required("STATS_TABLE");
     let outbox = live::outbox(&mut reader, boot);
     reader.finish(())?;
     let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
@@ -31,7 +32,8 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let purchases = Purchases::new(client.clone(), ledger, state.clone(), outbox.clone(), injected);
     let handler = ApprovePayment {
         completion: Completion::new(ownership, purchases, Arc::clone(&clock)),
-        payments: Payments::new(client, state, Arc::clone(&ids)),
+        payments: Payments::new(client.clone(), state, Arc::clone(&ids)),
+        numbers: ClassNumbers::new(client, stats),
         outbox,
         clock,
         ids,
@@ -42,6 +44,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 struct ApprovePayment {
     completion: Completion,
     payments: Payments,
+    numbers: ClassNumbers,
     /// Nothing, where live updates are off.
     outbox: Option<Outbox>,
     clock: Arc<dyn Clock>,
@@ -69,7 +72,8 @@ impl HttpHandler for ApprovePayment {
                 let at = payment.approved_at.ok_or(Problem::Internal)?;
                 let (name, id) = (LiveEventName::PaymentApproved, self.ids.fresh());
                 let events = LiveEvent::on(payment.channels(), name, (&id, at), ("payment", &body));
-                match self.payments.put(&payment, Some(&held), None, (self.outbox.as_ref(), &events)).await {
+                let telling = (self.outbox.as_ref(), events.as_slice());
+                match self.payments.put(&payment, Some(&held), None, &self.numbers, telling).await {
                     Ok(()) => return Ok(Response::json(StatusCode::OK, &body)),
                     Err(error) if error.may_pass() && backoff.wait().await => {}
                     Err(error) => return Err(error.into()),

@@ -16,7 +16,7 @@ use shared::http::classroom::run_by;
 use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
 use shared::ids::Ids;
 use shared::live;
-use shared::store::{Classroom, Outbox, Scores, StoreError};
+use shared::store::{ClassNumbers, Classroom, Outbox, Scores, StoreError};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "change-score", start };
@@ -26,13 +26,14 @@ const MAX_BODY: usize = 4 * 1024;
 
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
-    let state = reader.required("STATE_TABLE");
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     let outbox = live::outbox(&mut reader, boot);
     reader.finish(())?;
     let (client, ids) = (boot.dynamodb(), Arc::clone(&boot.ids));
     let handler = ChangeScore {
         classroom: Classroom::new(client.clone(), state.clone(), Arc::clone(&ids)),
-        scores: Scores::new(client, state, Arc::clone(&ids)),
+        scores: Scores::new(client.clone(), state, Arc::clone(&ids)),
+        numbers: ClassNumbers::new(client, stats),
         outbox,
         clock: Arc::clone(&boot.clock),
         ids,
@@ -43,6 +44,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 struct ChangeScore {
     classroom: Classroom,
     scores: Scores,
+    numbers: ClassNumbers,
     /// Nothing, where live updates are off.
     outbox: Option<Outbox>,
     clock: Arc<dyn Clock>,
@@ -73,7 +75,7 @@ impl HttpHandler for ChangeScore {
                 let name = LiveEventName::ScoreUpdate;
                 let events = LiveEvent::on(score.channels(&course), name, (&told.0, told.1), ("score", &body));
                 let telling = (self.outbox.as_ref(), events.as_slice());
-                match self.scores.put(&score, Some(&held.version), None, telling).await {
+                match self.scores.put((&score, &course), Some(&held), None, &self.numbers, telling).await {
                     Ok(version) => return Ok(Response::json(StatusCode::OK, &body).with_etag(&version.0)),
                     Err(StoreError::Conflict) if backoff.wait().await => {}
                     Err(error) => return Err(error.into()),

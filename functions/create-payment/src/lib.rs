@@ -15,7 +15,7 @@ use shared::function::{Function, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies};
 use shared::ids::Ids;
 use shared::live;
-use shared::store::{Answers, Outbox, Payments, Purchases};
+use shared::store::{Answers, ClassNumbers, Outbox, Payments, Purchases};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "create-payment", start };
@@ -26,12 +26,14 @@ const MAX_BODY: usize = 4 * 1024;
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
+    let stats = reader.required("STATS_TABLE");
     let outbox = live::outbox(&mut reader, boot);
     reader.finish(())?;
     let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let handler = CreatePayment {
         answers: Answers::new(client.clone(), state.clone()),
         payments: Payments::new(client.clone(), state.clone(), Arc::clone(&ids)),
+        numbers: ClassNumbers::new(client.clone(), stats),
         // Nothing is written there.
         purchases: Purchases::new(client, ledger, state, None, (Arc::clone(&clock), Arc::clone(&ids))),
         outbox,
@@ -44,6 +46,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 struct CreatePayment {
     answers: Answers,
     payments: Payments,
+    numbers: ClassNumbers,
     purchases: Purchases,
     /// Nothing, where live updates are off.
     outbox: Option<Outbox>,
@@ -82,7 +85,8 @@ impl HttpHandler for CreatePayment {
                 let told = (self.ids.fresh(), payment.received_at);
                 let name = LiveEventName::PaymentReceived;
                 let events = LiveEvent::on(payment.channels(), name, (&told.0, told.1), ("payment", &body));
-                match self.payments.put(&payment, None, Some(&answer), (self.outbox.as_ref(), &events)).await {
+                let telling = (self.outbox.as_ref(), events.as_slice());
+                match self.payments.put(&payment, None, Some(&answer), &self.numbers, telling).await {
                     Ok(()) => return Ok(Response::json(StatusCode::CREATED, &body)),
                     Err(error) if error.may_pass() && backoff.wait().await => {}
                     Err(error) => return Err(error.into()),

@@ -16,7 +16,7 @@ use shared::http::classroom::{run_by, takes_part};
 use shared::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies};
 use shared::ids::Ids;
 use shared::live;
-use shared::store::{Answers, Classroom, Outbox, Scores};
+use shared::store::{Answers, ClassNumbers, Classroom, Outbox, Scores};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "give-score", start };
@@ -26,14 +26,15 @@ const MAX_BODY: usize = 4 * 1024;
 
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
-    let state = reader.required("STATE_TABLE");
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     let outbox = live::outbox(&mut reader, boot);
     reader.finish(())?;
     let (client, ids) = (boot.dynamodb(), Arc::clone(&boot.ids));
     let handler = GiveScore {
         answers: Answers::new(client.clone(), state.clone()),
         classroom: Classroom::new(client.clone(), state.clone(), Arc::clone(&ids)),
-        scores: Scores::new(client, state, Arc::clone(&ids)),
+        scores: Scores::new(client.clone(), state, Arc::clone(&ids)),
+        numbers: ClassNumbers::new(client, stats),
         outbox,
         clock: Arc::clone(&boot.clock),
         ids,
@@ -45,6 +46,7 @@ struct GiveScore {
     answers: Answers,
     classroom: Classroom,
     scores: Scores,
+    numbers: ClassNumbers,
     /// Nothing, where live updates are off.
     outbox: Option<Outbox>,
     clock: Arc<dyn Clock>,
@@ -78,7 +80,7 @@ impl HttpHandler for GiveScore {
                 let events =
                     LiveEvent::on(score.channels(&course), LiveEventName::NewScore, (&told, now), ("score", &body));
                 let telling = (self.outbox.as_ref(), events.as_slice());
-                match self.scores.put(&score, None, Some(&answer), telling).await {
+                match self.scores.put((&score, &course), None, Some(&answer), &self.numbers, telling).await {
                     Ok(version) => return Ok(Response::json(StatusCode::CREATED, &body).with_etag(&version.0)),
                     Err(error) if error.may_pass() && backoff.wait().await => {}
                     Err(error) => return Err(error.into()),

@@ -15,7 +15,7 @@ use shared::http::classroom::{run_by, takes_part};
 use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use shared::ids::Ids;
 use shared::live;
-use shared::store::{Attendances, Classroom, Outbox, StoreError};
+use shared::store::{Attendances, ClassNumbers, Classroom, Outbox, StoreError};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "mark-attendance", start };
@@ -25,13 +25,14 @@ const MAX_BODY: usize = 4 * 1024;
 
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
-    let state = reader.required("STATE_TABLE");
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     let outbox = live::outbox(&mut reader, boot);
     reader.finish(())?;
     let (client, ids) = (boot.dynamodb(), Arc::clone(&boot.ids));
     let handler = MarkAttendance {
         attendances: Attendances::new(client.clone(), state.clone(), Arc::clone(&ids)),
-        classroom: Classroom::new(client, state, Arc::clone(&ids)),
+        classroom: Classroom::new(client.clone(), state, Arc::clone(&ids)),
+        numbers: ClassNumbers::new(client, stats),
         outbox,
         clock: Arc::clone(&boot.clock),
         ids,
@@ -42,6 +43,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 struct MarkAttendance {
     attendances: Attendances,
     classroom: Classroom,
+    numbers: ClassNumbers,
     /// Nothing, where live updates are off.
     outbox: Option<Outbox>,
     clock: Arc<dyn Clock>,
@@ -69,8 +71,8 @@ impl HttpHandler for MarkAttendance {
                 let name = LiveEventName::AttendanceMarked;
                 let events =
                     LiveEvent::on(attendance.channels(&course), name, (&told.0, told.1), ("attendance", &body));
-                let held = held.as_ref().map(|held| &held.version);
-                match self.attendances.put(&attendance, held, (self.outbox.as_ref(), &events)).await {
+                let telling = (self.outbox.as_ref(), events.as_slice());
+                match self.attendances.put((&attendance, &course), held.as_ref(), &self.numbers, telling).await {
                     Ok(()) => return Ok(Response::json(code, &body)),
                     Err(StoreError::Conflict) if backoff.wait().await => {}
                     Err(error) => return Err(error.into()),

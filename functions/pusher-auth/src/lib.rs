@@ -50,7 +50,10 @@ fn text(form: &Map<String, Value>, field: &'static str) -> Result<String, Proble
 impl Asked {
     /// What is no request of this protocol is malformed, and gets no signature.
     fn parse(request: &Request) -> Result<Self, Problem> {
-        let form = request.form(MAX_BODY)?;
+        let form = request.form(MAX_BODY).map_err(|problem| match problem {
+            Problem::TooLarge { limit } => Problem::Malformed(format!("the body has more than {limit} bytes")),
+            problem => problem,
+        })?;
         let (socket, name) = (text(&form, "socket_id")?, text(&form, "channel_name")?);
         let socket = socket.parse().map_err(|error| Problem::Malformed(format!("socket_id {error}")))?;
         let channel = name.parse::<Channel>().map_err(|error| match error {

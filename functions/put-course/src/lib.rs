@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use serde_json::json;
 use shared::BoxFuture;
 use shared::backoff::Backoff;
 use shared::boot::Boot;
 use shared::domain::classroom::CourseDescription;
 use shared::domain::id::CourseId;
 use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response};
-use shared::store::{Classroom, StoreError};
+use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
+use shared::store::{ClassNumbers, Classroom, StoreError};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "put-course", start };
@@ -21,14 +20,18 @@ const MAX_BODY: usize = 16 * 1024;
 
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
-    let state = reader.required("STATE_TABLE");
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     reader.finish(())?;
-    let classroom = Classroom::new(boot.dynamodb(), state, Arc::clone(&boot.ids));
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, PutCourse { classroom }))
+    let handler = PutCourse {
+        classroom: Classroom::new(boot.dynamodb(), state, Arc::clone(&boot.ids)),
+        numbers: ClassNumbers::new(boot.dynamodb(), stats),
+    };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct PutCourse {
     classroom: Classroom,
+    numbers: ClassNumbers,
 }
 
 impl HttpHandler for PutCourse {
@@ -48,10 +51,9 @@ impl HttpHandler for PutCourse {
                     return Err(Problem::PreconditionFailed);
                 }
                 let status = if held.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-                match self.classroom.put_course(&id, &course, version).await {
+                match self.classroom.put_course((&id, &course), held.as_ref(), &self.numbers).await {
                     Ok(version) => {
-                        let body = json!({"courseId": id, "title": course.title, "teacherId": course.teacher});
-                        return Ok(Response::json(status, &body).with_etag(&version.0));
+                        return Ok(Response::json(status, &bodies::course(&id, &course)).with_etag(&version.0));
                     }
                     Err(StoreError::Conflict) if backoff.wait().await => {}
                     Err(error) => return Err(error.into()),

@@ -14,7 +14,7 @@ use shared::function::{Function, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
 use shared::ids::Ids;
 use shared::live;
-use shared::store::{Classroom, Outbox, StoreError};
+use shared::store::{ClassNumbers, Classroom, Outbox, StoreError};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "update-enrollment", start };
@@ -24,11 +24,12 @@ const MAX_BODY: usize = 4 * 1024;
 
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
-    let state = reader.required("STATE_TABLE");
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     let outbox = live::outbox(&mut reader, boot);
     reader.finish(())?;
     let handler = UpdateEnrollment {
         classroom: Classroom::new(boot.dynamodb(), state, Arc::clone(&boot.ids)),
+        numbers: ClassNumbers::new(boot.dynamodb(), stats),
         outbox,
         clock: Arc::clone(&boot.clock),
         ids: Arc::clone(&boot.ids),
@@ -38,6 +39,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 
 struct UpdateEnrollment {
     classroom: Classroom,
+    numbers: ClassNumbers,
     /// Nothing, where live updates are off.
     outbox: Option<Outbox>,
     clock: Arc<dyn Clock>,
@@ -73,7 +75,7 @@ impl HttpHandler for UpdateEnrollment {
                 let events =
                     LiveEvent::on(enrollment.channels(&course), name, (&told.0, told.1), ("enrollment", &body));
                 let telling = (self.outbox.as_ref(), events.as_slice());
-                match self.classroom.enroll(&enrollment, Some(&held.version), telling).await {
+                match self.classroom.enroll((&enrollment, &course), Some(&held), &self.numbers, telling).await {
                     Ok(version) => return Ok(Response::json(StatusCode::OK, &body).with_etag(&version.0)),
                     Err(StoreError::Conflict) if backoff.wait().await => {}
                     Err(error) => return Err(error.into()),

@@ -9,6 +9,7 @@ pub const TEMPLATE: &str = include_str!("../../../template.yaml");
 #[must_use]
 pub fn all() -> Vec<Function> {
     vec![
+        admin_dashboard::FUNCTION,
         announce::FUNCTION,
         approve_payment::FUNCTION,
         attempt_quiz::FUNCTION,
@@ -28,6 +29,7 @@ pub fn all() -> Vec<Function> {
         enroll::FUNCTION,
         get_analytics::FUNCTION,
         get_attendance::FUNCTION,
+        get_courses::FUNCTION,
         get_dashboard::FUNCTION,
         get_discount::FUNCTION,
         get_enrollments::FUNCTION,
@@ -69,7 +71,9 @@ pub fn all() -> Vec<Function> {
         seller_dashboard::FUNCTION,
         send_notification::FUNCTION,
         stats_announcer::FUNCTION,
+        student_dashboard::FUNCTION,
         submit_track::FUNCTION,
+        teacher_dashboard::FUNCTION,
         update_enrollment::FUNCTION,
         update_package::FUNCTION,
         view_product::FUNCTION,

@@ -9,6 +9,7 @@ pub mod authorship;
 pub mod board;
 pub mod calendar;
 pub mod caller;
+pub mod class;
 pub mod classroom;
 pub mod counters;
 pub mod days;

@@ -1,13 +1,14 @@
 //! What several functions answer alike.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::response::{ones, seconds};
-use crate::domain::attendance::Attendance;
-use crate::domain::classroom::{Course, Enrollment};
+use crate::domain::attendance::{Attendance, Presence};
+use crate::domain::class::ClassFigures;
+use crate::domain::classroom::{Course, Enrollment, EnrollmentStatus};
 use crate::domain::counters::TrackCounters;
 use crate::domain::discount::{Discount, Off};
-use crate::domain::id::{DiscountCode, PackageId, PlaylistId, ProductId, QuizId};
+use crate::domain::id::{CourseId, DiscountCode, PackageId, PlaylistId, ProductId, QuizId};
 use crate::domain::interaction::Attempt;
 use crate::domain::package::Package;
 use crate::domain::payment::Payment;
@@ -91,6 +92,27 @@ pub fn notification(received: &Received) -> Value {
         "sentAt": sent_at,
         "readAt": read_at,
     })
+}
+
+/// A course.
+#[must_use]
+pub fn course(id: &CourseId, course: &Course) -> Value {
+    json!({"courseId": id, "title": course.title, "teacherId": course.teacher})
+}
+
+/// The numbers of a course, a student, a teacher or all: how many take courses, how well they do, who was there.
+#[must_use]
+pub fn class(figures: &ClassFigures) -> Map<String, Value> {
+    let enrolled = |status| (format!("{status}"), json!(figures.enrollments.get(status).copied().unwrap_or_default()));
+    let enrollments: Map<String, Value> = EnrollmentStatus::ALL.iter().map(enrolled).collect();
+    let noted = |there| (format!("{there}"), json!(figures.attendance.get(there).copied().unwrap_or_default()));
+    let mut attendance: Map<String, Value> = Presence::ALL.iter().map(noted).collect();
+    attendance.insert("rate".to_owned(), json!(figures.attendance_rate()));
+    let scores = json!({"count": figures.scores, "averagePercent": figures.average_score()});
+    [("enrollments", json!(enrollments)), ("scores", scores), ("attendance", json!(attendance))]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
+        .collect()
 }
 
 /// That somebody takes a course.

@@ -2,13 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Map, Value};
+
+use super::bodies;
+use super::cursor::Cursor;
 use super::problem::Problem;
 use super::request::Request;
 use crate::domain::authorship;
+use crate::domain::caller::{Caller, Role};
 use crate::domain::classroom::{Course, Enrollment};
 use crate::domain::fields::Invalid;
 use crate::domain::id::{CourseId, UserId};
-use crate::store::Classroom;
+use crate::store::{ClassNumbers, Classroom};
 
 /// Whose part of the classroom is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +47,65 @@ pub async fn takes_part(classroom: &Classroom, course: &CourseId, student: &User
     takes_part.ok_or_else(|| Invalid::new("studentId", format!("does not take the course {course}")).into())
 }
 
+/// Whose part of the classroom is asked for: the caller's own, or that of whom an admin names in this parameter.
+///
+/// # Errors
+/// If the caller may not, or the query is wrong.
+pub fn whose(request: &Request, parameter: &'static str) -> Result<UserId, Problem> {
+    let person = request.query::<UserId>(parameter)?.map_or_else(|| request.user().cloned(), Ok)?;
+    if !authorship::is_theirs(&request.caller, &person) {
+        return Err(Problem::Forbidden("only they themselves or an admin may see it".to_owned()));
+    }
+    Ok(person)
+}
+
+/// Whose classroom is asked for: a teacher's own, or that of whom an admin names.
+///
+/// # Errors
+/// If the caller may not, or the query is wrong.
+pub fn teacher(request: &Request) -> Result<UserId, Problem> {
+    match &request.caller {
+        Caller::User { role: Role::Admin | Role::Teacher, .. } => whose(request, "teacherId"),
+        _ => Err(Problem::Forbidden("only those who teach have courses".to_owned())),
+    }
+}
+
+/// The name of the list of the courses that somebody teaches, for cursors.
+#[must_use]
+pub fn taught_by(teacher: &UserId) -> String {
+    format!("courses taught by {teacher}")
+}
+
+/// A page of the courses that somebody teaches, with their numbers, and the cursor of the next.
+///
+/// # Errors
+/// If they could not be read.
+pub async fn courses(
+    (classroom, numbers): (&Classroom, &ClassNumbers),
+    teacher: &UserId,
+    (after, count): (Option<&str>, usize),
+    request: &Request,
+) -> Result<(Vec<Value>, Option<String>), Problem> {
+    let page = classroom.taught_by(teacher, after, count).await?;
+    let ids = page.items.iter().map(|(id, _)| id.clone()).collect();
+    let numbers = numbers.of_courses(&ids, request.deadline).await?;
+    let courses = page.items.iter().map(|(id, course)| {
+        let mut body = bodies::course(id, course);
+        let of_course = numbers.get(id).cloned().unwrap_or_default();
+        merge(&mut body, bodies::class(&of_course));
+        body
+    });
+    let cursor = page.next.map(|next| Cursor::new(&taught_by(teacher), &next).to_string());
+    Ok((courses.collect(), cursor))
+}
+
+/// Adds the fields of one object to another.
+pub fn merge(body: &mut Value, other: Map<String, Value>) {
+    if let Some(body) = body.as_object_mut() {
+        body.extend(other);
+    }
+}
+
 impl Part {
     /// What a query asks for: of a course, by whoever runs it; of a student, by the student or an admin. The caller's own, if it
     /// says neither.
@@ -49,20 +113,13 @@ impl Part {
     /// # Errors
     /// If the caller may not, there is no such course, or the query is wrong.
     pub async fn of(request: &Request, classroom: &Classroom) -> Result<Self, Problem> {
-        let own = request.user()?;
         match (request.query::<CourseId>("courseId")?, request.query::<UserId>("studentId")?) {
             (Some(_), Some(_)) => Err(Problem::query(Invalid::new("studentId", "must not be given with courseId"))),
             (Some(id), None) => {
                 let course = run_by(classroom, &id, request).await?;
                 Ok(Self::Course(id, course))
             }
-            (None, student) => {
-                let student = student.unwrap_or_else(|| own.clone());
-                if !authorship::is_theirs(&request.caller, &student) {
-                    return Err(Problem::Forbidden("only the student or an admin may see it".to_owned()));
-                }
-                Ok(Self::Student(student))
-            }
+            (None, _) => Ok(Self::Student(whose(request, "studentId")?)),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
 
+use super::class::ClassNumbers;
 use super::documents::{Version, Versioned};
 use super::error::StoreError;
 use super::items::from_item;
@@ -15,6 +16,8 @@ use super::outbox::{Outbox, Telling};
 use super::table::{Consistency, Table};
 use super::transaction::Transaction;
 use crate::domain::attendance::{Attendance, Date};
+use crate::domain::class::ClassOf;
+use crate::domain::classroom::Course;
 use crate::domain::id::{CourseId, UserId};
 use crate::ids::Ids;
 
@@ -54,16 +57,21 @@ impl Attendances {
     /// [`StoreError::Conflict`] if another was written in between.
     pub fn put<'a>(
         &'a self,
-        attendance: &'a Attendance,
-        held: Option<&'a Version>,
+        (attendance, course): (&'a Attendance, &'a Course),
+        held: Option<&'a Versioned<Attendance>>,
+        numbers: &'a ClassNumbers,
         telling: Telling<'a>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            let Attendance { course, student, date, .. } = attendance;
-            let (key, at) = (keys::attendance(course, date, student), [keys::attendance_of(student, date, course)]);
+            let Attendance { course: id, student, date, .. } = attendance;
+            let (key, at) = (keys::attendance(id, date, student), [keys::attendance_of(student, date, id)]);
             let document = Versioned { version: Version(self.ids.fresh()), document: attendance };
             let mut transaction = Transaction::new(self.state.client.clone());
-            put_listed(&mut transaction, &self.state.name, (&key, &at), &document, held)?;
+            let version = held.map(|held| &held.version);
+            put_listed(&mut transaction, &self.state.name, (&key, &at), &document, version)?;
+            let was = held.map(|held| &held.document);
+            let whose = ClassOf::of(student, (id, course));
+            numbers.count_in(&mut transaction, &whose, student.as_str(), (was, attendance))?;
             Outbox::tell_in(telling, &mut transaction)?;
             transaction.commit().await
         })

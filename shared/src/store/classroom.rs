@@ -1,7 +1,7 @@
 //! Courses, and who takes them.
 //!
-//! That somebody takes a course lies with the course, and among what the student has; both, and the events that tell of it, are
-//! written in one transaction.
+//! A course lies under its id and among those of its teacher; that somebody takes it lies with the course and among what the
+//! student has. Both places, the numbers, and the events that tell of it change in one transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,14 +10,16 @@ use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
+use super::class::ClassNumbers;
 use super::documents::{Version, Versioned};
 use super::error::StoreError;
-use super::items::{from_item, to_item};
+use super::items::from_item;
 use super::keys::{self, Key};
 use super::listed::{Asked, Listing, put_listed};
 use super::outbox::{Outbox, Telling};
 use super::table::{Consistency, Table};
-use super::transaction::{Condition, Transaction};
+use super::transaction::Transaction;
+use crate::domain::class::ClassOf;
 use crate::domain::classroom::{Course, Enrollment};
 use crate::domain::id::{CourseId, UserId};
 use crate::ids::Ids;
@@ -67,15 +69,21 @@ impl Classroom {
     /// [`StoreError::Conflict`] if another was written in between.
     pub fn put_course<'a>(
         &'a self,
-        id: &'a CourseId,
-        course: &'a Course,
-        held: Option<&'a Version>,
+        (id, course): (&'a CourseId, &'a Course),
+        held: Option<&'a Versioned<Course>>,
+        numbers: &'a ClassNumbers,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
-            let version = Version(self.ids.fresh());
-            let item = to_item(&keys::course(id), Versioned { version: version.clone(), document: course })?;
-            self.state.put(item, Condition::still(held.map(|held| held.0.clone()))).await?;
-            Ok(version)
+            let document = Versioned { version: Version(self.ids.fresh()), document: course };
+            let (key, listed) = (keys::course(id), [keys::taught(&course.teacher, id)]);
+            let mut transaction = Transaction::new(self.state.client.clone());
+            let version = held.map(|held| &held.version);
+            put_listed(&mut transaction, &self.state.name, (&key, &listed), &document, version)?;
+            let whose = [ClassOf::Teacher(course.teacher.clone()), ClassOf::All];
+            let was = held.map(|held| &held.document);
+            numbers.count_in(&mut transaction, &whose, id.as_str(), (was, course))?;
+            transaction.commit().await?;
+            Ok(document.version)
         })
     }
 
@@ -107,19 +115,47 @@ impl Classroom {
     /// [`StoreError::Conflict`] if another was written in between.
     pub fn enroll<'a>(
         &'a self,
-        enrollment: &'a Enrollment,
-        held: Option<&'a Version>,
+        (enrollment, course): (&'a Enrollment, &'a Course),
+        held: Option<&'a Versioned<Enrollment>>,
+        numbers: &'a ClassNumbers,
         telling: Telling<'a>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
-            let Enrollment { course, student, .. } = enrollment;
+            let Enrollment { course: id, student, .. } = enrollment;
             let document = Versioned { version: Version(self.ids.fresh()), document: enrollment };
-            let (key, listed) = (keys::enrollment(course, student), [keys::enrollment_of(student, course)]);
+            let (key, listed) = (keys::enrollment(id, student), [keys::enrollment_of(student, id)]);
             let mut transaction = Transaction::new(self.state.client.clone());
-            put_listed(&mut transaction, &self.state.name, (&key, &listed), &document, held)?;
+            let version = held.map(|held| &held.version);
+            put_listed(&mut transaction, &self.state.name, (&key, &listed), &document, version)?;
+            let was = held.map(|held| &held.document);
+            let whose = ClassOf::of(student, (id, course));
+            numbers.count_in(&mut transaction, &whose, student.as_str(), (was, enrollment))?;
             Outbox::tell_in(telling, &mut transaction)?;
             transaction.commit().await?;
             Ok(document.version)
+        })
+    }
+
+    /// Up to `count` courses that somebody teaches, by their ids, from where an earlier page says it goes on. Eventually
+    /// consistent.
+    ///
+    /// # Errors
+    /// If they could not be read, or are not what this program writes.
+    pub fn taught_by<'a>(
+        &'a self,
+        teacher: &'a UserId,
+        after: Option<&'a str>,
+        count: usize,
+    ) -> BoxFuture<'a, Result<Listing<(CourseId, Course)>, StoreError>> {
+        Box::pin(async move {
+            let asked = Asked { prefix: keys::TAUGHT, newest_first: false, after, count };
+            let (placed, goes_on) = self.state.listed(keys::user(teacher), asked).await?;
+            let next = placed.last().map(|(place, _)| place.clone()).filter(|_| goes_on);
+            let courses = placed.into_iter().map(|(place, item)| {
+                let id = keys::parse_taught(&place).map_err(|error| StoreError::corrupt(&place, error))?;
+                Ok((id, from_item(item)?))
+            });
+            Ok(Listing { items: courses.collect::<Result<_, StoreError>>()?, next })
         })
     }
 

@@ -7,6 +7,7 @@ mod attendances;
 mod audits;
 mod boards;
 mod buyers;
+mod class;
 mod classroom;
 mod contributions;
 mod documents;
@@ -41,6 +42,7 @@ pub use boards::{
     Around, BoardPage, BoardUpdates, Boards, OnBoards, ProductReading, Ranked, Shards, Shown, Trending, Viewed,
 };
 pub use buyers::BuyerUpdates;
+pub use class::ClassNumbers;
 pub use classroom::Classroom;
 pub use documents::{Documents, Listed, PutCondition, Version, Versioned};
 pub use engagements::{Arrived, Engagements, Outcome};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
 
+use super::class::ClassNumbers;
 use super::documents::{Version, Versioned};
 use super::error::StoreError;
 use super::items::{Item, from_item};
@@ -17,6 +18,7 @@ use super::outbox::{Outbox, Telling};
 use super::purchases::Answer;
 use super::table::{Consistency, Table};
 use super::transaction::{Condition, Transaction};
+use crate::domain::class::ClassOf;
 use crate::domain::id::PaymentId;
 use crate::domain::payment::{Payment, PaymentStatus};
 use crate::domain::purchase::Buyer;
@@ -61,6 +63,7 @@ impl Payments {
         payment: &'a Payment,
         held: Option<&'a Versioned<Payment>>,
         answer: Option<&'a Answer>,
+        numbers: &'a ClassNumbers,
         telling: Telling<'a>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
@@ -69,6 +72,8 @@ impl Payments {
             let (key, at) = (keys::payment(&payment.id), listed(payment));
             let document = Versioned { version: Version(self.ids.fresh()), document: payment };
             put_listed(&mut transaction, state, (&key, &at), &document, held.map(|held| &held.version))?;
+            let was = held.map(|held| &held.document);
+            numbers.count_in(&mut transaction, &[ClassOf::All], payment.id.as_str(), (was, payment))?;
             let outdated = held.map(|held| listed(&held.document)).into_iter().flatten();
             for key in outdated.filter(|key| !at.contains(key)) {
                 transaction.delete(state, &key, None)?;

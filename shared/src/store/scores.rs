@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
 
+use super::class::ClassNumbers;
 use super::documents::{Version, Versioned};
 use super::error::StoreError;
 use super::items::from_item;
@@ -14,6 +15,8 @@ use super::outbox::{Outbox, Telling};
 use super::purchases::Answer;
 use super::table::{Consistency, Table};
 use super::transaction::{Condition, Transaction};
+use crate::domain::class::ClassOf;
+use crate::domain::classroom::Course;
 use crate::domain::id::{CourseId, ScoreId, UserId};
 use crate::domain::score::GivenScore;
 use crate::ids::Ids;
@@ -47,17 +50,22 @@ impl Scores {
     /// [`StoreError::Conflict`] if another was written in between, or the request was answered.
     pub fn put<'a>(
         &'a self,
-        score: &'a GivenScore,
-        held: Option<&'a Version>,
+        (score, course): (&'a GivenScore, &'a Course),
+        held: Option<&'a Versioned<GivenScore>>,
         answer: Option<&'a Answer>,
+        numbers: &'a ClassNumbers,
         telling: Telling<'a>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
-            let GivenScore { id, course, student, given_at, .. } = score;
-            let at = [keys::score_in(course, *given_at, id), keys::score_of(student, *given_at, id)];
+            let GivenScore { id, course: in_course, student, given_at, .. } = score;
+            let at = [keys::score_in(in_course, *given_at, id), keys::score_of(student, *given_at, id)];
             let document = Versioned { version: Version(self.ids.fresh()), document: score };
             let mut transaction = Transaction::new(self.state.client.clone());
-            put_listed(&mut transaction, &self.state.name, (&keys::score(id), &at), &document, held)?;
+            let version = held.map(|held| &held.version);
+            put_listed(&mut transaction, &self.state.name, (&keys::score(id), &at), &document, version)?;
+            let was = held.map(|held| &held.document);
+            let whose = ClassOf::of(student, (in_course, course));
+            numbers.count_in(&mut transaction, &whose, student.as_str(), (was, score))?;
             if let Some(answer) = answer {
                 transaction.put(&self.state.name, answer.item()?, Some(Condition::still(None)))?;
             }

@@ -14,6 +14,10 @@ use crate::contract::{assert_foreseen, assert_told, contract};
 
 pub(super) const COURSE: &str = "/api/courses/{courseId}";
 pub(super) const ENROLLMENTS: &str = "/api/enrollments";
+pub(super) const COURSES: &str = "/api/courses";
+pub(super) const STUDENT_DASHBOARD: &str = "/api/student/dashboard";
+pub(super) const TEACHER_DASHBOARD: &str = "/api/teacher/dashboard";
+pub(super) const ADMIN_DASHBOARD: &str = "/api/admin/dashboard";
 pub(super) const PAYMENTS: &str = "/api/payments";
 pub(super) const APPROVE: &str = "/api/payments/{paymentId}/approve";
 pub(super) const SCORES: &str = "/api/scores";

@@ -90,8 +90,8 @@ async fn bodies_that_are_none() {
         (form, &whole, 400),
         ("text/plain", &whole, 415),
         ("multipart/form-data; boundary=x", &whole, 415),
-        (JSON.1, &large, 413),
-        (form, &format!("socket_id=1.2&channel_name=private-user-eve&x={}", "x".repeat(4_096)), 413),
+        (JSON.1, &large, 400),
+        (form, &format!("socket_id=1.2&channel_name=private-user-eve&x={}", "x".repeat(4_096)), 400),
     ] {
         let headers = [("content-type", kind), ("authorization", token.as_str())];
         is_refused(&api.send((Method::POST, AUTH), "", &headers, body.to_owned()).await, status);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::Method;
 use local::wire::ClientOptions;
 use serde_json::{Value, json};
-use shared::domain::classroom::{Enrollment, EnrollmentStatus};
-use shared::store::{Classroom, Outbox, Version};
+use shared::domain::classroom::{Course, Enrollment, EnrollmentStatus};
+use shared::store::{ClassNumbers, Classroom, Outbox, Versioned};
 
 use super::api::{ANN, AUTH, Api, COURSE, EVE, JSON, Person, ROOT, SAM, SUE, TIM, TOM};
 use super::leave::{SOCKET, asks_with, form, is_signed, may};
@@ -17,15 +17,19 @@ async fn enrolls(
     course: &str,
     person: Person<'_>,
     status: EnrollmentStatus,
-    held: Option<&Version>,
-) -> Version {
+    held: Option<&Versioned<Enrollment>>,
+) -> Versioned<Enrollment> {
     let client = aws_sdk_dynamodb::Client::new(&api.app.cloud.database().sdk_config(ClientOptions::default()));
     let table = |id: &str| api.app.cloud.table(id).unwrap().to_owned();
     let outbox = Outbox::new(client.clone(), table("OutboxTable"));
+    let numbers = ClassNumbers::new(client.clone(), table("StatsTable"));
     let classroom = Classroom::new(client, table("StateTable"), Arc::new(shared::ids::RandomIds));
-    let (course, student, now) = (course.parse().unwrap(), person.0.parse().unwrap(), api.now());
-    let enrollment = Enrollment { course, student, student_name: None, status, enrolled_at: now, changed_at: now };
-    classroom.enroll(&enrollment, held, (Some(&outbox), &[])).await.unwrap()
+    let (id, student, now) = (course.parse().unwrap(), person.0.parse().unwrap(), api.now());
+    // Also where nothing is said of the course itself.
+    let course = Course { title: "Logic".to_owned(), teacher: TIM.0.parse().unwrap() };
+    let document = Enrollment { course: id, student, student_name: None, status, enrolled_at: now, changed_at: now };
+    let version = classroom.enroll((&document, &course), held, &numbers, (Some(&outbox), &[])).await.unwrap();
+    Versioned { version, document }
 }
 
 async fn teaches(api: &Api, person: Person<'_>, course: &str) {

@@ -1,7 +1,8 @@
 //! Keys of courses, and of who takes them.
 
-use super::{Key, user};
+use super::{ForeignKey, Key, TOTAL, user};
 use crate::domain::attendance::Date;
+use crate::domain::class::ClassOf;
 use crate::domain::id::{CourseId, ScoreId, UserId};
 use crate::domain::time::Time;
 
@@ -30,6 +31,35 @@ pub fn enrollment(course: &CourseId, student: &UserId) -> Key {
 #[must_use]
 pub fn enrollment_of(student: &UserId, course: &CourseId) -> Key {
     Key { pk: user(student), sk: format!("{ENROLLED}{course}") }
+}
+
+/// What the sort keys of the courses that somebody teaches begin with.
+pub const TAUGHT: &str = "TEACHES#";
+
+/// A course, among those that its teacher teaches.
+#[must_use]
+pub fn taught(teacher: &UserId, course: &CourseId) -> Key {
+    Key { pk: user(teacher), sk: format!("{TAUGHT}{course}") }
+}
+
+/// The course that a teacher teaches.
+///
+/// # Errors
+/// If the key is of nothing such.
+pub fn parse_taught(sk: &str) -> Result<CourseId, ForeignKey> {
+    sk.strip_prefix(TAUGHT).and_then(|id| id.parse().ok()).ok_or(ForeignKey)
+}
+
+/// The numbers of a classroom; those of all lie in lanes.
+#[must_use]
+pub fn class(whose: &ClassOf, lane: u8) -> Key {
+    let pk = match whose {
+        ClassOf::Course(course) => course_and_students(course),
+        ClassOf::Student(student) => format!("STUDENT#{student}"),
+        ClassOf::Teacher(teacher) => format!("TEACHER#{teacher}"),
+        ClassOf::All => format!("CLASSROOMS#{lane:02}"),
+    };
+    Key { pk, sk: TOTAL.to_owned() }
 }
 
 /// What the sort keys of the scores of a course or a student begin with.

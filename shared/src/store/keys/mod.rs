@@ -73,6 +73,9 @@
 //! | how many somebody has not read | State | `INBOX#<user>` | `UNREAD` |
 //! | a course | State | `COURSE#<course>` | `DOC` |
 //! | that somebody takes a course | State | `COURSE#<course>`, `USER#<student>` | `ENROLLED#<student>`, `ENROLLED#<course>` |
+//! | the courses that somebody teaches | State | `USER#<teacher>` | `TEACHES#<course>` |
+//! | the numbers of a course, a student, a teacher | Stats | `COURSE#<course>`, `STUDENT#<student>`, `TEACHER#<teacher>` | `T` |
+//! | the numbers of all classrooms, in 16 lanes | Stats | `CLASSROOMS#<lane>` | `T` |
 //! | a score | State | `SCORE#<score>` | `DOC` |
 //! | the scores of a course, and of a student | State | `COURSE#<course>`, `USER#<student>` | `SCORE#<time>#<score>` |
 //! | whether a student was there on a day | State | `COURSE#<course>`, `USER#<student>` | `ATTENDED#<date>#<student>`, `ATTENDED#<date>#<course>` |
@@ -299,6 +302,15 @@ pub const CONTRIBUTIONS: &str = "C#";
 const DOCUMENT: &str = "DOC";
 
 const TOTAL: &str = "T";
+
+/// In how many lanes lies what there is of all, so that its writes are spread over partitions.
+pub const LANES: u8 = 16;
+
+/// The lane of an id, which it tells alone, for ever: the sum of its bytes.
+#[must_use]
+pub fn lane(id: &str) -> u8 {
+    id.bytes().fold(0_u8, u8::wrapping_add) % LANES
+}
 
 #[cfg(test)]
 mod tests;

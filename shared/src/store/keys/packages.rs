@@ -1,6 +1,6 @@
 //! Keys of packages, and of their refreshes.
 
-use super::{CONTRIBUTIONS, DOCUMENT, Key, TOTAL, sales_total, user};
+use super::{CONTRIBUTIONS, DOCUMENT, Key, TOTAL, lane, sales_total, user};
 use crate::domain::id::{PackageId, QuizId, RefreshId, UserId};
 use crate::domain::purchase::{Item, ItemType};
 
@@ -57,14 +57,10 @@ pub fn package_of(creator: &UserId, id: &PackageId) -> Key {
 /// What the sort keys of a creator's packages begin with.
 pub const PACKAGES_OF: &str = "PACKAGE#";
 
-/// In how many lanes all packages are listed.
-pub const LANES: u8 = 16;
-
-/// That there is a package. Its lane is told by its id alone, for ever: the sum of its bytes.
+/// That there is a package.
 #[must_use]
 pub fn listed_package(id: &PackageId) -> Key {
-    let sum = id.as_str().bytes().fold(0_u8, u8::wrapping_add);
-    Key { pk: packages(sum % LANES), sk: id.to_string() }
+    Key { pk: packages(lane(id.as_str())), sk: id.to_string() }
 }
 
 /// The partition of the packages of a lane.

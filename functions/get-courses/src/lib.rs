@@ -1,0 +1,46 @@
+//! `GET /api/courses`: the courses that somebody teaches, with their numbers.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde_json::json;
+use shared::BoxFuture;
+use shared::boot::Boot;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, classroom};
+use shared::store::{ClassNumbers, Classroom};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "get-courses", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    reader.finish(())?;
+    let handler = GetCourses {
+        classroom: Classroom::new(boot.dynamodb(), state, Arc::clone(&boot.ids)),
+        numbers: ClassNumbers::new(boot.dynamodb(), stats),
+    };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct GetCourses {
+    classroom: Classroom,
+    numbers: ClassNumbers,
+}
+
+impl HttpHandler for GetCourses {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let teacher = classroom::teacher(&request)?;
+            let limit: Limit = request.query("limit")?.unwrap_or_default();
+            let cursor: Option<Cursor> = request.query("cursor")?;
+            let scope = classroom::taught_by(&teacher);
+            let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
+            let page = (after.as_deref(), limit.items());
+            let stores = (&self.classroom, &self.numbers);
+            let (courses, cursor) = classroom::courses(stores, &teacher, page, &request).await?;
+            Ok(Response::json(StatusCode::OK, &json!({"courses": courses, "cursor": cursor})))
+        })
+    }
+}
