@@ -69,6 +69,20 @@ async fn the_last_word_on_a_like_counts_whoever_hears_it_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn saves_to_two_playlists_are_two_whatever_they_are_called() {
+    let app = App::start().await;
+    let save = |playlist: &str, action: &str, at: &str| {
+        event("e", &json!({"type": "save", "action": action, "playlistId": playlist, "timestamp": at}))
+    };
+    let (first, later) = (ago(chrono::TimeDelta::seconds(60)), ago(chrono::TimeDelta::seconds(30)));
+    app.post(&json!([save("a", "save", &first), save("b", "save", &first)])).await;
+    assert_eq!(app.counters("song").await["saveCount"], 2);
+    app.post(&json!([save("a", "unsave", &later), save("b", "unsave", &later)])).await;
+    assert_eq!(app.counters("song").await["saveCount"], 0);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_beacon_sends_plain_text_with_the_key_in_the_query() {
     let app = App::start().await;
     let path = format!("/api/stats/events?writeKey={}", app.cloud.write_key());

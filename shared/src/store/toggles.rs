@@ -17,7 +17,6 @@ use super::table::Table;
 use super::transaction::{Condition, Transaction};
 use crate::domain::caller::Actor;
 use crate::domain::entity::Entity;
-use crate::domain::event::Kind;
 use crate::domain::fact::TrackFact;
 use crate::domain::id::PlaylistId;
 use crate::domain::toggle::{Effect, Toggle};
@@ -39,10 +38,6 @@ impl ToggleOf {
             Some(playlist) => keys::save(&self.actor, &self.entity, playlist),
             None => keys::like(&self.actor, &self.entity),
         }
-    }
-
-    fn kind(&self) -> Kind {
-        if self.playlist.is_some() { Kind::Save } else { Kind::Like }
     }
 }
 
@@ -109,7 +104,7 @@ impl Toggles {
             return Ok(effect);
         }
         let Toggle { at, event, .. } = &word.toggle;
-        let fact_key = keys::turned(&word.of.entity, *at, word.of.kind(), event, &word.of.actor);
+        let fact_key = keys::turned(&word.of.entity, *at, event, &word.of.actor, word.of.playlist.as_ref());
         let fact = NewFact::new(fact_key, word.fact.clone(), word.expires)?.into_item();
         let mut transaction = Transaction::new(self.client.clone());
         transaction.put(&self.state, state, Some(condition))?;

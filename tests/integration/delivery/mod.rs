@@ -17,6 +17,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner
 use plan::{Plan, crowds, plans};
 use world::{Updater, run};
 
+use crate::stage::config;
+
 /// Runs crowds until one is counted wrong.
 fn hunt(cases: u32, updater: Updater) -> Result<(), TestError<Plan>> {
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
@@ -25,7 +27,7 @@ fn hunt(cases: u32, updater: Updater) -> Result<(), TestError<Plan>> {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 1000, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() })]
+    #![proptest_config(Config { max_shrink_iters: 2000, ..config(1000) })]
 
     #[test]
     fn every_counter_is_the_fold_of_what_was_accepted(plan in plans()) {

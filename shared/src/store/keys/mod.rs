@@ -3,7 +3,7 @@
 //! | access pattern | table | pk | sk |
 //! |---|---|---|---|
 //! | record a fact | Events | `TRACK#<track>#<yyyy-mm-ddThh>` | `<mm:ss.mmm>#<kind>#<event>` |
-//! | record a turned toggle | Events | `TRACK#<track>#<yyyy-mm-ddThh>` | `<mm:ss.mmm>#<kind>#<event>#<actor>` |
+//! | record a turned toggle | Events | `TRACK#<track>#<yyyy-mm-ddThh>` | `<mm:ss.mmm>#like#<event>#<actor>`, `<mm:ss.mmm>#save#<event>#<actor>#<playlist>` |
 //! | read the facts of a minute | Events | `TRACK#<track>#<yyyy-mm-ddThh>` | begins with `<mm>:` |
 //! | a live bucket | Stats | `TRACK#<track>` | `B#<yyyy-mm-ddThh:mm>` |
 //! | all live buckets of an entity | Stats | `TRACK#<track>` | begins with `B#` |
@@ -99,7 +99,7 @@
 //! second ([partition limits](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html));
 //! its key has room for a lane (`#<k>`) behind the hour, should one entity ever need more.
 //! The kind is part of a fact's key, so that a play can never be written over a like that a toggle guards;
-//! the actor is part of a toggle's, so that nobody's event id can touch another's like.
+//! the actor and the playlist are part of a toggle's, so that no event id can touch the fact of another toggle.
 
 mod audits;
 mod boards;
@@ -119,7 +119,7 @@ use std::fmt;
 use crate::domain::caller::Actor;
 use crate::domain::entity::{Bucket, Entity};
 use crate::domain::event::Kind;
-use crate::domain::id::{EventId, TrackId, UserId};
+use crate::domain::id::{EventId, PlaylistId, TrackId, UserId};
 use crate::domain::purchase::{Item, ItemType};
 use crate::domain::time::{Hour, Minute, Time};
 
@@ -214,10 +214,15 @@ pub fn fact(of: &Entity, at: Time, kind: Kind, id: &EventId) -> Key {
     Key { pk: facts_of_hour(of, at.hour()), sk: format!("{}#{kind}#{id}", at.offset_in_hour()) }
 }
 
-/// A fact that a toggle guards.
+/// A fact that a toggle guards: a like, or a save to a playlist.
 #[must_use]
-pub fn turned(of: &Entity, at: Time, kind: Kind, id: &EventId, actor: &Actor) -> Key {
-    Key { pk: facts_of_hour(of, at.hour()), sk: format!("{}#{kind}#{id}#{actor}", at.offset_in_hour()) }
+pub fn turned(of: &Entity, at: Time, id: &EventId, actor: &Actor, playlist: Option<&PlaylistId>) -> Key {
+    let offset = at.offset_in_hour();
+    let sk = match playlist {
+        None => format!("{offset}#{}#{id}#{actor}", Kind::Like),
+        Some(playlist) => format!("{offset}#{}#{id}#{actor}#{playlist}", Kind::Save),
+    };
+    Key { pk: facts_of_hour(of, at.hour()), sk }
 }
 
 /// What a fact's key says of it: the bucket it falls into, when it happened, and its event.

@@ -17,9 +17,10 @@ fn golden() {
     let minute = Bucket { entity: track.clone(), minute: at.minute() };
     let key = |pk: &str, sk: &str| Key { pk: pk.to_owned(), sk: sk.to_owned() };
     assert_eq!(fact(&track, at, Kind::Play, &event), key("TRACK#t.1#2026-01-31T09", "07:05.040#play#e:1"));
+    assert_eq!(turned(&track, at, &event, &actor, None), key("TRACK#t.1#2026-01-31T09", "07:05.040#like#e:1#u:u-1"));
     assert_eq!(
-        turned(&track, at, Kind::Like, &event, &actor),
-        key("TRACK#t.1#2026-01-31T09", "07:05.040#like#e:1#u:u-1")
+        turned(&track, at, &event, &actor, Some(&"p".parse().unwrap())),
+        key("TRACK#t.1#2026-01-31T09", "07:05.040#save#e:1#u:u-1#p")
     );
     assert_eq!(facts_of_minute(&minute), "07:");
     assert_eq!(bucket(&minute), key("TRACK#t.1", "B#2026-01-31T09:07"));
@@ -232,7 +233,7 @@ fn a_fact_s_key_tells_its_bucket() {
     let expected = Ok((Bucket { entity: track.clone(), minute: at.minute() }, at, event.clone()));
     for key in [
         fact(&track, at, Kind::Play, &event),
-        turned(&track, at, Kind::Save, &event, &Actor::Session("s".parse().unwrap())),
+        turned(&track, at, &event, &Actor::Session("s".parse().unwrap()), Some(&"p".parse().unwrap())),
     ] {
         assert_eq!(parse_fact(&key.pk, &key.sk), expected);
     }
