@@ -44,6 +44,13 @@ impl Boot {
         aws_sdk_dynamodb::Client::from_conf(config.timeout_config(timeouts()).retry_config(retries()).build())
     }
 
+    /// A client of Secrets Manager.
+    #[must_use]
+    pub fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
+        let config = aws_sdk_secretsmanager::config::Builder::from(&self.aws);
+        aws_sdk_secretsmanager::Client::from_conf(config.timeout_config(timeouts()).retry_config(retries()).build())
+    }
+
     /// A client of SQS.
     #[must_use]
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
@@ -52,7 +59,7 @@ impl Boot {
     }
 }
 
-/// A request that takes longer has met a fault: DynamoDB and SQS answer in milliseconds.
+/// A request that takes longer has met a fault: these services answer in milliseconds.
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))

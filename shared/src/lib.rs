@@ -1,7 +1,7 @@
 //! What every function of Tally stands on.
 //!
 //! The modules form layers, and each uses only what stands above it here: `domain` (pure rules and
-//! folds), `store` (keys, items, facts, folds), then `http`, `stream`, `batch`, `task` and `messaging`,
+//! folds), `store` (keys, items, facts, folds), then `http`, `stream`, `batch`, `task`, `messaging` and `secrets`,
 //! then `function` and `boot`, which turn a handler into a Lambda function, and `live`, which finds the way to the server of
 //! channels.
 //!
@@ -21,6 +21,7 @@ pub mod store;
 pub mod batch;
 pub mod http;
 pub mod messaging;
+pub mod secrets;
 pub mod stream;
 pub mod task;
 

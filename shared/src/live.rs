@@ -9,16 +9,71 @@ use crate::boot::Boot;
 use crate::config::Reader;
 use crate::domain::live::{Credentials, Subject};
 use crate::messaging::{self, Queue};
+use crate::secrets::{self, Kept, Unavailable};
 use crate::store::Outbox;
 
+/// What the server and Tally know of each other, wherever its secret part is.
+pub struct Keys {
+    app: String,
+    key: String,
+    secret: Place,
+}
+
+/// Where the secret is.
+enum Place {
+    /// Here.
+    Given(String),
+    /// In Secrets Manager.
+    Kept(Kept),
+}
+
+impl Keys {
+    /// Which application of the server.
+    #[must_use]
+    pub fn app(&self) -> &str {
+        &self.app
+    }
+
+    /// All of it, with the secret as it is now, or was a while ago.
+    ///
+    /// # Errors
+    /// The secret is elsewhere, and could never be had.
+    pub async fn credentials(&self) -> Result<Credentials, Unavailable> {
+        let secret = match &self.secret {
+            Place::Given(secret) => secret.clone(),
+            Place::Kept(kept) => kept.get().await?,
+        };
+        Ok(Credentials { app: self.app.clone(), key: self.key.clone(), secret })
+    }
+
+    /// The server does not take these: the secret may have been changed.
+    pub async fn doubt(&self, credentials: &Credentials) {
+        if let Place::Kept(kept) = &self.secret {
+            kept.doubt(&credentials.secret).await;
+        }
+    }
+}
+
 /// What the server and Tally know of each other; nothing where live updates are off.
-pub fn credentials(reader: &mut Reader<'_>) -> Option<Credentials> {
-    let [app, key, secret] = ["PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET"].map(|name| reader.optional(name));
+pub fn keys(reader: &mut Reader<'_>, boot: &Boot) -> Option<Keys> {
+    let [app, key] = ["PUSHER_APP_ID", "PUSHER_KEY"].map(|name| reader.optional(name));
+    let secret = match (reader.optional("PUSHER_SECRET"), reader.optional("PUSHER_SECRET_ARN")) {
+        (Some(secret), arn) => {
+            if arn.is_some() {
+                reader.reject("PUSHER_SECRET and PUSHER_SECRET_ARN are both given, and only one can hold");
+            }
+            Some(Place::Given(secret))
+        }
+        (None, Some(arn)) => Some(Place::Kept(Kept::new(secrets::secrets_manager(boot.secrets_manager(), arn)))),
+        (None, None) => None,
+    };
     match (app, key, secret) {
-        (Some(app), Some(key), Some(secret)) => Some(Credentials { app, key, secret }),
+        (Some(app), Some(key), Some(secret)) => Some(Keys { app, key, secret }),
         (None, None, None) => None,
         _ => {
-            reader.reject("PUSHER_APP_ID, PUSHER_KEY and PUSHER_SECRET must be given together, or none of them");
+            reader.reject(
+                "PUSHER_APP_ID, PUSHER_KEY and PUSHER_SECRET or PUSHER_SECRET_ARN must be given together or not at all",
+            );
             None
         }
     }
@@ -65,4 +120,36 @@ pub fn origin(reader: &mut Reader<'_>) -> Option<String> {
         if is_url { host.to_owned() } else { format!("https://{host}") }
     });
     host.or_else(|| Some(format!("https://api-{}.pusher.com", reader.optional("PUSHER_CLUSTER")?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Environment;
+    use crate::testing::Lines;
+
+    /// What is wrong with the keys where these variables are given.
+    fn problems(given: &[&str]) -> Vec<String> {
+        let environment: Environment = given.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect();
+        let mut reader = environment.reader();
+        let keys = keys(&mut reader, &Lines::default().boot());
+        reader.finish(keys).err().map(|error| error.0).unwrap_or_default()
+    }
+
+    #[test]
+    fn keys_are_all_given_or_none_and_the_secret_once() {
+        let (together, both) = ("must be given together or not at all", "are both given, and only one can hold");
+        for (given, expected) in [
+            (&[][..], &[][..]),
+            (&["PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET"], &[]),
+            (&["PUSHER_APP_ID", "PUSHER_KEY"], &[together]),
+            (&["PUSHER_SECRET"], &[together]),
+            (&["PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET", "PUSHER_SECRET_ARN"], &[both]),
+            (&["PUSHER_KEY", "PUSHER_SECRET", "PUSHER_SECRET_ARN"], &[both, together]),
+        ] {
+            let problems = problems(given);
+            assert_eq!(problems.len(), expected.len(), "{given:?}: {problems:?}");
+            assert!(problems.iter().zip(expected).all(|(problem, end)| problem.ends_with(end)), "{problems:?}");
+        }
+    }
 }

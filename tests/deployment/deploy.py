@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 
+import channels
 import sam
 from api import Api
 from emulator import Emulator
@@ -32,13 +33,14 @@ def main():
     # Stopped from outside, it still takes the emulator down.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = time.monotonic()
-    with Emulator(EMULATOR_LOG) as emulator:
+    with Emulator(EMULATOR_LOG) as emulator, channels.Channels() as server:
         stack = None
         try:
-            stack = timed("the stack is created", Stack, emulator, PARAMETERS)
+            parameters = PARAMETERS | channels.parameters(server, emulator)
+            stack = timed("the stack is created", Stack, emulator, parameters)
             for title, check in CHECKS:
                 timed(title, check, stack)
-            story = Story(Api(stack.api_url), stack)
+            story = Story(Api(stack.api_url), stack, server)
             for title, step in STEPS:
                 timed(title, step, story)
         except Exception:

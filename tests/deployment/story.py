@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
+import channels
 from api import Api, token
 
 SECRET = "a secret of the deployment test, of no use elsewhere"
@@ -37,6 +38,7 @@ STEPS = []
 class Story:
     api: Api
     stack: object
+    channels: object
     batch: dict = field(default_factory=dict)
     drained: int = 0
 
@@ -415,7 +417,7 @@ def boards(story):
     assert story.stack.queue_length("LeaderboardFailuresQueue") == 0, "sales and views were given up"
 
 
-@step("somebody is told something for good, and what is told to pages does not pile up where nobody listens")
+@step("somebody is told something for good, and pages at once, signed with the secret of Secrets Manager")
 def notifications(story):
     notice = {"title": "Hello", "message": "How are you?", "type": "info", "userId": "listener-1"}
     story.api.call("POST", "/api/notifications", notice, token=LISTENER).problem(403)
@@ -429,15 +431,21 @@ def notifications(story):
     news = {"title": "News", "message": "There are news.", "type": "success"}
     story.api.call("POST", "/api/announcements", news, token=ADMIN).expect(202)
     story.api.call("PUT", "/api/courses/algebra", {"title": "Algebra"}, token=ADMIN).expect(201)
-    # Without keys there are no live updates, and that is what is said.
     asked = {"socket_id": "1.2", "channel_name": "presence-course-algebra"}
-    story.api.call("POST", "/api/pusher/auth", asked, token=ADMIN).problem(404)
+    story.api.call("POST", "/api/pusher/auth", asked, token=LISTENER).problem(403)
+    leave = story.api.call("POST", "/api/pusher/auth", asked, token=ADMIN).expect(200).json
+    signed = channels.signature(f"1.2:presence-course-algebra:{leave['channel_data']}")
+    assert leave["auth"] == f"{channels.KEY}:{signed}", leave
 
     def sent_out():
+        told = {(event["channel"], event["name"]) for event in story.channels.events}
+        assert ("private-user-listener-1", "new-notification") in told, told
+        assert ("public-announcements", "announcement") in told, told
         waiting = [item for item in story.stack.scan("OutboxTable") if item["pk"]["S"].startswith("CHANNEL#")]
         assert not waiting, waiting
 
     eventually(sent_out)
+    assert not story.channels.refused, story.channels.refused
     assert story.stack.queue_length("RealtimeFailuresQueue") == 0, "events were given up"
 
 

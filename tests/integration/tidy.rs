@@ -110,6 +110,7 @@ fn grants(value: &serde_yaml_ng::Value, found: &mut Vec<String>) {
             }
         }
         serde_yaml_ng::Value::Sequence(all) => all.iter().for_each(|value| grants(value, found)),
+        serde_yaml_ng::Value::Tagged(tagged) => grants(&tagged.value, found),
         _ => {}
     }
 }
@@ -128,6 +129,7 @@ fn no_policy_grants_everything() {
     let (mut found, template) = (Vec::new(), template());
     grants(&template, &mut found);
     assert!(found.len() > 10, "{found:?}");
+    assert!(found.iter().any(|grant| grant.contains("PusherSecretArn")), "what stands under !If is not seen");
     for grant in found {
         assert!(is_narrow(&grant, &template), "a policy grants {grant}");
     }

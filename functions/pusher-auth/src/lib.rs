@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 use shared::BoxFuture;
 use shared::boot::Boot;
 use shared::domain::id::CourseId;
-use shared::domain::live::{Audience, Channel, Credentials, InvalidChannel, SocketId};
+use shared::domain::live::{Audience, Channel, InvalidChannel, SocketId};
 use shared::function::{Function, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Problem, Request, Response};
-use shared::live;
+use shared::live::{self, Keys};
 use shared::store::Classroom;
 
 /// The function.
@@ -22,16 +22,16 @@ const MAX_BODY: usize = 4 * 1024;
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let state = reader.required("STATE_TABLE");
-    let credentials = live::credentials(&mut reader);
+    let keys = live::keys(&mut reader, boot);
     reader.finish(())?;
     let classroom = Classroom::new(boot.dynamodb(), state, Arc::clone(&boot.ids));
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, PusherAuth { classroom, credentials }))
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, PusherAuth { classroom, keys }))
 }
 
 struct PusherAuth {
     classroom: Classroom,
     /// Nothing, where live updates are off.
-    credentials: Option<Credentials>,
+    keys: Option<Keys>,
 }
 
 /// What a page asks for.
@@ -96,7 +96,7 @@ impl HttpHandler for PusherAuth {
         Box::pin(async move {
             let asked = Asked::parse(&request)?;
             let off = || Problem::NotFound("there are no live updates here".to_owned());
-            let credentials = self.credentials.as_ref().ok_or_else(off)?;
+            let keys = self.keys.as_ref().ok_or_else(off)?;
             if !self.may_listen(&request, &asked.channel).await? {
                 return Err(Problem::Forbidden("this channel is somebody else's".to_owned()));
             }
@@ -104,6 +104,7 @@ impl HttpHandler for PusherAuth {
             let name = || request.caller_name().unwrap_or_else(|| user.to_string());
             let member = || json!({"user_id": user, "user_info": {"id": user, "name": name()}}).to_string();
             let data = asked.channel.has_presence().then(member);
+            let credentials = keys.credentials().await.map_err(|_| Problem::Unavailable)?;
             let auth = credentials.subscription(&asked.socket, &asked.name, data.as_deref());
             let mut body = json!({"auth": auth.ok_or(Problem::Internal)?});
             if let (Some(body), Some(data)) = (body.as_object_mut(), data) {

@@ -22,9 +22,9 @@ pub const FUNCTION: Function = Function { name: "realtime-publisher", start };
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (outbox, failures) = (reader.required("OUTBOX_TABLE"), reader.required("FAILURES_QUEUE_URL"));
-    let (credentials, origin) = (live::credentials(&mut reader), live::origin(&mut reader));
-    let server: Box<dyn Server> = match (credentials, origin) {
-        (Some(credentials), Some(origin)) => match Http::new(&origin, credentials, Arc::clone(&boot.clock)) {
+    let (keys, origin) = (live::keys(&mut reader, boot), live::origin(&mut reader));
+    let server: Box<dyn Server> = match (keys, origin) {
+        (Some(keys), Some(origin)) => match Http::new(&origin, keys, Arc::clone(&boot.clock)) {
             Ok(server) => Box::new(server),
             Err(problem) => {
                 reader.reject(format!("PUSHER_HOST {problem}"));
@@ -36,7 +36,9 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
             Box::new(Nowhere)
         }
         (None, _) => {
-            tracing::warn!("live updates are off: there are no PUSHER_APP_ID, PUSHER_KEY and PUSHER_SECRET");
+            tracing::warn!(
+                "live updates are off: there are no PUSHER_APP_ID, PUSHER_KEY and PUSHER_SECRET or PUSHER_SECRET_ARN"
+            );
             Box::new(Nowhere)
         }
     };

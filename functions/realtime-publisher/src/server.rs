@@ -15,6 +15,7 @@ use shared::BoxFuture;
 use shared::clock::Clock;
 use shared::domain::live::Credentials;
 use shared::domain::time::Time;
+use shared::live::Keys;
 use shared::store::Waiting;
 use tokio::time::timeout;
 
@@ -39,15 +40,15 @@ impl Server for Nowhere {
 pub(crate) struct Http {
     origin: String,
     path: String,
-    credentials: Credentials,
+    keys: Keys,
     clock: Arc<dyn Clock>,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
 impl Http {
     /// The server there.
-    pub(crate) fn new(origin: &str, credentials: Credentials, clock: Arc<dyn Clock>) -> Result<Self, String> {
-        let path = format!("/apps/{}/batch_events", credentials.app);
+    pub(crate) fn new(origin: &str, keys: Keys, clock: Arc<dyn Clock>) -> Result<Self, String> {
+        let path = format!("/apps/{}/batch_events", keys.app());
         let _: Uri = format!("{origin}{path}").parse().map_err(|error| format!("is no URL: {error}"))?;
         let connector = HttpsConnectorBuilder::new()
             .with_native_roots()
@@ -56,13 +57,13 @@ impl Http {
             .enable_http1()
             .build();
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { origin: origin.to_owned(), path, credentials, clock, client })
+        Ok(Self { origin: origin.to_owned(), path, keys, clock, client })
     }
 
-    async fn post(&self, body: String) -> Result<(), Refused> {
+    async fn post(&self, body: String, credentials: &Credentials) -> Result<(), Refused> {
         let broken = |error: &dyn std::fmt::Display| Refused::Unavailable(error.to_string());
         let now = Time::from(self.clock.now()).seconds();
-        let query = self.credentials.query(&self.path, body.as_bytes(), now);
+        let query = credentials.query(&self.path, body.as_bytes(), now);
         let query = query.ok_or_else(|| Refused::Unavailable("nothing can be signed".to_owned()))?;
         let request = http::Request::builder()
             .method(Method::POST)
@@ -80,7 +81,11 @@ impl Http {
             StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
                 Err(Refused::Unfit(told()))
             }
-            // Also where the credentials are not good: they can be put right.
+            // The credentials are not good. That can be put right, and may have been since they were fetched.
+            StatusCode::UNAUTHORIZED => {
+                self.keys.doubt(credentials).await;
+                Err(Refused::Unavailable(told()))
+            }
             _ => Err(Refused::Unavailable(told())),
         }
     }
@@ -92,7 +97,9 @@ impl Server for Http {
         let batch: Vec<Value> = events.iter().map(one).collect();
         let body = json!({"batch": batch}).to_string();
         Box::pin(async move {
-            let sent = timeout(PATIENCE, self.post(body)).await;
+            let credentials = self.keys.credentials().await;
+            let credentials = credentials.map_err(|error| Refused::Unavailable(error.to_string()))?;
+            let sent = timeout(PATIENCE, self.post(body, &credentials)).await;
             sent.unwrap_or_else(|_| Err(Refused::Unavailable("no answer in time".to_owned())))
         })
     }

@@ -15,6 +15,7 @@ pub mod iam;
 pub mod mapping;
 pub mod runtime;
 pub mod schedule;
+pub mod secrets;
 pub mod sqs;
 pub mod template;
 pub mod tokens;

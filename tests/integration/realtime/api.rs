@@ -5,12 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::Method;
+use local::secrets::SecretsManager;
 use local::wire::ClientOptions;
 use serde_json::{Value, json};
 use shared::clock::{Clock, SystemClock};
 use shared::domain::time::Time;
 
-use super::server::{APP, KEY, SECRET, Server, Told};
+use super::server::{APP, KEY, SECRET, SECRET_ARN, Server, Told};
 use crate::app::{Answer, App, Forward};
 use crate::contract::{assert_foreseen, contract};
 
@@ -70,20 +71,29 @@ impl Api {
         let parameters =
             [("PusherAppId", APP), ("PusherKey", KEY), ("PusherSecret", SECRET), ("PusherHost", &server.url)];
         let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Self::begin(&parameters, server).await
+        Self::begin(&parameters, SecretsManager::default(), server).await
+    }
+
+    /// A site whose secret is in Secrets Manager, if it is there.
+    pub(super) async fn with_secrets(secrets: SecretsManager, server: Server) -> Self {
+        let parameters =
+            [("PusherAppId", APP), ("PusherKey", KEY), ("PusherSecretArn", SECRET_ARN), ("PusherHost", &server.url)];
+        let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self::begin(&parameters, secrets, server).await
     }
 
     /// A site without live updates.
     pub(super) async fn without_keys() -> Self {
-        Self::begin(&[], Server::willing().await).await
+        Self::begin(&[], SecretsManager::default(), Server::willing().await).await
     }
 
-    async fn begin(parameters: &[(String, String)], server: Server) -> Self {
+    async fn begin(parameters: &[(String, String)], secrets: SecretsManager, server: Server) -> Self {
         let clock = Arc::new(Forward::default());
         clock.by(NOON.parse::<DateTime<Utc>>().unwrap() - SystemClock.now());
         let app = App::start_with(|options| {
             options.clock = clock.clone();
             options.schedules = false;
+            options.secrets = secrets;
             options.parameters.extend(parameters.iter().cloned());
         });
         Self { app: app.await, server, contract: contract(), clock }

@@ -26,6 +26,7 @@ mod mutants;
 mod notifications;
 mod plan;
 mod publishing;
+mod secrets;
 mod server;
 
 use proptest::prelude::*;

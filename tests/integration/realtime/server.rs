@@ -13,6 +13,9 @@ pub(super) const APP: &str = "4711";
 pub(super) const KEY: &str = "278d425bdf160c739803";
 pub(super) const SECRET: &str = "7ad3773142a6692b25b8";
 
+/// Where the secret is, if it is in Secrets Manager.
+pub(super) const SECRET_ARN: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:channels-a1B2c3";
+
 /// What becomes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
@@ -22,6 +25,8 @@ pub(super) enum How {
     Drop,
     /// It is never answered.
     Hang,
+    /// It is taken if it is signed with the secret, and answered with 401 if not.
+    IfSigned,
 }
 
 /// An event of a batch.
@@ -56,7 +61,11 @@ pub(super) fn hexadecimal(bytes: &[u8]) -> String {
 
 /// What both sign with.
 pub(super) fn signature(text: &str) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+    signature_with(SECRET, text)
+}
+
+pub(super) fn signature_with(secret: &str, text: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     hexadecimal(hmac::sign(&key, text.as_bytes()).as_ref())
 }
 
@@ -74,6 +83,12 @@ impl Asked {
             Told { channel, name, data: serde_json::from_str(&data).unwrap() }
         };
         batch.iter().map(told).collect()
+    }
+
+    fn has_good_signature(&self) -> bool {
+        let target = self.line.strip_prefix("POST ").and_then(|line| line.strip_suffix(" HTTP/1.1")).unwrap();
+        let (signed, with) = target.split_once("&auth_signature=").unwrap();
+        with == signature(&format!("POST\n{}", signed.replacen('?', "\n", 1)))
     }
 
     /// Asserts that this is signed as the protocol says; tells when it was, in seconds.
@@ -149,7 +164,10 @@ async fn serve(stream: TcpStream, all: &Mutex<Vec<Asked>>, rule: &Mutex<Rule>) {
         stream.read_exact(&mut body).await.unwrap();
         let content_type = header("content-type");
         let mut asked = Asked { line: lines[0].clone(), content_type, body, how: How::Hang };
-        let how = (rule.lock().unwrap())(&asked.events());
+        let how = match (rule.lock().unwrap())(&asked.events()) {
+            How::IfSigned => How::Status(if asked.has_good_signature() { 200 } else { 401 }),
+            how => how,
+        };
         asked.how = how;
         all.lock().unwrap().push(asked);
         match how {
@@ -158,7 +176,7 @@ async fn serve(stream: TcpStream, all: &Mutex<Vec<Asked>>, rule: &Mutex<Rule>) {
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
             How::Drop => return,
-            How::Hang => std::future::pending().await,
+            How::Hang | How::IfSigned => std::future::pending().await,
         }
     }
 }

@@ -10,6 +10,7 @@ use shared::ids::Ids;
 use shared::obs::metrics::{Nowhere, Sink};
 
 use crate::capacity::Meter;
+use crate::secrets::SecretsManager;
 use crate::wire::Faults;
 
 /// Where the template is.
@@ -56,6 +57,8 @@ pub struct Options {
     pub ids: Arc<dyn Ids>,
     /// Where the functions' metrics go.
     pub metrics: Arc<dyn Sink>,
+    /// The secrets that functions may ask for.
+    pub secrets: SecretsManager,
     /// What goes wrong between functions and services.
     pub faults: Option<Arc<dyn Faults>>,
     /// What adds up the units that functions use.
@@ -78,6 +81,7 @@ impl Options {
             clock: shared::clock::system(),
             ids: shared::ids::random(),
             metrics: Arc::new(Nowhere),
+            secrets: SecretsManager::default(),
             faults: None,
             meter: None,
         }

@@ -61,7 +61,11 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
         Some(state) => Queues::open(&state.queues(), &template.queues, &sqs_url, clock, ids)?,
         None => Queues::memory(&template.queues, &sqs_url, clock, ids)?,
     };
-    let services = Services { dynamodb: Some(database.clone()), sqs: Some(queues.clone()) };
+    let services = Services {
+        dynamodb: Some(database.clone()),
+        sqs: Some(queues.clone()),
+        secrets: Some(options.secrets.clone()),
+    };
 
     let (functions, in_process): (Arc<dyn Invoker>, _) = match &options.running {
         Functions::CargoLambda(url) => (Arc::new(CargoLambda::new(url, &template.functions)), None),
@@ -96,8 +100,8 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
     spawn(&mut tasks, "the API", gateway::serve(gateway, api_listener, stopped(&stopping)));
 
     for (what, services, listener) in [
-        ("DynamoDB", Services { sqs: None, ..services.clone() }, dynamodb_listener),
-        ("SQS", Services { dynamodb: None, ..services }, sqs_listener),
+        ("DynamoDB", Services { dynamodb: services.dynamodb, ..Services::default() }, dynamodb_listener),
+        ("SQS", Services { sqs: services.sqs, ..Services::default() }, sqs_listener),
     ] {
         spawn(&mut tasks, what, endpoint::serve(services, listener, stopped(&stopping)));
     }

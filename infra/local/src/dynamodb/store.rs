@@ -173,7 +173,7 @@ impl Database {
     }
 
     fn services(&self) -> Services {
-        Services { dynamodb: Some(self.clone()), sqs: None }
+        Services { dynamodb: Some(self.clone()), ..Services::default() }
     }
 
     /// Carries out one operation for a caller and answers it.

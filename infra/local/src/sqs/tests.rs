@@ -31,7 +31,7 @@ fn queues() -> Queues {
 }
 
 fn client(queues: &Queues, options: ClientOptions) -> Client {
-    let services = Services { dynamodb: None, sqs: Some(queues.clone()) };
+    let services = Services { sqs: Some(queues.clone()), ..Services::default() };
     Client::new(&services.sdk_config(options))
 }
 

@@ -62,6 +62,7 @@ impl Answer {
                 query_error: Some("RequestThrottled;Sender".to_owned()),
                 ..Self::error(403, "com.amazonaws.sqs#RequestThrottled", "Request is throttled.")
             },
+            Service::SecretsManager => Self::error(400, "ThrottlingException", "Rate exceeded"),
         }
     }
 
@@ -71,6 +72,7 @@ impl Answer {
         let kind = match service {
             Service::DynamoDb | Service::DynamoDbStreams => "com.amazonaws.dynamodb.v20120810#InternalServerError",
             Service::Sqs => "com.amazonaws.sqs#InternalError",
+            Service::SecretsManager => "InternalServiceError",
         };
         Self::error(500, kind, "The request processing has failed because of an unknown error, exception or failure.")
     }

@@ -21,6 +21,7 @@ use super::{REGION, unprocessed};
 use crate::capacity::Meter;
 use crate::dynamodb::Database;
 use crate::iam::Policy;
+use crate::secrets::SecretsManager;
 use crate::sqs::Queues;
 
 /// Who calls, with what rights, and what is to go wrong.
@@ -49,6 +50,8 @@ pub struct Services {
     pub dynamodb: Option<Database>,
     /// SQS.
     pub sqs: Option<Queues>,
+    /// Secrets Manager.
+    pub secrets: Option<SecretsManager>,
 }
 
 impl Services {
@@ -81,6 +84,10 @@ impl Services {
                 Some(queues) => queues.call(operation, body, options).await,
                 None => Answer::unknown_operation(),
             },
+            Some((Service::SecretsManager, operation)) => match &self.secrets {
+                Some(secrets) => secrets.call(operation, body, options),
+                None => Answer::unknown_operation(),
+            },
             None => Answer::unknown_operation(),
         }
     }
@@ -91,6 +98,7 @@ fn parse_target(target: &str) -> Option<(Service, &str)> {
         ("DynamoDB_20120810", operation) => Some((Service::DynamoDb, operation)),
         ("DynamoDBStreams_20120810", operation) => Some((Service::DynamoDbStreams, operation)),
         ("AmazonSQS", operation) => Some((Service::Sqs, operation)),
+        ("secretsmanager", operation) => Some((Service::SecretsManager, operation)),
         _ => None,
     }
 }

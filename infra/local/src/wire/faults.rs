@@ -25,6 +25,8 @@ pub enum Service {
     DynamoDbStreams,
     /// SQS.
     Sqs,
+    /// Secrets Manager.
+    SecretsManager,
 }
 
 /// What happens to a call.

@@ -37,7 +37,7 @@ async fn served() -> Served {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let queue = QueueConfig::new("Work", "work");
     let queues = Queues::memory(&[queue], &url, shared::clock::system(), shared::ids::random()).unwrap();
-    let services = Services { dynamodb: Some(database.clone()), sqs: Some(queues) };
+    let services = Services { dynamodb: Some(database.clone()), sqs: Some(queues), secrets: None };
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(crate::endpoint::serve(services, listener, async {
         // Whoever holds the other end ends the server by dropping it.
@@ -76,8 +76,10 @@ async fn clients_outside_of_the_process_reach_both_services_and_wake_the_readers
 #[tokio::test]
 async fn targets_that_no_service_has_are_unknown_operations() {
     let database = Database::memory().unwrap();
-    let services = Services { dynamodb: Some(database), sqs: None };
-    for target in ["", "DynamoDB_20120810.Nothing", "Other.PutItem", "AmazonSQS.SendMessage"] {
+    let services = Services { dynamodb: Some(database), ..Services::default() };
+    for target in
+        ["", "DynamoDB_20120810.Nothing", "Other.PutItem", "AmazonSQS.SendMessage", "secretsmanager.GetSecretValue"]
+    {
         let answer = services.call(target, "{}", &ClientOptions::default()).await;
         assert!(answer.body.contains("UnknownOperationException") && answer.status == 400, "{target}");
     }
