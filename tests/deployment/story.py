@@ -449,6 +449,52 @@ def notifications(story):
     assert story.stack.queue_length("RealtimeFailuresQueue") == 0, "events were given up"
 
 
+@step("a course is taken, scored, attended and paid, and dashboards say so")
+def classroom(story):
+    def call(method, path, body, token, status, **more):
+        return story.api.call(method, path, body, token=token, **more).expect(status).json
+
+    call("PUT", "/api/courses/geometry", {"title": "Geometry"}, TEACHER, 201)
+    taken = {"courseId": "geometry"}
+    theirs = taken | {"studentId": "listener-1"}
+    call("POST", "/api/enrollments", taken, LISTENER, 201)
+    call("POST", "/api/enrollments", taken, LISTENER, 200)
+    call("PATCH", "/api/enrollments", theirs | {"status": "active"}, TEACHER, 200)
+    score = theirs | {"title": "Test", "score": 1, "maxScore": 2}
+    given = call("POST", "/api/scores", score, TEACHER, 201, idempotency_key="score-1")
+    call("PUT", f"/api/scores/{given['scoreId']}", {"title": "Test", "score": 3, "maxScore": 4}, TEACHER, 200)
+    mark = theirs | {"date": "2026-01-31"}
+    call("POST", "/api/attendance", mark | {"status": "absent"}, TEACHER, 201)
+    call("POST", "/api/attendance", mark | {"status": "late"}, TEACHER, 200)
+    order = {"itemType": "course", "itemId": "geometry", "amount": 700, "currency": "INR", "paymentMethod": "card"}
+    order["status"] = "pending"
+    purchase = call("POST", "/api/purchases", order, LISTENER, 201, idempotency_key="course-1")
+    paid = {"purchaseId": purchase["purchaseId"]}
+    payment = call("POST", "/api/payments", paid, LISTENER, 201, idempotency_key="payment-1")
+
+    def dashboard(whose, token, **expected):
+        told = story.api.call("GET", f"/api/{whose}/dashboard", token=token).expect(200).json
+        assert {name: told[name] for name in expected} == expected, told
+
+    numbers = {
+        "enrollments": {"pending": 0, "active": 1, "completed": 0, "dropped": 0},
+        "scores": {"count": 1, "averagePercent": 75},
+        "attendance": {"present": 0, "absent": 0, "late": 1, "excused": 0, "rate": 100},
+    }
+    waiting = {"count": 1, "amounts": {"INR": 700}}
+    eventually(lambda: dashboard("student", LISTENER, **numbers, waitingPayments=[payment]))
+    eventually(lambda: dashboard("teacher", TEACHER, **numbers, courseCount=1))
+    nothing = {"count": 0, "amounts": {}}
+    eventually(lambda: dashboard("admin", ADMIN, **numbers, payments={"received": waiting, "approved": nothing}))
+    [course] = story.api.call("GET", "/api/courses", token=TEACHER).expect(200).json["courses"]
+    assert course == {"courseId": "geometry", "title": "Geometry", "teacherId": course["teacherId"]} | numbers, course
+    call("POST", f"/api/payments/{payment['paymentId']}/approve", None, ADMIN, 200)
+    eventually(lambda: dashboard("student", LISTENER, waitingPayments=[]))
+    eventually(lambda: dashboard("admin", ADMIN, payments={"received": nothing, "approved": waiting}))
+    for whose in ["teacher", "admin"]:
+        story.api.call("GET", f"/api/{whose}/dashboard", token=LISTENER).problem(403)
+
+
 @step("nothing was given up; what cannot be read is, and the rest goes on")
 def failures(story):
     queue = "CounterFailuresQueue"

@@ -255,3 +255,20 @@ fn nothing_is_discarded_or_left_for_later() {
         }
     }
 }
+
+#[test]
+fn links_lead_somewhere() {
+    let mut documents = files("infra/decisions", ".md");
+    documents.extend(["README.md", "CHANGELOG.md"].map(str::to_owned));
+    let mut local = 0;
+    for path in documents {
+        let (text, folder) = (read(&path), root().join(&path).parent().unwrap().to_owned());
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if !link.contains("://") {
+                local += 1;
+                assert!(folder.join(link.split('#').next().unwrap()).exists(), "{path} links to {link}");
+            }
+        }
+    }
+    assert!(local > 5, "no links were found");
+}
