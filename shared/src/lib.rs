@@ -3,7 +3,7 @@
 //! The modules form layers, and each uses only what stands above it here: `domain` (pure rules and
 //! folds), `store` (keys, items, facts, folds), then `http`, `stream`, `batch`, `task`, `messaging` and `secrets`,
 //! then `function` and `boot`, which turn a handler into a Lambda function, and `live`, which finds the way to the server of
-//! channels.
+//! channels; last `desk`, on which whatever changes courses stands.
 //!
 //! Architecture invariant: `domain` knows no AWS, no clock and no environment; only `store` knows
 //! keys and attribute names.
@@ -28,6 +28,8 @@ pub mod task;
 pub mod boot;
 pub mod function;
 pub mod live;
+
+pub mod desk;
 
 #[cfg(test)]
 mod testing;

@@ -272,3 +272,20 @@ fn links_lead_somewhere() {
     }
     assert!(local > 5, "no links were found");
 }
+
+#[test]
+fn functions_depend_on_nothing_that_they_do_not_use() {
+    for function in functions() {
+        let manifest = read(&format!("functions/{function}/Cargo.toml"));
+        let dependencies = manifest.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
+        let sources: Vec<String> =
+            files(&format!("functions/{function}/src"), ".rs").iter().map(|path| read(path)).collect();
+        for line in dependencies.lines().filter(|line| line.contains('=')) {
+            let name = line.split(['.', ' ', '=']).next().unwrap().replace('-', "_");
+            let is_used = |source: &String| {
+                [format!("{name}::"), format!("use {name};")].iter().any(|use_of| source.contains(use_of))
+            };
+            assert!(sources.iter().any(is_used), "{function} does not use {name}");
+        }
+    }
+}

@@ -6,17 +6,14 @@ use http::StatusCode;
 use shared::BoxFuture;
 use shared::backoff::Backoff;
 use shared::boot::Boot;
-use shared::clock::Clock;
+use shared::desk::Desk;
 use shared::domain::id::ScoreId;
-use shared::domain::live::{LiveEvent, LiveEventName};
+use shared::domain::live::LiveEventName;
 use shared::domain::score::ScoreDescription;
-use shared::domain::time::Time;
 use shared::function::{Function, Invoke, StartError};
 use shared::http::classroom::run_by;
 use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
-use shared::ids::Ids;
-use shared::live;
-use shared::store::{ClassNumbers, Classroom, Outbox, Scores, StoreError};
+use shared::store::{Scores, StoreError};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "change-score", start };
@@ -26,29 +23,15 @@ const MAX_BODY: usize = 4 * 1024;
 
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    let outbox = live::outbox(&mut reader, boot);
+    let (state, desk) = (reader.required("STATE_TABLE"), Desk::of(&mut reader, boot));
     reader.finish(())?;
-    let (client, ids) = (boot.dynamodb(), Arc::clone(&boot.ids));
-    let handler = ChangeScore {
-        classroom: Classroom::new(client.clone(), state.clone(), Arc::clone(&ids)),
-        scores: Scores::new(client.clone(), state, Arc::clone(&ids)),
-        numbers: ClassNumbers::new(client, stats),
-        outbox,
-        clock: Arc::clone(&boot.clock),
-        ids,
-    };
+    let handler = ChangeScore { scores: Scores::new(boot.dynamodb(), state, Arc::clone(&boot.ids)), desk };
     Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct ChangeScore {
-    classroom: Classroom,
     scores: Scores,
-    numbers: ClassNumbers,
-    /// Nothing, where live updates are off.
-    outbox: Option<Outbox>,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn Ids>,
+    desk: Desk,
 }
 
 impl HttpHandler for ChangeScore {
@@ -62,20 +45,19 @@ impl HttpHandler for ChangeScore {
             loop {
                 let held = self.scores.score(&id).await?;
                 let held = held.ok_or_else(|| Problem::NotFound(format!("there is no score {id}")))?;
-                let course = run_by(&self.classroom, &held.document.course, &request).await?;
+                let course = run_by(&self.desk.classroom, &held.document.course, &request).await?;
                 if !wanted.hold(Some(&held.version)) {
                     return Err(Problem::PreconditionFailed);
                 }
-                let score = held.document.described(description.clone(), Time::from(self.clock.now()));
+                let score = held.document.described(description.clone(), self.desk.now());
                 let body = bodies::score(&score, Some(&course));
                 if score == held.document {
                     return Ok(Response::json(StatusCode::OK, &body).with_etag(&held.version.0));
                 }
-                let told = (self.ids.fresh(), score.changed_at);
-                let name = LiveEventName::ScoreUpdate;
-                let events = LiveEvent::on(score.channels(&course), name, (&told.0, told.1), ("score", &body));
-                let telling = (self.outbox.as_ref(), events.as_slice());
-                match self.scores.put((&score, &course), Some(&held), None, &self.numbers, telling).await {
+                let (channels, since) = (score.channels(&course), score.changed_at);
+                let events = self.desk.events(channels, LiveEventName::ScoreUpdate, since, ("score", &body));
+                let telling = self.desk.telling(&events);
+                match self.scores.put((&score, &course), Some(&held), None, &self.desk.numbers, telling).await {
                     Ok(version) => return Ok(Response::json(StatusCode::OK, &body).with_etag(&version.0)),
                     Err(StoreError::Conflict) if backoff.wait().await => {}
                     Err(error) => return Err(error.into()),

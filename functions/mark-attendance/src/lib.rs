@@ -6,16 +6,13 @@ use http::StatusCode;
 use shared::BoxFuture;
 use shared::backoff::Backoff;
 use shared::boot::Boot;
-use shared::clock::Clock;
+use shared::desk::Desk;
 use shared::domain::attendance::Mark;
-use shared::domain::live::{LiveEvent, LiveEventName};
-use shared::domain::time::Time;
+use shared::domain::live::LiveEventName;
 use shared::function::{Function, Invoke, StartError};
 use shared::http::classroom::{run_by, takes_part};
 use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use shared::ids::Ids;
-use shared::live;
-use shared::store::{Attendances, ClassNumbers, Classroom, Outbox, StoreError};
+use shared::store::{Attendances, StoreError};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "mark-attendance", start };
@@ -25,29 +22,15 @@ const MAX_BODY: usize = 4 * 1024;
 
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    let outbox = live::outbox(&mut reader, boot);
+    let (state, desk) = (reader.required("STATE_TABLE"), Desk::of(&mut reader, boot));
     reader.finish(())?;
-    let (client, ids) = (boot.dynamodb(), Arc::clone(&boot.ids));
-    let handler = MarkAttendance {
-        attendances: Attendances::new(client.clone(), state.clone(), Arc::clone(&ids)),
-        classroom: Classroom::new(client.clone(), state, Arc::clone(&ids)),
-        numbers: ClassNumbers::new(client, stats),
-        outbox,
-        clock: Arc::clone(&boot.clock),
-        ids,
-    };
+    let handler = MarkAttendance { attendances: Attendances::new(boot.dynamodb(), state, Arc::clone(&boot.ids)), desk };
     Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct MarkAttendance {
     attendances: Attendances,
-    classroom: Classroom,
-    numbers: ClassNumbers,
-    /// Nothing, where live updates are off.
-    outbox: Option<Outbox>,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn Ids>,
+    desk: Desk,
 }
 
 impl HttpHandler for MarkAttendance {
@@ -57,22 +40,20 @@ impl HttpHandler for MarkAttendance {
             let mark = Mark::parse(&body).map_err(Problem::Invalid)?;
             let mut backoff = Backoff::until(request.deadline);
             loop {
-                let course = run_by(&self.classroom, &mark.course, &request).await?;
-                let enrollment = takes_part(&self.classroom, &mark.course, &mark.student).await?;
+                let course = run_by(&self.desk.classroom, &mark.course, &request).await?;
+                let enrollment = takes_part(&self.desk.classroom, &mark.course, &mark.student).await?;
                 let held = self.attendances.attendance(&mark.course, &mark.date, &mark.student).await?;
-                let (before, now) = (held.as_ref().map(|held| &held.document), Time::from(self.clock.now()));
+                let (before, now) = (held.as_ref().map(|held| &held.document), self.desk.now());
                 let attendance = mark.apply(enrollment.student_name, before, now);
                 let body = bodies::attendance(&attendance, Some(&course));
                 if before == Some(&attendance) {
                     return Ok(Response::json(StatusCode::OK, &body));
                 }
                 let code = if held.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-                let told = (self.ids.fresh(), attendance.marked_at);
-                let name = LiveEventName::AttendanceMarked;
-                let events =
-                    LiveEvent::on(attendance.channels(&course), name, (&told.0, told.1), ("attendance", &body));
-                let telling = (self.outbox.as_ref(), events.as_slice());
-                match self.attendances.put((&attendance, &course), held.as_ref(), &self.numbers, telling).await {
+                let (channels, since) = (attendance.channels(&course), attendance.marked_at);
+                let events = self.desk.events(channels, LiveEventName::AttendanceMarked, since, ("attendance", &body));
+                let telling = self.desk.telling(&events);
+                match self.attendances.put((&attendance, &course), held.as_ref(), &self.desk.numbers, telling).await {
                     Ok(()) => return Ok(Response::json(code, &body)),
                     Err(StoreError::Conflict) if backoff.wait().await => {}
                     Err(error) => return Err(error.into()),

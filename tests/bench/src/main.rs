@@ -3,6 +3,7 @@
 
 mod analytics;
 mod boards;
+mod classroom;
 mod cloud;
 mod dashboard;
 mod functions;
@@ -81,6 +82,7 @@ fn measure(options: &Options) -> anyhow::Result<()> {
             Part::Packages => within()?.block_on(Box::pin(packages::measure(options)))?,
             Part::Purchases => within()?.block_on(Box::pin(purchases::measure(options)))?,
             Part::Revenue => within()?.block_on(Box::pin(revenue::measure(options)))?,
+            Part::Classroom => within()?.block_on(Box::pin(classroom::measure(options)))?,
             Part::Live => within()?.block_on(Box::pin(live::measure(options)))?,
             Part::Boards => within()?.block_on(Box::pin(boards::measure(options)))?,
             Part::Functions => vec![("Functions, as deployed", functions::measure(options.starts)?)],

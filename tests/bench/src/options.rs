@@ -14,7 +14,7 @@ tables in Markdown.
 Usage: cargo run --release -p bench -- [options]
 
   --only LIST        of ingest, lag, units, rollups, analytics, dashboard, packages, purchases,
-                     revenue, boards, functions,
+                     revenue, boards, classroom, live, functions,
                      with commas between [all]
   --events N         events of the ingestion in batches of 50 [100000]
   --singles N        events of the ingestion one by one [20000]
@@ -25,8 +25,8 @@ Usage: cargo run --release -p bench -- [options]
   --day N            events of the day that is rolled up [200000]
   --catalogue N      tracks of that day, Zipf-distributed [2000]
   --requests N       requests per row of analytics, the dashboard, packages and boards [200]
-  --interactions N   interactions with quizzes, purchases, and views and sales of products, as fast
-                     as they are taken [5000]
+  --interactions N   interactions with quizzes, purchases, views and sales of products, and notes of
+                     attendance, as fast as they are taken [5000]
   --purchases N      purchases over a year, of which analytics are asked [1000000]
   --sellers N        sellers on the board that is read, and in Redis where redis-server is
                      installed [1000000]
@@ -58,6 +58,8 @@ pub(crate) enum Part {
     Revenue,
     /// What boards of sellers cost to be kept up to date, and to be read.
     Boards,
+    /// What courses and dashboards cost.
+    Classroom,
     /// What it costs to tell open pages what happens.
     Live,
     /// Size, start and memory of functions.
@@ -65,7 +67,7 @@ pub(crate) enum Part {
 }
 
 /// Every part, by its name on the command line.
-const PARTS: [(&str, Part); 12] = [
+const PARTS: [(&str, Part); 13] = [
     ("ingest", Part::Ingest),
     ("lag", Part::Lag),
     ("units", Part::Units),
@@ -76,6 +78,7 @@ const PARTS: [(&str, Part); 12] = [
     ("purchases", Part::Purchases),
     ("revenue", Part::Revenue),
     ("boards", Part::Boards),
+    ("classroom", Part::Classroom),
     ("live", Part::Live),
     ("functions", Part::Functions),
 ];
