@@ -2,149 +2,103 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use http::Method;
+use live::{Page, Server, Told, Tools};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
-use tokio::sync::mpsc;
 
 use crate::app::{App, event};
 use crate::contract::{assert_told, contract};
 
-/// How long anything that should happen soon may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+type Person<'a> = (&'a str, &'a str);
 
-const APP: &str = "tally";
-const KEY: &str = "a-public-key";
-const SECRET: &str = "a-secret-that-nobody-else-knows";
+/// Who teaches algebra.
+const TIM: Person<'_> = ("tim", "teacher");
+/// Who comes to take it.
+const SAM: Person<'_> = ("sam", "student");
+/// Who has nothing to do with it.
+const EVE: Person<'_> = ("eve", "student");
+const ANN: Person<'_> = ("ann", "seller");
+const ROOT: Person<'_> = ("root", "admin");
 
-/// What `tests/live/install` installed, where it did.
-#[allow(clippy::disallowed_methods, reason = "a test looks where it runs")]
-fn tools() -> Option<PathBuf> {
-    let var = |name| std::env::var_os(name).map(PathBuf::from);
-    let cache = || Some(var("XDG_CACHE_HOME").or_else(|| Some(var("HOME")?.join(".cache")))?.join("tally"));
-    let tools = var("TALLY_TOOLS").or_else(cache)?;
-    let is_there = tools.join("sockudo/bin/sockudo").exists() && tools.join("pages/node_modules").exists();
-    assert!(is_there || var("CI").is_none(), "tests/live/install was not run");
-    is_there.then_some(tools)
-}
+const OF_USER: &str = "private-user-sam";
+const OF_STUDENT: &str = "private-student-dashboard-sam";
+const OF_TEACHER: &str = "private-teacher-dashboard-tim";
+const ENROLLMENTS: &str = "private-course-enrollments-algebra";
+const COURSE: &str = "private-course-algebra";
+const PRESENCE: &str = "presence-course-algebra";
+const EVERYBODY: &str = "public-announcements";
+const TRACK: &str = "public-track-song";
+const BOARDS: &str = "public-leaderboard";
+const OF_SELLER: &str = "private-seller-dashboard-ann";
 
-/// A port that is free, as far as anybody can know.
-fn port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
-}
+/// What Tim's page listens to.
+const TIMS: [&str; 4] = ["private-user-tim", OF_TEACHER, ENROLLMENTS, PRESENCE];
+/// What Sam's page listens to, once she takes part in the course.
+const SAMS: [&str; 7] = [OF_USER, OF_STUDENT, COURSE, PRESENCE, EVERYBODY, TRACK, BOARDS];
+/// What nobody may listen to but Sam, Tim, Ann, an artist and admins.
+const PRIVATE: [&str; 9] = [
+    OF_USER,
+    OF_STUDENT,
+    OF_TEACHER,
+    OF_SELLER,
+    "private-artist-dashboard-art",
+    "private-admin-dashboard",
+    COURSE,
+    ENROLLMENTS,
+    PRESENCE,
+];
 
-/// Starts the server of channels; it ends with what is returned.
-async fn server(tools: &Path) -> (Child, u16) {
-    let port = port();
-    let child = Command::new(tools.join("sockudo/bin/sockudo"))
-        .env_clear()
-        .env("HOST", "127.0.0.1")
-        .env("PORT", port.to_string())
-        .env("METRICS_ENABLED", "false")
-        .env("RATE_LIMITER_ENABLED", "false")
-        .env("SHUTDOWN_GRACE_PERIOD", "1")
-        .env("SOCKUDO_DEFAULT_APP_ID", APP)
-        .env("SOCKUDO_DEFAULT_APP_KEY", KEY)
-        .env("SOCKUDO_DEFAULT_APP_SECRET", SECRET)
-        .env("SOCKUDO_DEFAULT_APP_MAX_CHANNEL_NAME_LENGTH", "164")
-        .env("SOCKUDO_DEFAULT_APP_MAX_EVENT_PAYLOAD_IN_KB", "10")
-        .env("SOCKUDO_DEFAULT_APP_MAX_EVENT_BATCH_SIZE", "10")
-        .env("SOCKUDO_DEFAULT_APP_MAX_BACKEND_EVENTS_PER_SECOND", "100000")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let until = Instant::now() + PATIENCE;
-    while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-        assert!(Instant::now() < until, "the server of channels does not start");
-        tokio::task::yield_now().await;
-    }
-    (child, port)
-}
-
-/// An open page, and what it was told so far.
-struct Page {
-    _process: Child,
-    lines: mpsc::UnboundedReceiver<Value>,
-    told: Vec<Value>,
-    contract: Value,
-}
-
-impl Page {
-    fn open(tools: &Path, app: &App, port: u16, token: &str, channels: &[&str]) -> Self {
-        let config = json!({
-            "host": "127.0.0.1", "port": port, "key": KEY, "token": token, "channels": channels,
-            "auth": format!("{}/api/pusher/auth", app.cloud.api_url()),
-        });
-        let mut process = Command::new("node")
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("live/listen.mjs"))
-            .arg(config.to_string())
-            .env("TALLY_NODE_MODULES", tools.join("pages/node_modules"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut output = BufReader::new(process.stdout.take().unwrap()).lines();
-        let (sender, lines) = mpsc::unbounded_channel();
-        tokio::spawn(async move {
-            while let Ok(Some(line)) = output.next_line().await {
-                if sender.send(serde_json::from_str(&line).unwrap()).is_err() {
-                    break;
-                }
-            }
-        });
-        Self { _process: process, lines, told: Vec::new(), contract: contract() }
-    }
-
-    /// Waits until the page was told of an event on a channel that is like this.
-    async fn told(&mut self, channel: &str, event: &str, is_it: impl Fn(&Value) -> bool) -> Value {
-        let fits = |told: &Value| told["channel"] == channel && told["event"] == event && is_it(told);
-        if let Some(told) = self.told.iter().find(|told| fits(told)) {
-            return told.clone();
-        }
-        loop {
-            let next = tokio::time::timeout(PATIENCE, self.lines.recv()).await;
-            let Ok(Some(told)) = next else { panic!("no {event} on {channel}, but {:#?}", self.told) };
-            if told["data"].is_object() {
-                assert_told(&self.contract, told["event"].as_str().unwrap(), &told["data"]);
-            }
-            self.told.push(told.clone());
-            if fits(&told) {
-                return told;
-            }
-        }
-    }
-
-    async fn listens(&mut self, channels: &[&str]) {
-        for channel in channels {
-            self.told(channel, "subscribed", |_| true).await;
-        }
-    }
-}
-
+/// A local cloud with a server of channels, where Tim teaches algebra.
 struct Site {
     app: App,
-    /// How long it took from an answer until a page was told.
-    took: BTreeMap<&'static str, Duration>,
+    server: Server,
+    /// How long it took until a page was told, from the request and from its answer.
+    took: Vec<(String, Duration, Duration)>,
 }
 
 impl Site {
-    fn token(&self, person: &str, role: &str) -> String {
+    /// Nothing, where there is no server of channels.
+    async fn start() -> Option<Self> {
+        let Some(tools) = Tools::installed().unwrap() else {
+            println!("skipped: there is no server of channels; tests/live/install installs one");
+            return None;
+        };
+        let server = Server::start(&tools).await.unwrap();
+        let app = App::start_with(|options| options.parameters.extend(server.parameters())).await;
+        let site = Self { app, server, took: Vec::new() };
+        site.send(TIM, Method::PUT, "/api/courses/algebra", &json!({"title": "Algebra"})).await;
+        Some(site)
+    }
+
+    fn token(&self, (person, role): Person<'_>) -> String {
         let now = shared::clock::system().now().timestamp();
         let claims = json!({"sub": person, "role": role, "name": format!("{person} the {role}"), "exp": now + 3_600});
         let key = jsonwebtoken::EncodingKey::from_secret(self.app.cloud.jwt_secret().as_bytes());
-        format!("Bearer {}", jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap())
+        jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
     }
 
-    async fn send(&self, (person, role): (&str, &str), method: Method, path: &str, body: &Value) -> Value {
-        let (token, key) = (self.token(person, role), uuid());
+    /// Somebody opens a page that asks for these channels.
+    fn opens(&self, person: Person<'_>, channels: &[&str]) -> Page {
+        self.opens_with(person, channels, &[])
+    }
+
+    /// The same, of a page that shows for some channels what it was given for others.
+    fn opens_with(&self, person: Person<'_>, channels: &[&str], shows: &[(&str, &str)]) -> Page {
+        let (url, token) = (self.app.cloud.api_url(), self.token(person));
+        Page::open_with(&self.server, url, &token, channels, &shows.iter().copied().collect()).unwrap()
+    }
+
+    /// Somebody's page listens to these channels.
+    async fn page(&self, person: Person<'_>, channels: &[&str]) -> Page {
+        let mut page = self.opens(person, channels);
+        page.listens(channels).await.unwrap();
+        page
+    }
+
+    async fn send(&self, person: Person<'_>, method: Method, path: &str, body: &Value) -> Value {
+        let (token, key) = (format!("Bearer {}", self.token(person)), shared::ids::random().fresh());
         let headers = [
             ("content-type", "application/json"),
             ("authorization", token.as_str()),
@@ -155,21 +109,225 @@ impl Site {
         answer.body
     }
 
-    /// Does something that a page is told of; what it is told.
+    /// Somebody does something that a page is told of, on each of these channels; what was answered, and what is told.
     async fn brings(
         &mut self,
-        (person, path, body): ((&str, &str), &str, &Value),
+        (person, method, path, body): (Person<'_>, Method, &str, &Value),
         page: &mut Page,
-        (channel, event): (&str, &'static str),
-    ) -> Value {
-        let before = page.told.len();
-        self.send(person, Method::POST, path, body).await;
-        let began = Instant::now();
-        let told = page.told(channel, event, |_| true).await;
-        assert!(page.told.len() > before, "{event} was told before it was");
-        self.took.insert(event, began.elapsed());
-        told["data"].clone()
+        (channels, event): (&[&str], &str),
+        is_it: impl Fn(&Value, &Told) -> bool,
+    ) -> (Value, Value) {
+        let sent = Instant::now();
+        let answer = self.send(person, method, path, body).await;
+        let answered = Instant::now();
+        let mut told = Vec::new();
+        for channel in channels {
+            told.push(page.told(channel, event, |told| is_it(&answer, told)).await.unwrap());
+        }
+        let last = told.iter().map(|told| told.at).max().unwrap();
+        assert!(last > sent, "{event} was told before it was");
+        let what = format!("{event} on {}", channels.join(", "));
+        self.took.push((what, last - sent, last.saturating_duration_since(answered)));
+        (answer, told[0]["data"].clone())
     }
+
+    /// Sam takes part in algebra.
+    async fn sam_takes_part(&self) {
+        self.send(SAM, Method::POST, "/api/enrollments", &json!({"courseId": "algebra"})).await;
+        let accepted = json!({"courseId": "algebra", "studentId": "sam", "status": "active"});
+        self.send(TIM, Method::PATCH, "/api/enrollments", &accepted).await;
+    }
+
+    /// Ends the test. All that pages were told is as the contract says.
+    async fn finish(self, pages: &[&Page]) {
+        let contract = contract();
+        for told in pages.iter().flat_map(|page| page.so_far()).filter(|told| told["data"].is_object()) {
+            assert_told(&contract, told["event"].as_str().unwrap(), &told["data"]);
+        }
+        for (event, of_request, of_answer) in &self.took {
+            let (of_request, of_answer) = (of_request.as_millis(), of_answer.as_millis());
+            println!("{event:80} {of_request:5} ms from the request to the page, {of_answer:5} ms from the answer");
+        }
+        self.app.finish().await;
+    }
+}
+
+/// What is told is what was answered. A page writes whole numbers in its own way, so fractions are told here.
+fn is_what_was_answered(thing: &str) -> impl Fn(&Value, &Told) -> bool {
+    move |answer, told| told["data"][thing] == *answer
+}
+
+/// What Sam buys.
+fn order(item: &str, status: &str) -> Value {
+    json!({
+        "itemType": "course", "itemId": item, "amount": 999, "currency": "USD", "paymentMethod": "card", "status": status,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_students_page_is_told_what_happens() {
+    let Some(mut site) = Site::start().await else { return };
+    let mut tim = site.page(TIM, &TIMS).await;
+
+    // Who does not take part in the course yet may not listen to it, but hears that she was accepted.
+    let mut before = site.opens(SAM, &[OF_STUDENT, COURSE, PRESENCE]);
+    before.listens(&[OF_STUDENT]).await.unwrap();
+    for channel in [COURSE, PRESENCE] {
+        assert_eq!(before.told(channel, "refused", |_| true).await.unwrap()["status"], 403);
+    }
+    let (enrolls, path) = (json!({"courseId": "algebra"}), "/api/enrollments");
+    let is_enrollment = is_what_was_answered("enrollment");
+    let enrolls = (SAM, Method::POST, path, &enrolls);
+    let teachers: &[&str] = &[ENROLLMENTS, OF_TEACHER];
+    let (_, told) = site.brings(enrolls, &mut tim, (teachers, "new-enrollment"), &is_enrollment).await;
+    assert_eq!(told["enrollment"]["studentName"], "sam the student");
+    let accepted = json!({"courseId": "algebra", "studentId": "sam", "status": "active"});
+    let accepts = (TIM, Method::PATCH, path, &accepted);
+    let (answer, told) = site.brings(accepts, &mut before, (&[OF_STUDENT], "enrollment-update"), &is_enrollment).await;
+    assert_eq!(told["enrollment"]["status"], "active");
+    tim.told(ENROLLMENTS, "enrollment-update", |told| is_enrollment(&answer, told)).await.unwrap();
+
+    let mut sam = site.page(SAM, &SAMS).await;
+    let notice = json!({"userId": "sam", "title": "Hello", "message": "How are you?", "type": "info", "link": "/me"});
+    let sends = (TIM, Method::POST, "/api/notifications", &notice);
+    let is_notice = |answer: &Value, told: &Told| told["data"]["id"] == answer["notificationId"];
+    let (_, told) = site.brings(sends, &mut sam, (&[OF_USER], "new-notification"), is_notice).await;
+    assert_eq!((&told["title"], &told["senderId"], &told["link"]), (&json!("Hello"), &json!("tim"), &json!("/me")));
+    let news = json!({"title": "News", "message": "There are news.", "type": "success"});
+    let announces = (ROOT, Method::POST, "/api/announcements", &news);
+    let is_news = |_: &Value, told: &Told| told["data"]["title"] == "News";
+    let (_, told) = site.brings(announces, &mut sam, (&[EVERYBODY], "announcement"), is_news).await;
+    assert!(told["id"].is_string(), "{told}");
+
+    of_the_classroom(&mut site, &mut sam, &mut tim).await;
+    of_money(&mut site, &mut sam).await;
+    let mut ann = site.page(ANN, &[OF_SELLER, BOARDS]).await;
+    of_numbers(&mut site, &mut sam, &mut ann).await;
+    site.finish(&[&before, &sam, &tim, &ann]).await;
+}
+
+/// Scores and attendance.
+async fn of_the_classroom(site: &mut Site, sam: &mut Page, tim: &mut Page) {
+    let (both, is_score) = ([OF_USER, OF_STUDENT], is_what_was_answered("score"));
+    let score =
+        json!({"courseId": "algebra", "studentId": "sam", "title": "First test", "score": 17.5, "maxScore": 20});
+    let gives = (TIM, Method::POST, "/api/scores", &score);
+    let (given, told) = site.brings(gives, sam, (&both, "new-score"), &is_score).await;
+    assert_eq!(told["score"]["scorePercent"], 87.5);
+    let path = format!("/api/scores/{}", given["scoreId"].as_str().unwrap());
+    let right = json!({"title": "First test", "score": 18.5, "maxScore": 20});
+    let (changed, told) = site.brings((TIM, Method::PUT, &path, &right), sam, (&both, "score-update"), &is_score).await;
+    assert_eq!(told["score"]["score"], 18.5);
+    let mark = json!({"courseId": "algebra", "studentId": "sam", "date": "2026-01-31", "status": "late"});
+    let marks = (TIM, Method::POST, "/api/attendance", &mark);
+    let is_mark = is_what_was_answered("attendance");
+    let (marked, told) = site.brings(marks, sam, (&both, "attendance-marked"), &is_mark).await;
+    assert_eq!((&told["attendance"]["status"], &told["attendance"]["date"]), (&json!("late"), &json!("2026-01-31")));
+    tim.told(OF_TEACHER, "new-score", |told| is_score(&given, told)).await.unwrap();
+    tim.told(OF_TEACHER, "score-update", |told| is_score(&changed, told)).await.unwrap();
+    tim.told(OF_TEACHER, "attendance-marked", |told| is_mark(&marked, told)).await.unwrap();
+}
+
+/// Purchases, refunds and payments.
+async fn of_money(site: &mut Site, sam: &mut Page) {
+    let purchases = "/api/purchases";
+    let is_purchase = |answer: &Value, told: &Told| told["data"]["purchase"]["purchaseId"] == answer["purchaseId"];
+    let paid = order("algebra", "completed");
+    let buys = (SAM, Method::POST, purchases, &paid);
+    let (bought, told) = site.brings(buys, sam, (&[OF_USER], "purchase-completed"), is_purchase).await;
+    assert_eq!((&told["purchase"]["itemId"], &told["purchase"]["userId"]), (&json!("algebra"), &json!("sam")));
+    let (refund, all) = (format!("/api/purchases/{}/refund", bought["purchaseId"].as_str().unwrap()), json!({}));
+    let is_refund = |_: &Value, told: &Told| told["data"]["purchase"]["purchaseId"] == bought["purchaseId"];
+    let refunds = (ROOT, Method::POST, refund.as_str(), &all);
+    let (_, told) = site.brings(refunds, sam, (&[OF_USER], "purchase-refunded"), is_refund).await;
+    assert_eq!(told["purchase"]["status"], "refunded");
+
+    let waits = site.send(SAM, Method::POST, purchases, &order("topology", "pending")).await;
+    let (pays, is_payment) = (json!({"purchaseId": waits["purchaseId"]}), is_what_was_answered("payment"));
+    let pays = (SAM, Method::POST, "/api/payments", &pays);
+    let (payment, told) = site.brings(pays, sam, (&[OF_USER], "payment-received"), &is_payment).await;
+    assert_eq!(told["payment"]["purchaseId"], waits["purchaseId"]);
+    let approval = format!("/api/payments/{}/approve", payment["paymentId"].as_str().unwrap());
+    let approves = (ROOT, Method::POST, approval.as_str(), &all);
+    let on_both: &[&str] = &[OF_USER, OF_STUDENT];
+    let (_, told) = site.brings(approves, sam, (on_both, "payment-approved"), &is_payment).await;
+    assert_eq!(told["payment"]["status"], "approved");
+    let is_paid = |told: &Told| told["data"]["purchase"]["purchaseId"] == waits["purchaseId"];
+    sam.told(OF_USER, "purchase-completed", is_paid).await.unwrap();
+}
+
+/// Of a track that is played, of a seller who sells, and of the boards.
+async fn of_numbers(site: &mut Site, sam: &mut Page, ann: &mut Page) {
+    let plays = json!({"events": [event("play", &json!({}))]});
+    let plays = (SAM, Method::POST, "/api/stats/events", &plays);
+    let is_played = |_: &Value, told: &Told| told["data"]["counters"]["playCount"] == 1;
+    let (answer, told) = site.brings(plays, sam, (&[TRACK], "stats-update"), is_played).await;
+    assert_eq!((&answer["accepted"], &told["trackId"]), (&json!(1), &json!("song")));
+    let lamp = json!({"productId": "lamp", "title": "Lamp", "price": 2_500, "currency": "USD", "status": "sold"});
+    let sells = (ANN, Method::POST, "/api/products", &lamp);
+    let is_sold = |_: &Value, told: &Told| told["data"]["itemsSold"] == 1;
+    let (_, told) = site.brings(sells, ann, (&[OF_SELLER], "stats-update"), is_sold).await;
+    assert_eq!(told["totalEarnings"], json!({"USD": 2_500}));
+    // Everybody who looks at the boards sees it, too.
+    let is_first = |told: &Told| told["data"]["sales"] == json!([{"rank": 1, "sellerId": "ann", "value": 1}]);
+    for page in [sam, ann] {
+        page.told(BOARDS, "leaderboard-update", is_first).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_a_course_see_each_other() {
+    let Some(site) = Site::start().await else { return };
+    site.sam_takes_part().await;
+    let mut tim = site.page(TIM, &TIMS).await;
+    let mut sam = site.page(SAM, &SAMS).await;
+    let there = sam.told(PRESENCE, "subscribed", |_| true).await.unwrap();
+    let names: BTreeMap<&str, &str> = there["members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|member| (member["id"].as_str().unwrap(), member["info"]["name"].as_str().unwrap()))
+        .collect();
+    assert_eq!(names, BTreeMap::from([("sam", "sam the student"), ("tim", "tim the teacher")]));
+    tim.told(PRESENCE, "came", |told| told["member"] == "sam").await.unwrap();
+    drop(sam);
+    tim.told(PRESENCE, "went", |told| told["member"] == "sam").await.unwrap();
+    site.finish(&[&tim]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_are_told_nothing() {
+    let Some(site) = Site::start().await else { return };
+    site.sam_takes_part().await;
+    let mut sam = site.page(SAM, &SAMS).await;
+    let mut eve = site.opens(EVE, &[&PRIVATE[..], &["private-user-eve", EVERYBODY]].concat());
+    for channel in PRIVATE {
+        assert_eq!(eve.told(channel, "refused", |_| true).await.unwrap()["status"], 403, "{channel}");
+    }
+    eve.listens(&["private-user-eve", EVERYBODY]).await.unwrap();
+    // What she was given for her own channel opens no other one; the server of channels says so itself.
+    let own = "private-user-eve";
+    let mut thief = site.opens_with(EVE, &[OF_USER, own, EVERYBODY], &[(OF_USER, own)]);
+    thief.listens(&[own, EVERYBODY]).await.unwrap();
+    thief.told("", "error", |told| told["error"]["code"] == 4009).await.unwrap();
+
+    let notice = json!({"userId": "sam", "title": "Secret", "message": "Nobody's business.", "type": "info"});
+    site.send(TIM, Method::POST, "/api/notifications", &notice).await;
+    sam.told(OF_USER, "new-notification", |told| told["data"]["title"] == "Secret").await.unwrap();
+    let mark = json!({"courseId": "algebra", "studentId": "sam", "date": "2026-01-31", "status": "absent"});
+    site.send(TIM, Method::POST, "/api/attendance", &mark).await;
+    sam.told(OF_STUDENT, "attendance-marked", |_| true).await.unwrap();
+    // What comes last on a connection comes after all else.
+    site.app.settled().await;
+    let last = json!({"title": "The end", "message": "That was all.", "type": "info"});
+    site.send(ROOT, Method::POST, "/api/announcements", &last).await;
+    for page in [&mut eve, &mut thief] {
+        page.told(EVERYBODY, "announcement", |_| true).await.unwrap();
+        let others: Vec<&Told> =
+            page.so_far().iter().filter(|told| told["data"].is_object() && told["channel"] != EVERYBODY).collect();
+        assert!(others.is_empty(), "{others:#?}");
+    }
+    site.finish(&[&sam, &eve, &thief]).await;
 }
 
 /// Of which second numbers are told.
@@ -177,133 +335,35 @@ fn second(id: &Value) -> u64 {
     id.as_str().unwrap().split_once('.').unwrap().0.parse().unwrap()
 }
 
-fn uuid() -> String {
-    shared::ids::random().fresh()
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn open_pages_are_told_what_happens() {
-    let Some(tools) = tools() else {
-        println!("skipped: there is no server of channels; tests/live/install installs one");
-        return;
-    };
-    let (_server, port) = server(&tools).await;
-    let app = App::start_with(|options| {
-        for (name, value) in [
-            ("PusherAppId", APP),
-            ("PusherKey", KEY),
-            ("PusherSecret", SECRET),
-            ("PusherHost", &format!("http://127.0.0.1:{port}")),
-        ] {
-            options.parameters.insert(name.to_owned(), value.to_owned());
-        }
-    });
-    let mut site = Site { app: app.await, took: BTreeMap::new() };
-    let (teacher, root) = (("tim", "teacher"), ("root", "admin"));
-    site.send(teacher, Method::PUT, "/api/courses/algebra", &json!({"title": "Algebra"})).await;
-
-    // A page of Sam's, one of Tim's, who both look at the course; and Eve, to whom nothing of that is told.
-    let theirs = ["private-user-sam", "private-student-dashboard-sam", "public-announcements"];
-    let mut sam = Page::open(&tools, &site.app, port, &site.token("sam", "student"), &theirs);
-    sam.listens(&theirs).await;
-    let of_teacher = ["private-user-tim", "presence-course-algebra", "private-course-enrollments-algebra"];
-    let mut tim = Page::open(&tools, &site.app, port, &site.token("tim", "teacher"), &of_teacher);
-    tim.listens(&of_teacher).await;
-    let mut other = Page::open(&tools, &site.app, port, &site.token("root", "admin"), &of_teacher[1..]);
-    other.listens(&of_teacher[1..]).await;
-    let met = tim.told("presence-course-algebra", "came", |_| true).await;
-    assert_eq!(met["member"], "root");
-    let both = other.told("presence-course-algebra", "subscribed", |_| true).await;
-    let ids: Vec<&Value> = both["members"].as_array().unwrap().iter().map(|member| &member["id"]).collect();
-    assert!(ids.contains(&&json!("tim")) && ids.contains(&&json!("root")), "{both}");
-    let named = both["members"].as_array().unwrap().iter().find(|member| member["id"] == "tim").unwrap();
-    assert_eq!(named["info"]["name"], "tim the teacher");
-    let private = [&theirs[..2], &of_teacher[..], &["private-admin-dashboard"]].concat();
-    let mut eve = Page::open(&tools, &site.app, port, &site.token("eve", "student"), &private);
-    for channel in private {
-        assert_eq!(eve.told(channel, "refused", |_| true).await["status"], 403, "{channel}");
-    }
-
-    let notice = json!({"userId": "sam", "title": "Hello", "message": "How are you?", "type": "info", "link": "/me"});
-    let on_user = |event| ("private-user-sam", event);
-    let told = site.brings((teacher, "/api/notifications", &notice), &mut sam, on_user("new-notification")).await;
-    assert_eq!((&told["title"], &told["senderId"], &told["link"]), (&json!("Hello"), &json!("tim"), &json!("/me")));
-    let news = json!({"title": "News", "message": "There are news.", "type": "success"});
-    let everybody = ("public-announcements", "announcement");
-    let told = site.brings((root, "/api/announcements", &news), &mut sam, everybody).await;
-    assert_eq!((&told["title"], told["id"].is_string()), (&json!("News"), true));
-    let order = json!({
-        "itemType": "course", "itemId": "algebra", "amount": 999, "currency": "USD", "paymentMethod": "card",
-    });
-    let told =
-        site.brings((("sam", "student"), "/api/purchases", &order), &mut sam, on_user("purchase-completed")).await;
-    let purchase = &told["purchase"];
-    assert_eq!((&purchase["itemId"], &purchase["userId"]), (&json!("algebra"), &json!("sam")));
-    let refund = format!("/api/purchases/{}/refund", purchase["purchaseId"].as_str().unwrap());
-    let told = site.brings((root, &refund, &json!({})), &mut sam, on_user("purchase-refunded")).await;
-    assert_eq!(told["purchase"]["status"], "refunded");
-
-    // Who enrolls is told to the teacher; what is paid, to who paid.
-    let enrolls = (("sam", "student"), "/api/enrollments", &json!({"courseId": "algebra"}));
-    let told = site.brings(enrolls, &mut tim, (of_teacher[2], "new-enrollment")).await;
-    assert_eq!(told["enrollment"]["studentName"], "sam the student");
-    let waits = json!({
-        "itemType": "course", "itemId": "topology", "amount": 999, "currency": "USD", "paymentMethod": "card",
-        "status": "pending",
-    });
-    let purchase = site.send(("sam", "student"), Method::POST, "/api/purchases", &waits).await;
-    let pays = json!({"purchaseId": purchase["purchaseId"]});
-    let payment = site.send(("sam", "student"), Method::POST, "/api/payments", &pays).await;
-    sam.told("private-user-sam", "payment-received", |_| true).await;
-    let approval = format!("/api/payments/{}/approve", payment["paymentId"].as_str().unwrap());
-    let told = site.brings((root, &approval, &json!({})), &mut sam, on_user("payment-approved")).await;
-    assert_eq!(told["payment"]["status"], "approved");
-    let is_paid = |told: &Value| told["data"]["purchase"]["itemId"] == "topology";
-    sam.told("private-user-sam", "purchase-completed", is_paid).await;
-
-    // Many, one after the other, come in their order.
+async fn what_happens_often_comes_in_order_and_numbers_once_a_second() {
+    let Some(site) = Site::start().await else { return };
+    let mut sam = site.page(SAM, &[OF_USER, TRACK]).await;
     for number in 0..25 {
         let notice = json!({"userId": "sam", "title": format!("n{number}"), "message": "m", "type": "info"});
-        site.send(teacher, Method::POST, "/api/notifications", &notice).await;
+        site.send(TIM, Method::POST, "/api/notifications", &notice).await;
     }
-    sam.told("private-user-sam", "new-notification", |told| told["data"]["title"] == "n24").await;
-    let titles = sam.told.iter().filter(|told| told["event"] == "new-notification").map(|told| &told["data"]["title"]);
+    sam.told(OF_USER, "new-notification", |told| told["data"]["title"] == "n24").await.unwrap();
     let titles: Vec<&str> =
-        titles.map(|title| title.as_str().unwrap()).filter(|title| title.starts_with('n')).collect();
+        sam.so_far().iter().filter_map(|told| told["data"].get("title")).map(|title| title.as_str().unwrap()).collect();
     assert_eq!(titles, (0..25).map(|number| format!("n{number}")).collect::<Vec<_>>());
 
-    // Numbers, too: of a track that is played, of a seller who sells, and of the boards.
-    let of_numbers = ["private-seller-dashboard-eve", "public-leaderboard", "public-track-song"];
-    let mut seller = Page::open(&tools, &site.app, port, &site.token("eve", "seller"), &of_numbers);
-    seller.listens(&of_numbers).await;
-    let played = Instant::now();
-    assert_eq!(site.app.post(&json!([event("play", &json!({}))])).await.body["accepted"], 1);
-    let told = seller.told(of_numbers[2], "stats-update", |_| true).await;
-    site.took.insert("stats-update of a track", played.elapsed());
-    assert_eq!((&told["data"]["trackId"], &told["data"]["counters"]["playCount"]), (&json!("song"), &json!(1)));
-    let lamp = json!({"productId": "lamp", "title": "Lamp", "price": 2_500, "currency": "USD", "status": "sold"});
-    let sold = Instant::now();
-    site.send(("eve", "seller"), Method::POST, "/api/products", &lamp).await;
-    let told = seller.told(of_numbers[0], "stats-update", |told| told["data"]["itemsSold"] == 1).await;
-    site.took.insert("stats-update of a seller", sold.elapsed());
-    assert_eq!(told["data"]["totalEarnings"], json!({"USD": 2_500}));
-    let is_first = |told: &Value| told["data"]["sales"] == json!([{"rank": 1, "sellerId": "eve", "value": 1}]);
-    seller.told(of_numbers[1], "leaderboard-update", is_first).await;
-
-    // However often numbers change, they are told once a second.
     for number in 0..40 {
         assert_eq!(site.app.post(&json!([event(&format!("p{number}"), &json!({}))])).await.body["accepted"], 1);
     }
-    seller.told(of_numbers[2], "stats-update", |told| told["data"]["counters"]["playCount"] == 41).await;
-    let updates: Vec<&Value> =
-        seller.told.iter().filter(|told| told["channel"] == of_numbers[2] && told["event"] == "stats-update").collect();
+    sam.told(TRACK, "stats-update", |told| told["data"]["counters"]["playCount"] == 40).await.unwrap();
+    let updates: Vec<&Told> = sam.so_far().iter().filter(|told| told["event"] == "stats-update").collect();
     let seconds: Vec<u64> = updates.iter().map(|told| second(&told["data"]["id"])).collect();
     assert!(seconds.windows(2).all(|two| two[0] < two[1]), "{updates:#?}");
     let plays: Vec<u64> = updates.iter().map(|told| told["data"]["counters"]["playCount"].as_u64().unwrap()).collect();
     assert!(plays.is_sorted(), "{plays:?}");
-    println!("{} changes of a track were told {} times", 41, updates.len());
-    for (event, took) in &site.took {
-        println!("{event:24} {:5} ms from the answer to the page", took.as_millis());
-    }
-    site.app.finish().await;
+    println!("40 changes of a track were told {} times", updates.len());
+    site.finish(&[&sam]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_of_channels_knows_when_its_port_is_anothers() {
+    let Some(tools) = Tools::installed().unwrap() else { return };
+    let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    assert!(Server::start_on(&tools, silent.local_addr().unwrap().port()).await.unwrap().is_none());
 }

@@ -1,5 +1,7 @@
 //! What it costs to tell open pages what happens, and how long it takes.
 
+mod pages;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -47,7 +49,7 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<(&'static s
             tokio::time::sleep(TICK).await;
         }
     };
-    let tables = {
+    let mut tables = {
         let measured = std::pin::pin!(tables(&cloud, options, &taken));
         match future::select(measured, std::pin::pin!(clock)).await {
             Either::Left((tables, _)) => tables?,
@@ -56,6 +58,8 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<(&'static s
     };
     cloud.stop().await;
     server.abort();
+    let pages = pages::measure(options).await?;
+    tables.extend(pages.map(|table| ("From a change to an open page: Sockudo and pusher-js", table)));
     Ok(tables)
 }
 

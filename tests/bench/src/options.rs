@@ -15,12 +15,14 @@ Usage: cargo run --release -p bench -- [options]
 
   --only LIST        of ingest, lag, units, rollups, analytics, dashboard, packages, purchases,
                      revenue, boards, classroom, live, functions,
-                     with commas between [all]
+                     with commas between [all]; live tells pages, too, where tests/live/install
+                     was run
   --events N         events of the ingestion in batches of 50 [100000]
   --singles N        events of the ingestion one by one [20000]
   --connections N    requests at the same time [16]
   --tracks N         tracks that are played, Zipf-distributed [1000]
-  --probes N         events whose lag is measured, per row [300]
+  --probes N         events whose lag is measured, per row; a third of them of numbers that pages
+                     are told once a second [300]
   --background N     events per second meanwhile [200]
   --day N            events of the day that is rolled up [200000]
   --catalogue N      tracks of that day, Zipf-distributed [2000]
