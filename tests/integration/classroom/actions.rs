@@ -28,7 +28,10 @@ pub(super) enum Action {
     Approve(String),
 }
 
-/// Asks a function as somebody; its status and body.
+/// What somebody is answered: a status and a body.
+pub(super) type Answer = (u64, Value);
+
+/// Asks a function as somebody.
 pub(super) async fn ask(
     stage: &Stage,
     (name, faults): (&str, Option<Arc<dyn Faults>>),
@@ -36,7 +39,7 @@ pub(super) async fn ask(
     route: &str,
     (who, role): (&str, &str),
     (path, key, body): (&Value, Option<&str>, &Value),
-) -> (u64, Value) {
+) -> Answer {
     let mut request = http(route, &person(who, role), path, None, body);
     if let Some(key) = key {
         request["headers"]["idempotency-key"] = json!(key);
@@ -47,12 +50,7 @@ pub(super) async fn ask(
 }
 
 /// Does something once; what was answered, or nothing if it is to be done again.
-pub(super) async fn act(
-    stage: Stage,
-    faults: Option<Arc<dyn Faults>>,
-    name: String,
-    action: Action,
-) -> Option<(u64, Value)> {
+pub(super) async fn act(stage: Stage, faults: Option<Arc<dyn Faults>>, name: String, action: Action) -> Option<Answer> {
     let none = json!({});
     let of_score = |eighths: u8| json!({"title": "Test", "score": eighths, "maxScore": 8});
     let (function, route, who, path, key, body) = match &action {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinHandle;
 
-use super::actions::{Action, COURSES, PRESENCES, STATUSES, STUDENTS, act};
+use super::actions::{Action, Answer, COURSES, PRESENCES, STATUSES, STUDENTS, act};
 use super::check::wrong;
 use crate::delivery::schedule::Schedule;
 use crate::stage::Stage;
@@ -35,7 +35,7 @@ pub(super) fn plans() -> impl Strategy<Value = Plan> {
 struct Somebody {
     left: usize,
     doing: Option<Action>,
-    running: Option<(String, JoinHandle<Option<(u64, Value)>>)>,
+    running: Option<(String, JoinHandle<Option<Answer>>)>,
 }
 
 struct Driver {
