@@ -5,6 +5,7 @@
 //! API Gateway serves it ([`gateway`]). [`cloud::LocalCloud`] starts and stops the whole.
 
 pub mod capacity;
+pub mod channels;
 pub mod cli;
 pub mod cloud;
 pub mod dynamodb;

@@ -7,6 +7,7 @@ mod server;
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
+use local::channels;
 
 pub use page::{Page, Told};
 pub use server::Server;
@@ -24,16 +25,14 @@ impl Tools {
     /// # Errors
     /// In CI it must have been run.
     pub fn installed() -> anyhow::Result<Option<Self>> {
-        let var = |name| std::env::var_os(name).map(PathBuf::from);
-        let cache = || Some(var("XDG_CACHE_HOME").or_else(|| Some(var("HOME")?.join(".cache")))?.join("tally"));
-        let tools = var("TALLY_TOOLS").or_else(cache).map(Self);
+        let tools = channels::tools().map(Self);
         let tools = tools.filter(|tools| tools.sockudo().exists() && tools.modules().exists());
-        ensure!(tools.is_some() || var("CI").is_none(), "tests/live/install was not run");
+        ensure!(tools.is_some() || std::env::var_os("CI").is_none(), "tests/live/install was not run");
         Ok(tools)
     }
 
     fn sockudo(&self) -> PathBuf {
-        self.0.join("sockudo/bin/sockudo")
+        channels::program(&self.0)
     }
 
     fn modules(&self) -> PathBuf {

@@ -64,7 +64,7 @@ impl Page {
         shows: &BTreeMap<&str, &str>,
     ) -> anyhow::Result<Self> {
         let config = json!({
-            "host": "127.0.0.1", "port": server.port, "key": server.key, "token": format!("Bearer {token}"),
+            "host": "127.0.0.1", "port": server.port(), "key": server.key(), "token": format!("Bearer {token}"),
             "channels": channels, "auth": format!("{api}/api/pusher/auth"), "shows": shows,
         });
         let mut process = Command::new("node")

@@ -51,7 +51,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         options.running = Functions::CargoLambda(format!("http://127.0.0.1:{port}"));
     }
 
-    let channels = channels::start(&mut options.parameters)?;
+    let channels = channels::start(&mut options.parameters).await?;
     let mut interrupts = interrupts()?;
     let cloud = LocalCloud::start(options).await?;
     let described = cloud.template().described.list();
@@ -62,7 +62,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Some(port) => Some(watch::start(&cloud, &root, state.as_deref(), port).await?),
         None => None,
     };
-    let ready = || show::ready(&cloud) + &channels.as_ref().map(channels::Channels::described).unwrap_or_default();
+    let ready = || show::ready(&cloud) + &channels.as_ref().map(channels::described).unwrap_or_default();
     said(&if arguments.json { cloud.summary().to_json()? + "\n" } else { ready() })?;
 
     interrupts.recv().await;
