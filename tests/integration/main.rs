@@ -16,6 +16,8 @@ mod classroom;
 mod closing;
 mod contract;
 mod contributions;
+mod crowd;
+mod deliveries;
 mod delivery;
 mod examples;
 mod flow;

@@ -105,8 +105,7 @@ async fn a_student_sees_the_last_of_everything_and_the_lists_go_on() {
         api.teaches(TOM, course).await;
         api.enroll(TOM, &json!({"courseId": course, "studentId": "sam"})).await;
     }
-    for number in 0..12 {
-        let course = &courses[number];
+    for (number, course) in courses.iter().enumerate().take(12) {
         let score =
             json!({"courseId": course, "studentId": "sam", "title": format!("t{number}"), "score": 1, "maxScore": 2});
         assert_eq!(api.give(TOM, &format!("k{number}"), &score).await.status, 201);
