@@ -81,6 +81,10 @@ impl<T: Send + 'static> Running<T> {
         Self { name, task: tokio::spawn(what) }
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether it is over, by itself or because its sandbox has died.
     pub(crate) fn is_over(&self, crashed: &[String]) -> bool {
         crashed.contains(&self.name) || self.task.is_finished()

@@ -19,6 +19,8 @@ pub(crate) struct Way {
     pub(crate) longest: usize,
     /// How many of a hundred pieces begin where others have been.
     pub(crate) again: u8,
+    /// Whether what comes before the first record that failed is acknowledged, or the whole of a piece or nothing.
+    pub(crate) in_part: bool,
 }
 
 /// Records that come one after the other.
@@ -45,7 +47,7 @@ impl Deliveries {
 
     /// What is delivered next, and as a function is given it, if there is anything, and anybody who could.
     pub(crate) fn piece(&self, stage: &Stage, random: &mut fastrand::Rng) -> Option<(Piece, Value)> {
-        let Self { way: Way { table, told, at_once, longest, again }, acknowledged, ref under_way } = *self;
+        let Self { way: Way { table, told, at_once, longest, again, .. }, acknowledged, ref under_way } = *self;
         if under_way.len() >= at_once {
             return None;
         }
@@ -65,13 +67,23 @@ impl Deliveries {
         self.under_way.push((piece, running));
     }
 
+    /// The name of any one who delivers.
+    pub(crate) fn any(&self, random: &mut fastrand::Rng) -> Option<String> {
+        random.choice(&self.under_way).map(|(_, running)| running.name().to_owned())
+    }
+
     /// Takes note of what was delivered by now.
     pub(crate) async fn settle(&mut self, crashed: &[String]) {
         while let Some(at) = self.under_way.iter().position(|(_, running)| running.is_over(crashed)) {
             let (Piece { from, numbers }, running) = self.under_way.swap_remove(at);
             let Some(failed) = running.outcome(crashed).await.flatten() else { continue };
-            if failed.is_empty() && from <= self.acknowledged {
-                self.acknowledged = self.acknowledged.max(from + numbers.len());
+            let done = match numbers.iter().position(|number| failed.contains(number)) {
+                _ if failed.is_empty() => numbers.len(),
+                Some(first) if self.way.in_part => first,
+                _ => 0,
+            };
+            if from <= self.acknowledged {
+                self.acknowledged = self.acknowledged.max(from + done);
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::stage::{Stage, invoke, paused, start};
 
 const CLIENTS: usize = 4;
 /// How the updater is told.
-const WAY: Way = Way { table: "Interactions", told, at_once: 3, longest: 4, again: 30 };
+const WAY: Way = Way { table: "Interactions", told, at_once: 3, longest: 4, again: 30, in_part: false };
 
 /// Prices, most of them the same, and such as have one digit more than others in the trees.
 const PRICES: [u64; 8] = [0, 5, 5, 5, 63, 64, 4_096, 1_000_000_000_000];

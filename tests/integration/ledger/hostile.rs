@@ -27,7 +27,7 @@ const QUESTIONS: [(&str, &str, &str); 5] = [
 
 const CLIENTS: usize = 4;
 /// How the updater is told.
-const WAY: Way = Way { table: "Purchases", told, at_once: 3, longest: 4, again: 30 };
+const WAY: Way = Way { table: "Purchases", told, at_once: 3, longest: 4, again: 30, in_part: false };
 
 struct Driver {
     stage: Stage,
