@@ -40,6 +40,11 @@ impl Deliveries {
         Self { way, acknowledged: 0, under_way: Vec::new() }
     }
 
+    /// How many are at it.
+    pub(crate) fn under_way(&self) -> usize {
+        self.under_way.len()
+    }
+
     /// Whether all that the stream tells was delivered, and nobody is at it.
     pub(crate) fn are_done(&self, stage: &Stage) -> bool {
         self.under_way.is_empty() && self.acknowledged >= (self.way.told)(stage).len()
