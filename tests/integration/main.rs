@@ -10,6 +10,7 @@
 
 mod analytics;
 mod app;
+mod asking;
 mod audits;
 mod boards;
 mod classroom;
