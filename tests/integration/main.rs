@@ -10,12 +10,15 @@
 
 mod analytics;
 mod app;
+mod asking;
 mod audits;
 mod boards;
 mod classroom;
 mod closing;
 mod contract;
 mod contributions;
+mod crowd;
+mod deliveries;
 mod delivery;
 mod examples;
 mod flow;

@@ -25,6 +25,11 @@ pub(crate) fn config(cases: u32) -> Config {
     Config { cases, rng_seed, failure_persistence: None, max_shrink_iters: 0, ..given }
 }
 
+/// Runs a test in which time passes only while all wait for it.
+pub(crate) fn paused<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(test)
+}
+
 /// A clock that goes by itself, and that the test moves.
 struct MovedClock {
     began: Instant,

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use shared::clock::{Clock, SystemClock};
 
 use crate::app::{Answer, App, Forward};
-use crate::contract::{assert_foreseen, contract};
+use crate::asking;
+use crate::contract::contract;
 
 pub(super) const PURCHASES: &str = "/api/purchases";
 pub(super) const PURCHASE: &str = "/api/purchases/{purchaseId}";
@@ -152,30 +153,20 @@ impl Api {
     }
 
     pub(super) fn token(&self, Person(subject, role): Person) -> String {
-        let claims =
-            local::tokens::Claims { secret: self.app.cloud.jwt_secret().to_owned(), issuer: None, audience: None };
-        format!("Bearer {}", local::tokens::token(&claims, subject, role, self.clock.now()).unwrap())
+        asking::token(&self.app, subject, role, self.clock.now())
     }
 
     /// Sends a request of a route of the contract; `of` is the id in its path, or what comes behind it.
     pub(super) async fn call(
         &self,
-        (method, route): (Method, &str),
+        to: (Method, &str),
         of: &str,
         person: Person,
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answer {
         let token = self.token(person);
-        let mut all = vec![("content-type", "application/json"), ("authorization", token.as_str())];
-        all.extend_from_slice(headers);
-        let path = match (route.find('{'), route.find('}')) {
-            (Some(begin), Some(end)) => format!("{}{of}{}", &route[..begin], &route[end + 1..]),
-            _ => format!("{route}{of}"),
-        };
-        let answer = self.app.send(method.clone(), &path, &all, body).await;
-        assert_foreseen(&self.contract, &method, route, &answer);
-        answer
+        asking::send(&self.app, &self.contract, to, of, &asking::headers(&token, headers), body).await
     }
 
     /// Begins an audit; tells its id.

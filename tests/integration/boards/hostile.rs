@@ -2,98 +2,50 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::TimeDelta;
 use local::dynamodb::StreamRecord;
 use local::wire::{Call, Fault, Faults};
-use proptest::prelude::*;
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
 
 use super::actions::{Action, Answer, BEGIN, DELETED, PRODUCTS, VIEWERS, Viewer, act, seller_of};
 use super::{answers, check};
+use crate::crowd::{Crowd, Plan, Running, Turns, found};
+use crate::deliveries::{Deliveries, Way, failed};
 use crate::delivery::schedule::Schedule;
-use crate::stage::{Stage, invoke, start};
-
-/// How hostile it is; everything else follows from the seed.
-#[derive(Debug, Clone)]
-pub(super) struct Plan {
-    seed: u64,
-    actions: usize,
-    faults: u8,
-    switches: u8,
-    stalls: u8,
-}
-
-pub(super) fn plans() -> impl Strategy<Value = Plan> {
-    let faults = prop::sample::select(vec![0_u8, 4, 12]);
-    let stalls = prop::sample::select(vec![0_u8, 30, 60]);
-    (any::<u64>(), 3..12_usize, faults, 2..25_u8, stalls).prop_map(|(seed, actions, faults, switches, stalls)| Plan {
-        seed,
-        actions,
-        faults,
-        switches,
-        stalls,
-    })
-}
+use crate::stage::{Stage, invoke, paused, start};
 
 const CLIENTS: usize = 4;
-const UPDATERS: usize = 3;
+/// How the updater is told.
+const WAY: Way = Way { table: "Interactions", told, at_once: 3, longest: 4, again: 30, in_part: false };
 
 /// Prices, most of them the same, and such as have one digit more than others in the trees.
 const PRICES: [u64; 8] = [0, 5, 5, 5, 63, 64, 4_096, 1_000_000_000_000];
 
-/// Does one thing after the other; what its sandbox did not end is done again.
-#[derive(Default)]
-struct Client {
-    left: usize,
-    doing: Option<Action>,
-    running: Option<(String, JoinHandle<Option<Answer>>)>,
-}
-
-struct Delivery {
-    name: String,
-    range: (usize, usize),
-    task: JoinHandle<bool>,
-}
-
 struct Driver {
     stage: Stage,
-    schedule: Schedule,
-    random: fastrand::Rng,
-    clients: Vec<Client>,
+    turns: Turns,
+    clients: Crowd<Action, Answer>,
     /// How often who was told that a look at which product counts.
     counted: BTreeMap<(usize, Viewer), usize>,
-    acknowledged: usize,
-    deliveries: Vec<Delivery>,
-    count: usize,
+    updaters: Deliveries,
 }
 
-/// Whether the template's filter lets a record through.
-fn is_let_through(record: &StreamRecord) -> bool {
-    record.keys.contains("\"PRODUCT#") || record.keys.contains("\"VIEWS#")
-}
-
+/// What the template's filter lets through.
 fn told(stage: &Stage) -> Vec<StreamRecord> {
+    let is_let_through = |record: &StreamRecord| ["\"PRODUCT#", "\"VIEWS#"].iter().any(|key| record.keys.contains(key));
     stage.records("Interactions").into_iter().filter(is_let_through).collect()
 }
 
 /// Runs a plan to its end; what was wrong, if anything was.
 pub(super) fn run(plan: &Plan) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    // The SDK's own backoff draws from the thread's generator.
-    fastrand::seed(plan.seed);
-    runtime.block_on(async {
+    paused(async {
         let mut driver = Driver {
             stage: Stage::new(BEGIN.parse().unwrap()),
-            schedule: Schedule::new(plan.faults, plan.switches, plan.stalls),
-            random: fastrand::Rng::with_seed(plan.seed),
-            clients: (0..CLIENTS).map(|_| Client { left: plan.actions, ..Client::default() }).collect(),
+            turns: Turns::new(plan.seed, Schedule::new(plan.faults, plan.switches, plan.stalls)),
+            clients: Crowd::new(CLIENTS, plan.actions),
             counted: BTreeMap::new(),
-            acknowledged: 0,
-            deliveries: Vec::new(),
-            count: 0,
+            updaters: Deliveries::new(WAY),
         };
         // All but the last are on offer.
         for product in 0..PRODUCTS.len() - 1 {
@@ -117,23 +69,18 @@ async fn calmly(stage: &Stage, action: Action) {
     assert!(act(stage.clone(), calm, "client".to_owned(), action).await.is_some());
 }
 
-fn found(wrong: Vec<String>) -> Result<(), String> {
-    if wrong.is_empty() { Ok(()) } else { Err(format!("{wrong:#?}")) }
-}
-
 impl Driver {
     async fn drive(&mut self) -> Result<(), String> {
         for step in 0..60_000 {
-            let mut busy = false;
+            let busy = self.clients.is_busy();
             for at in 0..CLIENTS {
-                busy |= self.clients[at].left > 0;
-                if self.random.u8(0..100) < 12 {
+                if self.turns.random.u8(0..100) < 12 {
                     self.begin(at);
                 }
             }
-            match self.random.u8(0..100) {
+            match self.turns.random.u8(0..100) {
                 0..30 => self.deliver(),
-                30..32 => self.stage.advance(TimeDelta::seconds(self.random.i64(0..40))),
+                30..32 => self.stage.advance(TimeDelta::seconds(self.turns.random.i64(0..40))),
                 _ if !busy => self.deliver(),
                 _ => {}
             }
@@ -141,39 +88,27 @@ impl Driver {
             if step % 50 == 0 {
                 found(check::at_any_time(&self.stage))?;
             }
-            if !busy && self.deliveries.is_empty() && self.acknowledged >= told(&self.stage).len() {
+            if !busy && self.updaters.are_done(&self.stage) {
                 return Ok(());
             }
         }
         Err("it never ends".to_owned())
     }
 
-    fn faults(&self) -> Arc<dyn Faults> {
-        Arc::new(self.schedule.clone())
-    }
-
-    fn name(&mut self, what: &str) -> String {
-        self.count += 1;
-        format!("{what} {}", self.count)
-    }
-
     fn begin(&mut self, at: usize) {
-        if self.clients[at].running.is_some() || self.clients[at].left == 0 {
+        if !self.clients.is_free(at) {
             return;
         }
-        if self.clients[at].doing.is_none() {
-            self.clients[at].doing = Some(self.next());
-        }
-        let action = self.clients[at].doing.clone().unwrap();
-        let name = self.name("client");
-        let task = tokio::spawn(act(self.stage.clone(), self.faults(), name.clone(), action));
-        self.clients[at].running = Some((name, task));
+        let action = self.clients.undone(at).unwrap_or_else(|| self.next());
+        let name = self.turns.name("client");
+        let doing = act(self.stage.clone(), self.turns.faults(), name.clone(), action.clone());
+        self.clients.begin(at, action, Running::new(name, doing));
     }
 
     /// Something new, or what another client is at.
     fn next(&mut self) -> Action {
-        let random = &mut self.random;
-        let under_way: Vec<&Action> = self.clients.iter().filter_map(|client| client.doing.as_ref()).collect();
+        let random = &mut self.turns.random;
+        let under_way: Vec<&Action> = self.clients.under_way().collect();
         if !under_way.is_empty() && random.u8(0..100) < 20 {
             return under_way[random.usize(0..under_way.len())].clone();
         }
@@ -201,68 +136,22 @@ impl Driver {
 
     /// Lets one call go on, and takes note of who has ended, and who has died.
     async fn turn(&mut self) {
-        for _ in 0..8 {
-            tokio::task::yield_now().await;
-        }
-        if !self.schedule.step(&mut self.random) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        for _ in 0..8 {
-            tokio::task::yield_now().await;
-        }
-        let crashed = self.schedule.crashed();
-        for client in &mut self.clients {
-            let Some((name, task)) = &mut client.running else { continue };
-            let has_died = crashed.contains(name);
-            if has_died {
-                task.abort();
-            } else if !task.is_finished() {
-                continue;
-            }
-            let answer = if has_died { None } else { task.await.unwrap() };
-            client.running = None;
-            let Some((_, body)) = answer else { continue };
-            let action = client.doing.take().unwrap();
-            client.left -= 1;
+        let crashed = self.turns.turn(|_| 1).await;
+        for (_, action, (_, body)) in self.clients.done(&crashed).await {
             if let (Action::View { product, viewer }, Some(true)) = (action, body["counted"].as_bool()) {
                 *self.counted.entry((product, viewer)).or_default() += 1;
             }
         }
-        let mut at = 0;
-        while at < self.deliveries.len() {
-            let has_died = crashed.contains(&self.deliveries[at].name);
-            if !has_died && !self.deliveries[at].task.is_finished() {
-                at += 1;
-                continue;
-            }
-            let Delivery { range: (from, to), task, .. } = self.deliveries.swap_remove(at);
-            task.abort();
-            if !has_died && task.await.unwrap() && from <= self.acknowledged {
-                self.acknowledged = self.acknowledged.max(to);
-            }
-        }
+        self.updaters.settle(&crashed).await;
     }
 
     /// Delivers a piece of the stream: from where it was acknowledged, or from before.
     fn deliver(&mut self) {
-        if self.deliveries.len() >= UPDATERS {
-            return;
-        }
-        let records = told(&self.stage);
-        if self.acknowledged >= records.len() {
-            return;
-        }
-        let again = self.random.u8(0..100) < 30;
-        let from = if again { self.random.usize(0..=self.acknowledged) } else { self.acknowledged };
-        let to = self.random.usize(from + 1..=records.len().min(from + 4));
-        let payload = self.stage.payload("Interactions", &records[from..to]);
-        let name = self.name("updater");
-        let boot = self.stage.boot(&name, Some(self.faults()), "UTC");
-        let task = tokio::spawn(async move {
-            let answer = invoke(&*start(&boot, leaderboard_updater::FUNCTION), &payload).await;
-            answer.is_ok_and(|answer| answer["batchItemFailures"].as_array().unwrap().is_empty())
-        });
-        self.deliveries.push(Delivery { name, range: (from, to), task });
+        let Some((piece, payload)) = self.updaters.piece(&self.stage, &mut self.turns.random) else { return };
+        let name = self.turns.name("updater");
+        let boot = self.stage.boot(&name, Some(self.turns.faults()), "UTC");
+        let doing = async move { failed(&*start(&boot, leaderboard_updater::FUNCTION), &payload).await };
+        self.updaters.begin(piece, Running::new(name, doing));
     }
 
     /// Who was told more often than once in a month that a look counts, or looked at what is theirs.
@@ -297,8 +186,7 @@ impl Driver {
 
 /// Breaks what is stored, one thing at a time, and asserts that it is found.
 pub(super) fn breaks_are_found() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async {
+    paused(async {
         let stage = Stage::new(BEGIN.parse().unwrap());
         let view = |product, viewer| Action::View { product, viewer };
         let actions = [

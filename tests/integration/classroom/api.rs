@@ -10,7 +10,10 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::app::{Answer, App};
-use crate::contract::{assert_foreseen, assert_told, contract};
+use crate::asking;
+use crate::contract::{assert_told, contract};
+
+pub(super) use crate::asking::are_wrong;
 
 pub(super) const COURSE: &str = "/api/courses/{courseId}";
 pub(super) const ENROLLMENTS: &str = "/api/enrollments";
@@ -95,14 +98,6 @@ impl Ears {
     }
 }
 
-/// Asserts that an answer names these fields, and no others, as wrong.
-#[track_caller]
-pub(super) fn are_wrong(answer: &Answer, status: u16, fields: &[&str]) {
-    let errors = answer.is_problem(status)["errors"].as_array().unwrap();
-    let named: Vec<&str> = errors.iter().map(|error| error["field"].as_str().unwrap()).collect();
-    assert_eq!(named, fields, "{answer:?}");
-}
-
 /// A value with some fields changed.
 pub(super) fn with(body: &Value, patch: &Value) -> Value {
     let mut body = body.clone();
@@ -160,26 +155,19 @@ impl Api {
     pub(super) fn token(&self, Person(subject, role): Person<'_>) -> String {
         let exp = shared::clock::system().now().timestamp() + 3_600;
         let claims = json!({"sub": subject, "role": role, "name": format!("{subject} the {role}"), "exp": exp});
-        let key = jsonwebtoken::EncodingKey::from_secret(self.app.cloud.jwt_secret().as_bytes());
-        format!("Bearer {}", jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap())
+        asking::signed(&self.app, &claims)
     }
 
     /// Sends a request of a route of the contract, with these headers alone; `of` is the id in its path, or what comes behind
     /// it.
     pub(super) async fn send(
         &self,
-        (method, route): (Method, &str),
+        to: (Method, &str),
         of: &str,
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answer {
-        let path = match (route.find('{'), route.find('}')) {
-            (Some(begin), Some(end)) => format!("{}{of}{}", &route[..begin], &route[end + 1..]),
-            _ => format!("{route}{of}"),
-        };
-        let answer = self.app.send(method.clone(), &path, headers, body).await;
-        assert_foreseen(&self.contract, &method, route, &answer);
-        answer
+        asking::send(&self.app, &self.contract, to, of, headers, body).await
     }
 
     /// The same as somebody who is signed in.
@@ -192,9 +180,7 @@ impl Api {
         body: &Value,
     ) -> Answer {
         let token = self.token(person);
-        let mut all = vec![("content-type", "application/json"), ("authorization", token.as_str())];
-        all.extend_from_slice(headers);
-        self.send(to, of, &all, body.to_string()).await
+        self.send(to, of, &asking::headers(&token, headers), body.to_string()).await
     }
 
     pub(super) async fn get(&self, route: &str, person: Person<'_>, query: &str) -> Answer {
@@ -292,20 +278,7 @@ impl Api {
     /// The pages of a list, by as many requests as it takes. The query begins with `?`.
     pub(super) async fn pages(&self, route: &str, field: &str, person: Person<'_>, query: &str) -> Vec<Vec<Value>> {
         self.app.settled().await;
-        let (mut pages, mut cursor) = (Vec::new(), String::new());
-        loop {
-            let answer = self.get(route, person, &format!("{query}{cursor}")).await;
-            assert_eq!(answer.status, 200, "{answer:?}");
-            pages.push(answer.body[field].as_array().unwrap().clone());
-            assert!(pages.len() < 100, "it never ends");
-            match &answer.body["cursor"] {
-                Value::String(next) => cursor = format!("&cursor={next}"),
-                end => {
-                    assert!(end.is_null(), "{end}");
-                    return pages;
-                }
-            }
-        }
+        asking::pages(field, async |cursor| self.get(route, person, &format!("{query}{cursor}")).await).await
     }
 
     /// What was told since this was last asked, in the order of each channel; what comes twice has the same id, and counts

@@ -1,49 +1,19 @@
 //! Teachers, students and admins at once, call by call, in any order.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use proptest::prelude::*;
-use serde_json::json;
-use tokio::task::JoinHandle;
+use serde_json::{Value, json};
 
 use super::actions::{Action, Answer, COURSES, PRESENCES, STATUSES, STUDENTS, act};
 use super::check::wrong;
+use crate::crowd::{Crowd, Plan, Running, Turns, found};
 use crate::delivery::schedule::Schedule;
-use crate::stage::Stage;
+use crate::stage::{Stage, paused};
 
 const PEOPLE: usize = 4;
 
-/// How hostile it is; everything else follows from the seed.
-#[derive(Debug, Clone)]
-pub(super) struct Plan {
-    pub(super) seed: u64,
-    pub(super) actions: usize,
-    pub(super) faults: u8,
-    pub(super) switches: u8,
-    pub(super) stalls: u8,
-}
-
-pub(super) fn plans() -> impl Strategy<Value = Plan> {
-    let percent = |of: [u8; 3]| prop::sample::select(of.to_vec());
-    (any::<u64>(), 3..20_usize, percent([0, 4, 12]), 2..25_u8, percent([0, 30, 60]))
-        .prop_map(|(seed, actions, faults, switches, stalls)| Plan { seed, actions, faults, switches, stalls })
-}
-
-/// Does one thing after the other; what its sandbox did not end is done again.
-#[derive(Default)]
-struct Somebody {
-    left: usize,
-    doing: Option<Action>,
-    running: Option<(String, JoinHandle<Option<Answer>>)>,
-}
-
 struct Driver {
     stage: Stage,
-    schedule: Schedule,
-    random: fastrand::Rng,
-    people: Vec<Somebody>,
-    count: usize,
+    turns: Turns,
+    people: Crowd<Action, Answer>,
     scores: Vec<(String, &'static str)>,
     purchases: Vec<(usize, String)>,
     payments: Vec<String>,
@@ -51,28 +21,23 @@ struct Driver {
 
 /// Runs a plan to its end, and meddles with what is left; what dashboards say wrongly then, if they do.
 pub(super) fn run(plan: &Plan, meddle: impl Fn(&Stage)) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    // The SDK's own backoff draws from the thread's generator.
-    fastrand::seed(plan.seed);
-    runtime.block_on(async {
+    paused(async {
         let stage = Stage::new("2026-01-31T12:00:00Z".parse().unwrap());
+        let turns = Turns::new(plan.seed, Schedule::new(plan.faults, plan.switches, plan.stalls));
         for (at, (id, _)) in COURSES.iter().enumerate() {
             act(stage.clone(), None, "begin".to_owned(), Action::Describe(at, format!("About {id}"))).await.unwrap();
         }
         let mut driver = Driver {
             stage,
-            schedule: Schedule::new(plan.faults, plan.switches, plan.stalls),
-            random: fastrand::Rng::with_seed(plan.seed),
-            people: (0..PEOPLE).map(|_| Somebody { left: plan.actions, ..Somebody::default() }).collect(),
-            count: 0,
+            turns,
+            people: Crowd::new(PEOPLE, plan.actions),
             scores: Vec::new(),
             purchases: Vec::new(),
             payments: Vec::new(),
         };
         driver.drive().await?;
         meddle(&driver.stage);
-        let wrong = wrong(&driver.stage).await;
-        if wrong.is_empty() { Ok(()) } else { Err(format!("{wrong:#?}")) }
+        found(wrong(&driver.stage).await)
     })
 }
 
@@ -80,12 +45,12 @@ impl Driver {
     async fn drive(&mut self) -> Result<(), String> {
         for _ in 0..60_000 {
             for at in 0..PEOPLE {
-                if self.random.u8(0..100) < 12 {
+                if self.turns.random.u8(0..100) < 12 {
                     self.begin(at);
                 }
             }
             self.turn().await;
-            if self.people.iter().all(|somebody| somebody.left == 0) {
+            if !self.people.is_busy() {
                 return Ok(());
             }
         }
@@ -93,23 +58,21 @@ impl Driver {
     }
 
     fn begin(&mut self, at: usize) {
-        if self.people[at].running.is_some() || self.people[at].left == 0 {
+        if !self.people.is_free(at) {
             return;
         }
-        let doing = self.people[at].doing.take().unwrap_or_else(|| self.next());
-        self.people[at].doing = Some(doing.clone());
-        self.count += 1;
-        let name = format!("somebody {}", self.count);
-        let task = tokio::spawn(act(self.stage.clone(), Some(Arc::new(self.schedule.clone())), name.clone(), doing));
-        self.people[at].running = Some((name, task));
+        let action = self.people.undone(at).unwrap_or_else(|| self.next());
+        let name = self.turns.name("somebody");
+        let doing = act(self.stage.clone(), Some(self.turns.faults()), name.clone(), action.clone());
+        self.people.begin(at, action, Running::new(name, doing));
     }
 
     fn next(&mut self) -> Action {
-        let random = &mut self.random;
+        let random = &mut self.turns.random;
         // Mostly one student in one course: that is where they meet.
         let mut mostly_first = |of: usize| if random.u8(0..100) < 60 { 0 } else { random.usize(0..of) };
         let (student, course) = (mostly_first(STUDENTS.len()), mostly_first(COURSES.len()));
-        let (eighths, key) = (random.u8(0..=8), format!("k{}", self.count));
+        let (eighths, key) = (random.u8(0..=8), format!("k{}", self.turns.count));
         match random.u8(0..100) {
             0..3 => Action::Describe(course, format!("About {key}")),
             3..20 => Action::Ask(student, course),
@@ -136,37 +99,17 @@ impl Driver {
 
     /// Lets one call go on, and takes note of who has ended, and who has died.
     async fn turn(&mut self) {
-        for _ in 0..8 {
-            tokio::task::yield_now().await;
-        }
-        if !self.schedule.step(&mut self.random) {
-            tokio::time::sleep(Duration::from_millis(1 << self.random.u32(0..9))).await;
-        }
-        for _ in 0..8 {
-            tokio::task::yield_now().await;
-        }
-        let crashed = self.schedule.crashed();
-        for somebody in &mut self.people {
-            let Some((name, task)) = &mut somebody.running else { continue };
-            let has_died = crashed.contains(name);
-            if has_died {
-                task.abort();
-            } else if !task.is_finished() {
-                continue;
-            }
-            let answer = if has_died { None } else { task.await.unwrap() };
-            somebody.running = None;
-            let Some((_, body)) = answer else { continue };
-            somebody.left -= 1;
+        let crashed = self.turns.turn(|random| 1 << random.u32(0..9)).await;
+        for (_, action, (_, body)) in self.people.done(&crashed).await {
             let named = |field: &str| body[field].as_str().map(str::to_owned);
-            match somebody.doing.take() {
-                Some(Action::Give { course, .. }) => {
+            match action {
+                Action::Give { course, .. } => {
                     self.scores.extend(named("scoreId").map(|score| (score, COURSES[course].1)));
                 }
-                Some(Action::Order { student, .. }) => {
+                Action::Order { student, .. } => {
                     self.purchases.extend(named("purchaseId").map(|purchase| (student, purchase)));
                 }
-                Some(Action::Pay { .. }) => self.payments.extend(named("paymentId")),
+                Action::Pay { .. } => self.payments.extend(named("paymentId")),
                 _ => {}
             }
         }

@@ -14,13 +14,14 @@ mod scores;
 
 use proptest::prelude::*;
 
+use crate::crowd::plans;
 use crate::stage::config;
 
 proptest! {
     #![proptest_config(config(100))]
 
     #[test]
-    fn dashboards_say_what_there_is(plan in hostile::plans()) {
+    fn dashboards_say_what_there_is(plan in plans(3..20)) {
         if let Err(wrong) = hostile::run(&plan, |_| ()) {
             prop_assert!(false, "{}", wrong);
         }

@@ -48,8 +48,14 @@ pub(super) enum Action {
 /// What an attempt can reach.
 pub(super) const MAX_SCORE: u8 = 7;
 
-/// Does something once; whether it is done for good.
-pub(super) async fn act(stage: Stage, faults: Arc<dyn Faults>, name: String, user: usize, action: Action) -> bool {
+/// Does something once; nothing if it is not done for good.
+pub(super) async fn act(
+    stage: Stage,
+    faults: Arc<dyn Faults>,
+    name: String,
+    user: usize,
+    action: Action,
+) -> Option<()> {
     let boot = || stage.boot(&name, Some(Arc::clone(&faults)), "UTC");
     let ask = async |function: Function, route: &str, path: Value, body: Value| -> u64 {
         let request = http(route, &person(&format!("u{user}"), "admin"), &path, None, &body);
@@ -112,5 +118,5 @@ pub(super) async fn act(stage: Stage, faults: Arc<dyn Faults>, name: String, use
             if updates.follow_sales(&package, deadline).await.is_ok() { 200 } else { 503 }
         }
     };
-    status < 500
+    (status < 500).then_some(())
 }

@@ -10,14 +10,15 @@ use local::wire::Faults;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use shared::store::PackageUpdates;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::actions::{Action, CURRENCIES, MAX_SCORE, act};
 use super::model::Model;
 use super::mutants::{self, Mutant};
+use crate::crowd::{Crowd, Running, Turns, found};
+use crate::deliveries::{Deliveries, Way, failed};
 use crate::delivery::schedule::Schedule;
-use crate::stage::{Item, Stage, http, invoke, person, start};
+use crate::stage::{Item, Stage, http, invoke, paused, person, start};
 
 /// How hostile it is; everything else follows from the seed.
 #[derive(Debug, Clone)]
@@ -63,48 +64,21 @@ pub(super) const QUIZZES: usize = 2;
 pub(super) const PACKAGES: usize = 2;
 const CLIENTS: usize = 4;
 const UPDATERS: usize = 3;
-const MENDERS: usize = 1;
-
-/// Works off what it has to do; what its sandbox did not end is done again.
-struct Client {
-    user: usize,
-    todo: VecDeque<Action>,
-    running: Option<(String, JoinHandle<bool>)>,
-}
-
-/// The way of one stream to the updaters.
-struct Line {
-    table: &'static str,
-    acknowledged: usize,
-}
-
-struct Delivery {
-    name: String,
-    line: usize,
-    range: (usize, usize),
-    task: JoinHandle<bool>,
-}
-
 struct Driver {
     stage: Stage,
     model: Model,
-    schedule: Schedule,
-    random: fastrand::Rng,
+    turns: Turns,
     mutant: Option<Mutant>,
-    again: u8,
-    clients: Vec<Client>,
-    lines: [Line; 2],
-    deliveries: Vec<Delivery>,
-    menders: Vec<(String, JoinHandle<()>)>,
-    count: usize,
+    clients: Crowd<Action, ()>,
+    /// What each client has yet to begin.
+    todo: Vec<VecDeque<Action>>,
+    lines: [Deliveries; 2],
+    mender: Option<Running<()>>,
 }
 
 /// Runs a plan to its end, with one who breaks a rule or with none; what was wrong, if anything was.
 pub(super) fn run(plan: &Plan, mutant: Option<Mutant>) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    // The SDK's own backoff draws from the thread's generator.
-    fastrand::seed(plan.seed);
-    runtime.block_on(async {
+    paused(async {
         let stage = Stage::new(BEGIN.parse().unwrap());
         for quiz in 0..QUIZZES {
             stage.call(
@@ -115,24 +89,19 @@ pub(super) fn run(plan: &Plan, mutant: Option<Mutant>) -> Result<(), String> {
                 }}),
             );
         }
-        let mut random = fastrand::Rng::with_seed(plan.seed);
-        let clients = (0..CLIENTS).map(|user| {
-            let todo = (0..plan.actions).map(|_| action(&mut random, plan.authors, user)).collect();
-            Client { user, todo, running: None }
-        });
-        let clients = clients.collect();
+        let mut turns = Turns::new(plan.seed, Schedule::new(plan.faults, plan.switches, plan.stalls));
+        let todo = (0..CLIENTS)
+            .map(|user| (0..plan.actions).map(|_| action(&mut turns.random, plan.authors, user)).collect())
+            .collect();
         let mut driver = Driver {
             stage,
             model: Model::default(),
-            schedule: Schedule::new(plan.faults, plan.switches, plan.stalls),
-            random,
+            turns,
             mutant,
-            again: plan.again,
-            clients,
-            lines: ["Interactions", "State"].map(|table| Line { table, acknowledged: 0 }),
-            deliveries: Vec::new(),
-            menders: Vec::new(),
-            count: 0,
+            clients: Crowd::new(CLIENTS, plan.actions),
+            todo,
+            lines: ways(plan.again).map(Deliveries::new),
+            mender: None,
         };
         driver.drive().await?;
         driver.compare().await
@@ -161,32 +130,38 @@ fn action(random: &mut fastrand::Rng, authors: u8, user: usize) -> Action {
     }
 }
 
-/// Whether the template's filter lets a record of this stream through.
-fn is_for_updater(table: &str, record: &StreamRecord) -> bool {
-    table == "Interactions" || record.keys.contains("\"PACKAGE#") && record.keys.contains("\"DOC\"")
+/// How updaters are told of both streams.
+fn ways(again: u8) -> [Way; 2] {
+    let of = |table, told| Way { table, told, at_once: UPDATERS, longest: 4, again, in_part: false };
+    [of("Interactions", |stage| stage.records("Interactions")), of("State", told)]
+}
+
+/// What the template's filter lets through of what packages say.
+fn told(stage: &Stage) -> Vec<StreamRecord> {
+    let is_let_through = |record: &StreamRecord| ["\"PACKAGE#", "\"DOC\""].iter().all(|key| record.keys.contains(key));
+    stage.records("State").into_iter().filter(is_let_through).collect()
 }
 
 impl Driver {
     async fn drive(&mut self) -> Result<(), String> {
         for _ in 0..60_000 {
-            let mut busy = false;
-            for at in 0..self.clients.len() {
+            let busy = self.clients.is_busy();
+            for at in 0..CLIENTS {
                 // They take their time, so that what they did before is read before they do more.
-                busy |= self.clients[at].running.is_some() || !self.clients[at].todo.is_empty();
-                if self.random.u8(0..100) < 12 {
+                if self.turns.random.u8(0..100) < 12 {
                     self.begin(at);
                 }
             }
-            match self.random.u8(0..100) {
+            match self.turns.random.u8(0..100) {
                 0..30 => self.deliver(),
                 30..32 => self.mend(),
-                32..34 => self.stage.advance(TimeDelta::seconds(self.random.i64(0..40))),
+                32..34 => self.stage.advance(TimeDelta::seconds(self.turns.random.i64(0..40))),
                 _ if !busy => self.deliver(),
                 _ => {}
             }
             self.turn().await;
-            let is_delivered = (0..2).all(|line| self.lines[line].acknowledged >= self.records(line).len());
-            if !busy && is_delivered && self.deliveries.is_empty() && self.menders.is_empty() {
+            let is_delivered = self.lines.iter().all(|line| line.are_done(&self.stage));
+            if !busy && is_delivered && self.mender.is_none() {
                 return Ok(());
             }
         }
@@ -195,119 +170,65 @@ impl Driver {
 
     /// Lets one call go on, and takes note of who has ended, and who has died.
     async fn turn(&mut self) {
-        for _ in 0..8 {
-            tokio::task::yield_now().await;
+        let crashed = self.turns.turn(|_| 1).await;
+        for (user, action, ()) in self.clients.done(&crashed).await {
+            self.model.done(user, &action);
         }
-        if !self.schedule.step(&mut self.random) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+        for line in &mut self.lines {
+            line.settle(&crashed).await;
         }
-        for _ in 0..8 {
-            tokio::task::yield_now().await;
+        if let Some(mender) = self.mender.take_if(|mender| mender.is_over(&crashed)) {
+            mender.outcome(&crashed).await;
         }
-        let crashed = self.schedule.crashed();
-        for client in &mut self.clients {
-            let Some((name, task)) = &mut client.running else { continue };
-            let has_died = crashed.contains(name);
-            if has_died {
-                task.abort();
-            } else if !task.is_finished() {
-                continue;
-            }
-            let is_done = !has_died && task.await.unwrap();
-            client.running = None;
-            if is_done {
-                let action = client.todo.pop_front().unwrap();
-                self.model.done(client.user, &action);
-            }
-        }
-        let mut at = 0;
-        while at < self.deliveries.len() {
-            let has_died = crashed.contains(&self.deliveries[at].name);
-            if !has_died && !self.deliveries[at].task.is_finished() {
-                at += 1;
-                continue;
-            }
-            let Delivery { line, range: (from, to), task, .. } = self.deliveries.swap_remove(at);
-            task.abort();
-            let line = &mut self.lines[line];
-            if !has_died && task.await.unwrap() && from <= line.acknowledged {
-                line.acknowledged = line.acknowledged.max(to);
-            }
-        }
-        self.menders.retain(|(name, task)| {
-            let has_died = crashed.contains(name);
-            if has_died {
-                task.abort();
-            }
-            !has_died && !task.is_finished()
-        });
-    }
-
-    fn name(&mut self, what: &str) -> String {
-        self.count += 1;
-        format!("{what} {}", self.count)
     }
 
     fn faults(&self) -> Arc<dyn Faults> {
-        mutants::faults(self.mutant, &self.stage, Arc::new(self.schedule.clone()))
+        mutants::faults(self.mutant, &self.stage, self.turns.faults())
     }
 
     fn begin(&mut self, at: usize) {
-        if self.clients[at].running.is_some() {
+        if !self.clients.is_free(at) {
             return;
         }
-        let Some(action) = self.clients[at].todo.front().cloned() else { return };
-        let name = self.name("client");
-        let task = tokio::spawn(act(self.stage.clone(), self.faults(), name.clone(), self.clients[at].user, action));
-        self.clients[at].running = Some((name, task));
-    }
-
-    fn records(&self, line: usize) -> Vec<StreamRecord> {
-        let table = self.lines[line].table;
-        let records = self.stage.records(table).into_iter();
-        records.filter(|record| is_for_updater(table, record)).collect()
+        let action = self.clients.undone(at).unwrap_or_else(|| self.todo[at].pop_front().unwrap());
+        let name = self.turns.name("client");
+        let doing = act(self.stage.clone(), self.faults(), name.clone(), at, action.clone());
+        self.clients.begin(at, action, Running::new(name, doing));
     }
 
     /// Delivers a piece of a stream: from where it was acknowledged, or from before.
     fn deliver(&mut self) {
-        let line = self.random.usize(0..2);
-        let records = self.records(line);
-        let Line { table, acknowledged } = self.lines[line];
-        if self.deliveries.len() >= UPDATERS || acknowledged >= records.len() {
+        let line = self.turns.random.usize(0..2);
+        if self.lines.iter().map(Deliveries::under_way).sum::<usize>() >= UPDATERS {
             return;
         }
-        let again = self.random.u8(0..100) < self.again;
-        let from = if again { self.random.usize(0..=acknowledged) } else { acknowledged };
-        let to = self.random.usize(from + 1..=records.len().min(from + 4));
-        let piece = &records[from..to];
-        let payload = self.stage.payload(table, piece);
-        let name = self.name("updater");
+        let Some((piece, payload)) = self.lines[line].piece(&self.stage, &mut self.turns.random) else { return };
+        let name = self.turns.name("updater");
         let boot = self.stage.boot(&name, Some(self.faults()), "UTC");
         let (stage, mutant) = (self.stage.clone(), self.mutant);
-        let task = tokio::spawn(async move {
+        let doing = async move {
             if let Some(is_done) = mutants::instead(mutant, &stage, &boot, &payload).await {
-                return is_done;
+                return is_done.then(Vec::new);
             }
-            let answer = invoke(&*start(&boot, package_stats_updater::FUNCTION), &payload).await;
-            answer.is_ok_and(|answer| answer["batchItemFailures"].as_array().unwrap().is_empty())
-        });
-        self.deliveries.push(Delivery { name, line, range: (from, to), task });
+            failed(&*start(&boot, package_stats_updater::FUNCTION), &payload).await
+        };
+        self.lines[line].begin(piece, Running::new(name, doing));
     }
 
     /// Mends a package while all goes on.
     fn mend(&mut self) {
-        if self.menders.len() >= MENDERS || self.mutant.is_some() {
+        if self.mender.is_some() || self.mutant.is_some() {
             return;
         }
-        let name = self.name("mender");
+        let name = self.turns.name("mender");
         let boot = self.stage.boot(&name, Some(self.faults()), "UTC");
-        let package = format!("p{}", self.random.usize(0..PACKAGES)).parse().unwrap();
+        let package = format!("p{}", self.turns.random.usize(0..PACKAGES)).parse().unwrap();
         let updates = PackageUpdates::new(boot.dynamodb(), "State".into(), "Stats".into(), boot.clock, boot.ids);
-        let task = tokio::spawn(async move {
+        let doing = async move {
             // It may run out of time: then it has mended a part, or nothing.
             updates.mend(&package, Instant::now() + Duration::from_secs(10)).await.ok();
-        });
-        self.menders.push((name, task));
+        };
+        self.mender = Some(Running::new(name, doing));
     }
 
     /// Holds all that is stored and all that is answered against the plain count.
@@ -347,7 +268,7 @@ impl Driver {
             }
             wrong.extend(self.leftovers(package, &named, &stats));
         }
-        if wrong.is_empty() { Ok(()) } else { Err(format!("{wrong:#?}")) }
+        found(wrong)
     }
 
     /// What is stored of a package beside its answer: exactly the quizzes it names contribute, name it, and make its sums.

@@ -2,42 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::TimeDelta;
 use local::dynamodb::StreamRecord;
 use local::wire::Faults;
-use proptest::prelude::*;
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
 
 use super::actions::{Action, Answer, BEGIN, ITEMS, MAX_USES, act};
 use super::auditing::audit;
 use super::{analytics, check};
+use crate::crowd::{Crowd, Plan, Running, Turns, found};
+use crate::deliveries::{Deliveries, Way, failed};
 use crate::delivery::schedule::Schedule;
-use crate::stage::{Stage, invoke, start};
-
-/// How hostile it is; everything else follows from the seed.
-#[derive(Debug, Clone)]
-pub(super) struct Plan {
-    seed: u64,
-    actions: usize,
-    faults: u8,
-    switches: u8,
-    stalls: u8,
-}
-
-pub(super) fn plans() -> impl Strategy<Value = Plan> {
-    let faults = prop::sample::select(vec![0_u8, 4, 12]);
-    let stalls = prop::sample::select(vec![0_u8, 30, 60]);
-    (any::<u64>(), 2..8_usize, faults, 2..25_u8, stalls).prop_map(|(seed, actions, faults, switches, stalls)| Plan {
-        seed,
-        actions,
-        faults,
-        switches,
-        stalls,
-    })
-}
+use crate::stage::{Stage, invoke, paused, start};
 
 /// What is asked for in the end: months and days of which some are whole, and how long the points are.
 const QUESTIONS: [(&str, &str, &str); 5] = [
@@ -49,39 +26,25 @@ const QUESTIONS: [(&str, &str, &str); 5] = [
 ];
 
 const CLIENTS: usize = 4;
-const UPDATERS: usize = 3;
-
-/// Does one thing after the other; what its sandbox did not end is done again, under the same key.
-#[derive(Default)]
-struct Client {
-    left: usize,
-    doing: Option<(String, Action)>,
-    running: Option<(String, JoinHandle<Option<Answer>>)>,
-}
-
-struct Delivery {
-    name: String,
-    range: (usize, usize),
-    task: JoinHandle<bool>,
-}
+/// How the updater is told.
+const WAY: Way = Way { table: "Purchases", told, at_once: 3, longest: 4, again: 30, in_part: false };
 
 struct Driver {
     stage: Stage,
-    schedule: Schedule,
-    random: fastrand::Rng,
-    clients: Vec<Client>,
+    turns: Turns,
+    /// What each does, and the key under which they do it again.
+    clients: Crowd<(String, Action), Answer>,
     /// What was answered under each key: always the same.
     answered: BTreeMap<String, (Action, Answer)>,
-    acknowledged: usize,
-    deliveries: Vec<Delivery>,
+    updaters: Deliveries,
     /// An audit that goes on beside, and what it finds.
-    audit: Option<(String, JoinHandle<Option<Vec<String>>>)>,
-    count: usize,
+    audit: Option<Running<Option<Vec<String>>>>,
 }
 
-/// Whether the template's filter lets a record through.
-pub(super) fn is_let_through(record: &StreamRecord) -> bool {
-    record.keys.contains("\"SALES#") || record.keys.contains("\"BUYER#")
+/// What the template's filter lets through.
+pub(super) fn told(stage: &Stage) -> Vec<StreamRecord> {
+    let is_let_through = |record: &StreamRecord| ["\"SALES#", "\"BUYER#"].iter().any(|key| record.keys.contains(key));
+    stage.records("Purchases").into_iter().filter(is_let_through).collect()
 }
 
 /// A stage with the discount that all want.
@@ -96,20 +59,14 @@ pub(super) fn stage() -> Stage {
 
 /// Runs a plan to its end; what was wrong, if anything was.
 pub(super) fn run(plan: &Plan) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    // The SDK's own backoff draws from the thread's generator.
-    fastrand::seed(plan.seed);
-    runtime.block_on(async {
+    paused(async {
         let mut driver = Driver {
             stage: stage(),
-            schedule: Schedule::new(plan.faults, plan.switches, plan.stalls),
-            random: fastrand::Rng::with_seed(plan.seed),
-            clients: (0..CLIENTS).map(|_| Client { left: plan.actions, ..Client::default() }).collect(),
+            turns: Turns::new(plan.seed, Schedule::new(plan.faults, plan.switches, plan.stalls)),
+            clients: Crowd::new(CLIENTS, plan.actions),
             answered: BTreeMap::new(),
-            acknowledged: 0,
-            deliveries: Vec::new(),
+            updaters: Deliveries::new(WAY),
             audit: None,
-            count: 0,
         };
         driver.drive().await?;
         let made = driver.answered.values().filter(|(_, (status, _))| *status == 201).count();
@@ -123,28 +80,23 @@ pub(super) fn run(plan: &Plan) -> Result<(), String> {
     })
 }
 
-fn found(wrong: Vec<String>) -> Result<(), String> {
-    if wrong.is_empty() { Ok(()) } else { Err(format!("{wrong:#?}")) }
-}
-
 impl Driver {
     async fn drive(&mut self) -> Result<(), String> {
         for step in 0..60_000 {
-            let mut busy = false;
+            let busy = self.clients.is_busy();
             for at in 0..CLIENTS {
-                busy |= self.clients[at].left > 0;
-                if self.random.u8(0..100) < 12 {
+                if self.turns.random.u8(0..100) < 12 {
                     self.begin(at);
                 }
             }
-            match self.random.u8(0..100) {
+            match self.turns.random.u8(0..100) {
                 0..30 => self.deliver(),
                 30..32 if self.audit.is_none() && busy => {
-                    let name = self.name("auditor");
-                    let audit = tokio::spawn(audit(self.stage.clone(), Some(self.faults()), name.clone()));
-                    self.audit = Some((name, audit));
+                    let name = self.turns.name("auditor");
+                    let doing = audit(self.stage.clone(), Some(self.turns.faults()), name.clone());
+                    self.audit = Some(Running::new(name, doing));
                 }
-                32..34 => self.stage.advance(TimeDelta::seconds(self.random.i64(0..40))),
+                32..34 => self.stage.advance(TimeDelta::seconds(self.turns.random.i64(0..40))),
                 _ if !busy => self.deliver(),
                 _ => {}
             }
@@ -152,42 +104,28 @@ impl Driver {
             if step % 25 == 0 {
                 found(check::at_any_time(&self.stage))?;
             }
-            if !busy && self.audit.is_none() && self.deliveries.is_empty() && self.acknowledged >= self.records().len()
-            {
+            if !busy && self.audit.is_none() && self.updaters.are_done(&self.stage) {
                 return Ok(());
             }
         }
         Err("it never ends".to_owned())
     }
 
-    fn faults(&self) -> Arc<dyn Faults> {
-        Arc::new(self.schedule.clone())
-    }
-
-    fn name(&mut self, what: &str) -> String {
-        self.count += 1;
-        format!("{what} {}", self.count)
-    }
-
     fn begin(&mut self, at: usize) {
-        if self.clients[at].running.is_some() || self.clients[at].left == 0 {
+        if !self.clients.is_free(at) {
             return;
         }
-        if self.clients[at].doing.is_none() {
-            self.clients[at].doing = Some(self.next());
-        }
-        let (key, action) = self.clients[at].doing.clone().unwrap();
-        let name = self.name("client");
-        let task = tokio::spawn(act(self.stage.clone(), self.faults(), name.clone(), key, action));
-        self.clients[at].running = Some((name, task));
+        let (key, action) = self.clients.undone(at).unwrap_or_else(|| self.next());
+        let name = self.turns.name("client");
+        let doing = act(self.stage.clone(), self.turns.faults(), name.clone(), key.clone(), action.clone());
+        self.clients.begin(at, (key, action), Running::new(name, doing));
     }
 
     /// Something new, what was answered before, or what another client is at.
     fn next(&mut self) -> (String, Action) {
-        let random = &mut self.random;
+        let random = &mut self.turns.random;
         let with_key = |doing: &&(String, Action)| matches!(doing.1, Action::Buy { .. } | Action::Refund { .. });
-        let under_way: Vec<_> =
-            self.clients.iter().filter_map(|client| client.doing.as_ref()).filter(with_key).collect();
+        let under_way: Vec<_> = self.clients.under_way().filter(with_key).collect();
         if !under_way.is_empty() && random.u8(0..100) < 20 {
             return under_way[random.usize(0..under_way.len())].clone();
         }
@@ -228,35 +166,14 @@ impl Driver {
                 }
             }
         };
-        self.count += 1;
-        (format!("k{}", self.count), action)
+        self.turns.count += 1;
+        (format!("k{}", self.turns.count), action)
     }
 
     /// Lets one call go on, and takes note of who has ended, and who has died.
     async fn turn(&mut self) -> Result<(), String> {
-        for _ in 0..8 {
-            tokio::task::yield_now().await;
-        }
-        if !self.schedule.step(&mut self.random) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        for _ in 0..8 {
-            tokio::task::yield_now().await;
-        }
-        let crashed = self.schedule.crashed();
-        for client in &mut self.clients {
-            let Some((name, task)) = &mut client.running else { continue };
-            let has_died = crashed.contains(name);
-            if has_died {
-                task.abort();
-            } else if !task.is_finished() {
-                continue;
-            }
-            let answer = if has_died { None } else { task.await.unwrap() };
-            client.running = None;
-            let Some(answer) = answer else { continue };
-            let (key, action) = client.doing.take().unwrap();
-            client.left -= 1;
+        let crashed = self.turns.turn(|_| 1).await;
+        for (_, (key, action), answer) in self.clients.done(&crashed).await {
             // What was done is answered the same for ever; what was refused may be done later.
             let is_kept = matches!(action, Action::Buy { .. } | Action::Refund { .. }) && answer.0 < 300;
             match self.answered.get(&key) {
@@ -269,57 +186,26 @@ impl Driver {
                 _ => {}
             }
         }
-        if let Some((name, audit)) = self.audit.take_if(|(name, audit)| crashed.contains(name) || audit.is_finished()) {
-            let has_died = crashed.contains(&name);
-            audit.abort();
-            found(if has_died { Vec::new() } else { audit.await.unwrap().unwrap_or_default() })?;
+        if let Some(audit) = self.audit.take_if(|audit| audit.is_over(&crashed)) {
+            found(audit.outcome(&crashed).await.flatten().unwrap_or_default())?;
         }
-        let mut at = 0;
-        while at < self.deliveries.len() {
-            let has_died = crashed.contains(&self.deliveries[at].name);
-            if !has_died && !self.deliveries[at].task.is_finished() {
-                at += 1;
-                continue;
-            }
-            let Delivery { range: (from, to), task, .. } = self.deliveries.swap_remove(at);
-            task.abort();
-            if !has_died && task.await.unwrap() && from <= self.acknowledged {
-                self.acknowledged = self.acknowledged.max(to);
-            }
-        }
+        self.updaters.settle(&crashed).await;
         Ok(())
-    }
-
-    /// What the updater is told of.
-    fn records(&self) -> Vec<StreamRecord> {
-        let records = self.stage.records("Purchases").into_iter();
-        records.filter(is_let_through).collect()
     }
 
     /// Delivers a piece of the stream: from where it was acknowledged, or from before.
     fn deliver(&mut self) {
-        let records = self.records();
-        if self.deliveries.len() >= UPDATERS || self.acknowledged >= records.len() {
-            return;
-        }
-        let again = self.random.u8(0..100) < 30;
-        let from = if again { self.random.usize(0..=self.acknowledged) } else { self.acknowledged };
-        let to = self.random.usize(from + 1..=records.len().min(from + 4));
-        let payload = self.stage.payload("Purchases", &records[from..to]);
-        let name = self.name("updater");
-        let boot = self.stage.boot(&name, Some(self.faults()), "UTC");
-        let task = tokio::spawn(async move {
-            let answer = invoke(&*start(&boot, sales_updater::FUNCTION), &payload).await;
-            answer.is_ok_and(|answer| answer["batchItemFailures"].as_array().unwrap().is_empty())
-        });
-        self.deliveries.push(Delivery { name, range: (from, to), task });
+        let Some((piece, payload)) = self.updaters.piece(&self.stage, &mut self.turns.random) else { return };
+        let name = self.turns.name("updater");
+        let boot = self.stage.boot(&name, Some(self.turns.faults()), "UTC");
+        let doing = async move { failed(&*start(&boot, sales_updater::FUNCTION), &payload).await };
+        self.updaters.begin(piece, Running::new(name, doing));
     }
 }
 
 /// Breaks what is stored, one thing at a time, and asserts that it is found.
 pub(super) fn breaks_are_found() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async {
+    paused(async {
         let stage = stage();
         let calm: Arc<dyn Faults> = Arc::new(|_: &local::wire::Call| local::wire::Fault::None);
         let action = Action::Buy {
@@ -334,8 +220,7 @@ pub(super) fn breaks_are_found() {
         };
         let answer = act(stage.clone(), Arc::clone(&calm), "client".to_owned(), "k".to_owned(), action).await;
         assert_eq!(answer.unwrap().0, 201);
-        let records: Vec<StreamRecord> = stage.records("Purchases").into_iter().filter(is_let_through).collect();
-        let payload = stage.payload("Purchases", &records);
+        let payload = stage.payload("Purchases", &told(&stage));
         let updater = start(&stage.boot("updater", None, "UTC"), sales_updater::FUNCTION);
         assert_eq!(invoke(&*updater, &payload).await.unwrap()["batchItemFailures"], json!([]));
         assert_eq!(check::at_the_end(&stage, 1), Vec::<String>::new());

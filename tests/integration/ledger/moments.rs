@@ -7,7 +7,6 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use local::dynamodb::StreamRecord;
 use local::wire::{Call, Fault, Faults};
 use serde_json::{Value, json};
 use shared::store::{AuditLeg, Audits, Walk};
@@ -15,8 +14,8 @@ use tokio::time::Instant;
 
 use super::actions::{Action, act};
 use super::check;
-use super::hostile::{is_let_through, stage};
-use crate::stage::{Stage, invoke, start};
+use super::hostile::{stage, told};
+use crate::stage::{Stage, invoke, paused, start};
 
 const ITEM: &str = "SALES#COURSE#c0";
 
@@ -45,9 +44,8 @@ where
 }
 
 async fn update(stage: Stage) {
-    let records: Vec<StreamRecord> = stage.records("Purchases").into_iter().filter(is_let_through).collect();
     let updater = start(&stage.boot("updater", None, "UTC"), sales_updater::FUNCTION);
-    let answer = invoke(&*updater, &stage.payload("Purchases", &records)).await.unwrap();
+    let answer = invoke(&*updater, &stage.payload("Purchases", &told(&stage))).await.unwrap();
     assert_eq!(answer["batchItemFailures"], json!([]));
 }
 
@@ -87,14 +85,9 @@ async fn audit_items(stage: &Stage, faults: impl Faults + 'static) -> Vec<String
     outcome.findings.iter().map(|finding| format!("{} {}", finding.kind, finding.subject)).collect()
 }
 
-fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(test);
-}
-
 #[test]
 fn numbers_of_two_moments_are_not_taken_for_equal() {
-    run(async {
+    paused(async {
         let stage = sold().await;
         let names = json!({"#v": "value", "#t": "tills", "#u": "USD@card", "#g": "gross"});
         let fourteen = json!({":n": {"N": "14"}});
@@ -115,7 +108,7 @@ fn numbers_of_two_moments_are_not_taken_for_equal() {
 
 #[test]
 fn what_was_put_right_is_told_also_where_something_else_has_to_be_looked_at_again() {
-    run(async {
+    paused(async {
         let stage = sold().await;
         for sk in ["D#2026-01-31", "M#2026-01"] {
             spoil(&stage, sk, "ADD #g :n", json!({"#g": "gross#USD@card"}), json!({":n": {"N": "1"}}));

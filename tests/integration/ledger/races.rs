@@ -13,15 +13,15 @@ use super::check;
 use super::hostile::stage;
 use crate::app::App;
 use crate::delivery::schedule::Schedule;
+use crate::stage::paused;
 
 const CLIENTS: usize = 64;
 
 /// Lets as many clients buy the same for the same person, each with the key that is its own or all with one, while calls
 /// fail in every way; each tries until it is answered. What they were answered.
 fn all_buy(seed: u64, key: fn(usize) -> String, buy: &Action) -> Vec<Answer> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     fastrand::seed(seed);
-    runtime.block_on(async {
+    paused(async {
         let stage = stage();
         // Many who have read are held up before they write, so that what they have read is old.
         let schedule = Schedule::new(15, 10, 80);

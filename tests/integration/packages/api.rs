@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use shared::clock::{Clock, SystemClock};
 
 use crate::app::{Answer, App};
-use crate::contract::{assert_foreseen, contract};
+use crate::asking;
+use crate::contract::contract;
 
 pub(super) const PACKAGES: &str = "/api/packages";
 pub(super) const PACKAGE: &str = "/api/packages/{packageId}";
@@ -163,30 +164,20 @@ impl Api {
     }
 
     pub(super) fn token(&self, Person(subject, role): Person) -> String {
-        let claims =
-            local::tokens::Claims { secret: self.app.cloud.jwt_secret().to_owned(), issuer: None, audience: None };
-        format!("Bearer {}", local::tokens::token(&claims, subject, role, SystemClock.now()).unwrap())
+        asking::token(&self.app, subject, role, SystemClock.now())
     }
 
     /// Sends a request of a route of the contract; `of` is the id in its path, or what comes behind it.
     pub(super) async fn call(
         &self,
-        (method, route): (Method, &str),
+        to: (Method, &str),
         of: &str,
         person: Person,
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answer {
         let token = self.token(person);
-        let mut all = vec![("content-type", "application/json"), ("authorization", token.as_str())];
-        all.extend_from_slice(headers);
-        let path = match (route.find('{'), route.find('}')) {
-            (Some(begin), Some(end)) => format!("{}{of}{}", &route[..begin], &route[end + 1..]),
-            _ => format!("{route}{of}"),
-        };
-        let answer = self.app.send(method.clone(), &path, &all, body).await;
-        assert_foreseen(&self.contract, &method, route, &answer);
-        answer
+        asking::send(&self.app, &self.contract, to, of, &asking::headers(&token, headers), body).await
     }
 
     pub(super) async fn post(&self, person: Person, body: &Value) -> Answer {
@@ -296,20 +287,11 @@ impl Api {
 
     /// All packages of a creator, by as many pages as it takes.
     pub(super) async fn of_creator(&self, creator: &str, limit: &str) -> Vec<Vec<String>> {
-        let (mut pages, mut cursor) = (Vec::new(), String::new());
-        loop {
-            let answer = self.asked(SAM, &format!("?creatorId={creator}{limit}{cursor}"), &[]).await;
-            assert_eq!(answer.status, 200, "{answer:?}");
-            let packages = answer.body["packages"].as_array().unwrap().iter();
-            pages.push(packages.map(|package| package["packageId"].as_str().unwrap().to_owned()).collect());
-            match &answer.body["cursor"] {
-                Value::String(next) => cursor = format!("&cursor={next}"),
-                end => {
-                    assert!(end.is_null(), "{end}");
-                    return pages;
-                }
-            }
-        }
+        let ask = async |cursor: &str| self.asked(SAM, &format!("?creatorId={creator}{limit}{cursor}"), &[]).await;
+        let pages = asking::pages("packages", ask).await;
+        let ids =
+            |page: Vec<Value>| page.iter().map(|package| package["packageId"].as_str().unwrap().to_owned()).collect();
+        pages.into_iter().map(ids).collect()
     }
 
     /// Asks the database itself, as no function would.

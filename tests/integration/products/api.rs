@@ -11,7 +11,8 @@ use shared::clock::{Clock, SystemClock};
 use shared::domain::time::Time;
 
 use crate::app::{Answer, App, Forward};
-use crate::contract::{assert_foreseen, contract};
+use crate::asking;
+use crate::contract::contract;
 
 pub(super) const PRODUCTS: &str = "/api/products";
 pub(super) const PRODUCT: &str = "/api/products/{productId}";
@@ -62,9 +63,7 @@ pub(super) fn mug(patch: &Value) -> Value {
 /// Asserts that an answer names this field, and no other, as wrong.
 #[track_caller]
 pub(super) fn is_wrong(answer: &Answer, status: u16, field: &str) {
-    let errors = answer.is_problem(status)["errors"].as_array().unwrap();
-    let fields: Vec<&Value> = errors.iter().map(|error| &error["field"]).collect();
-    assert_eq!(fields, [field], "{answer:?}");
+    asking::are_wrong(answer, status, &[field]);
 }
 
 pub(super) struct Api {
@@ -106,27 +105,19 @@ impl Api {
     }
 
     pub(super) fn token(&self, Person(subject, role): Person<'_>) -> String {
-        let claims =
-            local::tokens::Claims { secret: self.app.cloud.jwt_secret().to_owned(), issuer: None, audience: None };
-        format!("Bearer {}", local::tokens::token(&claims, subject, role, self.clock.now()).unwrap())
+        asking::token(&self.app, subject, role, self.clock.now())
     }
 
     /// Sends a request of a route of the contract, with these headers alone; `of` is the id in its path, or what comes behind
     /// it.
     pub(super) async fn send(
         &self,
-        (method, route): (Method, &str),
+        to: (Method, &str),
         of: &str,
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answer {
-        let path = match (route.find('{'), route.find('}')) {
-            (Some(begin), Some(end)) => format!("{}{of}{}", &route[..begin], &route[end + 1..]),
-            _ => format!("{route}{of}"),
-        };
-        let answer = self.app.send(method.clone(), &path, headers, body).await;
-        assert_foreseen(&self.contract, &method, route, &answer);
-        answer
+        asking::send(&self.app, &self.contract, to, of, headers, body).await
     }
 
     /// Sends what somebody wants a product to be.

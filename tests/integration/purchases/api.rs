@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use shared::clock::{Clock, SystemClock};
 
 use crate::app::{Answer, App, Forward};
-use crate::contract::{assert_foreseen, contract};
+use crate::asking;
+use crate::contract::contract;
 
 pub(super) const PURCHASES: &str = "/api/purchases";
 pub(super) const PURCHASE: &str = "/api/purchases/{purchaseId}";
@@ -67,9 +68,7 @@ pub(super) fn standing(purchase: &Value) -> (&str, Option<u64>, Option<u64>) {
 /// Asserts that an answer names this field, and no other, as wrong.
 #[track_caller]
 pub(super) fn is_wrong(answer: &Answer, status: u16, field: &str) {
-    let errors = answer.is_problem(status)["errors"].as_array().unwrap();
-    let fields: Vec<&Value> = errors.iter().map(|error| &error["field"]).collect();
-    assert_eq!(fields, [field], "{answer:?}");
+    asking::are_wrong(answer, status, &[field]);
 }
 
 pub(super) struct Api {
@@ -96,30 +95,20 @@ impl Api {
     }
 
     pub(super) fn token(&self, Person(subject, role): Person) -> String {
-        let claims =
-            local::tokens::Claims { secret: self.app.cloud.jwt_secret().to_owned(), issuer: None, audience: None };
-        format!("Bearer {}", local::tokens::token(&claims, subject, role, self.clock.now()).unwrap())
+        asking::token(&self.app, subject, role, self.clock.now())
     }
 
     /// Sends a request of a route of the contract; `of` is the id in its path, or what comes behind it.
     pub(super) async fn call(
         &self,
-        (method, route): (Method, &str),
+        to: (Method, &str),
         of: &str,
         person: Person,
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answer {
         let token = self.token(person);
-        let mut all = vec![("content-type", "application/json"), ("authorization", token.as_str())];
-        all.extend_from_slice(headers);
-        let path = match (route.find('{'), route.find('}')) {
-            (Some(begin), Some(end)) => format!("{}{of}{}", &route[..begin], &route[end + 1..]),
-            _ => format!("{route}{of}"),
-        };
-        let answer = self.app.send(method.clone(), &path, &all, body).await;
-        assert_foreseen(&self.contract, &method, route, &answer);
-        answer
+        asking::send(&self.app, &self.contract, to, of, &asking::headers(&token, headers), body).await
     }
 
     /// Somebody wants to buy something.
@@ -179,20 +168,7 @@ impl Api {
 
     /// All purchases that a query asks for, by as many pages as it takes. The query begins with `?`.
     pub(super) async fn pages(&self, person: Person, query: &str) -> Vec<Vec<Value>> {
-        let (mut pages, mut cursor) = (Vec::new(), String::new());
-        loop {
-            let answer = self.history(person, &format!("{query}{cursor}")).await;
-            assert_eq!(answer.status, 200, "{answer:?}");
-            pages.push(answer.body["purchases"].as_array().unwrap().clone());
-            assert!(pages.len() < 100, "it never ends");
-            match &answer.body["cursor"] {
-                Value::String(next) => cursor = format!("&cursor={next}"),
-                end => {
-                    assert!(end.is_null(), "{end}");
-                    return pages;
-                }
-            }
-        }
+        asking::pages("purchases", async |cursor| self.history(person, &format!("{query}{cursor}")).await).await
     }
 
     /// All that somebody bought, the newest first.

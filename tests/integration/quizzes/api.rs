@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use shared::clock::Clock as _;
 
 use crate::app::{Answer, App, Forward};
-use crate::contract::{assert_foreseen, contract};
+use crate::asking;
+use crate::contract::contract;
 
 pub(super) const QUIZ: &str = "/api/quizzes/{quizId}";
 pub(super) const LIKE: &str = "/api/quizzes/{quizId}/like";
@@ -91,9 +92,7 @@ impl Api {
     }
 
     pub(super) fn token(&self, Person(subject, role): Person) -> String {
-        let claims =
-            local::tokens::Claims { secret: self.app.cloud.jwt_secret().to_owned(), issuer: None, audience: None };
-        format!("Bearer {}", local::tokens::token(&claims, subject, role, self.clock.now()).unwrap())
+        asking::token(&self.app, subject, role, self.clock.now())
     }
 
     pub(super) async fn send(
@@ -102,16 +101,12 @@ impl Api {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answer {
-        let answer = self.app.send(method.clone(), &route.replace("{quizId}", id), headers, body).await;
-        assert_foreseen(&self.contract, &method, route, &answer);
-        answer
+        asking::send(&self.app, &self.contract, (method, route), id, headers, body).await
     }
 
     pub(super) async fn put(&self, person: Person, id: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
         let token = self.token(person);
-        let mut all = vec![JSON, ("authorization", token.as_str())];
-        all.extend_from_slice(headers);
-        self.send((Method::PUT, QUIZ, id), &all, body.to_string()).await
+        self.send((Method::PUT, QUIZ, id), &asking::headers(&token, headers), body.to_string()).await
     }
 
     pub(super) async fn post(&self, person: Person, route: &str, id: &str, body: impl Into<Bytes>) -> Answer {

@@ -13,7 +13,8 @@ use shared::domain::time::Time;
 
 use super::server::{APP, KEY, SECRET, SECRET_ARN, Server, Told};
 use crate::app::{Answer, App, Forward};
-use crate::contract::{assert_foreseen, contract};
+use crate::asking;
+use crate::contract::contract;
 
 pub(super) const AUTH: &str = "/api/pusher/auth";
 pub(super) const NOTIFICATIONS: &str = "/api/notifications";
@@ -118,26 +119,19 @@ impl Api {
     pub(super) fn token_of(&self, Person(subject, role): Person<'_>, more: &Value) -> String {
         let expiry = self.clock.now().timestamp() + 24 * 3600;
         let claims = patched(json!({"sub": subject, "role": role, "exp": expiry}), more);
-        let key = jsonwebtoken::EncodingKey::from_secret(self.app.cloud.jwt_secret().as_bytes());
-        format!("Bearer {}", jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap())
+        asking::signed(&self.app, &claims)
     }
 
     /// Sends a request of a route of the contract, with these headers alone; `of` is the id in its path, or what comes behind
     /// it.
     pub(super) async fn send(
         &self,
-        (method, route): (Method, &str),
+        to: (Method, &str),
         of: &str,
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answer {
-        let path = match (route.find('{'), route.find('}')) {
-            (Some(begin), Some(end)) => format!("{}{of}{}", &route[..begin], &route[end + 1..]),
-            _ => format!("{route}{of}"),
-        };
-        let answer = self.app.send(method.clone(), &path, headers, body).await;
-        assert_foreseen(&self.contract, &method, route, &answer);
-        answer
+        asking::send(&self.app, &self.contract, to, of, headers, body).await
     }
 
     /// Sends what somebody says, with some headers.
@@ -150,9 +144,7 @@ impl Api {
         body: &Value,
     ) -> Answer {
         let token = self.token(person);
-        let mut all = vec![JSON, ("authorization", token.as_str())];
-        all.extend_from_slice(headers);
-        self.send(to, of, &all, body.to_string()).await
+        self.send(to, of, &asking::headers(&token, headers), body.to_string()).await
     }
 
     /// Somebody wants to send a notification, under a key if one is given.
