@@ -1,6 +1,6 @@
 //! Teachers, students and admins at once, call by call, in any order.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::actions::{Action, Answer, COURSES, PRESENCES, STATUSES, STUDENTS, act};
 use super::check::wrong;
