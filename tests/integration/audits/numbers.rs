@@ -83,9 +83,11 @@ async fn an_item_s_numbers_of_all_times_are_the_sum_of_its_months() {
     // Months and days that are lost, and ones that there never were.
     vandal.lose("SALES#TEST#finals", "D#2026-02-03");
     vandal.is("total", "SALES#TEST#finals/D#2026-02-03");
+    vandal.may_be_what_all_bring_in("TEST#finals", "D#2026-02-03");
     vandal.lose("SALES#PACKAGE#p", "M#2026-04");
     vandal.is("total", "SALES#PACKAGE#p/M#2026-04");
     vandal.may_be("total", "SALES#PACKAGE#p/T");
+    vandal.may_be_what_all_bring_in("PACKAGE#p", "M#2026-04");
     vandal.copy("SALES#COURSE#geometry", "D#2026-03-02", "D#2026-03-29", |_| {});
     vandal.is("total", "SALES#COURSE#geometry/D#2026-03-29");
     vandal.found_and_mended().await;
