@@ -51,7 +51,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         options.running = Functions::CargoLambda(format!("http://127.0.0.1:{port}"));
     }
 
-    let channels = channels::start(&mut options.parameters).await?;
+    let channels = channels::start(&mut options.parameters).await;
     let mut interrupts = interrupts()?;
     let cloud = LocalCloud::start(options).await?;
     let described = cloud.template().described.list();
