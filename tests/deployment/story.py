@@ -95,7 +95,7 @@ def get_track(story):
         "artistId": "artist-1",
         "durationSeconds": 240,
     }, described
-    expect_counters(track, playCount=0, likeCount=0, shareCount=0, playsBySource={})
+    expect_counters(track, totalPlays=0, netLikes=0, totalShares=0, sourceBreakdown={})
 
 
 @step("a playlist takes a track that is submitted, once")
@@ -188,13 +188,13 @@ def odd_senders(story):
         user_agent="Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
     )
     assert crawled.expect(200).json["dropped"] == 1, crawled
-    eventually(lambda: expect_counters(track(story), **EXPECTED | {"downloadCount": 3}))
+    eventually(lambda: expect_counters(track(story), **EXPECTED | {"totalDownloads": 3}))
 
 
 @step("an unlike takes the like back")
 def unlike(story):
     accepted(story.api.call("POST", EVENTS, [event("like", action="unlike")], token=LISTENER), 1)
-    eventually(lambda: expect_counters(track(story), likeCount=0, saveCount=1))
+    eventually(lambda: expect_counters(track(story), netLikes=0, netSaves=1))
 
 
 @step("a track that nobody described is counted too")
@@ -211,7 +211,7 @@ def backfill(story):
     refused = story.api.call("POST", EVENTS, [old], token=LISTENER).expect(200).json
     assert refused["accepted"] == 0 and len(refused["rejected"]) == 1, refused
     accepted(story.api.call("POST", EVENTS, [old], token=ADMIN), 1)
-    eventually(lambda: expect_counters(track(story, "/api/tracks/old-1"), playCount=1))
+    eventually(lambda: expect_counters(track(story, "/api/tracks/old-1"), totalPlays=1))
 
 
 @step("numbers of any time, before and after they are closed, for those who may see them")
@@ -220,7 +220,7 @@ def analytics(story):
     story.api.call("GET", path, token=ARTIST).problem(403)
     live = story.api.call("GET", path, token=ADMIN).expect(200).json
     assert live["metrics"]["plays"]["totalPlays"] == 1, live
-    story.api.call("POST", "/api/admin/rollups", {"period": "decade"}, token=ADMIN).problem(422)
+    story.api.call("POST", "/api/admin/rollups", {"interval": "decade"}, token=ADMIN).problem(422)
     # What came late is closed by the next run of the dispatcher.
     story.stack.invoke("RollupDispatcherFunction", {})
 
@@ -230,7 +230,7 @@ def analytics(story):
         assert told["readFrom"] and "live" not in told["readFrom"], told["readFrom"]
 
     eventually(closed)
-    eventually(lambda: expect_counters(track(story, "/api/tracks/old-1"), playCount=1))
+    eventually(lambda: expect_counters(track(story, "/api/tracks/old-1"), totalPlays=1))
     assert story.stack.queue_length("RollupFailuresQueue") == 0, "work was given up"
 
 
@@ -238,7 +238,7 @@ def analytics(story):
 def dashboard(story):
     path = "/api/dashboard/stats?timeRange=7d"
     told = story.api.call("GET", path, token=ARTIST).expect(200).json
-    assert told["overview"]["totalTracks"] == 1 and told["overview"]["totalPlays"] == EXPECTED["playCount"], told
+    assert told["overview"]["totalTracks"] == 1 and told["overview"]["totalPlays"] == EXPECTED["totalPlays"], told
     assert told["topTracks"][0]["trackId"] == "track-1", told
     assert told["recentActivity"]["plays"][0]["title"] == "First light", told
     story.api.call("GET", f"{path}&artistId=artist-1", token=OTHER_ARTIST).problem(403)
@@ -256,7 +256,7 @@ def likes_of_a_package(story):
     created = story.api.call("POST", "/api/packages", package, token=TEACHER).expect(201)
     again = story.api.call("POST", "/api/packages", package, token=TEACHER).expect(200)
     assert again.json == created.json and again.headers["etag"] == created.headers["etag"], again
-    expect_stats(story, totalLikes=0, totalAttempts=0, ratingCount=0, averageRating=None, earnings=0)
+    expect_stats(story, totalLikes=0, totalAttempts=0, totalRatings=0, averageRating=None, earnings=0)
     assert story.api.call("POST", f"{quiz}/like", token=LISTENER).expect(200).json["changed"]
     assert not story.api.call("POST", f"{quiz}/like", token=LISTENER).expect(200).json["changed"]
     eventually(lambda: expect_stats(story, totalLikes=1))
@@ -272,7 +272,7 @@ def membership(story):
     story.api.call("POST", "/api/quizzes/quiz-2/attempt", attempt, token=LISTENER).expect(200)
     story.api.call("PUT", "/api/packages/pack-1", package, token=OTHER_TEACHER).problem(403)
     held = story.api.call("PUT", "/api/packages/pack-1", package, token=TEACHER).expect(200)
-    both = {"totalLikes": 1, "ratingCount": 1, "averageRating": 2, "totalAttempts": 1, "averageScore": 75}
+    both = {"totalLikes": 1, "totalRatings": 1, "averageRating": 2, "totalAttempts": 1, "averageScore": 75}
     eventually(lambda: expect_stats(story, **both))
     package["quizIds"] = ["quiz-2"]
     story.api.call("PUT", "/api/packages/pack-1", package, token=TEACHER, if_match=held.headers["etag"]).expect(200)
@@ -305,7 +305,7 @@ def refresh(story):
 def purchases(story):
     package = {"packageId": "pack-2", "title": "Geometry", "price": 500, "currency": "INR"}
     story.api.call("POST", "/api/packages", package, token=TEACHER).expect(201)
-    half = {"kind": "percent", "percent": 50, "maxUses": 1}
+    half = {"type": "percent", "percent": 50, "maxUses": 1}
     story.api.call("PUT", "/api/discounts/HALF", half, token=TEACHER).problem(403)
     story.api.call("PUT", "/api/discounts/HALF", half, token=ADMIN).expect(201)
     order = {"itemType": "package", "itemId": "pack-2", "amount": 500, "currency": "INR", "paymentMethod": "card"}
@@ -478,18 +478,18 @@ def classroom(story):
 
     numbers = {
         "enrollments": {"pending": 0, "active": 1, "completed": 0, "dropped": 0},
-        "scores": {"count": 1, "averagePercent": 75},
+        "scores": {"count": 1, "averageScore": 75},
         "attendance": {"present": 0, "absent": 0, "late": 1, "excused": 0, "rate": 100},
     }
     waiting = {"count": 1, "amounts": {"INR": 700}}
-    eventually(lambda: dashboard("student", LISTENER, **numbers, waitingPayments=[payment]))
-    eventually(lambda: dashboard("teacher", TEACHER, **numbers, courseCount=1))
+    eventually(lambda: dashboard("student", LISTENER, **numbers, receivedPayments=[payment]))
+    eventually(lambda: dashboard("teacher", TEACHER, **numbers, totalCourses=1))
     nothing = {"count": 0, "amounts": {}}
     eventually(lambda: dashboard("admin", ADMIN, **numbers, payments={"received": waiting, "approved": nothing}))
     [course] = story.api.call("GET", "/api/courses", token=TEACHER).expect(200).json["courses"]
     assert course == {"courseId": "geometry", "title": "Geometry", "teacherId": course["teacherId"]} | numbers, course
     call("POST", f"/api/payments/{payment['paymentId']}/approve", None, ADMIN, 200)
-    eventually(lambda: dashboard("student", LISTENER, waitingPayments=[]))
+    eventually(lambda: dashboard("student", LISTENER, receivedPayments=[]))
     eventually(lambda: dashboard("admin", ADMIN, payments={"received": nothing, "approved": waiting}))
     for whose in ["teacher", "admin"]:
         story.api.call("GET", f"/api/{whose}/dashboard", token=LISTENER).problem(403)
@@ -509,17 +509,17 @@ def failures(story):
 
 
 EXPECTED = {
-    "playCount": 4,
-    "qualifiedPlayCount": 3,
-    "skipCount": 1,
-    "replayCount": 1,
-    "likeCount": 1,
-    "saveCount": 1,
-    "shareCount": 2,
-    "downloadCount": 1,
+    "totalPlays": 4,
+    "qualifiedPlays": 3,
+    "totalSkips": 1,
+    "totalReplays": 1,
+    "netLikes": 1,
+    "netSaves": 1,
+    "totalShares": 2,
+    "totalDownloads": 1,
     "totalDurationSeconds": 510,
-    "playsBySource": {"landing": 2, "playlist": 1, "search": 1},
-    "sharesByPlatform": {"twitter": 1, "copy_link": 1},
+    "sourceBreakdown": {"landing": 2, "playlist": 1, "search": 1},
+    "platformBreakdown": {"twitter": 1, "copy_link": 1},
 }
 
 
@@ -560,7 +560,7 @@ def drain(story):
     name = f"drain-{story.drained}"
     play = event("play", source="direct", trackId=name)
     accepted(story.api.call("POST", EVENTS, [play], x_write_key=WRITE_KEY), 1)
-    eventually(lambda: expect_counters(track(story, f"/api/tracks/{name}"), playCount=1))
+    eventually(lambda: expect_counters(track(story, f"/api/tracks/{name}"), totalPlays=1))
     return name
 
 

@@ -174,7 +174,7 @@ async fn of_nobody_all_sums_are_zero_and_all_ratios_null() {
             let told = api.analytics(&format!("{scope}&timeRange={range}&interval=week&compare=previous")).await;
             is_nothing(&told);
             let plays = &told["metrics"]["plays"];
-            for ratio in ["avgDuration", "avgCompletionRate", "skipRate", "replayRate"] {
+            for ratio in ["averageDurationSeconds", "averageCompletionRate", "skipRate", "replayRate"] {
                 assert!(plays.as_object().unwrap().contains_key(ratio) && plays[ratio].is_null(), "{plays}");
             }
             assert_eq!(plays["uniques"]["uniqueListeners"], json!({"exact": true, "standardError": null}));
@@ -195,9 +195,9 @@ async fn of_nobody_all_sums_are_zero_and_all_ratios_null() {
         assert_eq!(told["growth"], json!({"plays": null, "likes": null, "shares": null}));
         assert_eq!((&told["topTracks"], &told["recentActivity"]), (&json!([]), &json!({"plays": [], "likes": []})));
         if range == "all" {
-            assert_eq!((&told["trend"]["points"], &told["previousRange"]), (&json!([]), &Value::Null));
+            assert_eq!((&told["series"]["points"], &told["previousRange"]), (&json!([]), &Value::Null));
         } else {
-            covers(&told["trend"]["points"], &told["range"]);
+            covers(&told["series"]["points"], &told["range"]);
             assert!(time(&told["previousRange"]["to"]) <= time(&told["range"]["from"]));
         }
     }
@@ -330,7 +330,7 @@ async fn analytics_tell_what_has_just_happened() {
                     "landing": 0, "playlist": 1, "search": 1, "direct": 0, "share": 0, "player": 1,
                 },
                 "countryBreakdown": {},
-                "avgDuration": 37.0, "avgCompletionRate": f64::from(7_500 + 1_000 + 10_000) / 3.0 / 100.0,
+                "averageDurationSeconds": 37.0, "averageCompletionRate": f64::from(7_500 + 1_000 + 10_000) / 3.0 / 100.0,
                 "skipRate": 1.0 / 3.0 * 100.0, "replayRate": 1.0 / 3.0 * 100.0,
             },
             "likes": {"totalLikes": 2, "totalUnlikes": 1, "netLikes": 1},
@@ -394,7 +394,7 @@ async fn a_dashboard_shows_what_has_just_happened() {
     assert_eq!(
         told["artist"],
         json!({
-            "artistId": "artist-1", "trackCount": 3,
+            "artistId": "artist-1", "totalTracks": 3,
             "firstReleasedAt": "2025-02-01T00:00:00.000Z", "latestReleasedAt": "2026-02-01T00:00:00.000Z",
         })
     );
@@ -404,22 +404,22 @@ async fn a_dashboard_shows_what_has_just_happened() {
             "totalTracks": 3, "totalPlays": 4, "qualifiedPlays": 3, "totalLikes": 2, "netLikes": 1, "totalShares": 1,
             "totalDownloads": 1, "totalSaves": 1, "uniqueListeners": 3,
             "uniques": {"uniqueListeners": {"exact": true, "standardError": null}},
-            "avgDuration": 37.0, "avgCompletionRate": f64::from(7_500 + 1_000 + 10_000) / 3.0 / 100.0,
+            "averageDurationSeconds": 37.0, "averageCompletionRate": f64::from(7_500 + 1_000 + 10_000) / 3.0 / 100.0,
         })
     );
     assert_eq!(
         told["topTracks"],
         json!([
-            {"trackId": "song", "title": "SONG", "plays": 3, "likes": 2},
-            {"trackId": "tune", "title": "TUNE", "plays": 1, "likes": 0},
+            {"trackId": "song", "title": "SONG", "totalPlays": 3, "totalLikes": 2},
+            {"trackId": "tune", "title": "TUNE", "totalPlays": 1, "totalLikes": 0},
         ])
     );
     let engagement = &told["engagement"];
     assert_eq!((&engagement["likeRate"], &engagement["shareRate"]), (&json!(50.0), &json!(25.0)));
     assert_eq!(told["growth"], json!({"plays": 100.0, "likes": null, "shares": null}));
-    let points = &told["trend"]["points"];
+    let points = &told["series"]["points"];
     covers(points, &told["range"]);
-    assert_eq!((sum(points, "/plays"), sum(points, "/likes"), sum(points, "/downloads")), (4, 2, 1));
+    assert_eq!((sum(points, "/totalPlays"), sum(points, "/totalLikes"), sum(points, "/totalDownloads")), (4, 2, 1));
 
     let recent = &told["recentActivity"];
     let shown: Vec<(&str, &Value, &Value)> = recent["plays"]
@@ -457,7 +457,10 @@ async fn a_dashboard_shows_what_has_just_happened() {
     for range in RANGES {
         let all = api.told("admin", DASHBOARD, &format!("artistId=artist-1&timeRange={range}")).await;
         let plays = if range == "24h" { 4 } else { 6 };
-        assert_eq!((&all["overview"]["totalPlays"], sum(&all["trend"]["points"], "/plays")), (&json!(plays), plays));
+        assert_eq!(
+            (&all["overview"]["totalPlays"], sum(&all["series"]["points"], "/totalPlays")),
+            (&json!(plays), plays)
+        );
     }
     let ann = api.told("admin", DASHBOARD, "artistId=ann").await;
     assert_eq!((&ann["overview"]["totalPlays"], &ann["topTracks"][0]["trackId"]), (&json!(1), &json!("other")));

@@ -74,7 +74,7 @@ async fn what_is_over_is_closed_and_answers_stay_the_same() {
         let closed = analytics(&app, "timeRange=all").await;
         assert_eq!(closed["readFrom"], json!([read]), "after {days} days");
         assert_eq!(closed["metrics"], live["metrics"], "after {days} days");
-        assert_eq!(app.counters("song").await["playCount"], 1, "after {days} days");
+        assert_eq!(app.counters("song").await["totalPlays"], 1, "after {days} days");
         assert_eq!(close(&app).await, 0, "closing again is nothing to do");
     }
     app.finish().await;
@@ -107,8 +107,7 @@ async fn an_admin_has_periods_closed_again_and_nobody_else() {
     post(&app, &[event("a", &json!({}))]).await;
     clock.by(TimeDelta::days(2));
     close(&app).await;
-    let body =
-        |period: &str| json!({"period": period, "from": crate::app::ago(TimeDelta::days(3)), "to": crate::app::now()});
+    let body = |period: &str| json!({"interval": period, "from": crate::app::ago(TimeDelta::days(3)), "to": crate::app::now()});
     let again = async |token: &str, body: Value| {
         let headers = [("content-type", "application/json"), ("authorization", token)];
         app.send(Method::POST, "/api/admin/rollups", &headers, body.to_string()).await
@@ -123,7 +122,7 @@ async fn an_admin_has_periods_closed_again_and_nobody_else() {
         again(&app.long_token(role), body("day")).await.is_problem(403);
     }
     again("Bearer nobody", body("day")).await.is_problem(401);
-    for (field, value) in [("period", json!("decade")), ("from", json!(7)), ("to", json!("2020-01-01T00:00:00Z"))] {
+    for (field, value) in [("interval", json!("decade")), ("from", json!(7)), ("to", json!("2020-01-01T00:00:00Z"))] {
         let mut body = body("day");
         body[field] = value;
         let answer = again(&app.long_token("admin"), body).await;

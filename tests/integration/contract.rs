@@ -128,3 +128,74 @@ async fn functions_answer_as_the_contract_says() {
     }
     app.finish().await;
 }
+
+/// Every name that the contract gives to a field or a parameter, with its schema or the parameter.
+fn names<'a>(part: &'a Value, found: &mut Vec<(&'a str, &'a Value)>) {
+    match part {
+        Value::Object(fields) => {
+            if let Some(properties) = fields.get("properties").and_then(Value::as_object) {
+                found.extend(properties.iter().map(|(name, schema)| (name.as_str(), schema)));
+            }
+            if let (Some(Value::String(name)), Some(Value::String(place))) = (fields.get("name"), fields.get("in")) {
+                if matches!(place.as_str(), "query" | "path") {
+                    found.push((name, &part["schema"]));
+                }
+            }
+            for (name, inner) in fields {
+                // What an example holds is named by the schema it is an example of.
+                if !matches!(name.as_str(), "example" | "examples" | "value") || inner.get("properties").is_some() {
+                    names(inner, found);
+                }
+            }
+        }
+        Value::Array(parts) => parts.iter().for_each(|part| names(part, found)),
+        _ => {}
+    }
+}
+
+/// The names in backquotes in a column of a table of `docs/api-conventions.md`.
+fn unused_names() -> BTreeSet<String> {
+    let page = read("docs/api-conventions.md");
+    let table = page.split("| use | never |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let never = table.lines().skip(2).map(|row| row.split('|').nth(2).unwrap());
+    let names: BTreeSet<String> =
+        never.flat_map(|cell| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()).collect();
+    assert!(names.len() > 30, "{names:?}");
+    names
+}
+
+/// Whether a schema is that of a moment.
+fn is_moment(schema: &Value) -> bool {
+    let is_one = |schema: &Value| {
+        schema["format"] == "date-time"
+            || schema["$ref"].as_str().is_some_and(|name| name.ends_with("/Time") || name.ends_with("/TimeOrNull"))
+    };
+    is_one(schema) || schema["oneOf"].as_array().is_some_and(|either| either.iter().any(is_one))
+}
+
+#[test]
+fn one_thing_has_one_name_in_the_contract() {
+    let contract = contract();
+    let mut found = Vec::new();
+    names(&contract, &mut found);
+    assert!(found.len() > 500, "{}", found.len());
+    let unused = unused_names();
+    let mut wrong = BTreeSet::new();
+    for (name, schema) in found {
+        let of_pusher = matches!(name, "socket_id" | "channel_name" | "channel_data");
+        let is_camel =
+            name.starts_with(char::is_lowercase) && name.chars().all(|letter| letter.is_ascii_alphanumeric());
+        let names_a_moment = name.ends_with("At")
+            || matches!(name, "timestamp" | "asOf" | "serverTime" | "from" | "to" | "validFrom" | "validTo");
+        let is_wrong = unused.contains(name)
+            || !(is_camel || of_pusher)
+            || name.starts_with("avg")
+            || name.ends_with("Count")
+            || (name.to_lowercase().contains("duration") && !name.ends_with("Seconds") && name != "duration")
+            || (is_moment(schema) && !names_a_moment);
+        if is_wrong {
+            wrong.insert(format!("{name}: {schema}"));
+        }
+    }
+    assert!(wrong.is_empty(), "docs/api-conventions.md names these otherwise: {wrong:#?}");
+}

@@ -36,10 +36,10 @@ async fn events_become_counters_and_the_same_events_change_nothing() {
     assert!(answer.body["serverTime"].as_str().unwrap().ends_with('Z'));
 
     let expected = json!({
-        "playCount": 2, "qualifiedPlayCount": 1, "skipCount": 1, "replayCount": 1, "likeCount": 1, "saveCount": 1,
-        "shareCount": 2, "downloadCount": 1, "totalDurationSeconds": 50.5,
+        "totalPlays": 2, "qualifiedPlays": 1, "totalSkips": 1, "totalReplays": 1, "netLikes": 1, "netSaves": 1,
+        "totalShares": 2, "totalDownloads": 1, "totalDurationSeconds": 50.5,
         "averageCompletionRate": f64::from(7583 + 833) / 200.0,
-        "playsBySource": {"search": 1, "player": 1}, "sharesByPlatform": {"embed": 1, "twitter": 1},
+        "sourceBreakdown": {"search": 1, "player": 1}, "platformBreakdown": {"embed": 1, "twitter": 1},
     });
     assert_eq!(app.counters("song").await, expected);
     let facts = app.items("EventsTable");
@@ -59,12 +59,12 @@ async fn the_last_word_on_a_like_counts_whoever_hears_it_first() {
     // The unlike of second 20 arrives before the like of second 10, and in another request.
     app.post(&json!([word("a2", 20, "unlike", "a"), word("b1", 5, "like", "b")])).await;
     app.post(&json!([word("a1", 10, "like", "a"), word("c1", 1, "unlike", "c")])).await;
-    assert_eq!(app.counters("song").await["likeCount"], 1);
+    assert_eq!(app.counters("song").await["netLikes"], 1);
     app.post(&json!([word("a3", 30, "like", "a"), word("b2", 6, "like", "b"), word("b3", 7, "unlike", "b")])).await;
-    assert_eq!(app.counters("song").await["likeCount"], 1);
+    assert_eq!(app.counters("song").await["netLikes"], 1);
     // Who is signed in is one actor, whatever the session.
     app.post_as("student", &json!([word("d1", 40, "like", "x"), word("d2", 41, "like", "y")])).await;
-    assert_eq!(app.counters("song").await["likeCount"], 2);
+    assert_eq!(app.counters("song").await["netLikes"], 2);
     app.finish().await;
 }
 
@@ -76,9 +76,9 @@ async fn saves_to_two_playlists_are_two_whatever_they_are_called() {
     };
     let (first, later) = (ago(chrono::TimeDelta::seconds(60)), ago(chrono::TimeDelta::seconds(30)));
     app.post(&json!([save("a", "save", &first), save("b", "save", &first)])).await;
-    assert_eq!(app.counters("song").await["saveCount"], 2);
+    assert_eq!(app.counters("song").await["netSaves"], 2);
     app.post(&json!([save("a", "unsave", &later), save("b", "unsave", &later)])).await;
-    assert_eq!(app.counters("song").await["saveCount"], 0);
+    assert_eq!(app.counters("song").await["netSaves"], 0);
     app.finish().await;
 }
 
@@ -89,7 +89,7 @@ async fn a_beacon_sends_plain_text_with_the_key_in_the_query() {
     let body = json!([event("e", &json!({}))]).to_string();
     let answer = app.send(Method::POST, &path, &[("content-type", "text/plain;charset=UTF-8")], body).await;
     assert_eq!((answer.status.as_u16(), &answer.body["accepted"]), (200, &json!(1)), "{answer:?}");
-    assert_eq!(app.counters("song").await["playCount"], 1);
+    assert_eq!(app.counters("song").await["totalPlays"], 1);
     app.finish().await;
 }
 
@@ -122,7 +122,7 @@ async fn only_an_admin_backfills() {
             assert_eq!(answer.body["rejected"][0]["field"], "timestamp");
         }
     }
-    assert_eq!(app.counters("song").await["playCount"], 1);
+    assert_eq!(app.counters("song").await["totalPlays"], 1);
     app.finish().await;
 }
 
@@ -192,8 +192,8 @@ async fn an_outage_loses_nothing_and_counts_nothing_twice() {
         assert_eq!(answer.header("retry-after"), "1");
     };
     let song = read("song").await;
-    assert_eq!((&song["playCount"], &song["likeCount"]), (&json!(50), &json!(50)));
-    assert_eq!(read("other").await["playCount"], 100);
+    assert_eq!((&song["totalPlays"], &song["netLikes"]), (&json!(50), &json!(50)));
+    assert_eq!(read("other").await["totalPlays"], 100);
     assert!(calls.load(Ordering::Relaxed) > 100);
     app.finish().await;
 }

@@ -260,7 +260,7 @@ async fn of_money(site: &mut Site, sam: &mut Page) {
 async fn of_numbers(site: &mut Site, sam: &mut Page, ann: &mut Page) {
     let plays = json!({"events": [event("play", &json!({}))]});
     let plays = (SAM, Method::POST, "/api/stats/events", &plays);
-    let is_played = |_: &Value, told: &Told| told["data"]["counters"]["playCount"] == 1;
+    let is_played = |_: &Value, told: &Told| told["data"]["counters"]["totalPlays"] == 1;
     let (answer, told) = site.brings(plays, sam, (&[TRACK], "stats-update"), is_played).await;
     assert_eq!((&answer["accepted"], &told["trackId"]), (&json!(1), &json!("song")));
     let lamp = json!({"productId": "lamp", "title": "Lamp", "price": 2_500, "currency": "USD", "status": "sold"});
@@ -351,11 +351,11 @@ async fn what_happens_often_comes_in_order_and_numbers_once_a_second() {
     for number in 0..40 {
         assert_eq!(site.app.post(&json!([event(&format!("p{number}"), &json!({}))])).await.body["accepted"], 1);
     }
-    sam.told(TRACK, "stats-update", |told| told["data"]["counters"]["playCount"] == 40).await.unwrap();
+    sam.told(TRACK, "stats-update", |told| told["data"]["counters"]["totalPlays"] == 40).await.unwrap();
     let updates: Vec<&Told> = sam.so_far().iter().filter(|told| told["event"] == "stats-update").collect();
     let seconds: Vec<u64> = updates.iter().map(|told| second(&told["data"]["id"])).collect();
     assert!(seconds.windows(2).all(|two| two[0] < two[1]), "{updates:#?}");
-    let plays: Vec<u64> = updates.iter().map(|told| told["data"]["counters"]["playCount"].as_u64().unwrap()).collect();
+    let plays: Vec<u64> = updates.iter().map(|told| told["data"]["counters"]["totalPlays"].as_u64().unwrap()).collect();
     assert!(plays.is_sorted(), "{plays:?}");
     println!("40 changes of a track were told {} times", updates.len());
     site.finish(&[&sam]).await;

@@ -89,7 +89,7 @@ async fn events_that_are_wrong_are_rejected_one_by_one() {
     let mut mixed: Vec<Value> = wrong.iter().map(|(event, _)| event.clone()).collect();
     mixed.push(event("good", &json!({})));
     assert_eq!(app.post(&json!(mixed)).await.body["accepted"], 1);
-    assert_eq!(app.counters("song").await["playCount"], 1);
+    assert_eq!(app.counters("song").await["totalPlays"], 1);
     app.finish().await;
 }
 
@@ -195,7 +195,7 @@ async fn versions_of_a_track() {
     app.post(&json!([event("e", &json!({"timestamp": now()}))])).await;
     app.settled().await;
     let moved = app.send(Method::GET, "/api/tracks/song", &[("if-none-match", &tag)], "").await;
-    assert_eq!((moved.status.as_u16(), &moved.body["counters"]["playCount"]), (200, &json!(1)));
+    assert_eq!((moved.status.as_u16(), &moved.body["counters"]["totalPlays"]), (200, &json!(1)));
     assert_eq!(app.put_track("artist", "song", &[("if-match", &tag)], &song("d")).await.status, 200);
     app.put_track("artist", "song", &[("if-match", &tag)], &song("e")).await.is_problem(412);
     app.finish().await;
@@ -208,6 +208,6 @@ async fn numbers_of_a_track_that_nobody_described() {
     app.settled().await;
     let answer = app.get_track("song").await;
     assert_eq!((answer.status.as_u16(), &answer.body["title"]), (200, &Value::Null), "{answer:?}");
-    assert_eq!(answer.body["counters"]["playCount"], 1);
+    assert_eq!(answer.body["counters"]["totalPlays"], 1);
     app.finish().await;
 }

@@ -79,7 +79,7 @@ async fn every_number_is_what_sql_says_of_the_invoices_and_a_second_run_changes_
         assert!(wrong.is_empty(), "{run} run: {} numbers, such as {:#?}", wrong.len(), &wrong[..wrong.len().min(5)]);
 
         // Some of them once more, as they were counted by hand.
-        let december = told(&app, "startDate=2010-12-01&endDate=2010-12-31&interval=day").await;
+        let december = told(&app, "from=2010-12-01&to=2010-12-31&interval=day").await;
         let (purchases, units, gross, refunds, count, ended, buyers) = if is_whole {
             (9_870, 90_501, 18_424_833, 358_058, 100, 94, 341)
         } else {
@@ -93,13 +93,13 @@ async fn every_number_is_what_sql_says_of_the_invoices_and_a_second_run_changes_
             ("/buyers/exact", json!(true)),
             ("/currencies/0/gross", json!(gross)),
             ("/currencies/0/refunds", json!(refunds)),
-            ("/currencies/0/refundCount", json!(count)),
+            ("/currencies/0/totalRefunds", json!(count)),
             ("/currencies/0/net", json!(gross - refunds)),
         ] {
             assert_eq!(december.pointer(name), Some(&expected), "{run} run: {name}");
         }
 
-        let all = told(&app, &format!("startDate={FIRST}&endDate={LAST}&interval=month")).await;
+        let all = told(&app, &format!("from={FIRST}&to={LAST}&interval=month")).await;
         let now = (loaded.purchases, app.items("PurchasesTable"), december, all);
         assert_eq!(first.get_or_insert_with(|| now.clone()), &now, "{run} run");
     }

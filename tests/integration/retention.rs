@@ -21,11 +21,11 @@ async fn numbers_outlive_their_facts_and_closed_minutes_take_no_more() {
         app.send(http::Method::POST, "/api/stats/events", &headers, events).await.body
     };
     assert_eq!(post("first", &at).await["accepted"], 1);
-    assert_eq!(app.counters("song").await["playCount"], 1);
+    assert_eq!(app.counters("song").await["totalPlays"], 1);
 
     clock.by(TimeDelta::days(87));
     assert_eq!(post("second", &at).await["accepted"], 1, "the first fact expires only in three days");
-    assert_eq!(app.counters("song").await["playCount"], 2);
+    assert_eq!(app.counters("song").await["totalPlays"], 2);
 
     clock.by(TimeDelta::days(89));
     let refused = post("third", &at).await;
@@ -35,7 +35,7 @@ async fn numbers_outlive_their_facts_and_closed_minutes_take_no_more() {
     // DynamoDB deletes what has expired, and tells the stream so.
     clock.by(TimeDelta::days(91));
     assert_eq!(app.cloud.database().sweep_expired(clock.now().timestamp()).unwrap(), 1);
-    assert_eq!(app.counters("song").await["playCount"], 3);
+    assert_eq!(app.counters("song").await["totalPlays"], 3);
 
     // Even an erasure of what is left of the minute finds it sealed.
     let table = app.cloud.table("EventsTable").unwrap();
@@ -46,6 +46,6 @@ async fn numbers_outlive_their_facts_and_closed_minutes_take_no_more() {
     let erase = json!({"TableName": table, "Key": key, "ReturnValues": "ALL_OLD"}).to_string();
     let erased = app.cloud.database().call("DeleteItem", &erase, &local::wire::ClientOptions::default());
     assert!(erased.body.contains("Attributes"), "{erased:?}");
-    assert_eq!(app.counters("song").await["playCount"], 3);
+    assert_eq!(app.counters("song").await["totalPlays"], 3);
     app.finish().await;
 }

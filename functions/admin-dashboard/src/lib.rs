@@ -82,13 +82,13 @@ impl HttpHandler for AdminDashboard {
                 self.inbox.unread(own),
             )?;
             let mut body = json!({
-                "unreadMessages": unread,
-                "courseCount": figures.courses,
+                "unread": unread,
+                "totalCourses": figures.courses,
                 "payments": {
                     "received": payments(&figures, received),
                     "approved": payments(&figures, PaymentStatus::Approved),
                 },
-                "waitingPayments": waiting.items.iter().map(bodies::payment).collect::<Vec<_>>(),
+                "receivedPayments": waiting.items.iter().map(bodies::payment).collect::<Vec<_>>(),
                 "revenue": {"day": earned(&day, &rows), "month": earned(&month, &rows)},
             });
             classroom::merge(&mut body, bodies::class(&figures));

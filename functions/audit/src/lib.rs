@@ -121,7 +121,7 @@ fn body(audit: &AuditId, report: &AuditReport) -> Value {
     let findings: Vec<Value> = report
         .findings
         .iter()
-        .map(|found| json!({"kind": found.kind, "subject": found.subject, "repaired": found.kind.is_repaired()}))
+        .map(|found| json!({"type": found.kind, "subject": found.subject, "repaired": found.kind.is_repaired()}))
         .collect();
     json!({
         "auditId": audit,

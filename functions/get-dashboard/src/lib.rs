@@ -88,7 +88,7 @@ impl HttpHandler for GetDashboard {
             let catalogue = Catalogue(tracks);
             let counters = &activity.numbers.total.counters;
             let points = activity.points.iter().zip(&activity.numbers.cells);
-            let trend: Vec<_> = points.map(|(span, cell)| TrendPoint::of(*span, &cell.counters)).collect();
+            let series: Vec<_> = points.map(|(span, cell)| TrendPoint::of(*span, &cell.counters)).collect();
             let body = json!({
                 "artistId": artist,
                 "timeRange": named.to_string(),
@@ -103,7 +103,7 @@ impl HttpHandler for GetDashboard {
                 "playlistStats": playlist_stats(playlists.len(), submissions),
                 "previousRange": range.previous,
                 "growth": growth(&activity.numbers),
-                "trend": {"interval": named.step(), "points": trend},
+                "series": {"interval": named.step(), "points": series},
             });
             Ok(Response::read(&request, body, activity.as_of))
         })
@@ -156,7 +156,7 @@ impl Catalogue {
         let released = || self.0.values().filter_map(|track| track.released_at);
         json!({
             "artistId": artist,
-            "trackCount": self.0.len(),
+            "totalTracks": self.0.len(),
             "firstReleasedAt": released().min(),
             "latestReleasedAt": released().max(),
         })
@@ -165,7 +165,7 @@ impl Catalogue {
     fn top(&self, numbers: &Numbers) -> Value {
         let tracks = top_tracks(&numbers.total, TOP_TRACKS).into_iter().map(|top| {
             let title = self.title(&top.track);
-            json!({"trackId": top.track, "title": title, "plays": top.share.plays, "likes": top.share.likes})
+            json!({"trackId": top.track, "title": title, "totalPlays": top.share.plays, "totalLikes": top.share.likes})
         });
         tracks.collect()
     }
@@ -182,7 +182,7 @@ impl Catalogue {
         Some(json!({
             "trackId": track,
             "title": self.title(track),
-            "at": at,
+            "timestamp": at,
             "source": play.source,
             "durationSeconds": play.duration_ms.map(seconds),
             "completionRate": play.completion.map(percent),
@@ -190,7 +190,7 @@ impl Catalogue {
     }
 
     fn like(&self, Happened { track, at, .. }: &Happened) -> Value {
-        json!({"trackId": track, "title": self.title(track), "at": at})
+        json!({"trackId": track, "title": self.title(track), "timestamp": at})
     }
 }
 

@@ -87,8 +87,8 @@ impl HttpHandler for GetLeaderboard {
                 "currency": currency,
                 "period": season.to_string(),
                 "entries": bodies::ranked(&listed),
-                "lastUpdated": last_updated,
-                "nextReset": season.next_reset(now),
+                "changedAt": last_updated,
+                "nextResetAt": season.next_reset(now),
                 "cursor": next.map(|next| Cursor::new(&scope, &next).to_string()),
             });
             Ok(Response::read(&request, body, now))

@@ -36,7 +36,7 @@ impl HttpHandler for GetNotifications {
         Box::pin(async move {
             let user = request.user()?;
             let now = Time::from(self.clock.now());
-            let since: Option<Time> = request.query("since")?;
+            let since: Option<Time> = request.query("from")?;
             let limit: Limit = request.query("limit")?.unwrap_or_default();
             let cursor: Option<Cursor> = request.query("cursor")?;
             let scope = format!("notifications of {user} since {since:?}");

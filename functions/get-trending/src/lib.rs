@@ -56,7 +56,7 @@ impl HttpHandler for GetTrending {
             let body = json!({
                 "period": season.to_string(),
                 "products": page.products.iter().map(entry).collect::<Vec<_>>(),
-                "nextReset": season.next_reset(now),
+                "nextResetAt": season.next_reset(now),
                 "cursor": page.next.map(|next| Cursor::new(&scope, &next).to_string()),
             });
             Ok(Response::read(&request, body, now))

@@ -55,7 +55,7 @@ impl Asked {
         if interval == Level::Hour {
             return Err(refused("interval", "must be one of day, week, month, year"));
         }
-        let (first, last) = (day(request, "startDate")?, day(request, "endDate")?);
+        let (first, last) = (day(request, "from")?, day(request, "to")?);
         Ok(Self { first, last, interval, currency: request.query("currency")?, buyer: buyer(request)? })
     }
 
@@ -71,7 +71,7 @@ impl Asked {
     /// Makes sure that days on which anything can have been sold are not more than can be read for an answer.
     pub(crate) fn check(known: Option<&Days>) -> Result<(), Problem> {
         if known.is_some_and(|days| days.count() > 31 * MOST_MONTHS) {
-            return Err(refused("startDate", format!("must be at most {MOST_MONTHS} months before endDate")));
+            return Err(refused("from", format!("must be at most {MOST_MONTHS} months before to")));
         }
         Ok(())
     }

@@ -120,8 +120,7 @@ impl PurchaseAnalytics {
         let points: Vec<Value> = points.iter().map(|point| of_point(point, &sold.rows)).collect();
         let as_of = sold.rows.as_of.unwrap_or(now);
         let mut body = json!({
-            "startDate": days.first().to_string(),
-            "endDate": days.last().to_string(),
+            "range": {"from": days.first().to_string(), "to": days.last().to_string()},
             "buyers": distinct(&sold.buyers),
             "itemTypes": item_types(&sold, figures.purchases),
             "courseToTest": course_to_test(&sold),
@@ -217,8 +216,7 @@ fn top(top: &Top) -> Value {
 fn trend(days: &Days, before: &Sold, now: &Sold) -> Value {
     let count = |buyers: &Buyers| i64::try_from(buyers.count()).unwrap_or(i64::MAX);
     json!({
-        "startDate": days.first().to_string(),
-        "endDate": days.last().to_string(),
+        "range": {"from": days.first().to_string(), "to": days.last().to_string()},
         "purchases": Trend::of(before.all.counts().purchases, now.all.counts().purchases),
         "buyers": Trend::of(count(&before.buyers), count(&now.buyers)),
         "currencies": AmountsTrend::of(&before.all, &now.all),
@@ -230,14 +228,14 @@ fn pattern(buyer: &Buyer, pattern: Option<&Pattern>) -> Value {
     let mut told = json!({
         "userId": buyer.user(),
         "guestId": buyer.guest(),
-        "first": pattern.map(|pattern| pattern.first),
-        "last": pattern.map(|pattern| pattern.last),
+        "firstPurchasedAt": pattern.map(|pattern| pattern.first),
+        "lastPurchasedAt": pattern.map(|pattern| pattern.last),
     });
     told = with(told, json!(figures));
     // How often something was given back to somebody is not counted, only how much.
     let currencies = told.get_mut("currencies").and_then(Value::as_array_mut);
     for amounts in currencies.into_iter().flatten().filter_map(Value::as_object_mut) {
-        amounts.remove("refundCount");
+        amounts.remove("totalRefunds");
     }
     told
 }

@@ -49,11 +49,11 @@ fn day(request: &Request, name: &'static str) -> Result<Option<Period>, Problem>
 }
 
 fn filter(request: &Request) -> Result<Filter, Problem> {
-    let (first, last) = (day(request, "startDate")?, day(request, "endDate")?);
+    let (first, last) = (day(request, "from")?, day(request, "to")?);
     if let (Some(first), Some(last)) = (&first, &last)
         && last.start() < first.start()
     {
-        return Err(Problem::query(Invalid::new("endDate", "must not be before startDate")));
+        return Err(Problem::query(Invalid::new("to", "must not be before from")));
     }
     Ok(Filter {
         kind: request.query("itemType")?,

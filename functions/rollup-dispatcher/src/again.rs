@@ -13,10 +13,10 @@ pub(crate) struct Again {
 }
 
 impl Again {
-    /// Reads `period`, `from` and `to`.
+    /// Reads `interval`, `from` and `to`.
     pub(crate) fn parse(body: &Value) -> Result<Self, Invalid> {
         let fields = Fields(body.as_object().ok_or_else(|| Invalid::new("body", "must be an object"))?);
-        let level = fields.required("period")?;
+        let level = fields.required("interval")?;
         let span = Span { from: fields.required("from")?, to: fields.required("to")? };
         if span.is_empty() {
             return Err(Invalid::new("to", "must be after from"));
@@ -33,10 +33,10 @@ mod tests {
 
     #[test]
     fn names_the_field_that_is_wrong() {
-        let good = json!({"period": "day", "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"});
+        let good = json!({"interval": "day", "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"});
         assert_eq!(Again::parse(&good).unwrap().level, Level::Day);
         for (field, value) in
-            [("period", json!("fortnight")), ("from", json!("yesterday")), ("to", json!("2025-01-01T00:00:00Z"))]
+            [("interval", json!("fortnight")), ("from", json!("yesterday")), ("to", json!("2025-01-01T00:00:00Z"))]
         {
             let mut body = good.clone();
             body[field] = value;

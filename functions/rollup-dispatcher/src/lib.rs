@@ -104,7 +104,7 @@ impl TaskHandler for Dispatcher {
     fn run<'a>(&'a self, input: Value, invocation: &'a Invocation) -> BoxFuture<'a, Result<Value, InvocationError>> {
         Box::pin(async move {
             // A schedule says nothing of periods: then everything that is due is handed over.
-            let again = match input.get("period") {
+            let again = match input.get("interval") {
                 Some(_) => Some(Again::parse(&input).map_err(|error| InvocationError { message: error.to_string() })?),
                 None => None,
             };

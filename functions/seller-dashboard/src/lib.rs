@@ -85,10 +85,10 @@ impl HttpHandler for SellerDashboard {
                 "activeViews": active.views,
                 "itemsSold": ever.figures.sales,
                 "totalEarnings": ever.figures.revenue,
-                "unreadMessages": unread,
+                "unread": unread,
                 "month": on_boards(running, &month),
                 "allTime": on_boards(Season::All, &ever),
-                "nextReset": running.next_reset(now),
+                "nextResetAt": running.next_reset(now),
             });
             Ok(Response::read(&request, body, now))
         })

@@ -103,7 +103,7 @@ impl StatsAnnouncer {
             "activeViews": active.views,
             "itemsSold": ever.figures.sales,
             "totalEarnings": ever.figures.revenue,
-            "unreadMessages": unread,
+            "unread": unread,
         });
         Ok(vec![(Channel::SellerDashboard(seller.clone()), LiveEventName::StatsUpdate, body)])
     }

@@ -77,12 +77,12 @@ impl StudentDashboard {
         let attendance = attendance.items.iter().map(|one| bodies::attendance(one, known.get(&one.course)));
         let mut body = json!({
             "studentId": student,
-            "unreadMessages": unread,
+            "unread": unread,
             "courses": courses.collect::<Vec<_>>(),
             "coursesCursor": cursor,
             "recentScores": scores.collect::<Vec<_>>(),
             "recentAttendance": attendance.collect::<Vec<_>>(),
-            "waitingPayments": payments.items.iter().map(bodies::payment).collect::<Vec<_>>(),
+            "receivedPayments": payments.items.iter().map(bodies::payment).collect::<Vec<_>>(),
         });
         classroom::merge(&mut body, bodies::class(&figures));
         Ok(body)

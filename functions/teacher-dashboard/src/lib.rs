@@ -52,8 +52,8 @@ impl HttpHandler for TeacherDashboard {
             )?;
             let mut body = json!({
                 "teacherId": teacher,
-                "unreadMessages": unread,
-                "courseCount": figures.courses,
+                "unread": unread,
+                "totalCourses": figures.courses,
                 "courses": courses,
                 "coursesCursor": cursor,
             });

@@ -45,7 +45,7 @@ impl Days {
     pub fn between(first: Time, last: Time) -> Result<Self, Invalid> {
         let (first, last) = (day_of(first), day_of(last));
         if last.start() < first.start() {
-            return Err(Invalid::new("endDate", "must not be before startDate"));
+            return Err(Invalid::new("to", "must not be before from"));
         }
         Ok(Self { first, last })
     }

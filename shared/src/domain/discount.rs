@@ -92,14 +92,14 @@ impl Discount {
             Some(amount) => Ok(Off::Fixed { amount, currency: fields.required("currency")? }),
             None => Err(missing("amount")),
         };
-        let off = fields.required("kind").and_then(|kind| match kind {
+        let off = fields.required("type").and_then(|kind| match kind {
             DiscountKind::Percent => percent(),
             DiscountKind::Fixed => amount(),
         });
-        let read = (off, fields.parsed("validFrom"), fields.parsed("validUntil"), fields.whole("maxUses", MAX_USES));
+        let read = (off, fields.parsed("validFrom"), fields.parsed("validTo"), fields.whole("maxUses", MAX_USES));
         match read {
             (_, Ok(Some(from)), Ok(Some(until)), _) if until <= from => {
-                Err(vec![Invalid::new("validUntil", "must be later than validFrom")])
+                Err(vec![Invalid::new("validTo", "must be later than validFrom")])
             }
             (Ok(off), Ok(valid_from), Ok(valid_until), Ok(max_uses)) => {
                 Ok(Self { off, valid_from, valid_until, max_uses })
@@ -140,17 +140,17 @@ mod tests {
     fn takes_off_whole_minor_units() {
         let now: Time = "2026-01-31T12:00:00Z".parse().unwrap();
         let (usd, eur) = ("USD".parse().unwrap(), "EUR".parse().unwrap());
-        let percent = Discount::parse(&json!({"kind": "percent", "percent": 15})).unwrap();
+        let percent = Discount::parse(&json!({"type": "percent", "percent": 15})).unwrap();
         assert_eq!(percent.off(999, usd, now), Ok(150));
         assert_eq!(percent.off(0, usd, now), Ok(0));
-        let fixed = Discount::parse(&json!({"kind": "fixed", "amount": 500, "currency": "USD"})).unwrap();
+        let fixed = Discount::parse(&json!({"type": "fixed", "amount": 500, "currency": "USD"})).unwrap();
         assert_eq!((fixed.off(999, usd, now), fixed.off(300, usd, now)), (Ok(500), Ok(300)));
         assert_eq!(fixed.off(999, eur, now), Err(NotGiven::OtherCurrency));
     }
 
     #[test]
     fn is_good_from_one_time_until_another() {
-        let body = json!({"kind": "percent", "percent": 100, "validFrom": "2026-01-01T00:00:00Z", "validUntil": "2026-02-01T00:00:00Z"});
+        let body = json!({"type": "percent", "percent": 100, "validFrom": "2026-01-01T00:00:00Z", "validTo": "2026-02-01T00:00:00Z"});
         let discount = Discount::parse(&body).unwrap();
         let at = |time: &str| discount.off(10, "USD".parse().unwrap(), time.parse().unwrap());
         assert_eq!(at("2025-12-31T23:59:59.999Z"), Err(NotGiven::NotNow));
@@ -161,22 +161,22 @@ mod tests {
     #[test]
     fn every_wrong_field_is_named() {
         for (body, fields) in [
-            (json!({}), vec!["kind"]),
-            (json!({"kind": "gift"}), vec!["kind"]),
-            (json!({"kind": "percent"}), vec!["percent"]),
-            (json!({"kind": "percent", "percent": 0}), vec!["percent"]),
-            (json!({"kind": "percent", "percent": 101}), vec!["percent"]),
-            (json!({"kind": "percent", "percent": 12.5}), vec!["percent"]),
-            (json!({"kind": "fixed", "amount": 5}), vec!["currency"]),
-            (json!({"kind": "fixed", "amount": -5, "currency": "USD"}), vec!["amount"]),
+            (json!({}), vec!["type"]),
+            (json!({"type": "gift"}), vec!["type"]),
+            (json!({"type": "percent"}), vec!["percent"]),
+            (json!({"type": "percent", "percent": 0}), vec!["percent"]),
+            (json!({"type": "percent", "percent": 101}), vec!["percent"]),
+            (json!({"type": "percent", "percent": 12.5}), vec!["percent"]),
+            (json!({"type": "fixed", "amount": 5}), vec!["currency"]),
+            (json!({"type": "fixed", "amount": -5, "currency": "USD"}), vec!["amount"]),
             (
-                json!({"kind": "percent", "percent": 5, "maxUses": 1.5, "validFrom": "soon"}),
+                json!({"type": "percent", "percent": 5, "maxUses": 1.5, "validFrom": "soon"}),
                 vec!["validFrom", "maxUses"],
             ),
         ] {
             assert_eq!(wrong(&body), fields, "{body}");
         }
-        let back = json!({"kind": "percent", "percent": 5, "validFrom": "2026-02-01T00:00:00Z", "validUntil": "2026-02-01T00:00:00Z"});
-        assert_eq!(wrong(&back), ["validUntil"]);
+        let back = json!({"type": "percent", "percent": 5, "validFrom": "2026-02-01T00:00:00Z", "validTo": "2026-02-01T00:00:00Z"});
+        assert_eq!(wrong(&back), ["validTo"]);
     }
 }

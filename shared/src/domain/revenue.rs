@@ -23,7 +23,7 @@ pub struct Amounts {
     /// What was given back.
     pub refunds: Option<i64>,
     /// How many times something was given back.
-    pub refund_count: i64,
+    pub total_refunds: i64,
     /// What was paid less what was given back.
     pub net: Option<i64>,
     /// What was paid for a purchase on average; `None` without any.
@@ -38,7 +38,7 @@ impl Amounts {
             purchases: takings.purchases,
             gross: known(takings.gross),
             refunds: known(takings.refunded),
-            refund_count: takings.refunds,
+            total_refunds: takings.refunds,
             net: known(takings.net()),
             average_order: currency.and_then(|_| ratio(takings.gross, takings.purchases)),
         }
@@ -79,16 +79,16 @@ impl Figures {
 /// A number, what it was before, and by how much it has grown since, in percent; `None` where there was nothing to grow from.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Trend {
-    before: i64,
-    now: i64,
+    previous: i64,
+    current: i64,
     growth: Option<f64>,
 }
 
 impl Trend {
     /// From one number to another.
     #[must_use]
-    pub fn of(before: i64, now: i64) -> Self {
-        Self { before, now, growth: percent(now.saturating_sub(before), before) }
+    pub fn of(previous: i64, current: i64) -> Self {
+        Self { previous, current, growth: percent(current.saturating_sub(previous), previous) }
     }
 }
 
@@ -197,9 +197,9 @@ mod tests {
         assert_eq!(
             json!(figures.currencies),
             json!([
-                {"currency": null, "purchases": 3, "gross": null, "refunds": null, "refundCount": 0, "net": null,
+                {"currency": null, "purchases": 3, "gross": null, "refunds": null, "totalRefunds": 0, "net": null,
                  "averageOrder": null},
-                {"currency": "USD", "purchases": 2, "gross": 301, "refunds": 400, "refundCount": 1, "net": -99,
+                {"currency": "USD", "purchases": 2, "gross": 301, "refunds": 400, "totalRefunds": 1, "net": -99,
                  "averageOrder": 150.5},
             ])
         );
@@ -207,8 +207,8 @@ mod tests {
 
     #[test]
     fn nothing_grows_from_nothing() {
-        assert_eq!(json!(Trend::of(0, 5)), json!({"before": 0, "now": 5, "growth": null}));
-        assert_eq!(json!(Trend::of(4, 3)), json!({"before": 4, "now": 3, "growth": -25.0}));
+        assert_eq!(json!(Trend::of(0, 5)), json!({"previous": 0, "current": 5, "growth": null}));
+        assert_eq!(json!(Trend::of(4, 3)), json!({"previous": 4, "current": 3, "growth": -25.0}));
         assert_eq!(json!(Trend::of(-4, 3))["growth"], json!(null));
     }
 

@@ -50,18 +50,18 @@ pub fn submission(submission: &Submission) -> Value {
 #[must_use]
 pub fn counters(counters: &TrackCounters) -> Value {
     json!({
-        "playCount": counters.plays,
-        "qualifiedPlayCount": counters.qualified_plays(),
-        "likeCount": counters.net_likes(),
-        "saveCount": counters.net_saves(),
-        "shareCount": counters.shares(),
-        "downloadCount": counters.downloads,
-        "skipCount": counters.skips,
-        "replayCount": counters.replays,
+        "totalPlays": counters.plays,
+        "qualifiedPlays": counters.qualified_plays(),
+        "netLikes": counters.net_likes(),
+        "netSaves": counters.net_saves(),
+        "totalShares": counters.shares(),
+        "totalDownloads": counters.downloads,
+        "totalSkips": counters.skips,
+        "totalReplays": counters.replays,
         "totalDurationSeconds": seconds(counters.duration_ms),
         "averageCompletionRate": ratio(counters.completion, counters.measured).map(|hundredths| hundredths / 100.0),
-        "playsBySource": counters.by_source,
-        "sharesByPlatform": counters.by_platform,
+        "sourceBreakdown": counters.by_source,
+        "platformBreakdown": counters.by_platform,
     })
 }
 
@@ -108,7 +108,7 @@ pub fn class(figures: &ClassFigures) -> Map<String, Value> {
     let noted = |there| (format!("{there}"), json!(figures.attendance.get(there).copied().unwrap_or_default()));
     let mut attendance: Map<String, Value> = Presence::ALL.iter().map(noted).collect();
     attendance.insert("rate".to_owned(), json!(figures.attendance_rate()));
-    let scores = json!({"count": figures.scores, "averagePercent": figures.average_score()});
+    let scores = json!({"count": figures.scores, "averageScore": figures.average_score()});
     [("enrollments", json!(enrollments)), ("scores", scores), ("attendance", json!(attendance))]
         .map(|(name, value)| (name.to_owned(), value))
         .into_iter()
@@ -229,7 +229,7 @@ pub fn quiz_stats(id: &QuizId, figures: &QuizFigures) -> Value {
         "quizId": id,
         "totalAttempts": figures.attempts,
         "totalLikes": figures.likes_that_stand(),
-        "ratingCount": figures.ratings,
+        "totalRatings": figures.ratings,
         "averageRating": figures.average_rating(),
         "averageScore": figures.average_score(),
     })
@@ -258,7 +258,7 @@ pub fn package_stats(id: &PackageId, stats: &PackageStats, is_theirs: bool) -> V
         "creatorId": stats.creator,
         "totalAttempts": figures.attempts,
         "totalLikes": figures.likes_that_stand(),
-        "ratingCount": figures.ratings,
+        "totalRatings": figures.ratings,
         "averageRating": figures.average_rating(),
         "averageScore": figures.average_score(),
         "asOf": stats.as_of,
@@ -308,12 +308,12 @@ pub fn discount(code: &DiscountCode, discount: &Discount, uses: u64) -> Value {
     };
     json!({
         "code": code,
-        "kind": if percent.is_some() { "percent" } else { "fixed" },
+        "type": if percent.is_some() { "percent" } else { "fixed" },
         "percent": percent,
         "amount": amount,
         "currency": currency,
         "validFrom": discount.valid_from,
-        "validUntil": discount.valid_until,
+        "validTo": discount.valid_until,
         "maxUses": discount.max_uses,
         "uses": uses,
     })

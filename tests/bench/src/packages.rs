@@ -60,7 +60,7 @@ impl Kind {
     fn counted_as(self) -> &'static str {
         match self {
             Self::Like => "totalLikes",
-            Self::Rate => "ratingCount",
+            Self::Rate => "totalRatings",
             Self::Attempt => "totalAttempts",
         }
     }

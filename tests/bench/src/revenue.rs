@@ -29,11 +29,11 @@ const OF_A_BUYER: usize = 10;
 const WRITTEN: usize = 100_000;
 
 const ASKED: [(&str, &str); 5] = [
-    ("12 months", "startDate=2025-12-01&endDate=2026-11-30"),
-    ("12 months by day", "startDate=2025-12-01&endDate=2026-11-30&interval=day"),
-    ("12 months that begin in the middle of one", "startDate=2025-12-15&endDate=2026-11-30"),
-    ("30 days", "startDate=2026-11-01&endDate=2026-11-30&interval=day"),
-    ("a day", "startDate=2026-11-20&endDate=2026-11-20&interval=day"),
+    ("12 months", "from=2025-12-01&to=2026-11-30"),
+    ("12 months by day", "from=2025-12-01&to=2026-11-30&interval=day"),
+    ("12 months that begin in the middle of one", "from=2025-12-15&to=2026-11-30"),
+    ("30 days", "from=2026-11-01&to=2026-11-30&interval=day"),
+    ("a day", "from=2026-11-20&to=2026-11-20&interval=day"),
 ];
 
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<(&'static str, Table)>> {

@@ -54,14 +54,14 @@ pub(super) type Findings = BTreeSet<(String, String)>;
 pub(super) fn findings(report: &Value) -> Findings {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let found = report["findings"].as_array().unwrap().iter();
-    let found: Findings = found.map(|one| (text(&one["kind"]), text(&one["subject"]))).collect();
+    let found: Findings = found.map(|one| (text(&one["type"]), text(&one["subject"]))).collect();
     for (kind, count) in report["found"].as_object().unwrap() {
         let listed = found.iter().filter(|(of, _)| of == kind).count();
         // Something that two legs look at may be found by either.
         assert!(count.as_u64().unwrap() >= listed as u64 && (*count == 0) == (listed == 0), "{kind}: {report}");
     }
     for one in report["findings"].as_array().unwrap() {
-        assert_eq!(one["repaired"], one["kind"] != "ledger", "{one}");
+        assert_eq!(one["repaired"], one["type"] != "ledger", "{one}");
     }
     found
 }
@@ -248,11 +248,11 @@ impl Api {
     pub(super) async fn told(&self) -> BTreeMap<String, String> {
         self.app.settled().await;
         let mut told = BTreeMap::new();
-        let quarter = "?startDate=2026-01-01&endDate=2026-04-10";
+        let quarter = "?from=2026-01-01&to=2026-04-10";
         let mut asked = vec![
             (ANALYTICS, ROOT, String::new()),
             (ANALYTICS, ROOT, format!("{quarter}&interval=day&currency=EUR")),
-            (ANALYTICS, ROOT, "?startDate=2026-02-03&endDate=2026-02-27&interval=day&currency=USD".to_owned()),
+            (ANALYTICS, ROOT, "?from=2026-02-03&to=2026-02-27&interval=day&currency=USD".to_owned()),
             (STATS, TIM, "?packageId=p".to_owned()),
         ];
         for buyer in ["userId=sam", "userId=sue", "userId=kim", "userId=lou", "guestId=gus", "guestId=gil"] {

@@ -14,7 +14,7 @@ async fn is_told(mut api: Api, purchase: &Value) {
     let before = api.dump().await;
     for _ in 0..2 {
         let report = api.audited().await;
-        let expected = json!([{"kind": "ledger", "subject": subject, "repaired": false}]);
+        let expected = json!([{"type": "ledger", "subject": subject, "repaired": false}]);
         assert_eq!((&report["findings"], &report["found"]["ledger"]), (&expected, &json!(1)));
         assert_eq!(differences(&before, &api.dump().await), Vec::<String>::new());
     }

@@ -55,7 +55,7 @@ async fn a_leg_that_is_delivered_twice_counts_once() {
     }
     api.app.settled().await;
     let again = api.report(&audit).await;
-    let expected = json!([{"kind": "revenue", "subject": "REVENUE/M#2026-03#PRODUCT", "repaired": true}]);
+    let expected = json!([{"type": "revenue", "subject": "REVENUE/M#2026-03#PRODUCT", "repaired": true}]);
     assert_eq!((&again["findings"], &again["found"]["revenue"]), (&expected, &json!(1)));
     assert_eq!((&again["status"], &again["checked"]), (&json!("done"), &shop.counts()));
     assert_eq!(api.found().await, Findings::new());

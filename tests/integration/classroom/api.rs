@@ -120,7 +120,7 @@ pub(super) fn is_told(told: &[Told], name: &str, channels: &[&str], time: &Value
     assert!(first.data["id"].as_str().is_some_and(|id| !id.is_empty()), "{first:?}");
     let things = ["enrollment", "payment", "score", "attendance"];
     let thing = *things.iter().find(|thing| name.contains(**thing)).unwrap();
-    let data = json!({"id": first.data["id"], "time": time, (thing): body});
+    let data = json!({"id": first.data["id"], "timestamp": time, (thing): body});
     assert_told(&contract(), name, &data);
     assert!(of_name.iter().all(|told| told.data == data), "{data} is not {of_name:#?}");
 }

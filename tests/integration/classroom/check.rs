@@ -30,7 +30,7 @@ impl Count {
         let average = percent(self.eighths.iter().sum(), 8 * self.eighths.len() as u64);
         json!({
             "enrollments": of(&self.enrollments, STATUSES),
-            "scores": {"count": self.eighths.len(), "averagePercent": average},
+            "scores": {"count": self.eighths.len(), "averageScore": average},
             "attendance": attendance,
         })
     }
@@ -133,7 +133,7 @@ pub(super) async fn wrong(stage: &Stage) -> Vec<String> {
         let told = read(teacher_dashboard::FUNCTION, "GET /api/teacher/dashboard", (teacher, "teacher")).await;
         let count = &counts[&format!("teacher {teacher}")];
         compare(teacher, &told, count.numbers());
-        compare(teacher, &told, json!({"courseCount": count.courses}));
+        compare(teacher, &told, json!({"totalCourses": count.courses}));
         let list = read(get_courses::FUNCTION, "GET /api/courses", (teacher, "teacher")).await;
         compare(teacher, &told, json!({"courses": list["courses"]}));
         let theirs: Vec<&str> = COURSES.iter().filter(|(_, of)| *of == teacher).map(|(id, _)| *id).collect();
@@ -154,7 +154,7 @@ pub(super) async fn wrong(stage: &Stage) -> Vec<String> {
         "all",
         &told,
         json!({
-            "courseCount": all.courses,
+            "totalCourses": all.courses,
             "payments": {"received": all.payments("received"), "approved": all.payments("approved")},
         }),
     );

@@ -29,7 +29,7 @@ fn has(told: &Value, expected: &Value) {
 fn nothing() -> Value {
     json!({
         "enrollments": {"pending": 0, "active": 0, "completed": 0, "dropped": 0},
-        "scores": {"count": 0, "averagePercent": null},
+        "scores": {"count": 0, "averageScore": null},
         "attendance": {"present": 0, "absent": 0, "late": 0, "excused": 0, "rate": null},
     })
 }
@@ -40,14 +40,17 @@ async fn who_has_nothing_sees_zeros_and_nulls() {
     let told = read(&api, STUDENT_DASHBOARD, SAM, "").await;
     has(&told, &nothing());
     let lists = json!({
-        "studentId": "sam", "unreadMessages": 0, "courses": [], "coursesCursor": null, "recentScores": [],
-        "recentAttendance": [], "waitingPayments": [],
+        "studentId": "sam", "unread": 0, "courses": [], "coursesCursor": null, "recentScores": [],
+        "recentAttendance": [], "receivedPayments": [],
     });
     has(&told, &lists);
     let told = read(&api, TEACHER_DASHBOARD, TOM, "").await;
-    has(&told, &with(&nothing(), &json!({"teacherId": "tom", "courseCount": 0, "courses": [], "coursesCursor": null})));
+    has(
+        &told,
+        &with(&nothing(), &json!({"teacherId": "tom", "totalCourses": 0, "courses": [], "coursesCursor": null})),
+    );
     let told = read(&api, ADMIN_DASHBOARD, ROOT, "").await;
-    has(&told, &with(&nothing(), &json!({"courseCount": 1, "waitingPayments": []})));
+    has(&told, &with(&nothing(), &json!({"totalCourses": 1, "receivedPayments": []})));
     has(&told["payments"], &json!({"received": {"count": 0, "amounts": {}}, "approved": {"count": 0, "amounts": {}}}));
     has(&told["revenue"]["day"], &json!({"purchases": 0, "currencies": []}));
     api.app.finish().await;
@@ -79,7 +82,7 @@ async fn numbers_follow_what_happens_and_what_is_put_right() {
     let given = api.give(TIM, "a", &score).await;
     api.give(TIM, "a", &score).await;
     api.give(TIM, "b", &with(&score, &json!({"studentId": "sue", "score": 1, "maxScore": 1}))).await;
-    let averages = |of: u8, percent: f64| json!({"count": of, "averagePercent": percent});
+    let averages = |of: u8, percent: f64| json!({"count": of, "averageScore": percent});
     // Over all scores, each in percent of its own maximum.
     assert_eq!((student().await.1, everybody().await.1), (averages(1, 50.0), averages(2, 75.0)));
     let id = given.body["scoreId"].as_str().unwrap();
@@ -128,8 +131,8 @@ async fn a_student_sees_the_last_of_everything_and_the_lists_go_on() {
     assert_eq!(names("recentScores", "title"), (2..12).rev().map(|number| format!("t{number}")).collect::<Vec<_>>());
     let days = (3..13).rev().map(|day| format!("2026-01-{day:02}")).collect::<Vec<_>>();
     assert_eq!(names("recentAttendance", "date"), days);
-    has(&told, &json!({"waitingPayments": [payment], "unreadMessages": 1}));
-    has(&told["scores"], &json!({"count": 12, "averagePercent": 50.0}));
+    has(&told, &json!({"receivedPayments": [payment], "unread": 1}));
+    has(&told["scores"], &json!({"count": 12, "averageScore": 50.0}));
     has(&told["enrollments"], &json!({"active": 22}));
     // The cursor is one of the list itself.
     let cursor = told["coursesCursor"].as_str().unwrap();
@@ -139,7 +142,7 @@ async fn a_student_sees_the_last_of_everything_and_the_lists_go_on() {
     api.get(ENROLLMENTS, SUE, &format!("?cursor={cursor}")).await.is_problem(400);
     // What is approved waits no more.
     api.approve(ROOT, payment["paymentId"].as_str().unwrap()).await;
-    has(&read(&api, STUDENT_DASHBOARD, ROOT, "?studentId=sam").await, &json!({"waitingPayments": []}));
+    has(&read(&api, STUDENT_DASHBOARD, ROOT, "?studentId=sam").await, &json!({"receivedPayments": []}));
     api.app.finish().await;
 }
 
@@ -166,7 +169,7 @@ async fn a_teacher_s_courses_come_in_pages_with_their_numbers() {
         has(&all[0], &with(&nothing(), &json!({"courseId": "c00", "title": "All of c00", "teacherId": "tom"})));
     }
     let told = read(&api, TEACHER_DASHBOARD, TOM, "").await;
-    has(&told, &json!({"courseCount": 23, "enrollments": {"pending": 3, "active": 0, "completed": 0, "dropped": 0}}));
+    has(&told, &json!({"totalCourses": 23, "enrollments": {"pending": 3, "active": 0, "completed": 0, "dropped": 0}}));
     let first = read(&api, COURSES, TOM, "").await;
     has(&told, &json!({"courses": first["courses"], "coursesCursor": first["cursor"]}));
     let rest =
@@ -194,7 +197,7 @@ async fn an_admin_sees_what_waits_and_what_was_earned() {
     let received = json!({"count": 13, "amounts": {"USD": 12 * 999, "JPY": 5_000}});
     has(&told["payments"], &json!({"received": received, "approved": {"count": 0, "amounts": {}}}));
     let newest: Vec<&Value> = std::iter::once(&yen).chain(payments.iter().rev()).take(10).collect();
-    assert_eq!(told["waitingPayments"].as_array().unwrap().iter().collect::<Vec<_>>(), newest);
+    assert_eq!(told["receivedPayments"].as_array().unwrap().iter().collect::<Vec<_>>(), newest);
     has(&told["revenue"]["month"], &json!({"purchases": 0}));
     let id = yen["paymentId"].as_str().unwrap();
     assert_eq!(api.approve(ROOT, id).await.status, 200);

@@ -53,7 +53,7 @@ impl Model {
         let ratio = |sum: f64, count: usize| (count > 0).then(|| sum / count as f64);
         json!({
             "totalLikes": likes,
-            "ratingCount": ratings.len(),
+            "totalRatings": ratings.len(),
             "averageRating": ratio(ratings.iter().sum(), ratings.len()),
             "totalAttempts": scores.len(),
             "averageScore": ratio(scores.iter().sum::<i64>() as f64, scores.len()).map(|score| score / 1e6),

@@ -109,18 +109,18 @@ fn counters(track: u8, facts: &BTreeMap<Identity, Sent>, words: &Words) -> Value
         words.iter().filter(|((of, _, playlist), word)| *of == track && playlist.is_some() == save && word.2).count()
     };
     json!({
-        "playCount": plays.len(),
-        "qualifiedPlayCount": plays.len() - skips,
-        "likeCount": standing(false),
-        "saveCount": standing(true),
-        "shareCount": shares.values().sum::<u64>(),
-        "downloadCount": downloads,
-        "skipCount": skips,
-        "replayCount": plays.values().filter(|play| play.replayed).count(),
+        "totalPlays": plays.len(),
+        "qualifiedPlays": plays.len() - skips,
+        "netLikes": standing(false),
+        "netSaves": standing(true),
+        "totalShares": shares.values().sum::<u64>(),
+        "totalDownloads": downloads,
+        "totalSkips": skips,
+        "totalReplays": plays.values().filter(|play| play.replayed).count(),
         "totalDurationSeconds": plays.values().filter_map(|play| play.duration).sum::<u64>(),
         "averageCompletionRate":
             (!known.is_empty()).then(|| known.iter().sum::<u64>() as f64 / known.len() as f64 / 100.0),
-        "playsBySource": sources,
-        "sharesByPlatform": shares,
+        "sourceBreakdown": sources,
+        "platformBreakdown": shares,
     })
 }

@@ -336,11 +336,11 @@ async fn compare(world: &World, plan: &Plan) -> Result<(), String> {
     for track in 0..2 {
         let counted = world.counters(track).await;
         let zero = |value: &Value| {
-            value["playCount"] == 0
-                && value["likeCount"] == 0
-                && value["saveCount"] == 0
-                && value["shareCount"] == 0
-                && value["downloadCount"] == 0
+            value["totalPlays"] == 0
+                && value["netLikes"] == 0
+                && value["netSaves"] == 0
+                && value["totalShares"] == 0
+                && value["totalDownloads"] == 0
         };
         match (&counted, expected.get(&track)) {
             (Some(counted), Some(expected)) if counted == expected => {}

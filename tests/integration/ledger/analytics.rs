@@ -42,7 +42,7 @@ impl Sums {
         for amounts in told["currencies"].as_array().unwrap() {
             let currency = amounts["currency"].as_str().unwrap_or("-").to_owned();
             let [purchases, gross] = ["purchases", "gross"].map(|name| whole(&amounts[name]));
-            let (refunds, count) = (whole(&amounts["refunds"]), whole(&amounts["refundCount"]));
+            let (refunds, count) = (whole(&amounts["refunds"]), whole(&amounts["totalRefunds"]));
             let is_known = currency != "-";
             assert_eq!(amounts["gross"].is_null(), !is_known, "{amounts}");
             assert_eq!(amounts["net"].as_i64(), is_known.then_some(gross - refunds), "{amounts}");
@@ -61,7 +61,7 @@ impl Sums {
 
 /// What each of the answers to one question is to be, by where it stands in the answer.
 fn compare(told: &Value, all: &[Fact], wrong: &mut Vec<String>) {
-    let (first, last) = (told["startDate"].as_str().unwrap(), told["endDate"].as_str().unwrap());
+    let (first, last) = (told["range"]["from"].as_str().unwrap(), told["range"]["to"].as_str().unwrap());
     let facts: Vec<&Fact> = all.iter().filter(|fact| *first <= *fact.day && *fact.day <= *last).collect();
     let mut is = |what: String, told: Sums, expected: Sums| {
         if told != expected {
@@ -161,7 +161,7 @@ fn cohorts(told: &Value, ledger: &[Value], wrong: &mut Vec<String>) {
             wrong.push(format!("those who first bought in {month} are told as {cohort}, expected {expected:?}"));
         }
     }
-    let (first, last) = (&told["startDate"].as_str().unwrap()[..7], &told["endDate"].as_str().unwrap()[..7]);
+    let (first, last) = (&told["range"]["from"].as_str().unwrap()[..7], &told["range"]["to"].as_str().unwrap()[..7]);
     expected.retain(|month, _| first <= &**month && &**month <= last);
     if !expected.is_empty() {
         wrong.push(format!("cohorts that are not told: {expected:?}"));
@@ -186,12 +186,13 @@ pub(super) async fn wrong(stage: &Stage, questions: &[(&str, &str, &str)]) -> Ve
     let facts = facts(&ledger);
     let mut wrong = Vec::new();
     for (first, last, interval) in questions {
-        let told = ask(stage, json!({"startDate": first, "endDate": last, "interval": interval})).await;
+        let told = ask(stage, json!({"from": first, "to": last, "interval": interval})).await;
         compare(&told, &facts, &mut wrong);
         cohorts(&told, &ledger, &mut wrong);
-        let (from, to) = (told["trend"]["startDate"].as_str().unwrap(), told["trend"]["endDate"].as_str().unwrap());
+        let (from, to) =
+            (told["trend"]["range"]["from"].as_str().unwrap(), told["trend"]["range"]["to"].as_str().unwrap());
         let before = Sums::of(facts.iter().filter(|fact| from <= &*fact.day && &*fact.day <= to));
-        if told["trend"]["purchases"]["before"] != before.purchases {
+        if told["trend"]["purchases"]["previous"] != before.purchases {
             wrong.push(format!("{from} to {to}: told {}, expected {before:?}", told["trend"]));
         }
     }
@@ -202,12 +203,12 @@ pub(super) async fn wrong(stage: &Stage, questions: &[(&str, &str, &str)]) -> Ve
         let first_day = of_buyer.iter().filter(|fact| fact.kind == "sale").map(|fact| fact.day.as_str()).min();
         let is_right = told["purchases"] == expected.purchases
             && told["ended"] == expected.ended
-            && told["first"].as_str().map(|first| &first[..10]) == first_day
+            && told["firstPurchasedAt"].as_str().map(|first| &first[..10]) == first_day
             && told["currencies"].as_array().unwrap().iter().all(|amounts| {
                 let [purchases, gross, refunds, _] = expected.currencies[amounts["currency"].as_str().unwrap()];
                 amounts["purchases"] == purchases && amounts["gross"] == gross && amounts["refunds"] == refunds
             });
-        if !is_right || expected.is_nothing() != told["first"].is_null() {
+        if !is_right || expected.is_nothing() != told["firstPurchasedAt"].is_null() {
             wrong.push(format!("{buyer} is told as {told}, expected {expected:?}"));
         }
     }

@@ -126,7 +126,7 @@ async fn a_hundred_buyers_race_for_the_last_use_of_a_discount() {
         let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         app.send(method, &path, &headers, body.to_string()).await
     };
-    let once = json!({"kind": "fixed", "amount": 100, "currency": "USD", "maxUses": 1});
+    let once = json!({"type": "fixed", "amount": 100, "currency": "USD", "maxUses": 1});
     let path = "/api/discounts/LAST".to_owned();
     assert_eq!(send(Method::PUT, path.clone(), None, once).await.status, 201);
     let buys = (0..100).map(|buyer| {

@@ -124,7 +124,7 @@ pub(super) fn numbers(stats: &Value) -> Numbers {
     let count = |name: &str| stats[name].as_u64().unwrap_or_else(|| panic!("{name} of {stats}"));
     Numbers {
         likes: count("totalLikes"),
-        ratings: count("ratingCount"),
+        ratings: count("totalRatings"),
         attempts: count("totalAttempts"),
         rating: stats["averageRating"].as_f64(),
         score: stats["averageScore"].as_f64(),

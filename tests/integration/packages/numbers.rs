@@ -122,7 +122,7 @@ async fn a_package_that_nothing_happened_to_has_zeros_and_nulls() {
             let fields = stats.as_object_mut().unwrap();
             assert!(fields.remove("asOf").is_some_and(|as_of| as_of.is_string()));
             let mut expected = json!({
-                "packageId": id, "creatorId": "tim", "totalAttempts": 0, "totalLikes": 0, "ratingCount": 0,
+                "packageId": id, "creatorId": "tim", "totalAttempts": 0, "totalLikes": 0, "totalRatings": 0,
                 "averageRating": null, "averageScore": null,
             });
             if person == TIM {

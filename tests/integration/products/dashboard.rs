@@ -53,7 +53,7 @@ async fn dashboard(api: &Api, seller: Person<'_>) -> Value {
         }
         assert_eq!(told[part], json!({"period": period, "itemsSold": sold, "views": views, "earnings": earnings}));
     }
-    assert_eq!((&told["sellerId"], &told["unreadMessages"]), (&json!(seller.0), &json!(0)));
+    assert_eq!((&told["sellerId"], &told["unread"]), (&json!(seller.0), &json!(0)));
     told
 }
 
@@ -110,8 +110,8 @@ async fn a_seller_with_nothing_has_no_ranks() {
     };
     let expected = json!({
         "sellerId": "bob", "activeListings": 0, "totalViews": 0, "activeViews": 0, "itemsSold": 0, "totalEarnings": {},
-        "unreadMessages": 0, "month": nothing("2026-04"), "allTime": nothing("all"),
-        "nextReset": "2026-05-01T00:00:00.000Z",
+        "unread": 0, "month": nothing("2026-04"), "allTime": nothing("all"),
+        "nextResetAt": "2026-05-01T00:00:00.000Z",
     });
     let told = async || {
         let mut told = dashboard(&api, BOB).await;
@@ -260,9 +260,9 @@ async fn a_new_month_begins_with_nothing_but_what_is_listed() {
         assert_eq!(may[same], april[same], "{same}");
     }
     let (one, none) = (json!({"count": 1, "rank": 1}), json!({"count": 0, "rank": null}));
-    assert_eq!((&april["month"]["itemsSold"], &april["nextReset"]), (&one, &json!("2026-05-01T00:00:00.000Z")));
+    assert_eq!((&april["month"]["itemsSold"], &april["nextResetAt"]), (&one, &json!("2026-05-01T00:00:00.000Z")));
     let empty = json!({"period": "2026-05", "itemsSold": none, "views": none, "earnings": {}});
-    assert_eq!((&may["month"], &may["nextReset"]), (&empty, &json!("2026-06-01T00:00:00.000Z")));
+    assert_eq!((&may["month"], &may["nextResetAt"]), (&empty, &json!("2026-06-01T00:00:00.000Z")));
     // What is undone in May was sold in April.
     api.becomes(EVE, "a", "active").await;
     assert!(api.counts("s1", "b").await);

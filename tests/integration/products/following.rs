@@ -10,10 +10,7 @@ async fn a_product_that_is_sold_is_on_the_board() {
     let offered = api.becomes(EVE, "mug", "active").await;
     assert_eq!((&offered["soldAt"], &offered["soldFor"]), (&Value::Null, &Value::Null));
     let before = api.board("").await;
-    assert_eq!(
-        (&before["entries"], &before["lastUpdated"], &before["cursor"]),
-        (&json!([]), &Value::Null, &Value::Null)
-    );
+    assert_eq!((&before["entries"], &before["changedAt"], &before["cursor"]), (&json!([]), &Value::Null, &Value::Null));
     let (from, sold, to) = (api.now(), api.becomes(EVE, "mug", "sold").await, api.now());
     let at = sold["soldAt"].as_str().unwrap().parse().unwrap();
     assert!(from <= at && at <= to, "{from} {at} {to}");
@@ -24,12 +21,12 @@ async fn a_product_that_is_sold_is_on_the_board() {
         (&after["metric"], &after["currency"], &after["period"]),
         (&json!("sales"), &Value::Null, &json!("2026-04"))
     );
-    let changed = after["lastUpdated"].as_str().unwrap().parse().unwrap();
+    let changed = after["changedAt"].as_str().unwrap().parse().unwrap();
     assert!(at <= changed && changed <= api.now(), "{changed}");
     assert_eq!(api.places("?period=all").await, places(&[(1, "eve", 1)]));
     // Described once more it is the same sale.
     assert_eq!(api.becomes(EVE, "mug", "sold").await, sold);
-    assert_eq!(api.board("").await["lastUpdated"], after["lastUpdated"]);
+    assert_eq!(api.board("").await["changedAt"], after["changedAt"]);
     api.app.finish().await;
 }
 
@@ -108,7 +105,7 @@ async fn whatever_changes_a_board_is_its_last_update() {
     for (id, status) in [("a", "sold"), ("b", "sold"), ("c", "sold"), ("a", "active")] {
         api.becomes(EVE, id, status).await;
         for (query, last) in boards.iter().zip(&mut last) {
-            let updated = api.board(query).await["lastUpdated"].as_str().unwrap().to_owned();
+            let updated = api.board(query).await["changedAt"].as_str().unwrap().to_owned();
             assert!(updated > *last, "{query} changed when {id} became {status}, and says {updated} as before");
             *last = updated;
         }
@@ -120,10 +117,10 @@ async fn whatever_changes_a_board_is_its_last_update() {
 async fn a_board_with_nobody_on_it_does_not_say_when_it_changed() {
     let api = Api::start().await;
     api.becomes(EVE, "a", "sold").await;
-    assert!(api.board("").await["lastUpdated"].is_string());
+    assert!(api.board("").await["changedAt"].is_string());
     api.becomes(EVE, "a", "active").await;
     let board = api.board("").await;
-    assert_eq!((&board["entries"], &board["lastUpdated"]), (&json!([]), &Value::Null), "{board}");
+    assert_eq!((&board["entries"], &board["changedAt"]), (&json!([]), &Value::Null), "{board}");
     api.app.finish().await;
 }
 

@@ -26,10 +26,7 @@ async fn a_new_month_begins_with_an_empty_board() {
     let april = places(&[(1, "eve", 2), (2, "bob", 1)]);
     for metric in ["sales", "views"] {
         let may = api.board(&format!("?metric={metric}")).await;
-        assert_eq!(
-            (&may["period"], &may["entries"], &may["lastUpdated"]),
-            (&json!("2026-05"), &json!([]), &Value::Null)
-        );
+        assert_eq!((&may["period"], &may["entries"], &may["changedAt"]), (&json!("2026-05"), &json!([]), &Value::Null));
         assert_eq!(api.places(&format!("?metric={metric}&period=2026-04")).await, april);
         assert_eq!(api.places(&format!("?metric={metric}&period=all")).await, april);
     }
@@ -47,7 +44,7 @@ async fn the_board_of_a_month_that_is_over_stays_as_it_was() {
     let may = places(&[(1, "bob", 1)]);
     assert_eq!((api.places("").await, api.places("?period=2026-05&metric=views").await), (may.clone(), may));
     let after = api.board(sales).await;
-    assert_eq!((&after["entries"], &after["lastUpdated"]), (&before["entries"], &before["lastUpdated"]));
+    assert_eq!((&after["entries"], &after["changedAt"]), (&before["entries"], &before["changedAt"]));
     let mut all = api.places("?period=all").await;
     all.sort();
     assert_eq!(all, places(&[(1, "bob", 2), (1, "eve", 2)]));
@@ -111,10 +108,13 @@ async fn the_running_month_alone_is_reset() {
         ("?period=all", Value::Null),
         ("?metric=views", json!("2026-06-01T00:00:00.000Z")),
     ] {
-        assert_eq!(api.board(query).await["nextReset"], next, "{query}");
+        assert_eq!(api.board(query).await["nextResetAt"], next, "{query}");
     }
     api.until("2026-12-31T23:59:00Z").await;
     let december = api.board("").await;
-    assert_eq!((&december["period"], &december["nextReset"]), (&json!("2026-12"), &json!("2027-01-01T00:00:00.000Z")));
+    assert_eq!(
+        (&december["period"], &december["nextResetAt"]),
+        (&json!("2026-12"), &json!("2027-01-01T00:00:00.000Z"))
+    );
     api.app.finish().await;
 }

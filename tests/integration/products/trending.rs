@@ -95,7 +95,7 @@ async fn what_is_looked_at_most_comes_first() {
         assert!(page.as_object_mut().unwrap().remove("asOf").is_some());
         let reset = if period == "all" { Value::Null } else { json!("2026-05-01T00:00:00.000Z") };
         let products = [of("cup", "bob", 3), of("mug", "eve", 1)];
-        assert_eq!(page, json!({"period": period, "products": products, "nextReset": reset, "cursor": null}));
+        assert_eq!(page, json!({"period": period, "products": products, "nextResetAt": reset, "cursor": null}));
     }
     // A product is told as it is, not as it was when somebody looked.
     api.is(EVE, "mug", &json!({"title": "Bowl", "price": 8})).await;
@@ -181,12 +181,12 @@ async fn months_have_lists_of_their_own() {
     api.until("2026-05-01T00:00:00.000Z").await;
     let empty = page(&api, "").await;
     assert_eq!((&empty["period"], &empty["products"]), (&json!("2026-05"), &json!([])));
-    assert_eq!(empty["nextReset"], "2026-06-01T00:00:00.000Z");
+    assert_eq!(empty["nextResetAt"], "2026-06-01T00:00:00.000Z");
     // Who looked in April looks anew.
     draws(&api, "b", 0..3).await;
     assert_eq!(told(&page(&api, "").await), viewed(&[("b", 3)]));
     let april = page(&api, "?period=2026-04").await;
-    assert_eq!((told(&april), &april["nextReset"]), (viewed(&[("a", 2), ("b", 1)]), &Value::Null));
+    assert_eq!((told(&april), &april["nextResetAt"]), (viewed(&[("a", 2), ("b", 1)]), &Value::Null));
     assert_eq!(told(&page(&api, "?period=all").await), viewed(&[("b", 4), ("a", 2)]));
     api.app.finish().await;
 }

@@ -112,7 +112,7 @@ async fn strangers() {
     let api = Api::start().await;
     let app = &api.app;
     let made = api.bought(SAM, "k", &order_with("course", "algebra", &json!({"status": "pending"}))).await;
-    api.discount("D", &json!({"kind": "percent", "percent": 5})).await;
+    api.discount("D", &json!({"type": "percent", "percent": 5})).await;
     let written = api.written().await;
     let forged = format!("{}x", api.token(SAM).trim_end_matches(char::is_alphanumeric));
     let (json_type, key) = (("content-type", "application/json"), ("idempotency-key", "k"));

@@ -14,10 +14,10 @@ fn coded(item: &str, amount: u64, code: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_discount_takes_off_whole_minor_units() {
     let api = Api::start().await;
-    api.discount("P15", &json!({"kind": "percent", "percent": 15})).await;
-    api.discount("P50", &json!({"kind": "percent", "percent": 50})).await;
-    api.discount("P100", &json!({"kind": "percent", "percent": 100})).await;
-    api.discount("F500", &json!({"kind": "fixed", "amount": 500, "currency": "USD"})).await;
+    api.discount("P15", &json!({"type": "percent", "percent": 15})).await;
+    api.discount("P50", &json!({"type": "percent", "percent": 50})).await;
+    api.discount("P100", &json!({"type": "percent", "percent": 100})).await;
+    api.discount("F500", &json!({"type": "fixed", "amount": 500, "currency": "USD"})).await;
     for (at, (code, listed, off)) in [
         ("P15", 999, 150),
         ("P15", 3, 0),
@@ -56,13 +56,11 @@ async fn a_discount_takes_off_whole_minor_units() {
 async fn discounts_that_are_not_given() {
     let api = Api::start().await;
     let (hour, day) = (chrono::TimeDelta::hours(1), chrono::TimeDelta::days(1));
-    api.discount("EUROS", &json!({"kind": "fixed", "amount": 500, "currency": "EUR"})).await;
-    api.discount("LATER", &json!({"kind": "percent", "percent": 5, "validFrom": ago(-hour)})).await;
-    api.discount("OVER", &json!({"kind": "percent", "percent": 5, "validFrom": ago(day), "validUntil": ago(hour)}))
-        .await;
-    api.discount("NEVER", &json!({"kind": "percent", "percent": 5, "maxUses": 0})).await;
-    api.discount("NOW", &json!({"kind": "percent", "percent": 5, "validFrom": ago(hour), "validUntil": ago(-hour)}))
-        .await;
+    api.discount("EUROS", &json!({"type": "fixed", "amount": 500, "currency": "EUR"})).await;
+    api.discount("LATER", &json!({"type": "percent", "percent": 5, "validFrom": ago(-hour)})).await;
+    api.discount("OVER", &json!({"type": "percent", "percent": 5, "validFrom": ago(day), "validTo": ago(hour)})).await;
+    api.discount("NEVER", &json!({"type": "percent", "percent": 5, "maxUses": 0})).await;
+    api.discount("NOW", &json!({"type": "percent", "percent": 5, "validFrom": ago(hour), "validTo": ago(-hour)})).await;
     let written = api.written().await;
     for (code, reason) in [
         ("EUROS", "the discount is not for this currency"),
@@ -89,7 +87,7 @@ async fn discounts_that_are_not_given() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_discount_is_used_as_often_as_it_may_be() {
     let api = Api::start().await;
-    api.discount("TWO", &json!({"kind": "percent", "percent": 10, "maxUses": 2})).await;
+    api.discount("TWO", &json!({"type": "percent", "percent": 10, "maxUses": 2})).await;
     let first = api.bought(SAM, "a", &coded("c1", 999, "TWO")).await;
     // Sent again, it is used once.
     assert_eq!(api.bought(SAM, "a", &coded("c1", 999, "TWO")).await, first);
@@ -116,15 +114,15 @@ async fn a_discount_is_used_as_often_as_it_may_be() {
     is_wrong(&api.buy(SAM, "c", &coded("c2", 999, "TWO")).await, 422, "discountCode");
 
     // Changed, it keeps its uses: a third is there, then one that is too many.
-    api.discount("TWO", &json!({"kind": "percent", "percent": 20, "maxUses": 3})).await;
+    api.discount("TWO", &json!({"type": "percent", "percent": 20, "maxUses": 3})).await;
     let told = api.get_discount(ROOT, "TWO").await.body;
     assert_eq!((&told["percent"], &told["maxUses"], &told["uses"]), (&json!(20), &json!(3), &json!(2)));
     let made = api.bought(SAM, "c", &coded("c2", 1_000, "TWO")).await;
     assert_eq!(made["discountAmount"], 200);
-    let changed = api.put_discount(ROOT, "TWO", &[], &json!({"kind": "percent", "percent": 20, "maxUses": 1})).await;
+    let changed = api.put_discount(ROOT, "TWO", &[], &json!({"type": "percent", "percent": 20, "maxUses": 1})).await;
     assert_eq!((&changed.body["maxUses"], &changed.body["uses"]), (&json!(1), &json!(3)));
     is_wrong(&api.buy(SAM, "d", &coded("c3", 999, "TWO")).await, 422, "discountCode");
-    api.discount("TWO", &json!({"kind": "percent", "percent": 20})).await;
+    api.discount("TWO", &json!({"type": "percent", "percent": 20})).await;
     api.bought(SAM, "d", &coded("c3", 999, "TWO")).await;
     assert_eq!(api.uses("TWO").await, 4);
     api.app.finish().await;
@@ -134,7 +132,7 @@ async fn a_discount_is_used_as_often_as_it_may_be() {
 async fn only_an_admin_makes_and_sees_discounts() {
     let api = Api::start().await;
     let body =
-        json!({"kind": "fixed", "amount": 500, "currency": "USD", "maxUses": 7, "validUntil": "2040-01-01T00:00:00Z"});
+        json!({"type": "fixed", "amount": 500, "currency": "USD", "maxUses": 7, "validTo": "2040-01-01T00:00:00Z"});
     for person in [SAM, TIM, EVE, ANN] {
         api.put_discount(person, "D", &[], &body).await.is_problem(403);
         api.get_discount(person, "D").await.is_problem(403);
@@ -142,8 +140,8 @@ async fn only_an_admin_makes_and_sees_discounts() {
     api.get_discount(ROOT, "D").await.is_problem(404);
     let made = api.put_discount(ROOT, "D", &[("if-none-match", "*")], &body).await;
     let expected = json!({
-        "code": "D", "kind": "fixed", "percent": null, "amount": 500, "currency": "USD", "validFrom": null,
-        "validUntil": "2040-01-01T00:00:00.000Z", "maxUses": 7, "uses": 0,
+        "code": "D", "type": "fixed", "percent": null, "amount": 500, "currency": "USD", "validFrom": null,
+        "validTo": "2040-01-01T00:00:00.000Z", "maxUses": 7, "uses": 0,
     });
     assert_eq!((made.status.as_u16(), &made.body), (201, &expected));
     let read = api.get_discount(ROOT, "D").await;
@@ -157,7 +155,7 @@ async fn only_an_admin_makes_and_sees_discounts() {
     api.bought(SAM, "k", &coded("c", 999, "D")).await;
     let tag = api.get_discount(ROOT, "D").await.header("etag").to_owned();
     assert_eq!(tag, made.header("etag"));
-    let other = json!({"kind": "percent", "percent": 5});
+    let other = json!({"type": "percent", "percent": 5});
     let changed = api.put_discount(ROOT, "D", &[("if-match", &tag)], &other).await;
     assert_eq!((changed.status.as_u16(), &changed.body["uses"]), (200, &json!(1)));
     assert_eq!(
@@ -179,29 +177,29 @@ async fn discounts_that_are_wrong() {
     let api = Api::start().await;
     let written = api.written().await;
     for (body, field) in [
-        (json!({}), "kind"),
-        (json!({"kind": "gift"}), "kind"),
-        (json!({"kind": "percent"}), "percent"),
-        (json!({"kind": "percent", "percent": 0}), "percent"),
-        (json!({"kind": "percent", "percent": 101}), "percent"),
-        (json!({"kind": "percent", "percent": -5}), "percent"),
-        (json!({"kind": "percent", "percent": 12.5}), "percent"),
-        (json!({"kind": "fixed", "currency": "USD"}), "amount"),
-        (json!({"kind": "fixed", "amount": 0, "currency": "USD"}), "amount"),
-        (json!({"kind": "fixed", "amount": 5}), "currency"),
-        (json!({"kind": "fixed", "amount": 5, "currency": "usd"}), "currency"),
-        (json!({"kind": "percent", "percent": 5, "maxUses": -1}), "maxUses"),
-        (json!({"kind": "percent", "percent": 5, "maxUses": "2"}), "maxUses"),
-        (json!({"kind": "percent", "percent": 5, "validFrom": "soon"}), "validFrom"),
+        (json!({}), "type"),
+        (json!({"type": "gift"}), "type"),
+        (json!({"type": "percent"}), "percent"),
+        (json!({"type": "percent", "percent": 0}), "percent"),
+        (json!({"type": "percent", "percent": 101}), "percent"),
+        (json!({"type": "percent", "percent": -5}), "percent"),
+        (json!({"type": "percent", "percent": 12.5}), "percent"),
+        (json!({"type": "fixed", "currency": "USD"}), "amount"),
+        (json!({"type": "fixed", "amount": 0, "currency": "USD"}), "amount"),
+        (json!({"type": "fixed", "amount": 5}), "currency"),
+        (json!({"type": "fixed", "amount": 5, "currency": "usd"}), "currency"),
+        (json!({"type": "percent", "percent": 5, "maxUses": -1}), "maxUses"),
+        (json!({"type": "percent", "percent": 5, "maxUses": "2"}), "maxUses"),
+        (json!({"type": "percent", "percent": 5, "validFrom": "soon"}), "validFrom"),
         (
-            json!({"kind": "percent", "percent": 5, "validFrom": "2026-02-01T00:00:00Z", "validUntil": "2026-01-01T00:00:00Z"}),
-            "validUntil",
+            json!({"type": "percent", "percent": 5, "validFrom": "2026-02-01T00:00:00Z", "validTo": "2026-01-01T00:00:00Z"}),
+            "validTo",
         ),
         (json!([]), "body"),
     ] {
         is_wrong(&api.put_discount(ROOT, "D", &[], &body).await, 422, field);
     }
-    let body = json!({"kind": "percent", "percent": 5}).to_string();
+    let body = json!({"type": "percent", "percent": 5}).to_string();
     let put = (Method::PUT, DISCOUNT);
     for code in ["a%20b", "a%23b", &"x".repeat(65)] {
         is_wrong(&api.call(put.clone(), code, ROOT, &[], body.clone()).await, 422, "code");
@@ -210,7 +208,7 @@ async fn discounts_that_are_wrong() {
     for broken in ["", "{"] {
         api.call(put.clone(), "D", ROOT, &[], broken).await.is_problem(400);
     }
-    let huge = json!({"kind": "percent", "percent": 5, "note": "x".repeat(5_000)}).to_string();
+    let huge = json!({"type": "percent", "percent": 5, "note": "x".repeat(5_000)}).to_string();
     api.call(put, "D", ROOT, &[], huge).await.is_problem(413);
     let token = api.token(ROOT);
     let as_text = [("content-type", "text/plain"), ("authorization", token.as_str())];

@@ -74,18 +74,18 @@ async fn days_belong_to_it_from_the_first_to_the_last() {
     api.app.settled().await;
     for (query, expected) in [
         ("?", vec!["5", "4", "6", "3", "2", "1", "0"]),
-        ("?startDate=2026-01-01", vec!["5", "4", "6", "3", "2", "1"]),
-        ("?endDate=2026-01-31", vec!["4", "6", "3", "2", "1", "0"]),
-        ("?startDate=2026-01-01&endDate=2026-01-01", vec!["2", "1"]),
-        ("?startDate=2026-01-02&endDate=2026-01-31", vec!["4", "6", "3"]),
-        ("?startDate=2025-12-31&endDate=2025-12-31", vec!["0"]),
-        ("?startDate=2026-02-01&endDate=2026-02-01", vec!["5"]),
-        ("?startDate=2026-01-03&endDate=2026-01-30", vec![]),
-        ("?startDate=2026-02-02", vec![]),
-        ("?endDate=2025-12-30", vec![]),
-        ("?startDate=0001-01-01&endDate=9999-12-31", vec!["5", "4", "6", "3", "2", "1", "0"]),
-        ("?endDate=0001-01-01", vec![]),
-        ("?startDate=9999-12-31", vec![]),
+        ("?from=2026-01-01", vec!["5", "4", "6", "3", "2", "1"]),
+        ("?to=2026-01-31", vec!["4", "6", "3", "2", "1", "0"]),
+        ("?from=2026-01-01&to=2026-01-01", vec!["2", "1"]),
+        ("?from=2026-01-02&to=2026-01-31", vec!["4", "6", "3"]),
+        ("?from=2025-12-31&to=2025-12-31", vec!["0"]),
+        ("?from=2026-02-01&to=2026-02-01", vec!["5"]),
+        ("?from=2026-01-03&to=2026-01-30", vec![]),
+        ("?from=2026-02-02", vec![]),
+        ("?to=2025-12-30", vec![]),
+        ("?from=0001-01-01&to=9999-12-31", vec!["5", "4", "6", "3", "2", "1", "0"]),
+        ("?to=0001-01-01", vec![]),
+        ("?from=9999-12-31", vec![]),
     ] {
         for limit in ["limit=100", "limit=1", "limit=2"] {
             let told = api.pages(SAM, &format!("{query}&{limit}")).await;
@@ -112,7 +112,7 @@ async fn all_pages_together_are_all_purchases_once() {
     }
     api.app.settled().await;
     for limit in [1, 3, 7] {
-        let told = api.pages(SUE, &format!("?limit={limit}&startDate=2026-01-01&endDate=2026-01-01")).await.concat();
+        let told = api.pages(SUE, &format!("?limit={limit}&from=2026-01-01&to=2026-01-01")).await.concat();
         let mut told = items(&told);
         told.sort_unstable();
         assert_eq!(told, ["s0", "s1", "s2", "s3", "s4", "s5", "s6"], "{limit}");
@@ -163,8 +163,8 @@ async fn filters_take_what_they_say() {
         ("itemType=course&status=refunded", vec!["algebra"]),
         ("itemType=test&status=refunded", vec![]),
         ("itemType=product&status=completed", others.iter().map(String::as_str).collect()),
-        ("itemType=test&startDate=2026-01-05&endDate=2026-01-05", vec!["t118", "t003"]),
-        ("itemType=test&startDate=2026-01-06", vec![]),
+        ("itemType=test&from=2026-01-05&to=2026-01-05", vec!["t118", "t003"]),
+        ("itemType=test&from=2026-01-06", vec![]),
     ] {
         for limit in [1, 2, 3, 100] {
             if expected.len() / limit > 50 {
@@ -231,8 +231,8 @@ async fn a_cursor_is_good_for_its_own_list_alone() {
         (ROOT, format!("?cursor={mine}&guestId=sam")),
         (SAM, format!("?cursor={mine}&itemType=product")),
         (SAM, format!("?cursor={mine}&status=completed")),
-        (SAM, format!("?cursor={mine}&startDate=2026-01-01")),
-        (SAM, format!("?cursor={mine}&endDate=2026-01-31")),
+        (SAM, format!("?cursor={mine}&from=2026-01-01")),
+        (SAM, format!("?cursor={mine}&to=2026-01-31")),
         (SAM, format!("?cursor={changed}")),
         (SAM, format!("?cursor={}", &mine[2..])),
         (SAM, format!("?cursor={}", &mine[..16])),
@@ -267,18 +267,18 @@ async fn queries_that_are_wrong() {
         ("itemType=course,test", "itemType"),
         ("status=paid", "status"),
         ("status=Completed", "status"),
-        ("startDate=2026-02-02&endDate=2026-02-01", "endDate"),
-        ("startDate=yesterday", "startDate"),
-        ("startDate=", "startDate"),
-        ("startDate=2026-02-30", "startDate"),
-        ("startDate=2026-01", "startDate"),
-        ("startDate=2026-01-01T00:00:00Z", "startDate"),
-        ("endDate=20260101", "endDate"),
-        ("endDate=2026-13-01", "endDate"),
-        ("endDate=%2B10000-01-01", "endDate"),
-        ("endDate=%2B262142-12-31", "endDate"),
-        ("startDate=-0001-01-01", "startDate"),
-        ("startDate=2026-1-1", "startDate"),
+        ("from=2026-02-02&to=2026-02-01", "to"),
+        ("from=yesterday", "from"),
+        ("from=", "from"),
+        ("from=2026-02-30", "from"),
+        ("from=2026-01", "from"),
+        ("from=2026-01-01T00:00:00Z", "from"),
+        ("to=20260101", "to"),
+        ("to=2026-13-01", "to"),
+        ("to=%2B10000-01-01", "to"),
+        ("to=%2B262142-12-31", "to"),
+        ("from=-0001-01-01", "from"),
+        ("from=2026-1-1", "from"),
         ("userId=a%20b", "userId"),
         ("userId=", "userId"),
         ("guestId=a%23b", "guestId"),

@@ -62,7 +62,7 @@ impl Numbers {
         Self {
             attempts: count("totalAttempts"),
             likes: count("totalLikes"),
-            ratings: count("ratingCount"),
+            ratings: count("totalRatings"),
             rating: stats["averageRating"].as_f64(),
             score: stats["averageScore"].as_f64(),
         }

@@ -72,7 +72,7 @@ pub(super) struct Known {
 
 impl Known {
     fn of(channel: &str, data: Value) -> Self {
-        Self { channel: channel.to_owned(), time: data["time"].as_str().unwrap().to_owned(), data }
+        Self { channel: channel.to_owned(), time: data["timestamp"].as_str().unwrap().to_owned(), data }
     }
 }
 
@@ -117,7 +117,7 @@ pub(super) async fn act(stage: Stage, faults: Option<Arc<dyn Faults>>, name: Str
     // What is told of a notification has the id and the time of the event, and not to whom it is told.
     if let (Some(id), Some(at)) = (told.get("notificationId").cloned(), told.get("sentAt").cloned()) {
         told.as_object_mut().unwrap().remove("userId");
-        (told["id"], told["time"]) = (id, at);
+        (told["id"], told["timestamp"]) = (id, at);
     }
     Some(Answer::Written(Known::of(channel, told)))
 }

@@ -38,14 +38,19 @@ async fn what_is_announced_is_told_everybody_once_under_its_id() {
     for (key, patch) in [
         (None, json!({})),
         (None, json!({"type": "warning", "link": "/news"})),
-        (Some("k"), json!({"title": "\u{1f600}", "id": "mine", "time": "2020-01-01T00:00:00Z", "more": 7})),
+        (Some("k"), json!({"title": "\u{1f600}", "id": "mine", "timestamp": "2020-01-01T00:00:00Z", "more": 7})),
     ] {
         let answer = announce(&api, ROOT, key, &news(&patch)).await;
         assert_eq!(answer.status, 202, "{answer:?}");
-        assert!(answer.body["id"] != "mine" && answer.body["time"].as_str().unwrap().starts_with("2026-04-10T12:"));
+        assert!(
+            answer.body["id"] != "mine" && answer.body["timestamp"].as_str().unwrap().starts_with("2026-04-10T12:")
+        );
         let mut given = news(&patch);
         given.as_object_mut().unwrap().remove("more");
-        assert_eq!(answer.body, patched(given, &json!({"id": answer.body["id"], "time": answer.body["time"]})));
+        assert_eq!(
+            answer.body,
+            patched(given, &json!({"id": answer.body["id"], "timestamp": answer.body["timestamp"]}))
+        );
         let (channel, name) = ("public-announcements".to_owned(), "announcement".to_owned());
         expected.push(Told { channel, name, data: answer.body });
         assert_eq!(api.told().await, expected);

@@ -68,7 +68,7 @@ fn key_of(item: &Value, prefix: &str) -> Option<Key> {
 fn key(channel: &str, name: &str, data: &str) -> Key {
     let data: Value = serde_json::from_str(data).unwrap();
     let text = |field: &str| data[field].as_str().unwrap_or_default();
-    (channel.to_owned(), format!("{}#{name}#{}", text("time"), text("id")))
+    (channel.to_owned(), format!("{}#{name}#{}", text("timestamp"), text("id")))
 }
 
 /// The second that numbers are of, by their place.

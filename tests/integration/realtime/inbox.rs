@@ -65,7 +65,7 @@ async fn the_newest_come_first_and_each_on_one_page() {
     assert_eq!(titles(&page(&api, SAM, &format!("?limit=20&cursor={cursor}")).await), ["04", "03", "02", "01", "00"]);
     for (person, query) in [
         (SUE, format!("?cursor={cursor}")),
-        (SAM, format!("?cursor={cursor}&since=2026-04-10T12:00:00Z")),
+        (SAM, format!("?cursor={cursor}&from=2026-04-10T12:00:00Z")),
         (SAM, "?cursor=x".to_owned()),
         (SAM, format!("?cursor={cursor}&cursor={cursor}")),
     ] {
@@ -95,16 +95,16 @@ async fn what_was_missed_is_told_since_then() {
         ("2026-04-10T13:00:00Z", vec![]),
         ("2027-01-01T00:00:00Z", vec![]),
     ] {
-        let told = page(&api, SAM, &format!("?since={since}")).await;
+        let told = page(&api, SAM, &format!("?from={since}")).await;
         assert_eq!((titles(&told), &told["unread"], &told["cursor"]), (expected, &json!(4), &Value::Null), "{since}");
     }
-    let first = page(&api, SAM, "?since=2026-04-10T12:05:00Z&limit=2").await;
-    let query = format!("?since=2026-04-10T12:05:00Z&limit=2&cursor={}", first["cursor"].as_str().unwrap());
+    let first = page(&api, SAM, "?from=2026-04-10T12:05:00Z&limit=2").await;
+    let query = format!("?from=2026-04-10T12:05:00Z&limit=2&cursor={}", first["cursor"].as_str().unwrap());
     let second = page(&api, SAM, &query).await;
     assert_eq!((titles(&first), titles(&second)), (vec!["d", "c"], vec!["b"]));
     assert_eq!(second["cursor"], Value::Null);
     for since in ["", "yesterday", "2026-04-10", "7"] {
-        are_wrong(&api.inbox(SAM, &format!("?since={since}")).await, 400, &["since"]);
+        are_wrong(&api.inbox(SAM, &format!("?from={since}")).await, 400, &["from"]);
     }
     api.app.finish().await;
 }
@@ -181,7 +181,7 @@ async fn a_seller_s_dashboard_says_how_much_is_unread() {
     let unread = async || {
         let dashboard = (Method::GET, "/api/seller/dashboard");
         let answer = api.send(dashboard, "", &[("authorization", &token)], "").await;
-        answer.body["unreadMessages"].as_u64().unwrap()
+        answer.body["unread"].as_u64().unwrap()
     };
     assert_eq!(unread().await, 0);
     let ids = send(&api, "eve", &["a", "b"]).await;

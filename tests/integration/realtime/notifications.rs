@@ -52,7 +52,7 @@ async fn what_is_sent_is_told_at_once_under_its_id() {
         }
         assert_eq!((&told["userId"], &told["senderId"], &told["readAt"]), (&json!(to), &json!("tim"), &Value::Null));
         told.as_object_mut().unwrap().remove("userId");
-        let event = json!({"id": told["notificationId"], "time": told["sentAt"]});
+        let event = json!({"id": told["notificationId"], "timestamp": told["sentAt"]});
         let channel = format!("private-user-{}", to.replace(':', ";"));
         expected.push(Told { channel, name: "new-notification".to_owned(), data: patched(told, &event) });
     }
@@ -62,7 +62,7 @@ async fn what_is_sent_is_told_at_once_under_its_id() {
     };
     for channel in ["private-user-sam", "private-user-auth0;7"] {
         let mut expected = of(&expected, channel);
-        expected.sort_by_key(|told| told.data["time"].to_string());
+        expected.sort_by_key(|told| told.data["timestamp"].to_string());
         assert_eq!(of(&told, channel), expected);
     }
     assert_eq!((told.len(), api.outbox("").len()), (4, 0));

@@ -80,7 +80,12 @@ async fn dashboard(world: &World, model: &Model, checked: Checked, artist: usize
     if checked.their_uniques {
         is(&what, "uniqueListeners", &overview["uniqueListeners"], Some(of(&now, "listeners") as f64))?;
     }
-    is(&what, "avgDuration", &overview["avgDuration"], ratio(of(&now, "duration") as f64 / 1000.0, of(&now, "timed")))?;
+    is(
+        &what,
+        "averageDurationSeconds",
+        &overview["averageDurationSeconds"],
+        ratio(of(&now, "duration") as f64 / 1000.0, of(&now, "timed")),
+    )?;
     for (rate, name) in [("likeRate", "likes"), ("saveRate", "saves"), ("downloadRate", "downloads")] {
         let expected = ratio(of(&now, name) as f64, of(&now, "plays")).map(|part| part * 100.0);
         is(&what, rate, &told["engagement"][rate], expected)?;
@@ -93,10 +98,12 @@ async fn dashboard(world: &World, model: &Model, checked: Checked, artist: usize
             is(&what, name, &told["growth"][name], growth)?;
         }
     }
-    for point in told["trend"]["points"].as_array().unwrap() {
+    for point in told["series"]["points"].as_array().unwrap() {
         let cell = numbers(model, whose, point);
-        for name in ["plays", "likes", "downloads", "saves"] {
-            is(&format!("{what} at {}", point["from"]), name, &point[name], Some(of(&cell, name) as f64))?;
+        for (field, name) in
+            [("totalPlays", "plays"), ("totalLikes", "likes"), ("totalDownloads", "downloads"), ("totalSaves", "saves")]
+        {
+            is(&format!("{what} at {}", point["from"]), field, &point[field], Some(of(&cell, name) as f64))?;
         }
     }
     let mut top: Vec<(u64, String)> =
@@ -104,7 +111,7 @@ async fn dashboard(world: &World, model: &Model, checked: Checked, artist: usize
     top.sort_by(|a, b| (b.0, &a.1).cmp(&(a.0, &b.1)));
     for (place, (plays, track)) in top.iter().take(5).enumerate() {
         let told = &told["topTracks"][place];
-        if told["trackId"] != *track || told["plays"] != *plays {
+        if told["trackId"] != *track || told["totalPlays"] != *plays {
             return Err(format!("{what}: place {place} is {told}, expected {plays} plays of {track}"));
         }
     }
@@ -144,7 +151,7 @@ fn recent(what: &str, world: &World, model: &Model, artist: usize, told: &Value)
             .as_array()
             .unwrap()
             .iter()
-            .map(|happened| happened["at"].as_str().unwrap().parse().unwrap())
+            .map(|happened| happened["timestamp"].as_str().unwrap().parse().unwrap())
             .collect();
         if told != expected {
             return Err(format!("{what}: last {kind} at {told:?}, expected {expected:?}"));
@@ -199,8 +206,18 @@ fn compare(what: &str, told: &Value, numbers: &Numbers, checked: Checked, whose:
     let plays = &told["plays"];
     is(what, "totalPlays", &plays["totalPlays"], plain(of("plays")))?;
     is(what, "qualifiedPlays", &plays["qualifiedPlays"], plain(of("plays") - of("skips")))?;
-    is(what, "avgDuration", &plays["avgDuration"], ratio(of("duration") as f64 / 1000.0, of("timed")))?;
-    is(what, "avgCompletionRate", &plays["avgCompletionRate"], ratio(of("completion") as f64 / 100.0, of("measured")))?;
+    is(
+        what,
+        "averageDurationSeconds",
+        &plays["averageDurationSeconds"],
+        ratio(of("duration") as f64 / 1000.0, of("timed")),
+    )?;
+    is(
+        what,
+        "averageCompletionRate",
+        &plays["averageCompletionRate"],
+        ratio(of("completion") as f64 / 100.0, of("measured")),
+    )?;
     is(what, "skipRate", &plays["skipRate"], percent("skips"))?;
     is(what, "replayRate", &plays["replayRate"], percent("replays"))?;
     if checked.counts_uniques(whose) {

@@ -130,11 +130,11 @@ impl Difference {
 
 /// The numbers by their names in the API.
 fn rows(numbers: &Numbers) -> BTreeMap<String, u64> {
-    let sources = numbers.by_source.iter().map(|(source, plays)| (format!("playsBySource.{source}"), *plays));
+    let sources = numbers.by_source.iter().map(|(source, plays)| (format!("sourceBreakdown.{source}"), *plays));
     let totals = [
-        ("playCount", numbers.plays),
-        ("qualifiedPlayCount", numbers.qualified),
-        ("skipCount", numbers.skipped),
+        ("totalPlays", numbers.plays),
+        ("qualifiedPlays", numbers.qualified),
+        ("totalSkips", numbers.skipped),
         ("totalDurationSeconds in ms", numbers.milliseconds),
     ];
     totals.into_iter().map(|(name, number)| (name.to_owned(), number)).chain(sources).collect()
@@ -156,8 +156,8 @@ mod tests {
 
     fn answer(plays: u64, skips: u64, seconds: f64, sources: serde_json::Value) -> String {
         let counters = json!({
-            "playCount": plays, "qualifiedPlayCount": plays - skips, "likeCount": 0, "skipCount": skips,
-            "totalDurationSeconds": seconds, "playsBySource": sources,
+            "totalPlays": plays, "qualifiedPlays": plays - skips, "netLikes": 0, "totalSkips": skips,
+            "totalDurationSeconds": seconds, "sourceBreakdown": sources,
         });
         json!({ "trackId": "-", "title": null, "counters": counters, "asOf": "-" }).to_string()
     }
@@ -204,12 +204,12 @@ mod tests {
         assert_eq!(
             different[0].counters(),
             [
-                row("playCount", 2, Some(3)),
-                row("playsBySource.share", 0, Some(1)),
-                row("qualifiedPlayCount", 1, Some(2)),
+                row("totalPlays", 2, Some(3)),
+                row("sourceBreakdown.share", 0, Some(1)),
+                row("qualifiedPlays", 1, Some(2)),
                 row("totalDurationSeconds in ms", 21_235, Some(21_236)),
             ]
         );
-        assert_eq!(different[1].counters()[0], row("playCount", 1, None));
+        assert_eq!(different[1].counters()[0], row("totalPlays", 1, None));
     }
 }

@@ -113,8 +113,8 @@ struct Plays {
     uniques: UniquesOfPlays,
     source_breakdown: BTreeMap<Source, u64>,
     country_breakdown: BTreeMap<String, u64>,
-    avg_duration: Option<f64>,
-    avg_completion_rate: Option<f64>,
+    average_duration_seconds: Option<f64>,
+    average_completion_rate: Option<f64>,
     skip_rate: Option<f64>,
     replay_rate: Option<f64>,
 }
@@ -172,8 +172,8 @@ impl Figures {
                 },
                 source_breakdown: filled(&counters.by_source, Source::ALL),
                 country_breakdown: counters.by_country.clone(),
-                avg_duration: average_duration(counters),
-                avg_completion_rate: average_completion(counters),
+                average_duration_seconds: average_duration(counters),
+                average_completion_rate: average_completion(counters),
                 skip_rate: percent(counters.skips, counters.plays),
                 replay_rate: percent(counters.replays, counters.plays),
             }),
@@ -290,7 +290,7 @@ mod tests {
                         "landing": 0, "playlist": 0, "search": 0, "direct": 0, "share": 0, "player": 0,
                     },
                     "countryBreakdown": {},
-                    "avgDuration": null, "avgCompletionRate": null, "skipRate": null, "replayRate": null,
+                    "averageDurationSeconds": null, "averageCompletionRate": null, "skipRate": null, "replayRate": null,
                 },
                 "likes": {"totalLikes": 0, "totalUnlikes": 0, "netLikes": 0},
                 "shares": {
@@ -323,7 +323,7 @@ mod tests {
         counters.by_country.insert("DE".to_owned(), 5);
         (0..500).for_each(|n| counters.sessions.insert(&n.to_string()));
         let plays = &figures(&counters)["plays"];
-        assert_eq!((&plays["avgDuration"], &plays["avgCompletionRate"]), (&json!(45.25), &json!(50.0)));
+        assert_eq!((&plays["averageDurationSeconds"], &plays["averageCompletionRate"]), (&json!(45.25), &json!(50.0)));
         assert_eq!((&plays["skipRate"], &plays["replayRate"]), (&json!(25.0), &json!(12.5)));
         assert_eq!((&plays["qualifiedPlays"], &plays["sourceBreakdown"]["search"]), (&json!(6), &json!(8)));
         assert_eq!(plays["countryBreakdown"], json!({"DE": 5}));

@@ -24,8 +24,8 @@ pub struct Overview {
     total_saves: u64,
     unique_listeners: u64,
     uniques: UniquesOfOverview,
-    avg_duration: Option<f64>,
-    avg_completion_rate: Option<f64>,
+    average_duration_seconds: Option<f64>,
+    average_completion_rate: Option<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -49,8 +49,8 @@ impl Overview {
             total_saves: counters.saves,
             unique_listeners: counters.listeners.count(),
             uniques: UniquesOfOverview { unique_listeners: Uniques::of(&counters.listeners) },
-            avg_duration: average_duration(counters),
-            avg_completion_rate: average_completion(counters),
+            average_duration_seconds: average_duration(counters),
+            average_completion_rate: average_completion(counters),
         }
     }
 }
@@ -63,7 +63,7 @@ pub struct Engagement {
     share_rate: Option<f64>,
     save_rate: Option<f64>,
     download_rate: Option<f64>,
-    completion_rate: Option<f64>,
+    average_completion_rate: Option<f64>,
 }
 
 impl Engagement {
@@ -76,21 +76,22 @@ impl Engagement {
             share_rate: rate(counters.shares()),
             save_rate: rate(counters.saves),
             download_rate: rate(counters.downloads),
-            completion_rate: average_completion(counters),
+            average_completion_rate: average_completion(counters),
         }
     }
 }
 
 /// A point of a chart.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct TrendPoint {
     #[serde(flatten)]
     span: Span,
-    plays: u64,
-    likes: u64,
-    shares: u64,
-    downloads: u64,
-    saves: u64,
+    total_plays: u64,
+    total_likes: u64,
+    total_shares: u64,
+    total_downloads: u64,
+    total_saves: u64,
 }
 
 impl TrendPoint {
@@ -99,11 +100,11 @@ impl TrendPoint {
     pub fn of(span: Span, counters: &TrackCounters) -> Self {
         Self {
             span,
-            plays: counters.plays,
-            likes: counters.likes,
-            shares: counters.shares(),
-            downloads: counters.downloads,
-            saves: counters.saves,
+            total_plays: counters.plays,
+            total_likes: counters.likes,
+            total_shares: counters.shares(),
+            total_downloads: counters.downloads,
+            total_saves: counters.saves,
         }
     }
 }
@@ -151,15 +152,15 @@ mod tests {
         assert!(rates.as_object().unwrap().values().all(serde_json::Value::is_null), "{rates}");
         let counters = TrackCounters { plays: 4, likes: 3, measured: 1, completion: 2_500, ..counters };
         let rates = serde_json::to_value(Engagement::of(&counters)).unwrap();
-        assert_eq!((&rates["likeRate"], &rates["completionRate"]), (&json!(75.0), &json!(25.0)));
+        assert_eq!((&rates["likeRate"], &rates["averageCompletionRate"]), (&json!(75.0), &json!(25.0)));
         let overview = serde_json::to_value(Overview::of(&counters, 2)).unwrap();
-        assert_eq!((&overview["totalTracks"], &overview["avgDuration"]), (&json!(2), &json!(null)));
+        assert_eq!((&overview["totalTracks"], &overview["averageDurationSeconds"]), (&json!(2), &json!(null)));
         let span = Span { from: "2026-01-31T09:00:00Z".parse().unwrap(), to: "2026-01-31T10:00:00Z".parse().unwrap() };
         assert_eq!(
             serde_json::to_value(TrendPoint::of(span, &counters)).unwrap(),
             json!({
                 "from": "2026-01-31T09:00:00.000Z", "to": "2026-01-31T10:00:00.000Z",
-                "plays": 4, "likes": 3, "shares": 0, "downloads": 0, "saves": 0,
+                "totalPlays": 4, "totalLikes": 3, "totalShares": 0, "totalDownloads": 0, "totalSaves": 0,
             })
         );
     }

@@ -78,7 +78,7 @@ impl LiveEvent {
     /// What is sent: the body with id and time.
     #[must_use]
     pub fn data(&self) -> Value {
-        let mut data = json!({"id": self.id, "time": self.time});
+        let mut data = json!({"id": self.id, "timestamp": self.time});
         if let (Some(data), Some(body)) = (data.as_object_mut(), self.body.as_object()) {
             for (name, value) in body {
                 data.entry(name).or_insert_with(|| value.clone());

@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_discount_is_given_or_the_order_is_refused() {
-        let half = Discount::parse(&json!({"kind": "percent", "percent": 50})).unwrap();
+        let half = Discount::parse(&json!({"type": "percent", "percent": 50})).unwrap();
         let coded = json!({"discountCode": "HALF"});
         let paid = applied(&coded, Role::Student, Some(&half)).unwrap().paid.unwrap();
         assert_eq!((paid.listed, paid.discount, paid.amount()), (999, 500, 499));

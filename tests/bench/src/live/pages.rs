@@ -246,8 +246,9 @@ async fn numbers(site: &Site, options: &Options, table: &mut Table) -> anyhow::R
         });
         Call::of(root, "/api/stats/events", format!("live-{number}"), json!({"events": [event]}))
     });
-    let is_it =
-        |number, _: &Value, data: &Value| data.pointer("/counters/playCount").is_some_and(|plays| *plays == number + 1);
+    let is_it = |number, _: &Value, data: &Value| {
+        data.pointer("/counters/totalPlays").is_some_and(|plays| *plays == number + 1)
+    };
     each(&mut page, NUMBERS, calls, is_it).await?.row(table, "a play, in its track's numbers");
 
     let mut page = site.page("ann", "seller", "private-seller-dashboard-ann").await?;

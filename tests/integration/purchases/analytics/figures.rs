@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use super::{amounts, each, figures, months, quarter, share, shop, told, unknown};
 use crate::purchases::api::with;
 
-const QUARTER: &str = "?startDate=2026-01-01&endDate=2026-03-31";
-const FEBRUARY: &str = "?startDate=2026-02-01&endDate=2026-02-28";
+const QUARTER: &str = "?from=2026-01-01&to=2026-03-31";
+const FEBRUARY: &str = "?from=2026-02-01&to=2026-02-28";
 
 fn trend(before: i64, now: i64) -> Value {
     let growth = (before > 0).then(|| share(now - before, before));
-    json!({"before": before, "now": now, "growth": growth})
+    json!({"previous": before, "current": now, "growth": growth})
 }
 
 /// How purchases, and what was paid, given back and both, have grown.
@@ -27,7 +27,7 @@ async fn what_was_sold_is_told_by_currency_type_and_payment_method() {
     let api = shop().await;
     let answer = api.analytics(QUARTER).await;
     assert_eq!(told(&answer), quarter());
-    assert_eq!((&answer["startDate"], &answer["endDate"]), (&json!("2026-01-01"), &json!("2026-03-31")));
+    assert_eq!((&answer["range"]["from"], &answer["range"]["to"]), (&json!("2026-01-01"), &json!("2026-03-31")));
     assert_eq!(answer["buyers"], json!({"count": 4, "exact": true, "standardError": null}));
     let (eur, usd) = (amounts("EUR", 1, 900, 0, 0), amounts("USD", 2, 3_000, 2_500, 2));
     let of_types = [
@@ -66,14 +66,14 @@ async fn a_month_and_a_day_tell_what_was_sold_in_them_alone() {
     );
     assert_eq!(each(&february["paymentMethods"], "/paymentMethod"), json!(["credit_card", "invoice", "paypal"]));
 
-    let day = api.analytics("?startDate=2026-02-03&endDate=2026-02-03").await;
+    let day = api.analytics("?from=2026-02-03&to=2026-02-03").await;
     let all = figures([3, 5, 0], &[amounts("EUR", 2, 1_100, 0, 0), amounts("USD", 1, 2_000, 0, 0)]);
     assert_eq!((told(&day), &day["buyers"]["count"]), (all.clone(), &json!(2)));
     assert_eq!(day["months"], json!([with(&all, &json!({"month": "2026-02"}))]), "only the day of the month");
     assert_eq!((&day["courseToTest"], each(&day["itemTypes"], "/itemType")), (&json!(0.5), json!(["course", "test"])));
 
     // A day on which something was only given back has nothing that it is a share of.
-    let back = api.analytics("?startDate=2026-02-10&endDate=2026-02-10").await;
+    let back = api.analytics("?from=2026-02-10&to=2026-02-10").await;
     let all = figures([0, 0, 0], &[amounts("USD", 0, 0, 500, 1)]);
     assert_eq!((told(&back), &back["buyers"]["count"]), (all.clone(), &json!(0)));
     assert_eq!(back["itemTypes"], json!([with(&all, &json!({"itemType": "course", "share": null}))]));
@@ -84,7 +84,7 @@ async fn a_month_and_a_day_tell_what_was_sold_in_them_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_months_that_are_asked_for_in_part_only_that_part_is_told() {
     let api = shop().await;
-    for query in ["?startDate=2026-02-10&endDate=2026-03-05", "?startDate=2026-02-10&endDate=2026-03-05&interval=day"] {
+    for query in ["?from=2026-02-10&to=2026-03-05", "?from=2026-02-10&to=2026-03-05&interval=day"] {
         let answer = api.analytics(query).await;
         let eur = amounts("EUR", 1, 900, 0, 0);
         let february = figures([3, 7, 0], &[eur, amounts("USD", 1, 3_000, 500, 1), unknown(1, 0)]);
@@ -103,7 +103,7 @@ async fn growth_is_told_against_as_many_months_or_days_before() {
     let api = shop().await;
     let february = api.analytics(FEBRUARY).await;
     let expected = json!({
-        "startDate": "2026-01-01", "endDate": "2026-01-31", "purchases": trend(1, 6), "buyers": trend(1, 4),
+        "range": {"from": "2026-01-01", "to": "2026-01-31"}, "purchases": trend(1, 6), "buyers": trend(1, 4),
         "currencies": [
             growth("EUR", [(0, 3), (0, 2_000), (0, 0), (0, 2_000)]),
             growth("USD", [(1, 2), (1_000, 5_000), (0, 500), (1_000, 4_500)]),
@@ -116,20 +116,20 @@ async fn growth_is_told_against_as_many_months_or_days_before() {
         ("2026-03-30", "2026-01-30", [(3, 1), (2_000, 700), (0, 0), (2_000, 700)], (5_000, 0)),
         ("2026-03-22", "2026-02-07", [(1, 1), (900, 700), (0, 0), (900, 700)], (3_000, 0)),
     ] {
-        let told = &api.analytics(&format!("?startDate=2026-03-01&endDate={last}")).await["trend"];
-        assert_eq!((&told["startDate"], &told["endDate"]), (&json!(first), &json!("2026-02-28")));
+        let told = &api.analytics(&format!("?from=2026-03-01&to={last}")).await["trend"];
+        assert_eq!((&told["range"]["from"], &told["range"]["to"]), (&json!(first), &json!("2026-02-28")));
         assert_eq!(told["currencies"][0], growth("EUR", euros), "{last}");
         let usd = &told["currencies"][1];
         assert_eq!((&usd["gross"], &usd["refunds"]), (&trend(dollars.0, dollars.1), &trend(500, 2_000)));
     }
     // What was more given back than paid has nothing to grow from.
-    let april = &api.analytics("?startDate=2026-04-01&endDate=2026-04-30").await["trend"];
+    let april = &api.analytics("?from=2026-04-01&to=2026-04-30").await["trend"];
     assert_eq!((&april["purchases"], &april["buyers"]), (&trend(1, 0), &trend(1, 0)));
-    let usd = json!({"before": -2_000, "now": 0, "growth": null});
+    let usd = json!({"previous": -2_000, "current": 0, "growth": null});
     assert_eq!((&april["currencies"][1]["net"], &april["currencies"][0]["net"]), (&usd, &trend(700, 0)));
     let quarter = &api.analytics(QUARTER).await["trend"];
-    assert_eq!((&quarter["startDate"], &quarter["purchases"]), (&json!("2025-10-01"), &trend(0, 8)));
+    assert_eq!((&quarter["range"]["from"], &quarter["purchases"]), (&json!("2025-10-01"), &trend(0, 8)));
     // Before 1970 nobody bought online.
-    assert_eq!(api.analytics("?startDate=1970-01-01&endDate=1970-12-31").await["trend"], Value::Null);
+    assert_eq!(api.analytics("?from=1970-01-01&to=1970-12-31").await["trend"], Value::Null);
     api.app.finish().await;
 }

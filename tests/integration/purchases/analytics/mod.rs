@@ -18,7 +18,7 @@ const NOON: &str = "2026-04-10T12:00:00.000Z";
 fn amounts(currency: &str, purchases: i64, gross: i64, refunds: i64, refund_count: i64) -> Value {
     let average = (purchases > 0).then(|| gross as f64 / purchases as f64);
     json!({
-        "currency": currency, "purchases": purchases, "gross": gross, "refunds": refunds, "refundCount": refund_count,
+        "currency": currency, "purchases": purchases, "gross": gross, "refunds": refunds, "totalRefunds": refund_count,
         "net": gross - refunds, "averageOrder": average,
     })
 }
@@ -26,7 +26,7 @@ fn amounts(currency: &str, purchases: i64, gross: i64, refunds: i64, refund_coun
 /// Amounts that nobody knows.
 fn unknown(purchases: i64, refund_count: i64) -> Value {
     json!({
-        "currency": null, "purchases": purchases, "gross": null, "refunds": null, "refundCount": refund_count,
+        "currency": null, "purchases": purchases, "gross": null, "refunds": null, "totalRefunds": refund_count,
         "net": null, "averageOrder": null,
     })
 }
@@ -72,7 +72,7 @@ async fn given_back(api: &Api, purchase: &Value, amount: Option<u64>, at: &str) 
 async fn shop() -> Api {
     let api = Api::at(NOON).await;
     api.package("p").await;
-    api.discount("TENTH", &json!({"kind": "percent", "percent": 10})).await;
+    api.discount("TENTH", &json!({"type": "percent", "percent": 10})).await;
     let euros = |amount: i64, user: &str| json!({"amount": amount, "currency": "EUR", "userId": user});
     let (algebra, mug) = (("course", "algebra"), ("product", "mug"));
     let part = sold(&api, "a", algebra, "2026-01-10T12:00:00Z", &json!({"amount": 1_000, "userId": "sam"})).await;

@@ -30,9 +30,7 @@ async fn an_admin_alone_is_told_what_purchases_brought_in() {
 async fn where_nothing_was_bought_there_is_nothing() {
     let api = Api::at(NOON).await;
     let nothing = json!({"purchases": 0, "units": 0, "ended": 0, "currencies": []});
-    for query in
-        ["", "?startDate=2026-01-01&endDate=2026-03-31&interval=week", "?startDate=2027-01-01&endDate=2027-01-01"]
-    {
+    for query in ["", "?from=2026-01-01&to=2026-03-31&interval=week", "?from=2027-01-01&to=2027-01-01"] {
         let answer = api.analytics(query).await;
         assert_eq!(told(&answer), nothing);
         assert_eq!(answer["buyers"], json!({"count": 0, "exact": true, "standardError": null}));
@@ -44,14 +42,14 @@ async fn where_nothing_was_bought_there_is_nothing() {
             (&answer["top"], &answer["courseToTest"], &answer["buyer"]),
             (&of_nothing, &Value::Null, &Value::Null)
         );
-        let still = json!({"before": 0, "now": 0, "growth": null});
+        let still = json!({"previous": 0, "current": 0, "growth": null});
         assert_eq!((&answer["trend"]["purchases"], &answer["trend"]["buyers"]), (&still, &still));
         assert_eq!(answer["trend"]["currencies"], json!([]));
         let parts = [&answer["months"], &answer["series"]["points"]].map(|parts| parts.as_array().unwrap());
         assert!(parts.iter().all(|parts| !parts.is_empty() && parts.iter().all(|part| told(part) == nothing)));
     }
     let answer = api.analytics("").await;
-    assert_eq!((&answer["startDate"], &answer["endDate"]), (&json!("2026-04-10"), &json!("2026-04-10")));
+    assert_eq!((&answer["range"]["from"], &answer["range"]["to"]), (&json!("2026-04-10"), &json!("2026-04-10")));
     let asked = api.analytics("?currency=JPY").await;
     assert_eq!(asked["top"]["byRevenue"], json!({"currency": "JPY", "exact": true, "items": []}));
     api.app.finish().await;
@@ -62,35 +60,35 @@ async fn a_query_that_is_wrong_names_its_parameter() {
     let api = Api::at(NOON).await;
     sold(&api, "k", ("product", "mug"), "2026-02-10T00:00:00Z", &json!({})).await;
     for (query, field) in [
-        ("startDate=2026-02-02&endDate=2026-02-01", "endDate"),
-        ("startDate=2026-04-11", "endDate"),
-        ("startDate=soon", "startDate"),
-        ("startDate=", "startDate"),
-        ("startDate=2026-02-30", "startDate"),
-        ("startDate=2026-2-3", "startDate"),
-        ("startDate=2026-02", "startDate"),
-        ("startDate=2026-02-01T00:00:00Z", "startDate"),
-        ("startDate=12026-02-01", "startDate"),
-        ("startDate=%2B12026-02-01", "startDate"),
-        ("startDate=-001-02-01", "startDate"),
-        ("endDate=20260201", "endDate"),
-        ("endDate=2026-02-29", "endDate"),
-        ("endDate=10000-01-01", "endDate"),
-        ("endDate=%2B10000-01-01", "endDate"),
-        ("startDate=2026-02-01&startDate=2026-02-01", "startDate"),
+        ("from=2026-02-02&to=2026-02-01", "to"),
+        ("from=2026-04-11", "to"),
+        ("from=soon", "from"),
+        ("from=", "from"),
+        ("from=2026-02-30", "from"),
+        ("from=2026-2-3", "from"),
+        ("from=2026-02", "from"),
+        ("from=2026-02-01T00:00:00Z", "from"),
+        ("from=12026-02-01", "from"),
+        ("from=%2B12026-02-01", "from"),
+        ("from=-001-02-01", "from"),
+        ("to=20260201", "to"),
+        ("to=2026-02-29", "to"),
+        ("to=10000-01-01", "to"),
+        ("to=%2B10000-01-01", "to"),
+        ("from=2026-02-01&from=2026-02-01", "from"),
         ("interval=hour", "interval"),
         ("interval=decade", "interval"),
         ("interval=Month", "interval"),
         ("interval=", "interval"),
-        ("startDate=2000-01-01&interval=day", "interval"),
-        ("startDate=2022-01-01&endDate=2024-01-21&interval=day", "interval"),
-        ("startDate=2000-01-01&interval=week", "interval"),
-        ("startDate=1900-01-01&interval=month", "interval"),
-        ("startDate=0001-01-01", "interval"),
-        ("startDate=0001-01-01&interval=month", "interval"),
-        ("startDate=0001-01-01&interval=year", "interval"),
-        ("startDate=0000-01-01&endDate=9999-12-30&interval=year", "interval"),
-        ("endDate=9999-12-30", "interval"),
+        ("from=2000-01-01&interval=day", "interval"),
+        ("from=2022-01-01&to=2024-01-21&interval=day", "interval"),
+        ("from=2000-01-01&interval=week", "interval"),
+        ("from=1900-01-01&interval=month", "interval"),
+        ("from=0001-01-01", "interval"),
+        ("from=0001-01-01&interval=month", "interval"),
+        ("from=0001-01-01&interval=year", "interval"),
+        ("from=0000-01-01&to=9999-12-30&interval=year", "interval"),
+        ("to=9999-12-30", "interval"),
         ("currency=usd", "currency"),
         ("currency=XXX", "currency"),
         ("currency=", "currency"),
@@ -112,12 +110,12 @@ async fn as_many_points_as_there_may_be_are_answered() {
     let api = Api::at(NOON).await;
     sold(&api, "k", ("product", "mug"), "2024-01-20T23:59:59.999Z", &json!({})).await;
     for (query, points) in [
-        ("startDate=2022-01-01&endDate=2024-01-20&interval=day", 750),
-        ("startDate=2011-11-07&endDate=2026-03-22&interval=week", 750),
-        ("startDate=1963-11-01&endDate=2026-04-30&interval=month", 750),
-        ("startDate=1964-01-01&interval=year", 63),
-        ("startDate=0000-01-01&endDate=0001-12-31&interval=week", 106),
-        ("startDate=0001-01-01&endDate=0001-01-01", 1),
+        ("from=2022-01-01&to=2024-01-20&interval=day", 750),
+        ("from=2011-11-07&to=2026-03-22&interval=week", 750),
+        ("from=1963-11-01&to=2026-04-30&interval=month", 750),
+        ("from=1964-01-01&interval=year", 63),
+        ("from=0000-01-01&to=0001-12-31&interval=week", 106),
+        ("from=0001-01-01&to=0001-01-01", 1),
     ] {
         let answer = api.analytics(&format!("?{query}")).await;
         assert_eq!(answer["series"]["points"].as_array().unwrap().len(), points, "{query}");
@@ -129,7 +127,7 @@ async fn as_many_points_as_there_may_be_are_answered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_days_of_the_calendar_end_with_a_time() {
     let api = Api::at(NOON).await;
-    for query in ["?startDate=9999-12-30&endDate=9999-12-30", "?startDate=9999-12-31&endDate=9999-12-31"] {
+    for query in ["?from=9999-12-30&to=9999-12-30", "?from=9999-12-31&to=9999-12-31"] {
         let answer = api.asks(ROOT, query).await;
         assert!(matches!(answer.status.as_u16(), 200 | 400), "{answer:?}");
         let to = answer.body.pointer("/series/points/0/to").and_then(Value::as_str);

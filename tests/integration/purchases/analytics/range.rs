@@ -32,7 +32,7 @@ async fn both_days_are_told_to_their_last_millisecond() {
         ("2025-12-31", "2026-03-01", 1_111),
     ] {
         for interval in ["day", "week", "month", "year"] {
-            let answer = api.analytics(&format!("?startDate={first}&endDate={last}&interval={interval}")).await;
+            let answer = api.analytics(&format!("?from={first}&to={last}&interval={interval}")).await;
             assert_eq!(answer["currencies"][0]["gross"], gross, "{first} to {last} by {interval}");
             assert_eq!(answer["top"]["byRevenue"]["items"][0]["currencies"][0]["gross"], gross, "{first} to {last}");
         }
@@ -48,7 +48,7 @@ fn time(value: &Value) -> DateTime<Utc> {
 fn by_currency(parts: &[Value]) -> BTreeMap<String, i64> {
     let mut sums = BTreeMap::new();
     for amounts in parts.iter().flat_map(|part| part["currencies"].as_array().unwrap()) {
-        for name in ["purchases", "gross", "refunds", "refundCount", "net"] {
+        for name in ["purchases", "gross", "refunds", "totalRefunds", "net"] {
             *sums.entry(format!("{name} {}", amounts["currency"])).or_default() += amounts[name].as_i64().unwrap_or(0);
         }
     }
@@ -64,7 +64,7 @@ async fn points_cover_the_days_without_a_gap_and_sum_to_the_whole() {
         ("2026-02-03", "2026-02-03", [("day", 1), ("week", 1), ("month", 1), ("year", 1)]),
     ] {
         for (interval, count) in counts {
-            let answer = api.analytics(&format!("?startDate={first}&endDate={last}&interval={interval}")).await;
+            let answer = api.analytics(&format!("?from={first}&to={last}&interval={interval}")).await;
             assert_eq!(answer["series"]["interval"], interval);
             let points = answer["series"]["points"].as_array().unwrap().as_slice();
             assert_eq!(points.len(), count, "{first} to {last} by {interval}");
@@ -84,7 +84,7 @@ async fn points_cover_the_days_without_a_gap_and_sum_to_the_whole() {
             );
         }
     }
-    let by_month = api.analytics("?startDate=2026-01-01&endDate=2026-03-31").await;
+    let by_month = api.analytics("?from=2026-01-01&to=2026-03-31").await;
     let points: Vec<Value> = by_month["series"]["points"].as_array().unwrap().iter().map(told).collect();
     assert_eq!(points, months());
     api.app.finish().await;
@@ -94,17 +94,20 @@ async fn points_cover_the_days_without_a_gap_and_sum_to_the_whole() {
 async fn unless_it_is_said_it_is_from_the_month_of_the_first_sale_until_today() {
     let api = shop().await;
     let answer = api.analytics("").await;
-    assert_eq!((&answer["startDate"], &answer["endDate"]), (&json!("2026-01-01"), &json!("2026-04-10")));
+    assert_eq!((&answer["range"]["from"], &answer["range"]["to"]), (&json!("2026-01-01"), &json!("2026-04-10")));
     assert_eq!((told(&answer), &answer["series"]["interval"]), (quarter(), &json!("month")));
     assert_eq!(each(&answer["months"], "/month"), json!(["2026-04", "2026-03", "2026-02", "2026-01"]));
-    let since = api.analytics("?startDate=2026-03-05").await;
-    assert_eq!((&since["endDate"], &since["purchases"], &since["ended"]), (&json!("2026-04-10"), &json!(0), &json!(2)));
-    let until = api.analytics("?endDate=2026-01-31").await;
-    assert_eq!((&until["startDate"], told(&until)), (&json!("2026-01-01"), months()[0].clone()));
+    let since = api.analytics("?from=2026-03-05").await;
+    assert_eq!(
+        (&since["range"]["to"], &since["purchases"], &since["ended"]),
+        (&json!("2026-04-10"), &json!(0), &json!(2))
+    );
+    let until = api.analytics("?to=2026-01-31").await;
+    assert_eq!((&until["range"]["from"], told(&until)), (&json!("2026-01-01"), months()[0].clone()));
     // Before the first sale there is nothing, after today neither.
-    let before = api.analytics("?endDate=2025-06-30").await;
-    assert_eq!((&before["startDate"], &before["purchases"]), (&json!("2025-06-30"), &json!(0)));
-    let later = api.analytics("?startDate=2026-03-01&endDate=2027-12-31").await;
+    let before = api.analytics("?to=2025-06-30").await;
+    assert_eq!((&before["range"]["from"], &before["purchases"]), (&json!("2025-06-30"), &json!(0)));
+    let later = api.analytics("?from=2026-03-01&to=2027-12-31").await;
     assert_eq!((told(&later), later["months"].as_array().unwrap().len()), (months()[2].clone(), 22));
     api.app.finish().await;
 }
@@ -114,9 +117,9 @@ async fn a_sale_of_long_ago_does_not_stand_in_the_way_of_an_answer() {
     let api = Api::at(NOON).await;
     sold(&api, "old", ("product", "mug"), "0026-03-01T00:00:00Z", &json!({})).await;
     sold(&api, "new", ("product", "mug"), "2026-03-01T00:00:00Z", &json!({})).await;
-    let march = api.analytics("?startDate=2026-03-01&endDate=2026-03-31").await;
+    let march = api.analytics("?from=2026-03-01&to=2026-03-31").await;
     assert_eq!(march["purchases"], 1);
-    let then = api.analytics("?startDate=0026-01-01&endDate=0026-12-31").await;
+    let then = api.analytics("?from=0026-01-01&to=0026-12-31").await;
     assert_eq!((&then["purchases"], &then["trend"]), (&json!(1), &Value::Null));
     assert_eq!(api.asks(ROOT, "").await.status, 200, "without a parameter none can be wrong");
     api.app.finish().await;
@@ -126,7 +129,7 @@ async fn a_sale_of_long_ago_does_not_stand_in_the_way_of_an_answer() {
 async fn all_days_since_a_sale_of_long_ago_are_answered_or_refused() {
     let api = Api::at(NOON).await;
     sold(&api, "old", ("product", "mug"), "1300-01-01T00:00:00Z", &json!({})).await;
-    let answer = api.asks(ROOT, "?startDate=1300-01-01&interval=year").await;
+    let answer = api.asks(ROOT, "?from=1300-01-01&interval=year").await;
     assert!(matches!(answer.status.as_u16(), 200 | 400), "{}", answer.status);
     api.app.finish().await;
 }
@@ -142,9 +145,9 @@ async fn a_purchase_counts_from_when_it_was_paid() {
         assert_eq!(api.complete(ROOT, id(purchase)).await.status, 200);
     }
     let all = figures([2, 2, 0], &[amounts("USD", 2, 2 * 999, 0, 0)]);
-    let today = api.analytics("?startDate=2026-04-10&endDate=2026-04-10").await;
+    let today = api.analytics("?from=2026-04-10&to=2026-04-10").await;
     assert_eq!((told(&today), &today["buyers"]["count"]), (all, &json!(2)));
-    assert_eq!(api.analytics("?startDate=2026-02-01&endDate=2026-02-28").await["purchases"], 0);
+    assert_eq!(api.analytics("?from=2026-02-01&to=2026-02-28").await["purchases"], 0);
     // Cancelled, it never counts.
     let never = api.bought(SAM, "l", &order_with("course", "geometry", &pending)).await;
     api.ended(SAM, id(&never)).await;
@@ -168,7 +171,7 @@ async fn what_was_given_back_has_ended_but_was_bought() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_not_changed_is_not_sent_again() {
     let api = shop().await;
-    let query = "?startDate=2026-01-01&userId=sam";
+    let query = "?from=2026-01-01&userId=sam";
     let first = api.asks(ROOT, query).await;
     assert_eq!((first.status.as_u16(), first.header("cache-control")), (200, "private, no-cache"));
     let tag = first.header("etag").to_owned();

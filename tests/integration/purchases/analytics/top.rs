@@ -10,7 +10,7 @@ use crate::purchases::api::Api;
 #[tokio::test(flavor = "multi_thread")]
 async fn items_are_ahead_by_purchases_and_by_revenue_in_one_currency() {
     let api = shop().await;
-    let query = "?startDate=2026-01-01&endDate=2026-03-31";
+    let query = "?from=2026-01-01&to=2026-03-31";
     let top = &api.analytics(query).await["top"];
     let items = &top["byPurchases"]["items"];
     assert_eq!((&items[0]["itemType"], &items[0]["itemId"]), (&json!("course"), &json!("algebra")));
@@ -25,10 +25,10 @@ async fn items_are_ahead_by_purchases_and_by_revenue_in_one_currency() {
     }
     for (days, ahead) in [
         (query, vec![("p", 3_000), ("algebra", 500)]),
-        ("?startDate=2026-02-01&endDate=2026-02-28", vec![("p", 3_000), ("algebra", 1_500)]),
-        ("?startDate=2026-02-10&endDate=2026-03-01", vec![("p", 3_000)]),
-        ("?startDate=2026-02-03&endDate=2026-02-03", vec![("algebra", 2_000)]),
-        ("?startDate=2026-03-01&endDate=2026-03-31", vec![]),
+        ("?from=2026-02-01&to=2026-02-28", vec![("p", 3_000), ("algebra", 1_500)]),
+        ("?from=2026-02-10&to=2026-03-01", vec![("p", 3_000)]),
+        ("?from=2026-02-03&to=2026-02-03", vec![("algebra", 2_000)]),
+        ("?from=2026-03-01&to=2026-03-31", vec![]),
     ] {
         let by_revenue = &api.analytics(&format!("{days}&currency=USD")).await["top"]["byRevenue"];
         let (names, net): (Vec<&str>, Vec<i64>) = ahead.into_iter().unzip();
@@ -105,7 +105,7 @@ async fn whoever_is_ahead_in_no_month_may_be_ahead_in_both() {
     given_back(&api, &dear.unwrap(), None, "2026-02-28T12:00:00Z").await;
     facts.push(Fact { item: "c9".to_owned(), day: "2026-02-28".to_owned(), paid: 0, back: 259 });
 
-    let both = api.analytics("?startDate=2026-01-01&endDate=2026-02-28").await;
+    let both = api.analytics("?from=2026-01-01&to=2026-02-28").await;
     let names = each(&both["top"]["byPurchases"]["items"], "/itemId");
     assert!(names.as_array().unwrap().iter().all(|name| name.as_str().unwrap().starts_with('c')), "{names}");
     let names = each(&both["top"]["byRevenue"]["items"], "/itemId");
@@ -118,7 +118,7 @@ async fn whoever_is_ahead_in_no_month_may_be_ahead_in_both() {
         ("2026-01-20", "2026-02-10"),
         ("2026-02-28", "2026-02-28"),
     ] {
-        let top = &api.analytics(&format!("?startDate={}&endDate={}", days.0, days.1)).await["top"];
+        let top = &api.analytics(&format!("?from={}&to={}", days.0, days.1)).await["top"];
         compare(&top["byPurchases"], &facts, days, |[purchases, ..]| *purchases);
         compare(&top["byRevenue"], &facts, days, |[_, gross, refunds, _]| gross - refunds);
     }

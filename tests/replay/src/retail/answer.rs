@@ -72,7 +72,7 @@ pub struct Money {
     /// What was given back.
     pub refunds: Option<u64>,
     /// How often.
-    pub refund_count: u64,
+    pub total_refunds: u64,
     /// What was paid less what was given back.
     pub net: Option<i64>,
     /// What was paid for one purchase on average.

@@ -187,7 +187,7 @@ impl Differences {
             self.same(&name("paid purchases"), &expected.purchases, &found.purchases);
             self.same_if_known(&name("gross"), expected.gross, found.gross);
             self.same_if_known(&name("refunds"), expected.refunds, found.refunds);
-            self.same(&name("refundCount"), &expected.refund_count, &found.refund_count);
+            self.same(&name("totalRefunds"), &expected.refund_count, &found.total_refunds);
             self.same_if_known(&name("net"), expected.net, found.net);
             let is_near = match (expected.average_order, found.average_order) {
                 (Some(expected), Some(found)) => (expected - found).abs() < ROUNDING,
@@ -226,7 +226,7 @@ C2,a,-5,2010-12-03 09:00:00,2.1,7.0
         let average = (purchases > 0).then(|| gross as f64 / purchases as f64);
         json!([{
             "currency": "GBP", "purchases": purchases, "gross": gross, "refunds": refunds, "net": gross - refunds,
-            "refundCount": count, "averageOrder": average,
+            "totalRefunds": count, "averageOrder": average,
         }])
     }
 

@@ -106,7 +106,7 @@ async fn ask(api: &Api, subject: &Subject) -> Result<Vec<Difference>, ApiError> 
     match subject {
         Subject::Days(expected) => {
             let Days { from, to } = &expected.days;
-            let analytics = get(api, &format!("{ANALYTICS}?startDate={from}&endDate={to}&interval=day")).await?;
+            let analytics = get(api, &format!("{ANALYTICS}?from={from}&to={to}&interval=day")).await?;
             Ok(expected.differences(&analytics))
         }
         Subject::Buyer(query, expected) => {
@@ -172,10 +172,10 @@ mod tests {
             Some((200, match path {
                 "/api/purchases?userId=7&limit=100" => page(&[bought(5, 1_050, 1_050)], Some("next")),
                 "/api/purchases?userId=7&limit=100&cursor=next" => page(&[bought(1, 210, 0), bought(1, 3_150, 0)], None),
-                "/api/purchases/analytics?startDate=2010-12-01&endDate=2010-12-03&interval=day" if number > 6 => {
+                "/api/purchases/analytics?from=2010-12-01&to=2010-12-03&interval=day" if number > 6 => {
                     answer(0).to_string()
                 }
-                "/api/purchases/analytics?startDate=2010-12-01&endDate=2010-12-31&interval=day" => answer(28).to_string(),
+                "/api/purchases/analytics?from=2010-12-01&to=2010-12-31&interval=day" => answer(28).to_string(),
                 _ => {
                     let mut wrong = answer(0);
                     wrong["units"] = json!(6);
