@@ -14,6 +14,7 @@ pub mod ids;
 pub mod obs;
 
 pub mod backoff;
+pub mod cached;
 
 pub mod domain;
 pub mod store;

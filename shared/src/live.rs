@@ -6,10 +6,11 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::boot::Boot;
+use crate::cached::{Cached, Unavailable};
 use crate::config::Reader;
 use crate::domain::live::{Credentials, Subject};
 use crate::messaging::{self, Queue};
-use crate::secrets::{self, Kept, Unavailable};
+use crate::secrets::{self, Secret};
 use crate::store::Outbox;
 
 /// What the server and Tally know of each other, wherever its secret part is.
@@ -24,7 +25,7 @@ enum Place {
     /// Here.
     Given(String),
     /// In Secrets Manager.
-    Kept(Kept),
+    Elsewhere(Cached<Secret>),
 }
 
 impl Keys {
@@ -41,15 +42,15 @@ impl Keys {
     pub async fn credentials(&self) -> Result<Credentials, Unavailable> {
         let secret = match &self.secret {
             Place::Given(secret) => secret.clone(),
-            Place::Kept(kept) => kept.get().await?,
+            Place::Elsewhere(secret) => secret.get().await?.current,
         };
         Ok(Credentials { app: self.app.clone(), key: self.key.clone(), secret })
     }
 
     /// The server does not take these: the secret may have been changed.
     pub async fn doubt(&self, credentials: &Credentials) {
-        if let Place::Kept(kept) = &self.secret {
-            kept.doubt(&credentials.secret).await;
+        if let Place::Elsewhere(secret) = &self.secret {
+            secret.invalidate_if(|secret| secret.current == credentials.secret).await;
         }
     }
 }
@@ -64,7 +65,7 @@ pub fn keys(reader: &mut Reader<'_>, boot: &Boot) -> Option<Keys> {
             }
             Some(Place::Given(secret))
         }
-        (None, Some(arn)) => Some(Place::Kept(Kept::new(secrets::secrets_manager(boot.secrets_manager(), arn)))),
+        (None, Some(arn)) => Some(Place::Elsewhere(Cached::new(secrets::secrets_manager(boot.secrets_manager(), arn)))),
         (None, None) => None,
     };
     match (app, key, secret) {

@@ -21,7 +21,7 @@ from api import Api
 from emulator import Emulator
 from resources import CHECKS
 from stack import Stack
-from story import PARAMETERS, STEPS, Story
+from story import PARAMETERS, SECRET, STEPS, Story
 
 LOGS = sam.ROOT / "target" / "deployment-test"
 EMULATOR_LOG = LOGS / "emulator.log"
@@ -36,7 +36,7 @@ def main():
     with Emulator(EMULATOR_LOG) as emulator, channels.Channels() as server:
         stack = None
         try:
-            parameters = PARAMETERS | channels.parameters(server, emulator)
+            parameters = PARAMETERS | channels.parameters(server, emulator) | secret_of_tokens(emulator)
             stack = timed("the stack is created", Stack, emulator, parameters)
             for title, check in CHECKS:
                 timed(title, check, stack)
@@ -50,6 +50,12 @@ def main():
             print(f"\nall logs: {LOGS.relative_to(sam.ROOT)}", file=sys.stderr)
             sys.exit(1)
     print(f"all {1 + len(CHECKS) + len(STEPS)} passed in {time.monotonic() - began:.1f} s")
+
+
+def secret_of_tokens(emulator):
+    """The template's parameter that names the secret of tokens, which lies in Secrets Manager."""
+    made = emulator.client("secretsmanager").create_secret(Name="tokens", SecretString=SECRET)
+    return {"JwtSecretArn": made["ARN"]}
 
 
 def show_complaints(lines):

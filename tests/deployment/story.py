@@ -15,7 +15,6 @@ SECRET = "a secret of the deployment test, of no use elsewhere"
 WRITE_KEY = "wk-deployment"
 ORIGIN = "https://music.example"
 PARAMETERS = {
-    "JwtSecret": SECRET,
     "WriteKeys": f"wk-other,{WRITE_KEY}",
     "AllowedOrigins": f"https://other.example,{ORIGIN}",
 }

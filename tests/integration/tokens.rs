@@ -1,8 +1,9 @@
 //! Tokens of an identity provider: RS256 and ES256 by its JWKS.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
@@ -10,12 +11,15 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use http::Method;
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use local::cloud::{JWT_SECRET_ARN, Options};
+use local::secrets::SecretsManager;
 use serde_json::{Value, json};
 use shared::clock::{Clock, SystemClock};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::app::{App, event};
+use crate::app::{App, Forward, event};
+use crate::asking::signed;
 
 /// A key of the provider.
 struct Key {
@@ -55,10 +59,11 @@ impl Key {
     }
 }
 
-/// A provider that serves its keys, and counts how often.
+/// A provider that serves its keys, or none at all while it is down, and counts the requests.
 struct Provider {
     address: SocketAddr,
     keys: Arc<Mutex<JwkSet>>,
+    down: Arc<AtomicBool>,
     asked: Arc<AtomicUsize>,
 }
 
@@ -67,8 +72,8 @@ impl Provider {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let keys = Arc::new(Mutex::new(JwkSet { keys: keys.iter().map(|key| key.public()).collect() }));
-        let asked = Arc::new(AtomicUsize::new(0));
-        let (served, counted) = (Arc::clone(&keys), Arc::clone(&asked));
+        let (asked, down) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let (served, counted, fails) = (Arc::clone(&keys), Arc::clone(&asked), Arc::clone(&down));
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
@@ -76,11 +81,23 @@ impl Provider {
                 let body = serde_json::to_string(&*served.lock().unwrap()).unwrap();
                 let mut request = [0; 4096];
                 assert!(stream.read(&mut request).await.unwrap() > 0);
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                let status = if fails.load(Ordering::Relaxed) { "503 Service Unavailable" } else { "200 OK" };
+                let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
                 stream.write_all((head + &body).as_bytes()).await.unwrap();
             }
         });
-        Self { address, keys, asked }
+        Self { address, keys, down, asked }
+    }
+
+    /// An application that trusts this provider.
+    async fn app(&self, change: impl FnOnce(&mut Options)) -> App {
+        App::start_with(|options| {
+            let url = format!("http://{}/jwks.json", self.address);
+            let given = [("JwksUrl", url.as_str()), ("JwtIssuer", "https://id.example"), ("JwtAudience", "tally")];
+            options.parameters.extend(given.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            change(options);
+        })
+        .await
     }
 }
 
@@ -98,12 +115,7 @@ async fn status(app: &App, token: &str) -> u16 {
 async fn are_verified_by_the_keys_of_the_provider_alone() {
     let (rsa, elliptic, stranger) = (Key::rsa("r"), Key::elliptic("e"), Key::elliptic("e"));
     let provider = Provider::start(&[&rsa, &elliptic]).await;
-    let app = App::start_with(|options| {
-        let url = format!("http://{}/jwks.json", provider.address);
-        let given = [("JwksUrl", url.as_str()), ("JwtIssuer", "https://id.example"), ("JwtAudience", "tally")];
-        options.parameters.extend(given.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    })
-    .await;
+    let app = provider.app(|_| {}).await;
     let now = SystemClock.now().timestamp();
     for key in [&rsa, &elliptic] {
         assert_eq!(status(&app, &key.token(&json!({}))).await, 200);
@@ -121,6 +133,7 @@ async fn are_verified_by_the_keys_of_the_provider_alone() {
             json!({"sub": null}),
             json!({"role": "root"}),
             json!({"role": ["admin"]}),
+            json!({"role": {"admin": null}}),
             json!({"role": null}),
         ] {
             assert_eq!(status(&app, &key.token(&patch)).await, 401, "{patch}");
@@ -135,12 +148,96 @@ async fn are_verified_by_the_keys_of_the_provider_alone() {
     let confused = encode(&header, &claims, &EncodingKey::from_secret(public.as_bytes())).unwrap();
     assert_eq!(status(&app, &format!("Bearer {confused}")).await, 401);
 
-    // A key that is not known is not asked for again and again.
-    let newcomer = Key::elliptic("new");
-    provider.keys.lock().unwrap().keys.push(newcomer.public());
+    app.finish().await;
+}
+
+/// What a route answers whose authorizer's verdicts are cached.
+async fn cached_status(app: &App, token: &str) -> u16 {
+    app.send(Method::GET, "/api/notifications", &[("authorization", token)], "").await.status.as_u16()
+}
+
+/// Waits until a token is accepted where verdicts are cached, and where they are not.
+async fn until_accepted(app: &App, token: &str) {
+    let until = tokio::time::Instant::now() + Duration::from_secs(60);
+    while cached_status(app, token).await != 200 || status(app, token).await != 200 {
+        assert!(tokio::time::Instant::now() < until, "it is never accepted");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusal_for_an_unknown_key_passes_once_the_provider_has_it() {
+    let (old, new) = (Key::elliptic("old"), Key::elliptic("new"));
+    let provider = Provider::start(&[&old]).await;
+    let app = provider.app(|_| {}).await;
+    assert_eq!(cached_status(&app, &old.token(&json!({}))).await, 200);
+    let token = new.token(&json!({}));
+    // Whoever makes up keys does not make us ask for each.
     for _ in 0..3 {
-        assert_eq!(status(&app, &newcomer.token(&json!({}))).await, 401);
+        assert_eq!(cached_status(&app, &token).await, 401);
+        assert_eq!(status(&app, &Key::elliptic("made up").token(&json!({}))).await, 401);
     }
     assert_eq!(provider.asked.load(Ordering::Relaxed), 1);
+    provider.keys.lock().unwrap().keys.push(new.public());
+    until_accepted(&app, &token).await;
+    assert_eq!(provider.asked.load(Ordering::Relaxed), 2);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outage_of_the_provider_is_503_and_costs_one_request_for_all_tokens() {
+    let key = Key::elliptic("e");
+    let provider = Provider::start(&[&key]).await;
+    provider.down.store(true, Ordering::Relaxed);
+    let app = provider.app(|_| {}).await;
+    let tokens: Vec<String> = (0..20).map(|n| key.token(&json!({"sub": format!("ann-{n}")}))).collect();
+    let headers = |token| [("authorization", token)];
+    let asked = tokens.iter().map(|token| async {
+        let answer = app.send(Method::GET, "/api/notifications", &headers(token.as_str()), "").await;
+        answer.is_problem(503);
+        answer.header("retry-after").to_owned()
+    });
+    assert!(futures::future::join_all(asked).await.iter().all(|seconds| seconds == "1"));
+    assert_eq!(provider.asked.load(Ordering::Relaxed), 1);
+    provider.down.store(false, Ordering::Relaxed);
+    until_accepted(&app, &tokens[0]).await;
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn token_is_accepted_when_its_time_comes_although_its_refusal_is_cached() {
+    let clock = Arc::new(Forward::default());
+    let app = App::start_with(|options| options.clock = Arc::clone(&clock) as Arc<dyn Clock>).await;
+    let now = clock.now().timestamp();
+    let token = signed(&app, &json!({"sub": "ann", "role": "student", "nbf": now + 360, "exp": now + 3600}));
+    assert_eq!(cached_status(&app, &token).await, 401);
+    clock.by(chrono::TimeDelta::minutes(6));
+    assert_eq!(cached_status(&app, &token).await, 200);
+    clock.by(chrono::TimeDelta::hours(2));
+    assert_eq!(cached_status(&app, &token).await, 401);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_secrets_are_valid_during_a_rotation_and_a_short_one_never_is() {
+    let [new_secret, short] = ["the new secret, of thirty-two bytes or more", "too short"];
+    let secrets = SecretsManager::default();
+    let app = App::start_with(|options| options.secrets = secrets.clone()).await;
+    let now = SystemClock.now().timestamp();
+    let claims = json!({"sub": "ann", "role": "student", "exp": now + 3600});
+    let old = signed(&app, &claims);
+    let new = encode(&Header::default(), &claims, &EncodingKey::from_secret(new_secret.as_bytes())).unwrap();
+    let new = format!("Bearer {new}");
+    assert_eq!((cached_status(&app, &old).await, cached_status(&app, &new).await), (200, 401));
+    let both = json!({"secret": new_secret, "previous": app.cloud.jwt_secret()});
+    secrets.put(JWT_SECRET_ARN, &both.to_string());
+    until_accepted(&app, &new).await;
+    assert_eq!((cached_status(&app, &old).await, status(&app, &old).await), (200, 200));
+    app.finish().await;
+
+    let app = App::start_with(|options| options.secrets = secrets.clone()).await;
+    secrets.put(JWT_SECRET_ARN, short);
+    let forged = encode(&Header::default(), &claims, &EncodingKey::from_secret(short.as_bytes())).unwrap();
+    assert_eq!(cached_status(&app, &format!("Bearer {forged}")).await, 503);
     app.finish().await;
 }

@@ -7,30 +7,27 @@ mod jwks;
 mod token;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use serde_json::json;
 use shared::BoxFuture;
 use shared::boot::Boot;
+use shared::cached::{Cached, Unavailable};
 use shared::config::{ConfigError, Environment};
 use shared::function::{Function, Invocation, InvocationError, Invoke, StartError};
 use shared::http::identity::{Fault, Verdict};
 use shared::obs::Reporter;
+use shared::secrets::{self, Secret};
 use tokio::time::Instant;
 
 use credentials::{Credentials, Event};
-use jwks::Jwks;
-use token::{Keys, Rules, Unchecked};
+use token::{Keys, Rules};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "authorizer", start };
 
-/// The shortest secret that HS256 is safe with, in bytes
-/// ([RFC 7518, section 3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2)).
-const MIN_SECRET: usize = 32;
-
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
-    let Config { write_keys, keys, rules } = config(&boot.environment)?;
+    let Config { write_keys, keys, rules } =
+        config(&boot.environment, |arn| Cached::new(secrets::secrets_manager(boot.secrets_manager(), arn)))?;
     Ok(Box::new(Authorizer { write_keys, keys, rules, reporter: Reporter::new(FUNCTION.name, boot) }))
 }
 
@@ -40,14 +37,11 @@ struct Config {
     rules: Rules,
 }
 
-fn config(environment: &Environment) -> Result<Config, ConfigError> {
+fn config(environment: &Environment, secret: impl FnOnce(String) -> Cached<Secret>) -> Result<Config, ConfigError> {
     let mut reader = environment.reader();
-    let secret = reader.optional("JWT_SECRET");
-    if secret.as_ref().is_some_and(|secret| secret.len() < MIN_SECRET) {
-        reader.reject(format!("JWT_SECRET is shorter than {MIN_SECRET} bytes"));
-    }
-    let jwks = match reader.optional("JWKS_URL").map(|url| Jwks::new(&url)) {
-        Some(Ok(jwks)) => Some(Arc::new(jwks)),
+    let secret = reader.optional("JWT_SECRET_ARN").map(secret);
+    let jwks = match reader.optional("JWKS_URL").map(|url| jwks::jwks(&url)) {
+        Some(Ok(source)) => Some(Cached::new(source)),
         Some(Err(problem)) => {
             reader.reject(format!("JWKS_URL {problem}"));
             None
@@ -55,12 +49,16 @@ fn config(environment: &Environment) -> Result<Config, ConfigError> {
         None => None,
     };
     if secret.is_none() && jwks.is_none() {
-        reader.reject("neither JWT_SECRET nor JWKS_URL is given, so no token could be verified");
+        reader.reject("neither JWT_SECRET_ARN nor JWKS_URL is given, so no token could be verified");
     }
     let write_keys = reader.optional("WRITE_KEYS").unwrap_or_default();
     let write_keys = write_keys.split(',').map(str::trim).filter(|key| !key.is_empty()).map(str::to_owned).collect();
     let rules = Rules { issuer: reader.optional("JWT_ISSUER"), audience: reader.optional("JWT_AUDIENCE") };
-    reader.finish(Config { write_keys, keys: Keys::new(secret.as_deref(), jwks), rules })
+    if jwks.is_some() && (rules.issuer.is_none() || rules.audience.is_none()) {
+        // An identity provider signs tokens of other applications with the same keys.
+        reader.reject("JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE, or tokens of other applications would be accepted");
+    }
+    reader.finish(Config { write_keys, keys: Keys { secret, jwks }, rules })
 }
 
 struct Authorizer {
@@ -71,14 +69,9 @@ struct Authorizer {
 }
 
 impl Authorizer {
-    async fn judge(&self, event: &Event) -> Result<Verdict, Unchecked> {
+    async fn judge(&self, event: &Event) -> Result<Verdict, Unavailable> {
         Ok(match event.credentials() {
-            Credentials::Token(token) => {
-                match token::verify(token, &self.keys, &self.rules, self.reporter.now()).await? {
-                    Ok(verdict) => verdict,
-                    Err(fault) => Verdict::Refused { fault },
-                }
-            }
+            Credentials::Token(token) => token::verify(token, &self.keys, &self.rules, self.reporter.now()).await?,
             Credentials::WriteKey(key) if self.write_keys.contains(key) => Verdict::Anonymous,
             Credentials::WriteKey(_) => Verdict::Refused { fault: Fault::WriteKey },
             Credentials::Nothing => Verdict::Refused { fault: Fault::Missing },
@@ -96,18 +89,16 @@ impl Invoke for Authorizer {
             let began = Instant::now();
             let event: Event = serde_json::from_str(payload)
                 .map_err(|error| InvocationError { message: format!("not an authorizer's request: {error}") })?;
-            // An invocation that fails is not kept by the gateway, as a verdict would be for minutes.
-            let verdict = self.judge(&event).await.map_err(|error| {
-                tracing::error!(error = %error, "{error}");
-                self.reporter.ended(invocation, began, ("failed", "keys"), Vec::new());
-                InvocationError { message: error.to_string() }
-            })?;
-            let told = match verdict {
-                Verdict::User { .. } => ("ok", "user"),
-                Verdict::Anonymous => ("ok", "anonymous"),
-                Verdict::Refused { .. } => ("refused", "refused"),
+            let (verdict, outcome) = match self.judge(&event).await {
+                Ok(verdict @ Verdict::User { .. }) => (verdict, ("ok", "user")),
+                Ok(verdict @ Verdict::Anonymous) => (verdict, ("ok", "anonymous")),
+                Ok(verdict @ Verdict::Refused { .. }) => (verdict, ("refused", "refused")),
+                Err(error) => {
+                    tracing::error!(error = %error, "tokens are not checked: {error}");
+                    (Verdict::Refused { fault: Fault::Unchecked }, ("failed", "keys"))
+                }
             };
-            self.reporter.ended(invocation, began, told, Vec::new());
+            self.reporter.ended(invocation, began, outcome, Vec::new());
             Ok(json!({"isAuthorized": true, "context": verdict.to_context()}).to_string())
         })
     }
@@ -115,23 +106,38 @@ impl Invoke for Authorizer {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use shared::cached::Source;
+
     use super::*;
 
     fn problems(variables: &[(&str, &str)]) -> Vec<String> {
+        struct Nothing;
+        impl Source<Secret> for Nothing {
+            fn fetch(&self) -> BoxFuture<'_, Result<Secret, Unavailable>> {
+                Box::pin(std::future::ready(Err(Unavailable("there is none".to_owned()))))
+            }
+        }
         let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        config(&environment).err().map(|error| error.0).unwrap_or_default()
+        let config = config(&environment, |_| Cached::new(Arc::new(Nothing)));
+        config.err().map(|error| error.0).unwrap_or_default()
     }
 
     #[test]
-    fn will_not_start_where_no_token_could_be_trusted() {
-        assert_eq!(problems(&[("JWT_SECRET", &"x".repeat(32))]), [""; 0]);
-        assert_eq!(problems(&[("JWT_SECRET", "short")]).len(), 1);
+    fn refuses_to_start_where_no_token_could_be_trusted() {
+        const JWKS: (&str, &str) = ("JWKS_URL", "https://keys.example/jwks.json");
+        let [issuer, audience] = [("JWT_ISSUER", "https://id.example"), ("JWT_AUDIENCE", "tally")];
+        assert_eq!(problems(&[("JWT_SECRET_ARN", "arn:aws:secretsmanager:…")]), [""; 0]);
         assert_eq!(problems(&[("WRITE_KEYS", "a")]).len(), 1);
         assert_eq!(
             problems(&[("JWKS_URL", "http://keys.example/jwks.json")]).len(),
             2,
             "plain http, hence none at all"
         );
-        assert_eq!(problems(&[("JWKS_URL", "https://keys.example/jwks.json")]), [""; 0]);
+        assert_eq!(problems(&[JWKS, issuer, audience]), [""; 0]);
+        for given in [&[JWKS][..], &[JWKS, issuer], &[JWKS, audience], &[JWKS, ("JWT_SECRET_ARN", "arn:…"), issuer]] {
+            assert_eq!(problems(given).len(), 1, "{given:?}");
+        }
     }
 }

@@ -1,23 +1,22 @@
 //! Who calls.
 
-use serde::{Deserialize, Serialize};
-
 use super::id::{SessionId, UserId};
+use super::words::words;
 
-/// What a person may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// May do everything, for anyone.
-    Admin,
-    /// Has tracks.
-    Artist,
-    /// Has products.
-    Seller,
-    /// Has courses.
-    Teacher,
-    /// Takes courses.
-    Student,
+words! {
+    /// What a person may be.
+    Role {
+        /// May do everything, for anyone.
+        Admin = "admin",
+        /// Has tracks.
+        Artist = "artist",
+        /// Has products.
+        Seller = "seller",
+        /// Has courses.
+        Teacher = "teacher",
+        /// Takes courses.
+        Student = "student",
+    }
 }
 
 /// Who calls, as a verified token or a valid write key tells; never as a body does.

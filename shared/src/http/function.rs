@@ -59,6 +59,7 @@ impl HttpFunction {
         match request::verdict(request).and_then(|verdict| verdict.judge(self.reporter.now())) {
             Ok(Caller::Anonymous) if self.access == Access::SignedIn => Err(Problem::Unauthenticated(Fault::Missing)),
             Ok(caller) => Ok(caller),
+            Err(Fault::Unchecked) => Err(Problem::Unavailable),
             Err(fault) => Err(Problem::Unauthenticated(fault)),
         }
     }

@@ -36,6 +36,9 @@ pub enum Fault {
     /// It does not say who it is for, or what they may do.
     #[error("the token does not name a subject and a known role")]
     Claims,
+    /// The keys that would verify it are not available, so nothing is known about it.
+    #[error("the token cannot be checked at the moment")]
+    Unchecked,
 }
 
 /// What the authorizer says of a caller; the context of its answer.
@@ -52,6 +55,9 @@ pub enum Verdict {
         /// What they are called, if the token says so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
+        /// From when on the token is good; absent where it always was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        valid_from: Option<Time>,
         /// Until when the token is good.
         expires_at: Time,
     },
@@ -94,6 +100,7 @@ impl Verdict {
     pub(super) fn judge(self, now: Time) -> Result<Caller, Fault> {
         match self {
             Self::User { expires_at, .. } if expires_at <= now => Err(Fault::Expired),
+            Self::User { valid_from: Some(valid_from), .. } if now < valid_from => Err(Fault::Early),
             Self::User { sub, role, .. } => Ok(Caller::User { id: sub, role }),
             Self::Anonymous => Ok(Caller::Anonymous),
             Self::Refused { fault } => Err(fault),
@@ -108,7 +115,8 @@ mod tests {
     #[test]
     fn a_verdict_survives_the_context_and_its_time() {
         let expires_at: Time = "2026-01-31T09:30:00Z".parse().unwrap();
-        let user = Verdict::User { sub: "u".parse().unwrap(), role: Role::Artist, name: None, expires_at };
+        let sub: UserId = "u".parse().unwrap();
+        let user = Verdict::User { sub: sub.clone(), role: Role::Artist, name: None, valid_from: None, expires_at };
         let context = user.to_context();
         assert_eq!(
             Value::Object(context.clone()),
@@ -119,6 +127,12 @@ mod tests {
         let read = Verdict::from_context(context).unwrap();
         assert!(read.clone().judge(expires_at.plus(chrono::TimeDelta::milliseconds(-1))).is_ok());
         assert_eq!(read.judge(expires_at), Err(Fault::Expired));
+        let later = expires_at.plus(chrono::TimeDelta::hours(1));
+        let early =
+            Verdict::User { sub, role: Role::Artist, name: None, valid_from: Some(expires_at), expires_at: later };
+        let early = Verdict::from_context(early.to_context()).unwrap();
+        assert_eq!(early.clone().judge(expires_at.plus(chrono::TimeDelta::milliseconds(-1))), Err(Fault::Early));
+        assert!(early.judge(expires_at).is_ok());
         for verdict in [Verdict::Anonymous, Verdict::Refused { fault: Fault::Expired }] {
             assert_eq!(Verdict::from_context(verdict.to_context()), Ok(verdict));
         }

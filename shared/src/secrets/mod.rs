@@ -1,20 +1,20 @@
-//! Secrets that are kept elsewhere: asked for when they are needed, and kept for a while.
+//! Secrets that lie in a secret store.
 
-mod kept;
 mod secrets_manager;
 
-use futures::future::BoxFuture;
-
-pub use kept::Kept;
 pub use secrets_manager::secrets_manager;
 
-/// A secret, wherever it is.
-pub trait Secret: Send + Sync {
-    /// What it is now.
-    fn ask(&self) -> BoxFuture<'_, Result<String, Unavailable>>;
+/// A secret, with the one before it while a rotation is under way.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// The present secret, never empty.
+    pub current: String,
+    /// The secret before it, as long as it is to be accepted too.
+    pub previous: Option<String>,
 }
 
-/// A secret that cannot be had at the moment; the reason holds nothing of it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the secret cannot be had: {0}")]
-pub struct Unavailable(pub String);
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use super::{Secret, Unavailable};
+use super::Secret;
+use crate::cached::{Source, Unavailable};
 
 /// A secret of Secrets Manager.
 #[derive(Debug, Clone)]
@@ -15,18 +16,20 @@ struct SecretsManager {
     arn: String,
 }
 
-/// The secret of Secrets Manager with this ARN: its text, or, where the text is a JSON object, what that calls `secret`.
+/// The secret of Secrets Manager with this ARN: its text, or, where the text is a JSON object, its fields `secret` and, during a
+/// rotation, `previous`.
 #[must_use]
-pub fn secrets_manager(client: aws_sdk_secretsmanager::Client, arn: String) -> Arc<dyn Secret> {
+pub fn secrets_manager(client: aws_sdk_secretsmanager::Client, arn: String) -> Arc<dyn Source<Secret>> {
     Arc::new(SecretsManager { client, arn })
 }
 
-impl Secret for SecretsManager {
-    fn ask(&self) -> BoxFuture<'_, Result<String, Unavailable>> {
+impl Source<Secret> for SecretsManager {
+    fn fetch(&self) -> BoxFuture<'_, Result<Secret, Unavailable>> {
         Box::pin(async move {
             let answer = self.client.get_secret_value().secret_id(&self.arn).send().await;
             let answer = answer.map_err(|error| Unavailable(chain(&error)))?;
-            parse(answer.secret_string().unwrap_or_default()).map_err(|reason| Unavailable(reason.to_owned()))
+            parse(answer.secret_string().unwrap_or_default())
+                .map_err(|reason| Unavailable(format!("the secret {reason}")))
         })
     }
 }
@@ -37,17 +40,26 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-fn parse(text: &str) -> Result<String, &'static str> {
+fn parse(text: &str) -> Result<Secret, &'static str> {
     // A file's last line end is no part of it.
     let text = text.trim();
-    let secret = match serde_json::from_str(text) {
-        Ok(Value::Object(fields)) => match fields.get("secret") {
-            Some(Value::String(secret)) => secret.trim().to_owned(),
-            _ => return Err("it is an object without a text that is called secret"),
-        },
-        _ => text.to_owned(),
+    let Ok(Value::Object(fields)) = serde_json::from_str(text) else {
+        return Ok(Secret { current: non_empty(text)?, previous: None });
     };
-    if secret.is_empty() { Err("it holds no text") } else { Ok(secret) }
+    let Some(Value::String(current)) = fields.get("secret") else {
+        return Err("is an object without the text \"secret\"");
+    };
+    let previous = match fields.get("previous") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(previous)) => Some(non_empty(previous)?),
+        Some(_) => return Err("is an object whose \"previous\" is not text"),
+    };
+    Ok(Secret { current: non_empty(current)?, previous })
+}
+
+fn non_empty(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    if text.is_empty() { Err("is empty") } else { Ok(text.to_owned()) }
 }
 
 #[cfg(test)]
@@ -87,7 +99,7 @@ mod tests {
         }
     }
 
-    async fn ask(status: u16, answer: impl ToString) -> Result<String, String> {
+    async fn ask(status: u16, answer: impl ToString) -> Result<(String, Option<String>), String> {
         let config = aws_sdk_secretsmanager::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
@@ -95,30 +107,34 @@ mod tests {
             .http_client(Fake(status, answer.to_string()))
             .retry_config(RetryConfig::disabled());
         let client = aws_sdk_secretsmanager::Client::from_conf(config.build());
-        secrets_manager(client, ARN.to_owned()).ask().await.map_err(|error| error.to_string())
+        let fetched = secrets_manager(client, ARN.to_owned()).fetch().await;
+        fetched.map(|secret| (secret.current, secret.previous)).map_err(|error| error.to_string())
     }
 
-    async fn holds(text: &str) -> Result<String, String> {
+    async fn holds(text: &str) -> Result<(String, Option<String>), String> {
         ask(200, json!({"ARN": ARN, "Name": "channels", "SecretString": text, "VersionId": "v"})).await
     }
 
     #[tokio::test]
-    async fn a_secret_is_a_text_or_an_object_with_one() {
+    async fn secret_is_text_or_a_field_of_an_object() {
         for text in ["s3cret", " s3cret\n", r#"{"secret":"s3cret"}"#, r#"{ "key": "k", "secret": "s3cret\n" }"#] {
-            assert_eq!(holds(text).await, Ok("s3cret".to_owned()), "{text}");
+            assert_eq!(holds(text).await, Ok(("s3cret".to_owned(), None)), "{text}");
         }
-        // What is JSON, but no object, is the text as it is.
+        let both = holds(r#"{"secret":"new","previous":"old"}"#).await;
+        assert_eq!(both, Ok(("new".to_owned(), Some("old".to_owned()))));
+        // JSON that is no object is the secret as it stands.
         for text in ["12345678", "\"quoted\"", "[1]", "{broken", "null"] {
-            assert_eq!(holds(text).await, Ok(text.to_owned()));
+            assert_eq!(holds(text).await, Ok((text.to_owned(), None)));
         }
-        for text in ["", "\n", r#"{"secret":""}"#] {
-            assert_eq!(holds(text).await, Err("the secret cannot be had: it holds no text".to_owned()), "{text}");
+        for text in ["", "\n", r#"{"secret":""}"#, r#"{"secret":"new","previous":" "}"#] {
+            assert_eq!(holds(text).await, Err("cannot be fetched: the secret is empty".to_owned()), "{text}");
         }
         for text in ["{}", r#"{"secret":7}"#, r#"{"Secret":"s3cret"}"#] {
             let error = holds(text).await.unwrap_err();
-            assert!(error.ends_with("it is an object without a text that is called secret"), "{error}");
+            assert!(error.ends_with("is an object without the text \"secret\""), "{error}");
         }
-        assert!(ask(200, json!({"SecretBinary": "c2VjcmV0"})).await.unwrap_err().ends_with("it holds no text"));
+        assert!(holds(r#"{"secret":"new","previous":["old"]}"#).await.unwrap_err().ends_with("is not text"));
+        assert!(ask(200, json!({"SecretBinary": "c2VjcmV0"})).await.unwrap_err().ends_with("is empty"));
     }
 
     #[tokio::test]

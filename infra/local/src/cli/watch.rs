@@ -105,6 +105,8 @@ fn variables(cloud: &LocalCloud) -> anyhow::Result<String> {
         ("AWS_ENDPOINT_URL_DYNAMODB", cloud.dynamodb_url()),
         ("AWS_ENDPOINT_URL_DYNAMODB_STREAMS", cloud.dynamodb_url()),
         ("AWS_ENDPOINT_URL_SQS", cloud.sqs_url()),
+        // One port serves both.
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", cloud.sqs_url()),
         ("AWS_REGION", REGION),
         ("AWS_ACCESS_KEY_ID", "local"),
         ("AWS_SECRET_ACCESS_KEY", "local"),

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub use options::{Functions, Options, Source};
+pub use start::JWT_SECRET_ARN;
 pub use summary::Summary;
 
 use crate::dynamodb::Database;

@@ -29,6 +29,9 @@ use crate::wire::{ClientOptions, REGION, Services};
 /// The name of the stack.
 const STACK: &str = "tally";
 
+/// Where the secret of tokens lies in the local Secrets Manager.
+pub const JWT_SECRET_ARN: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:tally-jwt-a1B2c3";
+
 pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
     let text = match &options.template {
         Source::Text(text) => text.clone(),
@@ -39,6 +42,7 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
     let state = options.state.as_deref().map(|folder| State::take(folder, options.fresh)).transpose()?;
     let secrets = state.as_ref().map_or_else(|| Ok(Secrets::fresh()), State::secrets)?;
     let parameters = parameters(&text, &options.parameters, &secrets)?;
+    options.secrets.put(JWT_SECRET_ARN, &secrets.jwt_secret);
 
     let api_listener = listen(options.port).await?;
     let api_port = api_listener.local_addr()?.port();
@@ -76,7 +80,7 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
     };
 
     let claims = Claims {
-        secret: parameters.get("JwtSecret").cloned().unwrap_or(secrets.jwt_secret),
+        secret: secrets.jwt_secret,
         issuer: parameters.get("JwtIssuer").filter(|issuer| !issuer.is_empty()).cloned(),
         audience: parameters.get("JwtAudience").filter(|audience| !audience.is_empty()).cloned(),
     };
@@ -101,7 +105,7 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
 
     for (what, services, listener) in [
         ("DynamoDB", Services { dynamodb: services.dynamodb, ..Services::default() }, dynamodb_listener),
-        ("SQS", Services { sqs: services.sqs, ..Services::default() }, sqs_listener),
+        ("SQS", Services { sqs: services.sqs, secrets: services.secrets, ..Services::default() }, sqs_listener),
     ] {
         spawn(&mut tasks, what, endpoint::serve(services, listener, stopped(&stopping)));
     }
@@ -141,7 +145,7 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
     })
 }
 
-/// The values of parameters that are given, and the secrets where the template asks for them.
+/// The values of parameters that are given, and those that lead to the secrets where the template asks for them.
 fn parameters(
     text: &str,
     given: &BTreeMap<String, String>,
@@ -149,9 +153,9 @@ fn parameters(
 ) -> anyhow::Result<BTreeMap<String, String>> {
     let declared = template::parameter_names(text)?;
     let mut parameters = given.clone();
-    for (name, value) in [("JwtSecret", &secrets.jwt_secret), ("WriteKeys", &secrets.write_key)] {
+    for (name, value) in [("JwtSecretArn", JWT_SECRET_ARN), ("WriteKeys", secrets.write_key.as_str())] {
         if declared.iter().any(|declared| declared == name) {
-            parameters.entry(name.to_owned()).or_insert_with(|| value.clone());
+            parameters.entry(name.to_owned()).or_insert_with(|| value.to_owned());
         }
     }
     Ok(parameters)

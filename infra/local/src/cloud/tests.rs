@@ -23,7 +23,7 @@ use crate::testing::{function, start_of};
 const NOTES: &str = r#"
 Transform: AWS::Serverless-2016-10-31
 Parameters:
-  JwtSecret: { Type: String, NoEcho: true }
+  JwtSecretArn: { Type: String }
 Globals:
   Function: { Runtime: provided.al2023, Handler: bootstrap }
 Resources:
@@ -38,7 +38,7 @@ Resources:
     Type: AWS::Serverless::Function
     Properties:
       CodeUri: target/lambda/notes/
-      Environment: { Variables: { TABLE: !Ref Table, SECRET: !Ref JwtSecret } }
+      Environment: { Variables: { TABLE: !Ref Table, SECRET_ARN: !Ref JwtSecretArn } }
       Policies: [{ Statement: { Effect: Allow, Action: [dynamodb:PutItem, dynamodb:GetItem], Resource: !GetAtt Table.Arn } }]
       Events:
         Any: { Type: HttpApi, Properties: { ApiId: !Ref Api, Method: ANY, Path: "/notes/{id}" } }

@@ -5,12 +5,13 @@ use serde_json::{Map, Value};
 use super::refusal::{Refusal, at};
 
 /// The sections a template may have.
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "AWSTemplateFormatVersion",
     "Transform",
     "Description",
     "Metadata",
     "Parameters",
+    "Rules",
     "Mappings",
     "Conditions",
     "Globals",

@@ -81,6 +81,24 @@ struct Output {
     condition: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    #[serde(rename = "RuleCondition")]
+    condition: Option<Value>,
+    #[serde(rename = "Assertions")]
+    assertions: Vec<Assertion>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Assertion {
+    #[serde(rename = "Assert")]
+    assert: Value,
+    #[serde(rename = "AssertDescription")]
+    description: Option<String>,
+}
+
 /// Names of the template's parameters.
 ///
 /// # Errors
@@ -99,6 +117,7 @@ pub fn read_template(text: &str, surroundings: &Surroundings) -> Result<Template
     let mut template = Template::default();
     template.described.note(root.get("Metadata"), "metadata");
     let mut scope = scope(&mut root, surroundings)?;
+    rules(&mut root, &scope)?;
     let globals = globals(&mut root)?;
     let resources = document::section(&mut root, "Resources")?;
     let found = Inventory::new(resources, &globals, &mut scope, &mut template.described)?;
@@ -152,6 +171,27 @@ fn scope(root: &mut Map<String, Value>, surroundings: &Surroundings) -> Result<S
         conditions: document::section(root, "Conditions")?,
         names: Names::new(&surroundings.sqs_url),
     })
+}
+
+/// Checks the parameters' values against the template's rules, as CloudFormation does before it creates anything
+/// ([Rules](https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/rules-section-structure.html)).
+fn rules(root: &mut Map<String, Value>, scope: &Scope) -> Result<(), Refusal> {
+    for (name, rule) in document::section(root, "Rules")? {
+        let place = at("Rules", &name);
+        let rule: Rule = read(&place, rule)?;
+        if let Some(condition) = &rule.condition
+            && !scope.holds(&at(&place, "RuleCondition"), condition)?
+        {
+            continue;
+        }
+        for (index, assertion) in rule.assertions.iter().enumerate() {
+            let place = at(&at(&place, "Assertions"), index);
+            if !scope.holds(&at(&place, "Assert"), &assertion.assert)? {
+                return Refusal::err(place, assertion.description.as_deref().unwrap_or("does not hold"));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn globals(root: &mut Map<String, Value>) -> Result<Value, Refusal> {

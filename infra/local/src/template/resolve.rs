@@ -64,12 +64,17 @@ impl Scope {
             return Refusal::err(place, format_args!("the condition {name:?} refers to itself"));
         }
         match self.conditions.get(name) {
-            Some(condition) => self.holds(&at("Conditions", name), condition, depth + 1),
+            Some(condition) => self.holds_at(&at("Conditions", name), condition, depth + 1),
             None => Refusal::err(place, format_args!("there is no condition {name:?}")),
         }
     }
 
-    fn holds(&self, place: &str, condition: &Value, depth: usize) -> Result<bool, Refusal> {
+    /// Whether a condition holds that has no name.
+    pub(super) fn holds(&self, place: &str, condition: &Value) -> Result<bool, Refusal> {
+        self.holds_at(place, condition, 0)
+    }
+
+    fn holds_at(&self, place: &str, condition: &Value, depth: usize) -> Result<bool, Refusal> {
         let Some((name, argument)) = condition.as_object().and_then(single) else {
             return Refusal::err(place, "is not a condition");
         };
@@ -83,12 +88,12 @@ impl Scope {
                 let text = |value| Ok(self.resolve(&place, value)?.as_ref().map(comparable));
                 Ok(text(left)? == text(right)?)
             }
-            ("Fn::Not", [item]) => Ok(!self.holds(&place, item, depth)?),
+            ("Fn::Not", [item]) => Ok(!self.holds_at(&place, item, depth)?),
             ("Fn::And", items) if !items.is_empty() => {
-                items.iter().try_fold(true, |all, item| Ok(all & self.holds(&place, item, depth)?))
+                items.iter().try_fold(true, |all, item| Ok(all & self.holds_at(&place, item, depth)?))
             }
             ("Fn::Or", items) if !items.is_empty() => {
-                items.iter().try_fold(false, |any, item| Ok(any | self.holds(&place, item, depth)?))
+                items.iter().try_fold(false, |any, item| Ok(any | self.holds_at(&place, item, depth)?))
             }
             _ => Refusal::err(place, "is not a known condition"),
         }
