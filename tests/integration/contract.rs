@@ -66,8 +66,8 @@ fn errors(contract: &Value, schema: &Value, value: &Value) -> Vec<String> {
     // The schemas refer to each other from the root, so the root is the schema, with this one on top.
     let mut root = contract.clone();
     root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
-    root["$ref"] = schema["$ref"].clone();
-    let validator = jsonschema::validator_for(&root).unwrap();
+    root["allOf"] = json!([schema]);
+    let validator = jsonschema::options().should_validate_formats(true).build(&root).unwrap();
     validator.iter_errors(value).map(|error| error.to_string()).collect()
 }
 
@@ -182,13 +182,13 @@ fn one_thing_has_one_name_in_the_contract() {
     let unused = unused_names();
     let mut wrong = BTreeSet::new();
     for (name, schema) in found {
-        let of_pusher = matches!(name, "socket_id" | "channel_name" | "channel_data");
+        let of_others = matches!(name, "socket_id" | "channel_name" | "channel_data" | "copy_link");
         let is_camel =
             name.starts_with(char::is_lowercase) && name.chars().all(|letter| letter.is_ascii_alphanumeric());
         let names_a_moment = name.ends_with("At")
             || matches!(name, "timestamp" | "asOf" | "serverTime" | "from" | "to" | "validFrom" | "validTo");
         let is_wrong = unused.contains(name)
-            || !(is_camel || of_pusher)
+            || !(is_camel || of_others)
             || name.starts_with("avg")
             || name.ends_with("Count")
             || (name.to_lowercase().contains("duration") && !name.ends_with("Seconds") && name != "duration")
@@ -198,4 +198,134 @@ fn one_thing_has_one_name_in_the_contract() {
         }
     }
     assert!(wrong.is_empty(), "docs/api-conventions.md names these otherwise: {wrong:#?}");
+}
+
+/// Every operation of the contract, those that pages are told included, with what names it.
+fn all_operations(contract: &Value) -> Vec<(String, &Value)> {
+    let mut found = Vec::new();
+    for (path, item) in ["paths", "webhooks"].iter().flat_map(|part| contract[*part].as_object().unwrap()) {
+        for (method, operation) in item.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters") {
+            found.push((format!("{} {path}", method.to_uppercase()), operation));
+        }
+    }
+    found
+}
+
+/// A part of the contract, or what it refers to.
+fn resolved<'a>(contract: &'a Value, part: &'a Value) -> &'a Value {
+    part["$ref"].as_str().map_or(part, |reference| contract.pointer(reference.trim_start_matches('#')).unwrap())
+}
+
+/// The examples of a kind of body.
+fn examples<'a>(contract: &'a Value, media: &'a Value) -> Vec<&'a Value> {
+    let named = media["examples"].as_object().into_iter().flat_map(serde_json::Map::values);
+    let mut found: Vec<&Value> = named.map(|example| &resolved(contract, example)["value"]).collect();
+    found.extend(media.get("example"));
+    found
+}
+
+#[test]
+fn every_body_has_an_example_that_its_schema_takes() {
+    let contract = contract();
+    let (mut wrong, mut checked) = (Vec::new(), 0);
+    for (name, operation) in all_operations(&contract) {
+        let mut bodies = vec![("request".to_owned(), operation.get("requestBody"))];
+        let responses = operation["responses"].as_object().unwrap().iter();
+        bodies.extend(responses.map(|(status, response)| (status.clone(), Some(response))));
+        for (which, body) in bodies.into_iter().filter_map(|(which, body)| Some((which, resolved(&contract, body?)))) {
+            for (media_type, media) in body["content"].as_object().into_iter().flatten() {
+                let found = examples(&contract, media);
+                if found.is_empty() {
+                    wrong.push(format!("{name} has no example of its {which} as {media_type}"));
+                }
+                for example in found {
+                    let errors = errors(&contract, &media["schema"], example);
+                    if !errors.is_empty() {
+                        wrong.push(format!("{name} does not take the example of its {which}: {errors:?}"));
+                    }
+                    checked += 1;
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(checked > 300, "{checked}");
+}
+
+#[test]
+fn every_operation_says_what_it_does_in_a_few_words() {
+    let contract = contract();
+    let tags: BTreeSet<&str> =
+        contract["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
+    let (mut wrong, mut used, mut summaries) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    for (name, operation) in all_operations(&contract) {
+        let summary = operation["summary"].as_str().unwrap_or_default();
+        let tag = operation["tags"][0].as_str().unwrap_or_default();
+        used.insert(tag);
+        let is_short = (1..=60).contains(&summary.len()) || tag == "Live events";
+        let is_of_a_route = tag != "Live events";
+        if !is_short
+            || !tags.contains(tag)
+            || (is_of_a_route && summary.ends_with('.'))
+            || (is_of_a_route && !summary.starts_with(char::is_uppercase))
+            || !operation["description"].is_string()
+            || !operation["security"].is_array()
+            || !summaries.insert(summary.to_owned())
+        {
+            wrong.push(format!("{name}: {summary:?} under {tag:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(used, tags);
+}
+
+/// Walks every object of the contract.
+fn objects<'a>(part: &'a Value, found: &mut Vec<&'a serde_json::Map<String, Value>>) {
+    match part {
+        Value::Object(fields) => {
+            found.push(fields);
+            fields.values().for_each(|inner| objects(inner, found));
+        }
+        Value::Array(parts) => parts.iter().for_each(|inner| objects(inner, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn no_text_of_the_contract_is_cut_at_a_comma() {
+    let contract = contract();
+    let mut found = Vec::new();
+    objects(&contract, &mut found);
+    let cut: Vec<&String> = found.iter().flat_map(|fields| fields.keys()).filter(|name| name.contains(' ')).collect();
+    assert!(cut.is_empty(), "what stands in braces and has a comma needs quotes: {cut:?}");
+}
+
+#[test]
+fn no_field_of_a_body_has_a_default_that_generated_types_would_require() {
+    let contract = contract();
+    let mut found = Vec::new();
+    objects(&contract["components"]["schemas"], &mut found);
+    let of_bodies: Vec<_> = found.iter().filter(|fields| fields.contains_key("default")).collect();
+    assert!(of_bodies.is_empty(), "a description says what a field left out means: {of_bodies:?}");
+}
+
+#[test]
+fn what_every_variant_is_told_apart_by_is_required() {
+    let contract = contract();
+    let mut found = Vec::new();
+    objects(&contract["components"]["schemas"], &mut found);
+    let told_apart: Vec<_> = found.iter().filter(|fields| fields.contains_key("discriminator")).collect();
+    assert!(!told_apart.is_empty());
+    for fields in told_apart {
+        let name = fields["discriminator"]["propertyName"].as_str().unwrap();
+        for variant in fields["oneOf"].as_array().unwrap() {
+            let variant = resolved(&contract, variant);
+            let mut parts = Vec::new();
+            objects(variant, &mut parts);
+            let requires = |part: &&serde_json::Map<String, Value>| {
+                part.get("required").and_then(Value::as_array).is_some_and(|all| all.iter().any(|one| one == name))
+            };
+            assert!(parts.iter().any(requires), "{variant} does not require {name}");
+        }
+    }
 }

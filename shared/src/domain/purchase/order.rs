@@ -173,7 +173,7 @@ impl Order {
                 (user, None) => Ok(Buyer::User(user.as_ref().unwrap_or(own).clone())),
             };
         }
-        let says_more = self.guest.is_some() || self.purchased_at.is_some() || self.quantity.is_some();
+        let says_more = self.guest.is_some() || self.purchased_at.is_some() || self.quantity() != 1;
         if says_more || self.price.is_none() || self.user.as_ref().is_some_and(|user| user != own) {
             return Err(Refused::NotAdmin);
         }
@@ -301,6 +301,14 @@ mod tests {
         let mut without = body(&json!({}));
         without.as_object_mut().unwrap().remove("amount");
         assert_eq!(Order::parse(&without).unwrap_err().first().unwrap().field, "amount");
+    }
+
+    #[test]
+    fn whoever_states_the_default_is_treated_like_who_leaves_it_out() {
+        for patch in [json!({"status": "completed"}), json!({"quantity": 1}), json!({"quantity": null, "userId": "me"})]
+        {
+            assert_eq!(applied(&patch, Role::Student, None), applied(&json!({}), Role::Student, None), "{patch}");
+        }
     }
 
     #[test]
