@@ -22,6 +22,7 @@ mod deliveries;
 mod delivery;
 mod examples;
 mod flow;
+mod identity;
 mod ledger;
 mod live;
 mod migration;

@@ -41,7 +41,7 @@ async fn numbers_outlive_their_facts_and_closed_minutes_take_no_more() {
     let table = app.cloud.table("EventsTable").unwrap();
     let key = json!({
         "pk": {"S": format!("TRACK#song#{}", &at[..13])},
-        "sk": {"S": format!("{}#play#second", &at[14..at.len() - 1])},
+        "sk": {"S": format!("{}#play#second#s:s1", &at[14..at.len() - 1])},
     });
     let erase = json!({"TableName": table, "Key": key, "ReturnValues": "ALL_OLD"}).to_string();
     let erased = app.cloud.database().call("DeleteItem", &erase, &local::wire::ClientOptions::default());

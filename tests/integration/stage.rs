@@ -114,6 +114,7 @@ impl Stage {
             ("STATS_TABLE", "Stats"),
             ("RETENTION_DAYS", "90"),
             ("TIME_ZONE", zone),
+            ("TRUST_VIEWER_COUNTRY", "true"),
             ("FAILURES_QUEUE_URL", "http://localhost/failures"),
         ];
         Boot {

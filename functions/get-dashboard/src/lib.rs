@@ -14,9 +14,9 @@ use shared::domain::analytics::{
 use shared::domain::calendar::Calendar;
 use shared::domain::caller::{Caller, Role};
 use shared::domain::counters::TrackCounters;
-use shared::domain::event;
 use shared::domain::fields::Invalid;
 use shared::domain::id::{TrackId, UserId};
+use shared::domain::joined::JoinedPlay;
 use shared::domain::playlist::{Status, Submission};
 use shared::domain::rollup::Scope;
 use shared::domain::span::Span;
@@ -172,24 +172,23 @@ impl Catalogue {
 
     /// What happened last; who it was stays out.
     fn recent(&self, recent: &RecentActivity) -> Value {
-        let plays: Vec<Value> = recent.plays.iter().filter_map(|play| self.play(play)).collect();
+        let plays: Vec<Value> = recent.plays.iter().map(|play| self.play(play)).collect();
         let likes: Vec<Value> = recent.likes.iter().map(|like| self.like(like)).collect();
         json!({"plays": plays, "likes": likes})
     }
 
-    fn play(&self, Happened { track, at, fact, .. }: &Happened) -> Option<Value> {
-        let event::Engagement::Play(play) = &fact.what else { return None };
-        Some(json!({
+    fn play(&self, Happened { track, at, what, .. }: &Happened<JoinedPlay>) -> Value {
+        json!({
             "trackId": track,
             "title": self.title(track),
             "timestamp": at,
-            "source": play.source,
-            "durationSeconds": play.duration_ms.map(seconds),
-            "completionRate": play.completion.map(percent),
-        }))
+            "source": what.source,
+            "durationSeconds": what.duration_ms.map(seconds),
+            "completionRate": what.completion.map(percent),
+        })
     }
 
-    fn like(&self, Happened { track, at, .. }: &Happened) -> Value {
+    fn like(&self, Happened { track, at, .. }: &Happened<()>) -> Value {
         json!({"trackId": track, "title": self.title(track), "timestamp": at})
     }
 }

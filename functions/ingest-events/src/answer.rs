@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use serde_json::{Value, json};
+use shared::domain::fields::Invalid;
 use shared::domain::id::EventId;
 use shared::domain::time::Time;
 use shared::http::Response;
@@ -12,20 +13,19 @@ use crate::batch::Rejected;
 
 /// The answer to a crawler: all is dropped, and said to be.
 pub(crate) fn dropped(count: usize, now: Time) -> Response {
-    respond(StatusCode::OK, 0, &[], count, now)
+    respond(StatusCode::OK, 0, &[], &[], count, now)
 }
 
 /// The answer to anybody else. The status is 207 if anything should be sent again, else 200.
 pub(crate) fn answer(
     outcomes: impl Iterator<Item = ((usize, EventId), Outcome)>,
     rejected: Vec<Rejected>,
+    notices: &[Value],
     now: Time,
 ) -> Response {
     let mut refusals: Vec<(usize, Value)> = rejected
         .into_iter()
-        .map(|Rejected { index, id, invalid }| {
-            (index, json!({"index": index, "id": id, "reason": invalid.reason, "field": invalid.field}))
-        })
+        .map(|Rejected { index, id, errors }| (index, refusal(index, json!(id), &errors)))
         .collect();
     let (mut accepted, mut status) = (0, StatusCode::OK);
     for ((index, id), outcome) in outcomes {
@@ -33,7 +33,7 @@ pub(crate) fn answer(
             Outcome::Accepted => accepted += 1,
             Outcome::Closed => {
                 let reason = "its minute is closed: the facts it belongs to have begun to expire";
-                refusals.push((index, json!({"index": index, "id": id, "reason": reason, "field": "timestamp"})));
+                refusals.push((index, refusal(index, json!(id), &[Invalid::new("timestamp", reason)])));
             }
             Outcome::Retry => {
                 status = StatusCode::MULTI_STATUS;
@@ -43,11 +43,32 @@ pub(crate) fn answer(
     }
     refusals.sort_by_key(|(index, _)| *index);
     let refusals: Vec<Value> = refusals.into_iter().map(|(_, refusal)| refusal).collect();
-    respond(status, accepted, &refusals, 0, now)
+    respond(status, accepted, &refusals, notices, 0, now)
 }
 
-fn respond(status: StatusCode, accepted: usize, rejected: &[Value], dropped: usize, now: Time) -> Response {
-    let body = json!({"accepted": accepted, "rejected": rejected, "dropped": dropped, "serverTime": now});
+/// An event that is refused for good: the first of its errors, and all of them.
+fn refusal(index: usize, id: Value, errors: &[Invalid]) -> Value {
+    let all: Vec<Value> = errors.iter().map(|error| json!({"field": error.field, "reason": error.reason})).collect();
+    let first = errors.first();
+    let (reason, field) = (first.map(|first| &first.reason), first.map(|first| &first.field));
+    json!({"index": index, "id": id, "reason": reason, "field": field, "errors": all})
+}
+
+fn respond(
+    status: StatusCode,
+    accepted: usize,
+    rejected: &[Value],
+    notices: &[Value],
+    dropped: usize,
+    now: Time,
+) -> Response {
+    let body = json!({
+        "accepted": accepted,
+        "rejected": rejected,
+        "notices": notices,
+        "dropped": dropped,
+        "serverTime": now,
+    });
     Response::json(status, &body)
         .with_measure(Measure::count("eventsAccepted", accepted))
         .with_measure(Measure::count("eventsRejected", rejected.len()))

@@ -1,9 +1,9 @@
 //! The events of a request: one bad one never loses its neighbours.
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 use shared::domain::event::Event;
 use shared::domain::fields::Invalid;
-use shared::domain::limits::timely;
+use shared::domain::raw::RawObject;
 use shared::domain::time::Time;
 use shared::http::Problem;
 
@@ -17,16 +17,20 @@ pub(crate) struct Rejected {
     pub(crate) index: usize,
     /// Its id, as far as it has one.
     pub(crate) id: Option<String>,
-    /// Which field breaks which rule.
-    pub(crate) invalid: Invalid,
+    /// Which fields break which rules.
+    pub(crate) errors: Vec<Invalid>,
 }
 
-/// The events of a body: `{"events": [...]}`, or a bare array.
-pub(crate) fn events(body: &Value) -> Result<&Vec<Value>, Problem> {
-    let events = match body {
-        Value::Object(fields) => fields.get("events").and_then(Value::as_array),
-        _ => body.as_array(),
+/// The texts of the events of a body: `{"events": [...]}`, or a bare array. Only the structure of the JSON is read here;
+/// what a field holds is a matter of its event.
+pub(crate) fn events(body: &str) -> Result<Vec<&RawValue>, Problem> {
+    let body: &RawValue =
+        serde_json::from_str(body).map_err(|error| Problem::Malformed(format!("the body is not JSON: {error}")))?;
+    let list = match RawObject::parse(body.get()) {
+        Some(fields) => fields.text("events"),
+        None => Some(body.get()),
     };
+    let events: Option<Vec<&RawValue>> = list.and_then(|list| serde_json::from_str(list).ok());
     let events = events.ok_or_else(|| Invalid::new("events", "must be an array of events"))?;
     if events.is_empty() || events.len() > MAX_EVENTS {
         return Err(Invalid::new("events", format!("must be 1 to {MAX_EVENTS} events")).into());
@@ -35,24 +39,26 @@ pub(crate) fn events(body: &Value) -> Result<&Vec<Value>, Problem> {
 }
 
 /// Tells good events from bad ones, each with its place.
-pub(crate) fn sort(events: &[Value], now: Time, may_backfill: bool) -> (Vec<(usize, Event)>, Vec<Rejected>) {
+pub(crate) fn sort(events: &[&RawValue], now: Time, is_import: bool) -> (Vec<(usize, Event)>, Vec<Rejected>) {
     let (mut good, mut bad) = (Vec::with_capacity(events.len()), Vec::new());
-    for (index, value) in events.iter().enumerate() {
-        let event = Event::parse(value).and_then(|event| {
-            timely(event.at, now, may_backfill).map_err(|untimely| Invalid::new("timestamp", untimely))?;
-            Ok(event)
-        });
-        match event {
+    for (index, raw) in events.iter().enumerate() {
+        let Some(object) = RawObject::parse(raw.get()) else {
+            let errors = vec![Invalid::new("event", "must be an object")];
+            bad.push(Rejected { index, id: None, errors });
+            continue;
+        };
+        match Event::read(&object, now, is_import) {
             Ok(event) => good.push((index, event)),
-            Err(invalid) => bad.push(Rejected { index, id: id_of(value), invalid }),
+            Err(errors) => bad.push(Rejected { index, id: id_of(&object), errors }),
         }
     }
     (good, bad)
 }
 
 /// What an event calls itself; cut, for what is no good id may be of any length.
-fn id_of(event: &Value) -> Option<String> {
-    Some(event.get("id")?.as_str()?.chars().take(64).collect())
+fn id_of(event: &RawObject<'_>) -> Option<String> {
+    let id: String = serde_json::from_str(event.text("id")?).ok()?;
+    Some(id.chars().take(64).collect())
 }
 
 #[cfg(test)]
@@ -63,11 +69,30 @@ mod tests {
 
     #[test]
     fn takes_both_shapes_and_the_right_number() {
-        assert_eq!(events(&json!({"events": [1]})).unwrap().len(), 1);
-        assert_eq!(events(&json!([1, 2])).unwrap().len(), 2);
-        for body in [json!({}), json!([]), json!({"events": {}}), json!(null), json!("x"), Value::from(vec![1; 1001])] {
-            assert!(matches!(events(&body), Err(Problem::Invalid(_))), "{body:.40}");
+        assert_eq!(events("{\"events\": [1]}").unwrap().len(), 1);
+        assert_eq!(events(" [1, 2] ").unwrap().len(), 2);
+        let many = json!(vec![1; 1001]).to_string();
+        for body in ["{}", "[]", "{\"events\": {}}", "null", "\"x\"", "7", &many] {
+            assert!(matches!(events(body), Err(Problem::Invalid(_))), "{body:.40}");
         }
+        for body in ["", "{", "[1,]", "{\"events\": [}", "\u{0}", &"[".repeat(200_000)] {
+            assert!(matches!(events(body), Err(Problem::Malformed(_))), "{body:.40}");
+        }
+    }
+
+    #[test]
+    fn what_no_value_can_hold_spoils_at_most_its_own_event() {
+        let good = r#"{"id":"a","type":"download","trackId":"t","sessionId":"s","timestamp":"2026-01-31T09:30:00Z""#;
+        let body = format!(
+            r#"{{"n": 1e400, "events": [{good}}}, {good}, "note": "cut \ud83d"}}, {good}, "n": {{"n": -1e999}}}},
+                {good}, "source": "\udc00"}}, "\ud83d", {good}, "type": "\ud83d", "id": 1e400}}]}}"#
+        );
+        let events = events(&body).unwrap();
+        let (good, bad) = sort(&events, "2026-01-31T09:30:00Z".parse().unwrap(), false);
+        assert_eq!(good.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [0, 1, 2]);
+        let fields = |bad: &Rejected| bad.errors.iter().map(|error| error.field).collect::<Vec<_>>();
+        let bad: Vec<_> = bad.iter().map(|bad| (bad.index, bad.id.as_deref(), fields(bad))).collect();
+        assert_eq!(bad, [(3, Some("a"), vec!["source"]), (4, None, vec!["event"]), (5, None, vec!["type", "id"])]);
     }
 
     #[test]
@@ -79,11 +104,13 @@ mod tests {
             })
         };
         let batch =
-            [json!({"id": "x".repeat(100), "type": "play"}), at("2026-01-31T09:30:00Z"), at("2026-01-01T00:00:00Z")];
+            json!([{"id": "x".repeat(100), "type": "play"}, at("2026-01-31T09:30:00Z"), at("2026-01-01T00:00:00Z")]);
+        let body = batch.to_string();
+        let batch = events(&body).unwrap();
         let (good, bad) = sort(&batch, now, false);
         assert_eq!(good.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [1]);
         let bad: Vec<_> =
-            bad.iter().map(|bad| (bad.index, bad.id.as_ref().unwrap().len(), bad.invalid.field)).collect();
+            bad.iter().map(|bad| (bad.index, bad.id.as_ref().unwrap().len(), bad.errors[0].field)).collect();
         assert_eq!(bad, [(0, 64, "id"), (2, 1, "timestamp")]);
         assert_eq!(sort(&batch, now, true).0.len(), 2);
     }

@@ -2,17 +2,19 @@
 
 mod answer;
 mod batch;
+mod notice;
 
 use std::sync::Arc;
 
 use shared::BoxFuture;
 use shared::boot::Boot;
 use shared::clock::Clock;
-use shared::domain::caller::Caller;
+use shared::domain::caller::Actor;
+use shared::domain::fact::Origin;
 use shared::domain::time::Time;
 use shared::function::{Function, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Problem, Request, Response, is_crawler};
-use shared::store::{Arrived, Documents, Engagements, Facts, Folds, Retention, Toggles};
+use shared::store::{Arrived, Documents, Engagements, Facts, Folds, Retention, Sender, Toggles};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "ingest-events", start };
@@ -24,7 +26,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (events, state) = (reader.required("EVENTS_TABLE"), reader.required("STATE_TABLE"));
     let (stats, retention) = (reader.required("STATS_TABLE"), reader.parsed("RETENTION_DAYS"));
-    let calendar = reader.parsed("TIME_ZONE");
+    let (calendar, trusts_viewer_country) = (reader.parsed("TIME_ZONE"), reader.parsed("TRUST_VIEWER_COUNTRY"));
     reader.finish(())?;
     let client = boot.dynamodb();
     let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
@@ -37,32 +39,51 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         Arc::clone(&clock),
         ids,
     );
-    Ok(shared::http::function(FUNCTION.name, Access::WriteKey, boot, IngestEvents { engagements, clock }))
+    let handler = IngestEvents { engagements, clock, trusts_viewer_country };
+    Ok(shared::http::function(FUNCTION.name, Access::WriteKey, boot, handler))
 }
 
 struct IngestEvents {
     engagements: Engagements,
     clock: Arc<dyn Clock>,
+    /// Whether only an edge that names the viewer's country reaches the API.
+    trusts_viewer_country: bool,
+}
+
+impl IngestEvents {
+    /// Who sends a request's events. An admin's are never the admin's own: they are imports.
+    fn sender(&self, request: &Request, mut origin: Origin) -> Sender {
+        if request.caller.is_admin() {
+            return Sender::Importer;
+        }
+        if self.trusts_viewer_country {
+            origin.country = request.viewer_country().map(|country| country.to_string());
+        }
+        Sender::Client { user: request.caller.user().cloned(), origin }
+    }
 }
 
 impl HttpHandler for IngestEvents {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let now = Time::from(self.clock.now());
-            let client = request.client();
             // Beacons are sent as plain text, which needs no preflight.
-            let body = request.json(MAX_BODY, &["application/json", "text/plain"])?;
-            let events = batch::events(&body)?;
-            let from_crawler = client.user_agent.as_deref().is_some_and(is_crawler);
-            if request.caller == Caller::Anonymous && from_crawler {
+            let body = request.text(MAX_BODY, &["application/json", "text/plain"])?;
+            let events = batch::events(body)?;
+            let is_import = request.caller.is_admin();
+            let client = request.client();
+            if !is_import && client.user_agent.as_deref().is_some_and(is_crawler) {
                 return Ok(answer::dropped(events.len(), now));
             }
-            let (events, rejected) = batch::sort(events, now, request.caller.is_admin());
+            let (events, rejected) = batch::sort(&events, now, is_import);
             let (places, events): (Vec<_>, Vec<_>) = events.into_iter().unzip();
             let ids: Vec<_> = events.iter().map(|event| event.id.clone()).collect();
-            let arrived = Arrived { events, user: request.caller.user().cloned(), origin: client.origin };
+            let arrived = Arrived { events, sender: self.sender(&request, client.origin) };
+            let actors: Vec<Actor> = arrived.actors().collect();
+            let all = places.iter().copied().zip(&arrived.events).zip(&actors);
+            let notices = notice::notices(all.map(|((place, event), actor)| (place, event, actor)));
             let outcomes = self.engagements.record(arrived, request.deadline).await;
-            Ok(answer::answer(places.into_iter().zip(ids).zip(outcomes), rejected, now))
+            Ok(answer::answer(places.into_iter().zip(ids).zip(outcomes), rejected, &notices, now))
         })
     }
 }

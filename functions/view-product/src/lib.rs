@@ -8,7 +8,7 @@ use shared::BoxFuture;
 use shared::boot::Boot;
 use shared::domain::caller::Actor;
 use shared::domain::fields::{Fields, Invalid};
-use shared::domain::id::{ProductId, SessionId};
+use shared::domain::id::ProductId;
 use shared::function::{Function, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Problem, Request, Response, is_crawler};
 use shared::store::{Products, Retention};
@@ -33,17 +33,17 @@ struct ViewProduct {
     products: Products,
 }
 
-/// Who looks: the person, else the session that the body names.
-fn viewer(request: &Request) -> Result<Actor, Problem> {
+/// Who looks: the person, else the device, else the session that the body names, and all of them that are named.
+fn viewer(request: &Request) -> Result<Vec<Actor>, Problem> {
     // Beacons are sent as plain text, which needs no preflight.
     let body = request.json(MAX_BODY, &["application/json", "text/plain"])?;
     let fields = body.as_object().map(Fields).ok_or_else(|| Invalid::new("body", "must be an object"))?;
-    let session: Option<SessionId> = fields.parsed("sessionId")?;
-    match (request.caller.user(), session) {
-        (Some(user), _) => Ok(Actor::User(user.clone())),
-        (None, Some(session)) => Ok(Actor::Session(session)),
-        (None, None) => Err(Invalid::new("sessionId", "is missing").into()),
+    let (session, device) = (fields.parsed("sessionId")?, fields.parsed("anonymousId")?);
+    let actors = Actor::all(request.caller.user(), device.as_ref(), session.as_ref());
+    if actors.is_empty() {
+        return Err(Invalid::new("sessionId", "is missing").into());
     }
+    Ok(actors)
 }
 
 impl HttpHandler for ViewProduct {
@@ -55,8 +55,7 @@ impl HttpHandler for ViewProduct {
             // That somebody else has a draft is nobody's business.
             let held = held.filter(|held| held.document.is_seen_by(&request.caller));
             let product = held.ok_or_else(|| Problem::NotFound(format!("there is no product {id}")))?.document;
-            let is_person = request.caller.user().is_some();
-            let is_crawlers = !is_person && request.client().user_agent.as_deref().is_some_and(is_crawler);
+            let is_crawlers = request.client().user_agent.as_deref().is_some_and(is_crawler);
             let is_own = request.caller.user() == Some(&product.seller);
             let may_count = product.is_active() && !is_own && !is_crawlers;
             let counted = may_count && self.products.view(&viewer, &id, &product, request.deadline).await?;

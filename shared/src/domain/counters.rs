@@ -1,19 +1,16 @@
 //! The counters of a track.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::distinct::Distinct;
-use super::event::{Engagement, Platform, Play, Source};
+use super::event::{Engagement, Platform, Source};
 use super::fact::TrackFact;
 use super::fold::{Fold, Recorded};
-use super::id::{EventId, PlayId, SessionId};
-use super::limits::SKIP_BELOW_MS;
+use super::id::{EventId, SessionId};
+use super::joined::{Downloaded, Joined, JoinedPlay, PlayKey, Shared, Single};
 use super::time::Time;
-
-/// Hundredths of a percent in the whole: a play of this completion heard all of the track.
-pub const COMPLETE: u64 = 10_000;
 
 /// Sums and counts over the facts of a track; averages and rates are divided when answering.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -153,9 +150,9 @@ impl TrackCounters {
         self.plays += 1;
         self.skips += u64::from(play.is_skipped());
         self.replays += u64::from(play.replayed);
-        self.duration_ms += play.duration_ms.unwrap_or(0);
+        self.duration_ms = self.duration_ms.saturating_add(play.duration_ms.unwrap_or(0));
         self.timed += u64::from(play.duration_ms.is_some());
-        self.completion += play.completion.unwrap_or(0);
+        self.completion = self.completion.saturating_add(play.completion.unwrap_or(0));
         self.measured += u64::from(play.completion.is_some());
         *self.by_source.entry(play.source).or_default() += 1;
         if let Some(country) = &play.country {
@@ -171,7 +168,8 @@ pub struct NotAmong;
 
 fn add<K: Ord + Clone>(to: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>) {
     for (key, count) in other {
-        *to.entry(key.clone()).or_default() += count;
+        let sum = to.entry(key.clone()).or_default();
+        *sum = sum.saturating_add(*count);
     }
 }
 
@@ -184,96 +182,53 @@ fn take_away<K: Ord>(from: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>) -> R
     Ok(())
 }
 
-/// One play, joined from all the facts that tell of it, in whatever order they are met.
-struct JoinedPlay {
-    named_by: EventId,
-    source: Source,
-    duration_ms: Option<u64>,
-    completion: Option<u64>,
-    called_skipped: bool,
-    replayed: bool,
-    session: SessionId,
-    listener: String,
-    country: Option<String>,
-}
-
-impl JoinedPlay {
-    fn new(id: EventId, play: Play, session: SessionId, listener: String, country: Option<String>) -> Self {
-        Self {
-            named_by: id,
-            session,
-            listener,
-            country,
-            source: play.source,
-            duration_ms: play.duration_ms,
-            completion: play.completion,
-            called_skipped: play.skipped,
-            replayed: play.replayed,
-        }
-    }
-
-    fn join(&mut self, other: Self) {
-        // Start and end should agree on these; where they do not, the first by event id has it.
-        if other.named_by < self.named_by {
-            self.named_by = other.named_by;
-            self.source = other.source;
-            self.listener = other.listener;
-            self.country = other.country;
-        }
-        self.duration_ms = self.duration_ms.max(other.duration_ms);
-        self.completion = self.completion.max(other.completion);
-        self.called_skipped |= other.called_skipped;
-        self.replayed |= other.replayed;
-    }
-
-    fn is_skipped(&self) -> bool {
-        let completed = self.completion.is_some_and(|completion| completion >= COMPLETE);
-        !completed && self.duration_ms.map_or(self.called_skipped, |duration| duration < SKIP_BELOW_MS)
-    }
-}
-
-/// What makes two facts tell of the same play: time, session and play id; a fact without a play id is its own play.
-type PlayKey = (Time, SessionId, Result<PlayId, EventId>);
-
 impl Fold for TrackCounters {
     type Fact = TrackFact;
 
     fn fold(facts: Vec<Recorded<TrackFact>>) -> Self {
         let mut counters = Self::default();
-        let mut plays: HashMap<PlayKey, JoinedPlay> = HashMap::new();
+        let mut plays: Joined<PlayKey, JoinedPlay> = Joined::default();
+        let mut shares: Joined<(Time, SessionId, EventId), Shared> = Joined::default();
+        let mut downloads: Joined<(Time, SessionId, EventId), Downloaded> = Joined::default();
         for Recorded { at, id, fact } in facts {
-            let listener = fact.listener();
-            match fact.what {
+            match &fact.what {
                 Engagement::Play(play) => {
-                    let key = (at, fact.session.clone(), play.play_id.clone().ok_or_else(|| id.clone()));
-                    let play = JoinedPlay::new(id, play, fact.session, listener, fact.origin.country);
-                    match plays.get_mut(&key) {
-                        Some(known) => known.join(play),
-                        None => {
-                            plays.insert(key, play);
-                        }
-                    }
+                    let (key, play) = JoinedPlay::of(at, id, &fact, play);
+                    plays.tell(key, fact.user, play);
+                }
+                Engagement::Share { platform, .. } => {
+                    let told = Single(fact.actor(), *platform);
+                    shares.tell((at, fact.session, id), fact.user, told);
+                }
+                Engagement::Download { .. } => {
+                    let told = Single(fact.actor(), ());
+                    downloads.tell((at, fact.session, id), fact.user, told);
                 }
                 Engagement::Like { on: true, .. } => counters.likes += 1,
                 Engagement::Like { on: false, .. } => counters.unlikes += 1,
                 Engagement::Save { on: true, .. } => counters.saves += 1,
                 Engagement::Save { on: false, .. } => counters.unsaves += 1,
-                Engagement::Share { platform, .. } => *counters.by_platform.entry(platform).or_default() += 1,
-                Engagement::Download { .. } => counters.downloads += 1,
             }
         }
-        plays.values().for_each(|play| counters.count(play));
         // In order, so that the same facts make the same item.
-        let sessions: BTreeSet<&str> = plays.values().map(|play| play.session.as_str()).collect();
-        let listeners: BTreeSet<&str> = plays.values().map(|play| play.listener.as_str()).collect();
-        sessions.into_iter().for_each(|session| counters.sessions.insert(session));
-        listeners.into_iter().for_each(|listener| counters.listeners.insert(listener));
+        let (mut sessions, mut listeners) = (BTreeSet::new(), BTreeSet::new());
+        for ((_, session, _), play) in plays.settle() {
+            counters.count(&play);
+            sessions.insert(session.to_string());
+            listeners.insert(play.actor.to_string());
+        }
+        sessions.iter().for_each(|session| counters.sessions.insert(session));
+        listeners.iter().for_each(|listener| counters.listeners.insert(listener));
+        for (_, Single(_, platform)) in shares.settle() {
+            *counters.by_platform.entry(platform).or_default() += 1;
+        }
+        counters.downloads = downloads.settle().map(|_| 1).sum();
         counters
     }
 
     fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.sums_mut().into_iter().zip(other.sums()) {
-            *mine += theirs;
+            *mine = mine.saturating_add(theirs);
         }
         add(&mut self.by_source, &other.by_source);
         add(&mut self.by_platform, &other.by_platform);
@@ -286,11 +241,14 @@ impl Fold for TrackCounters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::event::Play;
     use crate::domain::fact::Origin;
+    use crate::domain::joined::COMPLETE;
 
     fn fact(id: &str, what: Engagement) -> Recorded<TrackFact> {
-        let fact =
-            TrackFact { session: "s".parse().unwrap(), user: None, anonymous: None, what, origin: Origin::default() };
+        let session = "s".parse().unwrap();
+        let origin = Origin::default();
+        let fact = TrackFact { session, user: None, anonymous: None, what, origin, imported: false };
         Recorded { at: "2026-01-31T09:30:00Z".parse().unwrap(), id: id.parse().unwrap(), fact }
     }
 
@@ -376,5 +334,83 @@ mod tests {
             by("f", "s5", None, None),
         ]);
         assert_eq!((folded.plays, folded.sessions.count(), folded.listeners.count()), (6, 5, 3));
+    }
+
+    fn signed_in(mut of: Recorded<TrackFact>, user: &str) -> Recorded<TrackFact> {
+        of.fact.user = Some(user.parse().unwrap());
+        of
+    }
+
+    /// What a fold of these says, whatever order they come in.
+    fn folded(mut facts: Vec<Recorded<TrackFact>>) -> TrackCounters {
+        let folded = TrackCounters::fold(facts.clone());
+        for _ in 0..facts.len() {
+            facts.rotate_left(1);
+            assert_eq!(TrackCounters::fold(facts.clone()), folded);
+        }
+        facts.reverse();
+        assert_eq!(TrackCounters::fold(facts), folded);
+        folded
+    }
+
+    #[test]
+    fn a_play_of_a_session_that_signs_in_is_one_and_the_person_s() {
+        let start = fact("a", play(Some("p"), None, None, false));
+        let end = signed_in(fact("b", play(Some("p"), Some(45), Some(5_000), false)), "ann");
+        let one = folded(vec![start.clone(), end.clone()]);
+        assert_eq!((one.plays, one.duration_ms, one.completion, one.listeners.count()), (1, 45_000, 5_000, 1));
+        let alone = TrackCounters::fold(vec![end.clone()]);
+        assert_eq!((&one.listeners, &one.sessions), (&alone.listeners, &alone.sessions));
+
+        // The other way round, it started with a token and ended without one.
+        let start = signed_in(fact("a", play(Some("p"), None, None, false)), "ann");
+        let end = fact("b", play(Some("p"), Some(45), Some(5_000), false));
+        assert_eq!(folded(vec![start, end]), one);
+    }
+
+    #[test]
+    fn nobody_overwrites_what_a_person_says_of_a_play() {
+        let mut own = signed_in(fact("a", play(None, Some(45), Some(5_000), false)), "ann");
+        own.fact.origin.country = Some("DE".to_owned());
+        let Engagement::Play(mut forged) = play(None, Some(86_400), Some(1), false) else { unreachable!() };
+        forged.source = Source::Share;
+        let mut forged = fact("a", Engagement::Play(forged));
+        assert_eq!(folded(vec![own.clone(), forged.clone()]), TrackCounters::fold(vec![own.clone()]));
+        forged.fact.session = "other".parse().unwrap();
+        assert_eq!(folded(vec![own, forged]).plays, 2, "of another session it is another play");
+    }
+
+    #[test]
+    fn plays_of_two_persons_are_two_whatever_session_they_name() {
+        let of = |user| signed_in(fact("a", play(Some("p"), Some(30), None, false)), user);
+        let before = fact("b", play(Some("p"), None, None, true));
+        let both = folded(vec![of("ann"), of("bob"), before]);
+        assert_eq!((both.plays, both.listeners.count(), both.sessions.count()), (2, 2, 1));
+    }
+
+    #[test]
+    fn a_share_or_a_download_that_is_sent_again_after_signing_in_is_one() {
+        let share = |platform| fact("a", Engagement::Share { platform, source: None });
+        let load = fact("b", Engagement::Download { source: None });
+        let mut device = load.clone();
+        device.fact.anonymous = Some("d".parse().unwrap());
+        let one = folded(vec![
+            share(Platform::Embed),
+            signed_in(share(Platform::Twitter), "ann"),
+            load.clone(),
+            device,
+            signed_in(load.clone(), "ann"),
+        ]);
+        assert_eq!((&one.by_platform, one.downloads), (&BTreeMap::from([(Platform::Twitter, 1)]), 1));
+        let mut other = load.clone();
+        other.fact.session = "s2".parse().unwrap();
+        assert_eq!(folded(vec![load, other]).downloads, 2);
+    }
+
+    #[test]
+    fn sums_never_wrap() {
+        let mut most = TrackCounters { duration_ms: u64::MAX - 1, ..TrackCounters::default() };
+        most.merge(&TrackCounters { duration_ms: 5, ..TrackCounters::default() });
+        assert_eq!(most.duration_ms, u64::MAX);
     }
 }

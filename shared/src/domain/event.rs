@@ -1,14 +1,16 @@
 //! Events of tracks, as clients send them.
 
-use serde_json::Value;
-
-use super::fields::{Fields, Invalid};
-use super::id::{AnonymousId, EventId, PlayId, PlaylistId, SessionId, TrackId};
+use super::country::Country;
+use super::fact::MAX_USER_AGENT;
+use super::fields::{Fields, Invalid, Wrong};
+use super::id::{AnonymousId, EventId, PlayId, PlaylistId, SessionId, TrackId, UserId};
+use super::limits::timely;
+use super::raw::RawObject;
 use super::time::Time;
 use super::words::words;
 
-/// The longest play that is believed: 10⁹ seconds, in milliseconds.
-const MAX_DURATION_S: f64 = 1e9;
+/// The longest play that is believed, in seconds: a day.
+const MAX_DURATION_S: f64 = 86_400.0;
 
 words! {
     /// Where in the product something was done.
@@ -124,6 +126,17 @@ impl Engagement {
     }
 }
 
+/// What an admin says of an event that somebody else caused.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named {
+    /// The person, where somebody was signed in.
+    pub user: Option<UserId>,
+    /// The client's program.
+    pub user_agent: Option<String>,
+    /// The country that the address was of.
+    pub country: Option<Country>,
+}
+
 /// An event of a track.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -139,48 +152,117 @@ pub struct Event {
     pub at: Time,
     /// What happened.
     pub what: Engagement,
+    /// Who and where it was, of an import; else nothing.
+    pub named: Named,
 }
 
-impl Event {
-    /// Reads one event of a batch. Fields it does not know are left out.
-    ///
-    /// # Errors
-    /// The first field that is missing or wrong.
-    pub fn parse(event: &Value) -> Result<Self, Invalid> {
-        let fields = Fields(event.as_object().ok_or_else(|| Invalid::new("event", "must be an object"))?);
-        let kind = fields.required("type")?;
-        Ok(Self {
-            id: fields.required("id")?,
-            track: fields.required("trackId")?,
-            session: fields.required("sessionId")?,
-            anonymous: fields.parsed("anonymousId")?,
-            at: fields.required("timestamp")?,
-            what: match kind {
-                Kind::Play => Engagement::Play(play(fields)?),
-                Kind::Like => {
-                    Engagement::Like { on: action(fields, "like", "unlike")?, source: fields.parsed("source")? }
-                }
-                Kind::Save => {
-                    Engagement::Save { on: action(fields, "save", "unsave")?, playlist: fields.required("playlistId")? }
-                }
-                Kind::Share => {
-                    Engagement::Share { platform: fields.required("platform")?, source: fields.parsed("source")? }
-                }
-                Kind::Download => Engagement::Download { source: fields.parsed("source")? },
-            },
-        })
+/// The fields of every event.
+const COMMON: [&str; 5] = ["id", "trackId", "sessionId", "anonymousId", "timestamp"];
+
+/// The fields that only imports have.
+const IMPORTED: [&str; 3] = ["userId", "userAgent", "country"];
+
+/// The fields that only events of a kind have.
+fn own_fields(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Play => &["source", "playId", "playlistId", "duration", "completionRate", "skipped", "replayed"],
+        Kind::Like => &["action", "source"],
+        Kind::Save => &["action", "playlistId"],
+        Kind::Share => &["platform", "source"],
+        Kind::Download => &["source"],
     }
 }
 
-fn play(fields: Fields<'_>) -> Result<Play, Invalid> {
-    Ok(Play {
-        source: fields.required("source")?,
-        play_id: fields.parsed("playId")?,
-        playlist: fields.parsed("playlistId")?,
-        duration_ms: fields.number("duration", MAX_DURATION_S)?.map(thousandths),
-        completion: fields.number("completionRate", 100.0)?.map(|percent| whole(percent * 100.0)),
-        skipped: fields.flag("skipped")?.unwrap_or(false),
-        replayed: fields.flag("replayed")?.unwrap_or(false),
+impl Event {
+    /// Reads one event of a batch that arrived at `now`. Other fields than those of its type are not read; `userId`,
+    /// `userAgent` and `country` only of an import, which may be of any age.
+    ///
+    /// # Errors
+    /// Every field that is missing or wrong.
+    pub fn read(event: &RawObject<'_>, now: Time, is_import: bool) -> Result<Self, Vec<Invalid>> {
+        let (mut unreadable, mut wrong) = (Vec::new(), Wrong::default());
+        let kind = event.read(["type"], &mut unreadable);
+        let kind: Option<Kind> = wrong.keep(Fields(&kind).required("type"));
+        let names = COMMON.iter().chain(if is_import { IMPORTED.as_slice() } else { &[] });
+        let fields = event.read(names.chain(kind.map_or(&[][..], own_fields)).copied(), &mut unreadable);
+        let fields = Fields(&fields);
+
+        let id = wrong.keep(fields.required("id"));
+        let track = wrong.keep(fields.required("trackId"));
+        let session = wrong.keep(fields.required("sessionId"));
+        let anonymous = wrong.keep(fields.parsed("anonymousId"));
+        let at = wrong.keep(fields.required("timestamp").and_then(|at| {
+            timely(at, now, is_import).map_err(|untimely| Invalid::new("timestamp", untimely))?;
+            Ok(at)
+        }));
+        let what = kind.and_then(|kind| engagement(kind, fields, &mut wrong));
+        let user = wrong.keep(fields.parsed("userId"));
+        let user_agent = wrong.keep(fields.text("userAgent"));
+        let country = wrong.keep(fields.parsed("country"));
+        let user_agent = user_agent.map(|agent| {
+            agent.filter(|agent| !agent.is_empty()).map(|agent| agent.chars().take(MAX_USER_AGENT).collect())
+        });
+        match (id, track, session, anonymous, at, what, user, user_agent, country) {
+            (
+                Some(id),
+                Some(track),
+                Some(session),
+                Some(anonymous),
+                Some(at),
+                Some(what),
+                Some(user),
+                Some(user_agent),
+                Some(country),
+            ) if unreadable.is_empty() => {
+                Ok(Self { id, track, session, anonymous, at, what, named: Named { user, user_agent, country } })
+            }
+            _ => {
+                let wrong: Vec<Invalid> = wrong.into();
+                // What cannot be read was left out, and is not missing as well.
+                let is_new = |wrong: &Invalid| unreadable.iter().all(|known| known.field != wrong.field);
+                let wrong: Vec<Invalid> = wrong.into_iter().filter(is_new).collect();
+                Err(unreadable.into_iter().chain(wrong).collect())
+            }
+        }
+    }
+}
+
+fn engagement(kind: Kind, fields: Fields<'_>, wrong: &mut Wrong) -> Option<Engagement> {
+    match kind {
+        Kind::Play => play(fields, wrong).map(Engagement::Play),
+        Kind::Like => {
+            let (on, source) = (wrong.keep(action(fields, "like", "unlike")), wrong.keep(fields.parsed("source")));
+            Some(Engagement::Like { on: on?, source: source? })
+        }
+        Kind::Save => {
+            let on = wrong.keep(action(fields, "save", "unsave"));
+            let playlist = wrong.keep(fields.required("playlistId"));
+            Some(Engagement::Save { on: on?, playlist: playlist? })
+        }
+        Kind::Share => {
+            let (platform, source) = (wrong.keep(fields.required("platform")), wrong.keep(fields.parsed("source")));
+            Some(Engagement::Share { platform: platform?, source: source? })
+        }
+        Kind::Download => Some(Engagement::Download { source: wrong.keep(fields.parsed("source"))? }),
+    }
+}
+
+fn play(fields: Fields<'_>, wrong: &mut Wrong) -> Option<Play> {
+    let source = wrong.keep(fields.required("source"));
+    let play_id = wrong.keep(fields.parsed("playId"));
+    let playlist = wrong.keep(fields.parsed("playlistId"));
+    let duration = wrong.keep(fields.number("duration", MAX_DURATION_S));
+    let completion = wrong.keep(fields.number("completionRate", 100.0));
+    let skipped = wrong.keep(fields.flag("skipped"));
+    let replayed = wrong.keep(fields.flag("replayed"));
+    Some(Play {
+        source: source?,
+        play_id: play_id?,
+        playlist: playlist?,
+        duration_ms: duration?.map(thousandths),
+        completion: completion?.map(|percent| whole(percent * 100.0)),
+        skipped: skipped?.unwrap_or(false),
+        replayed: replayed?.unwrap_or(false),
     })
 }
 
@@ -206,19 +288,32 @@ fn action(fields: Fields<'_>, on: &str, off: &str) -> Result<bool, Invalid> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
-    fn with(patch: &Value) -> Result<Event, Invalid> {
+    const NOW: &str = "2026-01-31T09:30:00Z";
+
+    fn read(text: &str, is_import: bool) -> Result<Event, Vec<Invalid>> {
+        Event::read(&RawObject::parse(text).unwrap(), NOW.parse().unwrap(), is_import)
+    }
+
+    fn patched(patch: &Value) -> String {
         let mut event = json!({
-            "id": "e1", "type": "play", "trackId": "t1", "sessionId": "s1", "timestamp": "2026-01-31T09:30:00Z",
-            "source": "search",
+            "id": "e1", "type": "play", "trackId": "t1", "sessionId": "s1", "timestamp": NOW, "source": "search",
         });
         for (field, value) in patch.as_object().unwrap() {
             event[field] = value.clone();
         }
-        Event::parse(&event)
+        event.to_string()
+    }
+
+    fn with(patch: &Value) -> Result<Event, Vec<Invalid>> {
+        read(&patched(patch), false)
+    }
+
+    fn fields<T: std::fmt::Debug>(read: Result<T, Vec<Invalid>>) -> Vec<&'static str> {
+        read.unwrap_err().iter().map(|wrong| wrong.field).collect()
     }
 
     #[test]
@@ -252,12 +347,14 @@ mod tests {
             (json!({"sessionId": null}), "sessionId"),
             (json!({"timestamp": 1_770_000_000}), "timestamp"),
             (json!({"timestamp": "yesterday"}), "timestamp"),
+            (json!({"timestamp": "2026-01-31T09:36:00Z"}), "timestamp"),
             (json!({"type": "PLAY"}), "type"),
             (json!({"type": ["play"]}), "type"),
             (json!({"source": "radio"}), "source"),
             (json!({"source": null}), "source"),
             (json!({"duration": -1}), "duration"),
             (json!({"duration": "12"}), "duration"),
+            (json!({"duration": 86_400.1}), "duration"),
             (json!({"duration": 1e300}), "duration"),
             (json!({"completionRate": 100.1}), "completionRate"),
             (json!({"skipped": "yes"}), "skipped"),
@@ -268,8 +365,47 @@ mod tests {
             (json!({"type": "share", "platform": "fax"}), "platform"),
         ];
         for (patch, field) in cases {
-            assert_eq!(with(&patch).unwrap_err().field, field, "{patch}");
+            assert_eq!(fields(with(&patch)), [field], "{patch}");
         }
-        assert_eq!(Event::parse(&json!([1])).unwrap_err().field, "event");
+        assert!(with(&json!({"duration": 86_400})).is_ok());
+    }
+
+    #[test]
+    fn names_all_fields_that_are_wrong_at_once() {
+        assert_eq!(fields(read("{}", false)), ["type", "id", "trackId", "sessionId", "timestamp"]);
+        let bad = json!({"id": "a b", "timestamp": "never", "source": 1, "duration": -1, "skipped": 1, "replayed": 0});
+        assert_eq!(fields(with(&bad)), ["id", "timestamp", "source", "duration", "skipped", "replayed"]);
+    }
+
+    #[test]
+    fn what_cannot_be_held_is_wrong_only_where_it_is_read() {
+        let add = |field: &str| patched(&json!({})).replacen('{', &format!("{{{field},"), 1);
+        for unread in [r#""note": "cut \ud83d""#, r#""n": [1e400]"#, r#""\udc00": 1"#, r#""action": 1e400"#] {
+            assert!(read(&add(unread), false).is_ok(), "{unread}");
+        }
+        for unread in [r#""userId": "\ud83d""#, r#""country": 1e400"#] {
+            assert!(read(&add(unread), false).is_ok(), "{unread} is read of imports only");
+            assert!(read(&add(unread), true).is_err(), "{unread}");
+        }
+        assert_eq!(fields(read(&add(r#""duration": 1e400, "playId": "\ud83d""#), false)), ["playId", "duration"]);
+        // Of two fields of one name the last is read.
+        let cut = patched(&json!({})).replace("\"t1\"", r#""t\ud83d""#);
+        assert_eq!(fields(read(&cut, false)), ["trackId"]);
+    }
+
+    #[test]
+    fn only_an_import_names_who_and_where_it_was() {
+        let named = json!({
+            "userId": "ann", "userAgent": "x".repeat(300), "country": "DE", "timestamp": "2020-01-31T09:30:00Z",
+        });
+        let imported = read(&patched(&named), true).unwrap().named;
+        assert_eq!((imported.user.unwrap().as_str(), imported.user_agent.unwrap().len()), ("ann", MAX_USER_AGENT));
+        assert_eq!(imported.country.unwrap().to_string(), "DE");
+        let mut own = named;
+        own["timestamp"] = json!(NOW);
+        assert_eq!(read(&patched(&own), false).unwrap().named, Named::default());
+        let bad = json!({"userId": "a b", "userAgent": 7, "country": "ZZ"});
+        assert_eq!(fields(read(&patched(&bad), true)), ["userId", "userAgent", "country"]);
+        assert!(with(&bad).is_ok());
     }
 }

@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::caller::Actor;
 use super::event::{Engagement, Kind, Platform, Play, Source};
 use super::id::{AnonymousId, PlayId, PlaylistId, SessionId, UserId};
+
+/// The longest user agent that is kept, in characters.
+pub const MAX_USER_AGENT: usize = 200;
 
 /// Where a request came from, with nothing that names a person.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +19,7 @@ pub struct Origin {
     /// The network the address belongs to: its first 24 bits, or 48 of IPv6.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
-    /// The country, where the edge told it.
+    /// The country, where a trusted edge or an import names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
 }
@@ -28,23 +32,31 @@ pub struct TrackFact {
     pub session: SessionId,
     /// The person, where somebody was signed in.
     pub user: Option<UserId>,
-    /// The device, where nobody was signed in and the client knows it again.
+    /// The device, where the client knows it again.
     pub anonymous: Option<AnonymousId>,
     /// What happened.
     pub what: Engagement,
-    /// Where the request came from.
+    /// Where the request came from; of an import, what the admin says of that.
     pub origin: Origin,
+    /// Whether an admin reported it of somebody else.
+    pub imported: bool,
 }
 
 impl TrackFact {
     /// Who it was, as far as that is known: the person, else the device, else the session.
     #[must_use]
-    pub fn listener(&self) -> String {
+    pub fn actor(&self) -> Actor {
         match (&self.user, &self.anonymous) {
-            (Some(user), _) => format!("u:{user}"),
-            (None, Some(device)) => format!("a:{device}"),
-            (None, None) => format!("s:{}", self.session),
+            (Some(user), _) => Actor::User(user.clone()),
+            (None, Some(device)) => Actor::Device(device.clone()),
+            (None, None) => Actor::Session(self.session.clone()),
         }
+    }
+
+    /// All that it names, the best known first: the first one is the [actor](Self::actor).
+    #[must_use]
+    pub fn actors(&self) -> Vec<Actor> {
+        Actor::all(self.user.as_ref(), self.anonymous.as_ref(), Some(&self.session))
     }
 }
 
@@ -87,6 +99,8 @@ struct Flat {
     network: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     country: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    imported: bool,
 }
 
 impl From<TrackFact> for Flat {
@@ -108,6 +122,7 @@ impl From<TrackFact> for Flat {
             user_agent: fact.origin.user_agent,
             network: fact.origin.network,
             country: fact.origin.country,
+            imported: fact.imported,
         };
         match fact.what {
             Engagement::Play(play) => {
@@ -160,6 +175,13 @@ impl TryFrom<Flat> for TrackFact {
             Kind::Download => Engagement::Download { source: flat.source },
         };
         let origin = Origin { user_agent: flat.user_agent, network: flat.network, country: flat.country };
-        Ok(Self { session: flat.session, user: flat.user, anonymous: flat.anonymous, what, origin })
+        Ok(Self {
+            session: flat.session,
+            user: flat.user,
+            anonymous: flat.anonymous,
+            what,
+            origin,
+            imported: flat.imported,
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Limits that several systems share.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 
 use super::time::Time;
 
@@ -13,6 +13,12 @@ pub const MAX_AHEAD: TimeDelta = TimeDelta::minutes(5);
 /// How old an event of anyone but an admin may be.
 pub const MAX_AGE: TimeDelta = TimeDelta::days(7);
 
+/// Nothing happened before this: 1970.
+#[must_use]
+pub fn earliest() -> Time {
+    Time::from(DateTime::UNIX_EPOCH)
+}
+
 /// Why an event's time is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Untimely {
@@ -22,15 +28,21 @@ pub enum Untimely {
     /// It happened too long ago for its numbers to change.
     #[error("must be at most 7 days old; only an admin may backfill")]
     Old,
+    /// It happened before there was anything to count.
+    #[error("must not be before 1970-01-01T00:00:00Z")]
+    Ancient,
 }
 
 /// Whether an event of this time is taken.
 ///
 /// # Errors
-/// If it is ahead of `now` by more than [`MAX_AHEAD`], or older than [`MAX_AGE`] and no backfill.
+/// If it is ahead of `now` by more than [`MAX_AHEAD`], or older than [`MAX_AGE`] and no backfill, or before
+/// [`earliest`].
 pub fn timely(at: Time, now: Time, may_backfill: bool) -> Result<(), Untimely> {
     if at.since(now) > MAX_AHEAD {
         Err(Untimely::Ahead)
+    } else if at < earliest() {
+        Err(Untimely::Ancient)
     } else if !may_backfill && now.since(at) > MAX_AGE {
         Err(Untimely::Old)
     } else {
@@ -52,5 +64,7 @@ mod tests {
         assert_eq!(judge(-MAX_AGE, false), Ok(()));
         assert_eq!(judge(-MAX_AGE - tick, false), Err(Untimely::Old));
         assert_eq!(judge(-TimeDelta::days(4000), true), Ok(()));
+        assert_eq!(timely(earliest(), now, true), Ok(()));
+        assert_eq!(timely(earliest().plus(-tick), now, true), Err(Untimely::Ancient));
     }
 }

@@ -38,6 +38,18 @@ impl Toggle {
             _ => Effect::Turned,
         }
     }
+
+    /// What it does to the toggle of a session or device that somebody is known from now: `word` is the word of the one who
+    /// is known. Whatever was said before it, or as the same event, is that one's now, so the toggle is off as of then.
+    #[must_use]
+    pub fn taken_over(held: Option<&Self>, word: &Self) -> Effect {
+        match held {
+            Some(held) if (held.at, &held.event) > (word.at, &word.event) => Effect::Stale,
+            Some(held) if held.on => Effect::Turned,
+            Some(held) if (held.at, &held.event) == (word.at, &word.event) => Effect::Stale,
+            _ => Effect::Confirmed,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -58,5 +70,17 @@ mod tests {
         assert_eq!(Toggle::effect(Some(&liked), &word(5, "a", false)), Effect::Stale);
         assert_eq!(Toggle::effect(Some(&liked), &word(5, "c", false)), Effect::Turned);
         assert_eq!(Toggle::effect(Some(&liked), &word(6, "a", true)), Effect::Confirmed);
+    }
+
+    #[test]
+    fn what_was_said_before_somebody_was_known_is_taken_over() {
+        let liked = word(5, "b", true);
+        let off = word(5, "b", false);
+        assert_eq!(Toggle::taken_over(None, &liked), Effect::Confirmed);
+        assert_eq!(Toggle::taken_over(Some(&liked), &liked), Effect::Turned, "the same event, sent again with a token");
+        assert_eq!(Toggle::taken_over(Some(&off), &liked), Effect::Stale, "it was taken over by this word");
+        assert_eq!(Toggle::taken_over(Some(&liked), &word(6, "a", false)), Effect::Turned);
+        assert_eq!(Toggle::taken_over(Some(&off), &word(6, "a", true)), Effect::Confirmed);
+        assert_eq!(Toggle::taken_over(Some(&liked), &word(4, "z", true)), Effect::Stale, "it was said later");
     }
 }

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::caller::{Caller, Role};
-use super::counters::COMPLETE;
 use super::event::thousandths;
 use super::fields::{Fields, Invalid, object, title};
 use super::id::UserId;
+use super::joined::COMPLETE;
 use super::time::Time;
 
 /// The longest track: a week, in seconds.

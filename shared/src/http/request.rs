@@ -15,12 +15,10 @@ use super::etag::Tags;
 use super::identity::{Fault, Verdict};
 use super::problem::Problem;
 use crate::domain::caller::Caller;
-use crate::domain::fact::Origin;
+use crate::domain::country::Country;
+use crate::domain::fact::{MAX_USER_AGENT, Origin};
 use crate::domain::fields::Invalid;
 use crate::domain::id::UserId;
-
-/// The longest user agent that is kept, in characters.
-const MAX_USER_AGENT: usize = 200;
 
 /// The client program and its network, as the request alone tells.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -134,6 +132,20 @@ impl Request {
         serde_json::from_slice(body).map_err(|error| Problem::Malformed(format!("the body is not JSON: {error}")))
     }
 
+    /// The body as text, of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// If it is larger, of another content type, or no UTF-8.
+    pub fn text(&self, limit: usize, content_types: &[&str]) -> Result<&str, Problem> {
+        if let Some(essence) = self.content_type()
+            && !content_types.iter().any(|taken| essence.eq_ignore_ascii_case(taken))
+        {
+            return Err(Problem::UnsupportedMediaType(content_types.join(", ")));
+        }
+        let body = self.bytes(limit)?;
+        std::str::from_utf8(body).map_err(|error| Problem::Malformed(format!("the body is not UTF-8: {error}")))
+    }
+
     /// The fields of a form, or of an object of JSON, of at most `limit` bytes; the last of those of one name counts.
     ///
     /// # Errors
@@ -175,16 +187,21 @@ impl Request {
             _ => None,
         };
         let user_agent = self.header(&header::USER_AGENT).filter(|agent| !agent.is_empty());
-        let country = self.header(&HeaderName::from_static("cloudfront-viewer-country"));
-        let country = country.filter(|code| code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase()));
         Client {
             user_agent: user_agent.map(str::to_owned),
             origin: Origin {
                 user_agent: user_agent.map(|agent| agent.chars().take(MAX_USER_AGENT).collect()),
                 network: address.and_then(|address| address.parse().ok()).map(network),
-                country: country.map(str::to_owned),
+                country: None,
             },
         }
+    }
+
+    /// The country that the edge in front of the API says the client is in. Anybody can send that header, so it is worth
+    /// something only where nothing but the edge reaches the API.
+    #[must_use]
+    pub fn viewer_country(&self) -> Option<Country> {
+        self.header(&HeaderName::from_static("cloudfront-viewer-country"))?.parse().ok()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Taking in what happened to tracks: plays, shares and downloads as facts, likes and saves through their toggles.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::clock::Clock;
 use crate::domain::calendar::Calendar;
 use crate::domain::caller::Actor;
 use crate::domain::entity::{Bucket, Entity};
-use crate::domain::event::{Engagement, Event};
+use crate::domain::event::{Engagement, Event, Named};
 use crate::domain::fact::{Origin, TrackFact};
 use crate::domain::id::{TrackId, UserId};
 use crate::domain::time::Time;
@@ -43,10 +44,53 @@ const REMEMBERED: usize = 50_000;
 pub struct Arrived {
     /// The events.
     pub events: Vec<Event>,
-    /// The person, where somebody is signed in.
-    pub user: Option<UserId>,
-    /// Where the request came from.
-    pub origin: Origin,
+    /// Who sent them.
+    pub sender: Sender,
+}
+
+/// Who sends events.
+#[derive(Debug, Clone)]
+pub enum Sender {
+    /// A client, of what happens on it.
+    Client {
+        /// The person, where somebody is signed in.
+        user: Option<UserId>,
+        /// Where the request came from.
+        origin: Origin,
+    },
+    /// An admin, of what others did elsewhere: each event names who it was, and nothing is known of the admin's own
+    /// client in them.
+    Importer,
+}
+
+impl Sender {
+    /// Who caused an event and where from, as far as that is known.
+    fn of(&self, event: &Event) -> (Option<UserId>, Origin) {
+        match self {
+            Self::Client { user, origin } => (user.clone(), origin.clone()),
+            Self::Importer => {
+                let Named { user, user_agent, country } = event.named.clone();
+                (user, Origin { user_agent, network: None, country: country.map(|country| country.to_string()) })
+            }
+        }
+    }
+}
+
+impl Arrived {
+    /// Who caused each event.
+    pub fn actors(&self) -> impl Iterator<Item = Actor> {
+        self.events.iter().map(|event| {
+            let user = match &self.sender {
+                Sender::Client { user, .. } => user.clone(),
+                Sender::Importer => event.named.user.clone(),
+            };
+            match (user, &event.anonymous) {
+                (Some(user), _) => Actor::User(user),
+                (None, Some(device)) => Actor::Device(device.clone()),
+                (None, None) => Actor::Session(event.session.clone()),
+            }
+        })
+    }
 }
 
 /// What became of an event.
@@ -100,7 +144,7 @@ impl Engagements {
 
             let expires = self.retention.expiry(now);
             let (mut facts, mut facts_at) = (Vec::new(), Vec::new());
-            let mut words: BTreeMap<ToggleOf, Vec<(usize, Word)>> = BTreeMap::new();
+            let mut words: Vec<(usize, Word)> = Vec::new();
             for (at, event) in arrived.events.into_iter().enumerate() {
                 let bucket = bucket_of(&event);
                 match &closed {
@@ -114,25 +158,26 @@ impl Engagements {
                     }
                     _ => {}
                 }
-                let Event { id, track, session, anonymous, at: time, what } = event;
+                let (user, origin) = arrived.sender.of(&event);
+                let imported = matches!(arrived.sender, Sender::Importer);
+                let Event { id, track, session, anonymous, at: time, what, .. } = event;
                 let Some(what) = complete(what, &track, &lengths) else {
                     settle(at, Outcome::Retry);
                     continue;
                 };
-                let actor = arrived.user.clone().map_or_else(|| Actor::Session(session.clone()), Actor::User);
                 let toggle = match &what {
                     Engagement::Like { on, .. } => Some((*on, None)),
                     Engagement::Save { on, playlist } => Some((*on, Some(playlist.clone()))),
                     _ => None,
                 };
-                let (user, origin) = (arrived.user.clone(), arrived.origin.clone());
-                let fact = TrackFact { session, user, anonymous, what, origin };
+                let fact = TrackFact { session, user, anonymous, what, origin, imported };
+                let actor = fact.actor();
                 if let Some((on, playlist)) = toggle {
                     let of = ToggleOf { actor, entity: bucket.entity, playlist };
                     let toggle = Toggle { at: time, event: id, on };
-                    words.entry(of.clone()).or_default().push((at, Word { of, toggle, fact, expires }));
+                    words.push((at, Word { of, toggle, fact, expires }));
                 } else {
-                    let key = keys::fact(&bucket.entity, time, fact.what.kind(), &id);
+                    let key = keys::fact(&bucket.entity, time, &id, &actor, &fact.what);
                     match NewFact::new(key, fact, expires) {
                         Ok(fact) => {
                             facts.push(fact);
@@ -156,11 +201,13 @@ impl Engagements {
         })
     }
 
-    /// Says the words on each toggle one after the other in the order of their times; different toggles side by side.
-    async fn say(&self, words: BTreeMap<ToggleOf, Vec<(usize, Word)>>, deadline: Instant) -> Vec<(usize, bool)> {
-        stream::iter(words.into_values())
+    /// Says the words on toggles that touch each other one after the other in the order of their times, of one moment those
+    /// of the best known last, who take over what the others said; toggles that do not touch side by side.
+    async fn say(&self, words: Vec<(usize, Word)>, deadline: Instant) -> Vec<(usize, bool)> {
+        stream::iter(touching(words))
             .map(|mut words| async move {
-                words.sort_by(|(_, a), (_, b)| (a.toggle.at, &a.toggle.event).cmp(&(b.toggle.at, &b.toggle.event)));
+                let order = |word: &Word| (word.toggle.at, word.toggle.event.clone(), Reverse(word.of.actor.clone()));
+                words.sort_by_cached_key(|(_, word)| order(word));
                 let mut said = Vec::with_capacity(words.len());
                 for (at, word) in &words {
                     let result = self.toggles.say(word, &|| self.ids.fresh(), deadline).await;
@@ -224,6 +271,33 @@ impl Engagements {
         }
         known
     }
+}
+
+/// Words in groups: those that name one session, device or person of one thing, directly or through each other.
+fn touching(words: Vec<(usize, Word)>) -> Vec<Vec<(usize, Word)>> {
+    let mut groups: Vec<Vec<(usize, Word)>> = Vec::new();
+    let mut group_of: HashMap<ToggleOf, usize> = HashMap::new();
+    for (at, word) in words {
+        let toggles = word.toggles();
+        let mut touched: BTreeSet<usize> = toggles.iter().filter_map(|toggle| group_of.get(toggle)).copied().collect();
+        // The largest group stays where it is, so that no word moves often.
+        let size = |group: &usize| groups.get(*group).map_or(0, Vec::len);
+        let group = touched.iter().copied().max_by_key(size).unwrap_or(groups.len());
+        touched.remove(&group);
+        let mut moved = vec![(at, word)];
+        for other in touched {
+            moved.extend(groups.get_mut(other).map(std::mem::take).unwrap_or_default());
+        }
+        for (_, word) in &moved {
+            group_of.extend(word.toggles().into_iter().map(|toggle| (toggle, group)));
+        }
+        match groups.get_mut(group) {
+            Some(words) => words.append(&mut moved),
+            None => groups.push(moved),
+        }
+    }
+    groups.retain(|group| !group.is_empty());
+    groups
 }
 
 fn bucket_of(event: &Event) -> Bucket {

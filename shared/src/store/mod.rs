@@ -45,7 +45,7 @@ pub use buyers::BuyerUpdates;
 pub use class::ClassNumbers;
 pub use classroom::Classroom;
 pub use documents::{Documents, Listed, PutCondition, Version, Versioned};
-pub use engagements::{Arrived, Engagements, Outcome};
+pub use engagements::{Arrived, Engagements, Outcome, Sender};
 pub use error::StoreError;
 pub use facts::{Facts, NewFact};
 pub use folds::{Folds, Refolded};

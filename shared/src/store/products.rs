@@ -18,7 +18,7 @@ use super::documents::{Version, Versioned};
 use super::error::StoreError;
 use super::facts::NewFact;
 use super::held::{Held, gone};
-use super::items::{TTL, to_item, to_key};
+use super::items::{TTL, text, to_item, to_key};
 use super::keys;
 use super::retention::Retention;
 use super::table::{Consistency, Table};
@@ -34,6 +34,9 @@ use crate::ids::Ids;
 
 /// How long after its month it is remembered who looked at a product: longer than any clock is behind.
 const REMEMBERED: TimeDelta = TimeDelta::days(2);
+
+/// Whose a view became that nobody was known for; absent as long as it is nobody's.
+const VIEWER: &str = "viewer";
 
 /// The tables of products and of what happens to them.
 #[derive(Clone)]
@@ -146,35 +149,50 @@ impl Products {
         NewFact::for_ever(key, ProductFact { seller: product.seller.clone(), what })
     }
 
-    /// Somebody looks at a product; tells whether that is the first time in this month.
+    /// Somebody looks at a product; tells whether that is the first time in this month. `actors` are all that the viewer
+    /// names, the best known first: what the session or device saw before the viewer was known counts once, for the first
+    /// who is known there.
     ///
     /// # Errors
     /// What stood in the way when the time was up; it may or may not have been recorded, and can be said again.
     pub fn view<'a>(
         &'a self,
-        actor: &'a Actor,
+        actors: &'a [Actor],
         id: &'a ProductId,
         product: &'a Product,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(again(deadline, move || {
             Box::pin(async move {
+                let Some(viewer) = actors.first() else { return Ok(false) };
                 let now = Time::from(self.clock.now());
                 let month = Calendar::default().period(Level::Month, now);
-                let key = keys::viewed(actor, id, &month);
-                if self.state.get(&key, Consistency::Strong).await?.is_some() {
+                let asked = actors.iter().map(|actor| keys::viewed(actor, id, &month)).collect();
+                let held = self.state.get_all(asked, Consistency::Strong, deadline).await?;
+                let own = keys::viewed(viewer, id, &month);
+                if held.contains_key(&own) {
                     return Ok(false);
                 }
-                let mut viewed = to_key(&key);
+                let mut viewed = to_key(&own);
                 let expiry = month.end().plus(REMEMBERED).seconds();
                 viewed.insert(TTL.to_owned(), AttributeValue::N(expiry.to_string()));
-                let fact = ProductFact { seller: product.seller.clone(), what: Happening::View };
-                let fact = NewFact::new(keys::view(id, now, &self.ids.fresh()), fact, self.retention.expiry(now))?;
                 let mut transaction = Transaction::new(self.state.client.clone());
                 transaction.put(&self.state.name, viewed, Some(Condition::still(None)))?;
-                transaction.put(&self.facts.name, fact.into_item(), None)?;
+                // What was seen before the viewer was known is the viewer's now, and no other's any more.
+                let before = held.into_values().filter(|item| text(item, VIEWER).is_none());
+                let mut is_new = true;
+                for mut seen in before {
+                    is_new = false;
+                    seen.insert(VIEWER.to_owned(), AttributeValue::S(viewer.to_string()));
+                    transaction.put(&self.state.name, seen, Some(Condition::absent(VIEWER)))?;
+                }
+                if is_new {
+                    let fact = ProductFact { seller: product.seller.clone(), what: Happening::View };
+                    let fact = NewFact::new(keys::view(id, now, &self.ids.fresh()), fact, self.retention.expiry(now))?;
+                    transaction.put(&self.facts.name, fact.into_item(), None)?;
+                }
                 transaction.commit().await?;
-                Ok(true)
+                Ok(is_new)
             })
         }))
     }

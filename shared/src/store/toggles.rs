@@ -2,6 +2,11 @@
 //!
 //! The state's change and the fact that records it commit in one transaction, so a second like is no second fact,
 //! and a word that arrives late, after a later one, changes nothing.
+//!
+//! A word takes over what its listener said before they were known: a person's word the words of the session and device that
+//! it names, a device's word those of the session. Their toggles are off as of that word, in the same transaction, so one like
+//! is one before and after signing in. This holds in whatever order words arrive: a word of the session that is older than
+//! the person's is stale, even where nothing was there to take over.
 
 use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
@@ -11,12 +16,13 @@ use tokio::time::Instant;
 use super::again::again;
 use super::error::StoreError;
 use super::facts::NewFact;
-use super::items::{from_item, to_item, to_key};
+use super::items::{from_item, to_item};
 use super::keys::{self, Key};
-use super::table::Table;
+use super::table::{Consistency, Table};
 use super::transaction::{Condition, Transaction};
 use crate::domain::caller::Actor;
 use crate::domain::entity::Entity;
+use crate::domain::event::Engagement;
 use crate::domain::fact::TrackFact;
 use crate::domain::id::PlaylistId;
 use crate::domain::toggle::{Effect, Toggle};
@@ -33,10 +39,10 @@ pub struct ToggleOf {
 }
 
 impl ToggleOf {
-    fn key(&self) -> Key {
+    fn key_of(&self, actor: &Actor) -> Key {
         match &self.playlist {
-            Some(playlist) => keys::save(&self.actor, &self.entity, playlist),
-            None => keys::like(&self.actor, &self.entity),
+            Some(playlist) => keys::save(actor, &self.entity, playlist),
+            None => keys::like(actor, &self.entity),
         }
     }
 }
@@ -86,30 +92,83 @@ impl Toggles {
         fresh: &'a (dyn Fn() -> String + Sync),
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Effect, StoreError>> {
-        Box::pin(again(deadline, move || Box::pin(self.say_once(word, fresh()))))
+        Box::pin(again(deadline, move || Box::pin(self.say_once(word, fresh, deadline))))
     }
 
-    async fn say_once(&self, word: &Word, version: String) -> Result<Effect, StoreError> {
-        let key = word.of.key();
-        let held = self.client.get_item().table_name(&self.state).consistent_read(true).set_key(Some(to_key(&key)));
-        let held: Option<State> = held.send().await?.item.map(from_item).transpose()?;
-        let effect = Toggle::effect(held.as_ref().map(|state| &state.toggle), &word.toggle);
-        if effect == Effect::Stale {
+    async fn say_once(
+        &self,
+        word: &Word,
+        fresh: &(dyn Fn() -> String + Sync),
+        deadline: Instant,
+    ) -> Result<Effect, StoreError> {
+        let of = &word.of;
+        let actors = word.fact.actors();
+        let states = Table::new(self.client.clone(), self.state.clone());
+        let keys: Vec<Key> = actors.iter().map(|actor| of.key_of(actor)).collect();
+        let mut held = states.get_all(keys.iter().cloned().collect(), Consistency::Strong, deadline).await?;
+        let mut effect = Effect::Stale;
+        let (mut puts, mut turned) = (Vec::new(), Vec::new());
+        for (key, actor) in keys.into_iter().zip(actors) {
+            let held: Option<State> = held.remove(&key).map(from_item).transpose()?;
+            let is_own = actor == of.actor;
+            let last = held.as_ref().map(|state| &state.toggle);
+            let on = is_own && word.toggle.on;
+            let its_effect =
+                if is_own { Toggle::effect(last, &word.toggle) } else { Toggle::taken_over(last, &word.toggle) };
+            if is_own {
+                effect = its_effect;
+            }
+            if its_effect == Effect::Stale {
+                continue;
+            }
+            let state = State { version: fresh(), toggle: Toggle { on, ..word.toggle.clone() } };
+            puts.push((to_item(&key, state)?, Condition::still(held.map(|state| state.version))));
+            if its_effect == Effect::Turned {
+                turned.push((actor, on));
+            }
+        }
+        // A like that is taken over stands: it is neither given again nor taken back.
+        let standing = turned.iter().position(|(_, on)| *on).zip(turned.iter().position(|(_, on)| !*on));
+        if let Some((given, taken)) = standing {
+            turned.remove(given.max(taken));
+            turned.remove(given.min(taken));
+        }
+        if turned.is_empty() && puts.len() <= 1 {
+            if let Some((state, condition)) = puts.pop() {
+                states.put(state, condition).await?;
+            }
             return Ok(effect);
         }
-        let state = to_item(&key, State { version, toggle: word.toggle.clone() })?;
-        let condition = Condition::still(held.map(|state| state.version));
-        if effect == Effect::Confirmed {
-            Table::new(self.client.clone(), self.state.clone()).put(state, condition).await?;
-            return Ok(effect);
+        let mut transaction = Transaction::new(self.client.clone());
+        for (state, condition) in puts {
+            transaction.put(&self.state, state, Some(condition))?;
         }
         let Toggle { at, event, .. } = &word.toggle;
-        let fact_key = keys::turned(&word.of.entity, *at, event, &word.of.actor, word.of.playlist.as_ref());
-        let fact = NewFact::new(fact_key, word.fact.clone(), word.expires)?.into_item();
-        let mut transaction = Transaction::new(self.client.clone());
-        transaction.put(&self.state, state, Some(condition))?;
-        transaction.put(&self.facts, fact, None)?;
+        let own_key = keys::fact(&of.entity, *at, event, &of.actor, &word.fact.what);
+        for (actor, on) in turned {
+            let key = if actor == of.actor { own_key.clone() } else { keys::taken_over(&own_key, &actor) };
+            let fact = word.fact_that_turns(on);
+            transaction.put(&self.facts, NewFact::new(key, fact, word.expires)?.into_item(), None)?;
+        }
         transaction.commit().await?;
         Ok(effect)
+    }
+}
+
+impl Word {
+    /// The toggles that it says something of: its own, and those that it takes over.
+    pub(super) fn toggles(&self) -> Vec<ToggleOf> {
+        let ToggleOf { entity, playlist, .. } = &self.of;
+        let of = |actor| ToggleOf { actor, entity: entity.clone(), playlist: playlist.clone() };
+        self.fact.actors().into_iter().map(of).collect()
+    }
+
+    /// The fact that it turned a toggle on or off.
+    fn fact_that_turns(&self, on: bool) -> TrackFact {
+        let mut fact = self.fact.clone();
+        if let Engagement::Like { on: turned, .. } | Engagement::Save { on: turned, .. } = &mut fact.what {
+            *turned = on;
+        }
+        fact
     }
 }

@@ -6,52 +6,95 @@ use serde_json::{Value, json};
 
 use super::plan::{LENGTH_S, PLATFORMS, Plan, SOURCES, Sent, Step, What};
 
-/// A fact's identity, as the API promises it: what, when, of which kind, by which event.
-type Identity = (u8, String, &'static str, String);
+/// A fact's identity, as the API promises it: of which track, when, of which kind, by which event, and by whom.
+type Identity = (u8, String, &'static str, String, Actor);
 
-/// The last word on each like and each save: by track, session and playlist; time, event, and what was said.
-type Words = BTreeMap<(u8, u8, Option<u8>), (String, String, bool)>;
+/// Who did something: the person, if anybody was signed in, and the session.
+type Actor = (Option<String>, String);
+
+/// A like or a save of somebody.
+type Toggle = (u8, Option<u8>, String);
+
+/// The last word on each like and each save: time, event, and what was said.
+type Words = BTreeMap<Toggle, (String, String, bool)>;
 
 /// What every track's counters must be in the end; none for one that nothing happened to.
 pub(crate) fn expected(plan: &Plan) -> BTreeMap<u8, Value> {
-    let mut facts: BTreeMap<Identity, Sent> = BTreeMap::new();
-    let mut words = Words::new();
-    let mut said: BTreeSet<u8> = BTreeSet::new();
+    let mut told = Told::default();
     for (client, steps) in plan.clients.iter().enumerate() {
         for (step, what) in steps.iter().enumerate() {
             let scope = format!("{client}.{step}");
             match what {
-                Step::Send(events) => {
+                Step::Send(events) => events.iter().for_each(|sent| told.hear(sent, &scope, None)),
+                Step::SignIn { events, .. } => {
                     for sent in events {
-                        let id = format!("{scope}.{}", sent.name);
-                        let (toggle, on) = match sent.what {
-                            What::Like(on) => (None, on),
-                            What::Save(playlist, on) => (Some(playlist), on),
-                            _ => {
-                                facts.insert((sent.track, sent.time(), kind(&sent.what), id), sent.clone());
-                                continue;
-                            }
-                        };
-                        let word = (sent.time(), id, on);
-                        let last = words.entry((sent.track, sent.session, toggle)).or_insert_with(|| word.clone());
-                        if (&word.0, &word.1) > (&last.0, &last.1) {
-                            *last = word;
-                        }
-                        said.insert(sent.track);
+                        told.hear(sent, &scope, None);
+                        told.hear(sent, &scope, Some(user(&scope)));
                     }
                 }
                 Step::SendAgain(_) => {}
                 Step::Erase { sent, again } => {
-                    let id = format!("{scope}.{}", sent.name);
                     if *again {
-                        facts.insert((sent.track, sent.time(), kind(&sent.what), id), sent.clone());
+                        told.hear(sent, &scope, None);
                     }
                 }
             }
         }
     }
-    let tracks: BTreeSet<u8> = facts.keys().map(|key| key.0).chain(said).collect();
-    tracks.into_iter().map(|track| (track, counters(track, &facts, &words))).collect()
+    told.take_over();
+    let tracks: BTreeSet<u8> = told.facts.keys().map(|key| key.0).chain(told.said.iter().copied()).collect();
+    tracks.into_iter().map(|track| (track, counters(track, &told.facts, &told.words))).collect()
+}
+
+/// Who signs in in a step.
+pub(crate) fn user(scope: &str) -> String {
+    format!("u{scope}")
+}
+
+/// All that was sent, in no order.
+#[derive(Default)]
+struct Told {
+    facts: BTreeMap<Identity, Sent>,
+    words: Words,
+    /// Up to when persons have spoken for sessions.
+    spoken_for: BTreeMap<Toggle, (String, String)>,
+    said: BTreeSet<u8>,
+}
+
+impl Told {
+    fn hear(&mut self, sent: &Sent, scope: &str, user: Option<String>) {
+        let (id, session) = (sent.id(scope), sent.session(scope));
+        let (toggle, on) = match sent.what {
+            What::Like(on) => (None, on),
+            What::Save(playlist, on) => (Some(playlist), on),
+            _ => {
+                self.facts.insert((sent.track, sent.time(), kind(&sent.what), id, (user, session)), sent.clone());
+                return;
+            }
+        };
+        self.said.insert(sent.track);
+        let of = |who: &str| (sent.track, toggle, who.to_owned());
+        let word = (sent.time(), id, on);
+        if user.is_some() {
+            let until = self.spoken_for.entry(of(&session)).or_default();
+            *until = (word.0.clone(), word.1.clone()).max(until.clone());
+        }
+        let last = self.words.entry(of(user.as_ref().unwrap_or(&session))).or_insert_with(|| word.clone());
+        if (&word.0, &word.1) > (&last.0, &last.1) {
+            *last = word;
+        }
+    }
+
+    /// What sessions said until persons spoke for them is the persons'.
+    fn take_over(&mut self) {
+        for (toggle, until) in &self.spoken_for {
+            if let Some(word) = self.words.get_mut(toggle)
+                && (&word.0, &word.1) <= (&until.0, &until.1)
+            {
+                word.2 = false;
+            }
+        }
+    }
 }
 
 fn kind(what: &What) -> &'static str {
@@ -75,16 +118,17 @@ struct Joined {
 }
 
 fn counters(track: u8, facts: &BTreeMap<Identity, Sent>, words: &Words) -> Value {
-    let mut plays: BTreeMap<(String, u8, String), Joined> = BTreeMap::new();
-    let (mut downloads, mut shares) = (0, BTreeMap::<&str, u64>::new());
-    for ((of, time, _, id), sent) in facts {
+    let mut plays: BTreeMap<(String, String, String), BTreeMap<Option<String>, Joined>> = BTreeMap::new();
+    let mut others: BTreeMap<(String, String, &'static str, String), BTreeMap<Option<String>, &Sent>> = BTreeMap::new();
+    for ((of, time, kind, id, (user, session)), sent) in facts {
         if *of != track {
             continue;
         }
         match &sent.what {
             What::Play { play_id, duration, completion, skipped, replayed } => {
                 let name = play_id.map_or_else(|| format!("event {id}"), |id| format!("play {id}"));
-                let play = plays.entry((time.clone(), sent.session, name)).or_default();
+                let by_user = plays.entry((time.clone(), session.clone(), name)).or_default();
+                let play = by_user.entry(user.clone()).or_default();
                 play.source = SOURCES[usize::from(sent.session) % SOURCES.len()];
                 let duration = duration.map(u64::from);
                 play.duration = play.duration.max(duration);
@@ -93,20 +137,52 @@ fn counters(track: u8, facts: &BTreeMap<Identity, Sent>, words: &Words) -> Value
                 play.skipped |= skipped;
                 play.replayed |= replayed;
             }
-            What::Share(platform) => *shares.entry(PLATFORMS[usize::from(*platform)]).or_default() += 1,
-            What::Download => downloads += 1,
+            What::Share(_) | What::Download => {
+                let by_user = others.entry((time.clone(), session.clone(), kind, id.clone())).or_default();
+                by_user.insert(user.clone(), sent);
+            }
             What::Like(_) | What::Save(..) => {}
+        }
+    }
+    // What a session told before somebody signed in tells of what that person did: of the first of them.
+    let mut all = Vec::new();
+    for mut by_user in plays.into_values() {
+        let before = by_user.remove(&None);
+        match (by_user.first_entry(), before) {
+            (Some(mut first), Some(before)) => {
+                let first = first.get_mut();
+                first.duration = first.duration.or(before.duration);
+                first.completion = first.completion.or(before.completion);
+                first.skipped |= before.skipped;
+                first.replayed |= before.replayed;
+            }
+            (None, before) => all.extend(before),
+            (Some(_), None) => {}
+        }
+        all.extend(by_user.into_values());
+    }
+    let plays = all;
+    let (mut downloads, mut shares) = (0, BTreeMap::<&str, u64>::new());
+    for mut by_user in others.into_values() {
+        if by_user.len() > 1 {
+            by_user.remove(&None);
+        }
+        for sent in by_user.values() {
+            match sent.what {
+                What::Share(platform) => *shares.entry(PLATFORMS[usize::from(platform)]).or_default() += 1,
+                _ => downloads += 1,
+            }
         }
     }
     let is_skipped = |play: &Joined| {
         play.completion.is_none_or(|completion| completion < 10_000) && play.duration.map_or(play.skipped, |d| d < 20)
     };
-    let skips = plays.values().filter(|play| is_skipped(play)).count();
+    let skips = plays.iter().filter(|play| is_skipped(play)).count();
     let mut sources = BTreeMap::<&str, u64>::new();
-    plays.values().for_each(|play| *sources.entry(play.source).or_default() += 1);
-    let known: Vec<u64> = plays.values().filter_map(|play| play.completion).collect();
+    plays.iter().for_each(|play| *sources.entry(play.source).or_default() += 1);
+    let known: Vec<u64> = plays.iter().filter_map(|play| play.completion).collect();
     let standing = |save: bool| {
-        words.iter().filter(|((of, _, playlist), word)| *of == track && playlist.is_some() == save && word.2).count()
+        words.iter().filter(|((of, playlist, _), word)| *of == track && playlist.is_some() == save && word.2).count()
     };
     json!({
         "totalPlays": plays.len(),
@@ -116,8 +192,8 @@ fn counters(track: u8, facts: &BTreeMap<Identity, Sent>, words: &Words) -> Value
         "totalShares": shares.values().sum::<u64>(),
         "totalDownloads": downloads,
         "totalSkips": skips,
-        "totalReplays": plays.values().filter(|play| play.replayed).count(),
-        "totalDurationSeconds": plays.values().filter_map(|play| play.duration).sum::<u64>(),
+        "totalReplays": plays.iter().filter(|play| play.replayed).count(),
+        "totalDurationSeconds": plays.iter().filter_map(|play| play.duration).sum::<u64>(),
         "averageCompletionRate":
             (!known.is_empty()).then(|| known.iter().sum::<u64>() as f64 / known.len() as f64 / 100.0),
         "sourceBreakdown": sources,

@@ -26,6 +26,8 @@ pub(crate) enum Step {
     Send(Vec<Sent>),
     /// Sends events that it sent some steps before.
     SendAgain(usize),
+    /// Sends events, signs in, and sends the same again, or the other way round.
+    SignIn { events: Vec<Sent>, first: bool },
     /// Sends one event, has its fact erased, and perhaps sends it again.
     Erase { sent: Sent, again: bool },
 }
@@ -39,6 +41,8 @@ pub(crate) struct Sent {
     /// Which of the two minutes, and how many seconds into it.
     pub(crate) at: (u8, u8),
     pub(crate) session: u8,
+    /// Whether others have events of the same id; then the session is its client's and step's alone.
+    pub(crate) collides: bool,
     pub(crate) what: What,
 }
 
@@ -67,12 +71,20 @@ impl Sent {
         format!("{}:{:02}.000Z", MINUTES[usize::from(self.at.0)], self.at.1)
     }
 
+    pub(crate) fn id(&self, scope: &str) -> String {
+        if self.collides { format!("x.{}", self.name) } else { format!("{scope}.{}", self.name) }
+    }
+
+    pub(crate) fn session(&self, scope: &str) -> String {
+        if self.collides { format!("s{}.{scope}", self.session) } else { format!("s{}", self.session) }
+    }
+
     /// The event as it is sent.
     pub(crate) fn json(&self, scope: &str) -> Value {
         let mut event = json!({
-            "id": format!("{scope}.{}", self.name),
+            "id": self.id(scope),
             "trackId": format!("t{}", self.track),
-            "sessionId": format!("s{}", self.session),
+            "sessionId": self.session(scope),
             "timestamp": self.time(),
         });
         let patch = match &self.what {
@@ -129,29 +141,26 @@ fn sent(what: impl Strategy<Value = What>) -> impl Strategy<Value = Sent> {
     // Mostly one track and one minute: that is where updaters meet.
     let track = prop_oneof![4 => Just(0_u8), 1 => Just(1_u8)];
     let minute = prop_oneof![4 => Just(0_u8), 1 => Just(1_u8)];
-    (0..4_u8, track, (minute, 0..4_u8), 0..2_u8, what).prop_map(|(name, track, at, session, what)| Sent {
-        name,
-        track,
-        at,
-        session,
-        what,
-    })
+    let collides = prop::bool::weighted(0.3);
+    (0..4_u8, track, (minute, 0..4_u8), 0..2_u8, collides, what)
+        .prop_map(|(name, track, at, session, collides, what)| Sent { name, track, at, session, collides, what })
 }
 
 /// Of events that come under one name, those that are of the same thing are the same: sent twice in one batch. What else has
 /// that name, such as a save to another playlist, is another event.
 fn consistent(mut events: Vec<Sent>) -> Vec<Sent> {
     let thing = |sent: &Sent| match sent.what {
-        What::Like(_) => (4, Some(sent.session), None),
-        What::Save(playlist, _) => (3, Some(sent.session), Some(playlist)),
-        What::Share(_) => (2, None, None),
-        What::Download => (1, None, None),
-        What::Play { .. } => (0, None, None),
+        What::Like(_) => (4, sent.session, None),
+        What::Save(playlist, _) => (3, sent.session, Some(playlist)),
+        What::Share(_) => (2, sent.session, None),
+        What::Download => (1, sent.session, None),
+        What::Play { .. } => (0, sent.session, None),
     };
     for at in 1..events.len() {
         let (before, rest) = events.split_at_mut(at);
         let is_same = |sent: &&mut Sent| {
-            (sent.name, sent.track, sent.at, thing(sent)) == (rest[0].name, rest[0].track, rest[0].at, thing(&rest[0]))
+            let name = |sent: &Sent| (sent.name, sent.collides, sent.track, sent.at, thing(sent));
+            name(sent) == name(&rest[0])
         };
         if let Some(first) = before.iter_mut().find(is_same) {
             rest[0] = first.clone();
@@ -165,17 +174,20 @@ fn steps() -> impl Strategy<Value = Step> {
         5 => vec(sent(anything()), 1..4).prop_map(|events| Step::Send(consistent(events))),
         2 => (1..4_usize).prop_map(Step::SendAgain),
         3 => (sent(plain()), any::<bool>()).prop_map(|(sent, again)| Step::Erase { sent, again }),
+        3 => (vec(sent(anything()), 1..4), any::<bool>())
+            .prop_map(|(events, first)| Step::SignIn { events: consistent(events), first }),
     ]
 }
 
 /// Steps that all meet in one bucket, whose value and whose facts come and go and come back.
 fn meeting() -> impl Strategy<Value = Step> {
-    let download = || Sent { name: 0, track: 0, at: (0, 0), session: 0, what: What::Download };
+    let download = || Sent { name: 0, track: 0, at: (0, 0), session: 0, collides: false, what: What::Download };
     let like = (0..4_u8, any::<bool>()).prop_map(|(second, on)| Sent {
         name: 0,
         track: 0,
         at: (0, second),
         session: 0,
+        collides: false,
         what: What::Like(on),
     });
     prop_oneof![

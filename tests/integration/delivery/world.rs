@@ -14,7 +14,7 @@ use super::model;
 use super::mutants::{self, Mutant};
 use super::plan::{LENGTH_S, Plan, Sent, Step};
 use super::schedule::Schedule;
-use crate::stage::{Stage, http, invoke, start};
+use crate::stage::{Stage, http, invoke, person, start};
 
 /// Who keeps the counters up to date.
 #[derive(Debug, Clone, Copy)]
@@ -78,11 +78,12 @@ impl World {
 }
 
 /// Sends events until every one of them is accepted; says where it is to be resumed if its sandbox dies.
-async fn send(world: World, schedule: Schedule, name: String, events: Vec<Value>) {
+async fn send(world: World, schedule: Schedule, name: String, (user, events): (Option<String>, Vec<Value>)) {
+    let caller = user.map_or_else(|| json!({"caller": "anonymous"}), |user| person(&user, "student"));
     let mut left = events;
     for attempt in 0.. {
         assert!(attempt < 50, "never accepted: {left:?}");
-        let request = http("POST /api/stats/events", &json!({"caller": "anonymous"}), &json!({}), None, &json!(left));
+        let request = http("POST /api/stats/events", &caller, &json!({}), None, &json!(left));
         let boot = world.boot(&name, Some(&schedule));
         let answer = World::invoke(boot, ingest_events::FUNCTION, request).await.unwrap();
         let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
@@ -114,10 +115,16 @@ struct Client {
 }
 
 impl Client {
+    fn scope(&self, step: usize) -> String {
+        format!("{}.{step}", self.number)
+    }
+
     fn events(&self, step: usize) -> Vec<Value> {
         match &self.steps[step] {
-            Step::Send(events) => events.iter().map(|sent| sent.json(&format!("{}.{step}", self.number))).collect(),
-            Step::Erase { sent, .. } => vec![sent.json(&format!("{}.{step}", self.number))],
+            Step::Send(events) | Step::SignIn { events, .. } => {
+                events.iter().map(|sent| sent.json(&self.scope(step))).collect()
+            }
+            Step::Erase { sent, .. } => vec![sent.json(&self.scope(step))],
             Step::SendAgain(_) => Vec::new(),
         }
     }
@@ -126,8 +133,11 @@ impl Client {
     fn begin(&mut self, world: &World, schedule: &Schedule) -> bool {
         while self.running.is_none() {
             let Some(step) = self.steps.get(self.at).cloned() else { return false };
+            // Who signs in does so before or after having sent the events as nobody in particular.
+            let is_signed_in = matches!(step, Step::SignIn { first, .. } if first == (self.phase == 0));
+            let user = is_signed_in.then(|| model::user(&self.scope(self.at)));
             let events = match (step, self.phase) {
-                (Step::Send(_), 0) | (Step::Erase { .. }, 0) => self.events(self.at),
+                (Step::Send(_), 0) | (Step::Erase { .. }, 0) | (Step::SignIn { .. }, 0 | 1) => self.events(self.at),
                 (Step::SendAgain(back), 0) => match self.at.checked_sub(back).map(|at| (at, &self.steps[at])) {
                     Some((at, Step::Send(_))) => self.events(at),
                     _ => {
@@ -136,7 +146,7 @@ impl Client {
                     }
                 },
                 (Step::Erase { sent, again }, 1) => {
-                    erase(world, &sent, &format!("{}.{}", self.number, self.at));
+                    erase(world, &sent, &self.scope(self.at));
                     self.phase = 2;
                     if again {
                         self.events(self.at)
@@ -154,7 +164,7 @@ impl Client {
             };
             self.tries += 1;
             let name = format!("client {} try {}", self.number, self.tries);
-            let task = tokio::spawn(send(world.clone(), schedule.clone(), name.clone(), events));
+            let task = tokio::spawn(send(world.clone(), schedule.clone(), name.clone(), (user, events)));
             self.running = Some((name, task));
         }
         true
@@ -179,7 +189,7 @@ impl Client {
             task.await.unwrap();
             self.running = None;
             match (&self.steps[self.at], self.phase) {
-                (Step::Erase { .. }, 0) => self.phase = 1,
+                (Step::Erase { .. } | Step::SignIn { .. }, 0) => self.phase = 1,
                 _ => self.done(),
             }
         }
@@ -191,9 +201,10 @@ fn erase(world: &World, sent: &Sent, scope: &str) {
     let event = sent.json(scope);
     let time = sent.time();
     let (hour, rest) = time.split_at(13);
+    let text = |field: &str| event[field].as_str().unwrap();
     let key = json!({
         "pk": {"S": format!("TRACK#{}#{hour}", event["trackId"].as_str().unwrap())},
-        "sk": {"S": format!("{}#{}#{}", &rest[1..rest.len() - 1], event["type"].as_str().unwrap(), event["id"].as_str().unwrap())},
+        "sk": {"S": format!("{}#{}#{}#s:{}", &rest[1..rest.len() - 1], text("type"), text("id"), text("sessionId"))},
     });
     let request = json!({"TableName": "Events", "Key": key, "ReturnValues": "ALL_OLD"});
     assert!(world.stage.call("DeleteItem", &request)["Attributes"].is_object(), "nothing was erased: {request}");

@@ -99,11 +99,38 @@ async fn crawlers_do_not_count() {
     let anonymous = [json_type, ("x-write-key", api.app.cloud.write_key()), googlebot];
     assert!(!counted(&api.send((Method::POST, VIEWS), "mug", &anonymous, body.clone()).await));
     assert_eq!(api.places("?metric=views").await, []);
-    // Whoever is signed in is a person, whatever the browser says.
     let token = api.token(SAM);
     let person = [json_type, ("authorization", token.as_str()), googlebot];
-    assert!(counted(&api.send((Method::POST, VIEWS), "mug", &person, body).await));
-    assert_eq!(api.places("?metric=views").await, places(&[(1, "eve", 1)]));
+    assert!(!counted(&api.send((Method::POST, VIEWS), "mug", &person, body).await));
+    assert_eq!(api.places("?metric=views").await, []);
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_is_one_viewer_whatever_the_session() {
+    let api = Api::start().await;
+    api.becomes(EVE, "mug", "active").await;
+    for (session, device, counts) in [("s1", "d1", true), ("s2", "d1", false), ("s2", "d2", true), ("s3", "d2", false)]
+    {
+        let (json_type, body) =
+            (("content-type", "application/json"), json!({"sessionId": session, "anonymousId": device}));
+        let headers = [json_type, ("x-write-key", api.app.cloud.write_key())];
+        let answer = api.send((Method::POST, VIEWS), "mug", &headers, body.to_string()).await;
+        assert_eq!(counted(&answer), counts, "{session} {device}");
+    }
+    assert_eq!(api.places("?metric=views").await, places(&[(1, "eve", 2)]));
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_before_and_after_signing_in_is_one_and_another_person_s_is_another() {
+    let api = Api::start().await;
+    api.becomes(EVE, "mug", "active").await;
+    assert!(api.counts("s1", "mug").await);
+    for (person, counts) in [(SAM, false), (SUE, true), (SAM, false)] {
+        assert_eq!(counted(&api.looks_as(person, "mug", &json!({"sessionId": "s1"})).await), counts, "{person:?}");
+    }
+    assert_eq!(api.places("?metric=views").await, places(&[(1, "eve", 2)]));
     api.app.finish().await;
 }
 

@@ -1,6 +1,6 @@
 //! What the API answers, held against the independent count.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -124,7 +124,7 @@ fn recent(what: &str, world: &World, model: &Model, artist: usize, told: &Value)
     // What a client's clock puts into the future shows when its time has come.
     let to: DateTime<Utc> = told["range"]["to"].as_str().unwrap().parse().unwrap();
     let told = &told["recentActivity"];
-    let mut plays: BTreeMap<(DateTime<Utc>, usize, String), ()> = BTreeMap::new();
+    let mut plays: BTreeMap<(DateTime<Utc>, usize, String), BTreeSet<&str>> = BTreeMap::new();
     let mut likes: Vec<DateTime<Utc>> = Vec::new();
     for fact in model.facts.values().filter(|fact| model.artists.get(&fact.sent.track) == Some(&artist)) {
         let sent = &fact.sent;
@@ -136,15 +136,18 @@ fn recent(what: &str, world: &World, model: &Model, artist: usize, told: &Value)
         }
         match &sent.what {
             What::Play { play_id, .. } => {
-                let name = play_id.map_or_else(|| format!("event {}", sent.id), |id| format!("{} {id}", sent.session));
-                plays.insert((sent.at, sent.track, name), ());
+                let name = play_id.map_or_else(|| format!("event {}", sent.id), |id| format!("play {id}"));
+                let users = plays.entry((sent.at, sent.track, format!("{} {name}", sent.session))).or_default();
+                users.extend(sent.user.as_deref());
             }
             What::Like(true) => likes.push(sent.at),
             _ => {}
         }
     }
     likes.sort();
-    let plays: Vec<DateTime<Utc>> = plays.into_keys().map(|(at, ..)| at).collect();
+    // Plays of two persons are two, whatever session they name.
+    let times = plays.into_iter().flat_map(|((at, ..), users)| std::iter::repeat_n(at, users.len().max(1)));
+    let plays: Vec<DateTime<Utc>> = times.collect();
     for (kind, expected, most) in [("plays", plays, 10), ("likes", likes, 5)] {
         let expected: Vec<DateTime<Utc>> = expected.into_iter().rev().take(most).collect();
         let told: Vec<DateTime<Utc>> = told[kind]

@@ -43,6 +43,13 @@ impl Sent {
         }
     }
 
+    /// All that it names, the best known first, each with its rank: person, device, session.
+    pub(crate) fn actors(&self) -> Vec<(u8, String)> {
+        let user = self.user.iter().map(|user| (0, format!("u:{user}")));
+        let device = self.anonymous.iter().map(|device| (1, format!("a:{device}")));
+        user.chain(device).chain([(2, format!("s:{}", self.session))]).collect()
+    }
+
     pub(crate) fn time(&self) -> String {
         self.at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
     }
@@ -53,6 +60,10 @@ impl Sent {
             "id": self.id, "type": self.kind(), "trackId": format!("t{}", self.track), "timestamp": self.time(),
             "sessionId": self.session, "anonymousId": self.anonymous,
         });
+        if let Some(user) = &self.user {
+            event["userId"] = json!(user);
+            event["country"] = json!(self.country);
+        }
         let patch = match &self.what {
             What::Play { source, play_id, duration, completion, flags } => json!({
                 "source": source, "playId": play_id.map(|id| format!("p{id}")), "duration": duration,
@@ -106,23 +117,43 @@ impl Model {
     /// An event was accepted.
     pub(crate) fn accept(&mut self, sent: Sent, now: DateTime<Utc>) {
         let was_described = self.artists.contains_key(&sent.track);
-        let mut actor = String::new();
-        if let What::Like(on) | What::Save(on) = sent.what {
-            actor = sent.user.clone().map_or_else(|| format!("s:{}", sent.session), |user| format!("u:{user}"));
-            let word = (sent.at, sent.id.clone(), on);
+        let actors = sent.actors();
+        let own = actors[0].1.clone();
+        let (What::Like(on) | What::Save(on)) = sent.what else {
+            let identity = (sent.track, sent.at, sent.kind(), sent.id.clone(), own);
+            self.facts.insert(identity, Fact { sent, accepted: now, was_described });
+            return;
+        };
+        // It is the last word of its actor, and ends what was said by those that the actor was until then.
+        let mut turns = Vec::new();
+        for (_, actor) in actors {
+            let is_own = actor == own;
             let last = self.words.get(&(sent.kind(), sent.track, actor.clone()));
-            let outdone = last.is_some_and(|last| (&word.0, &word.1) <= (&last.0, &last.1));
-            if outdone {
-                return;
+            let (was_on, order) = match last {
+                Some((at, id, on)) => (*on, (sent.at, &sent.id).cmp(&(*at, id))),
+                None => (false, std::cmp::Ordering::Greater),
+            };
+            if order.is_lt() || order.is_eq() && (is_own || !was_on) {
+                continue;
             }
-            let turned = last.map_or(on, |last| last.2 != on);
-            self.words.insert((sent.kind(), sent.track, actor.clone()), word);
-            if !turned {
-                return;
+            let is_on = is_own && on;
+            self.words.insert((sent.kind(), sent.track, actor.clone()), (sent.at, sent.id.clone(), is_on));
+            if was_on != is_on {
+                turns.push((if is_own { own.clone() } else { format!("{own} took over {actor}") }, is_on));
             }
         }
-        let identity = (sent.track, sent.at, sent.kind(), sent.id.clone(), actor);
-        self.facts.insert(identity, Fact { sent, accepted: now, was_described });
+        if let (Some(given), Some(taken)) =
+            (turns.iter().position(|turn| turn.1), turns.iter().position(|turn| !turn.1))
+        {
+            turns.remove(given.max(taken));
+            turns.remove(given.min(taken));
+        }
+        for (actor, on) in turns {
+            let identity = (sent.track, sent.at, sent.kind(), sent.id.clone(), actor);
+            let what = if sent.kind() == "like" { What::Like(on) } else { What::Save(on) };
+            let sent = Sent { what, ..sent.clone() };
+            self.facts.insert(identity, Fact { sent, accepted: now, was_described });
+        }
     }
 
     /// The numbers of a span.
@@ -172,17 +203,18 @@ impl<'a> Count<'a> {
 
     fn numbers(mut self) -> Numbers {
         let (mut sessions, mut listeners) = (BTreeSet::new(), BTreeSet::new());
-        for ((track, ..), mut told) in std::mem::take(&mut self.plays) {
-            told.sort_by(|a, b| a.sent.id.cmp(&b.sent.id));
-            let first = &told[0].sent;
-            let (mut longest, mut completed, mut all_flags) = (None, None, 0);
-            for fact in &told {
-                let What::Play { duration, completion, flags, .. } = fact.sent.what else { continue };
-                longest = longest.max(duration);
-                let follows = duration.filter(|_| fact.was_described).map(|s| (s * 10_000 / LENGTH_S).min(10_000));
-                completed = completed.max(completion.map(|percent| percent * 100).or(follows));
-                all_flags |= flags;
+        let plays = std::mem::take(&mut self.plays).into_iter().flat_map(|((track, ..), told)| {
+            let mut by_user: BTreeMap<Option<&str>, Vec<&Fact>> = BTreeMap::new();
+            told.into_iter().for_each(|fact| by_user.entry(fact.sent.user.as_deref()).or_default().push(fact));
+            let mut plays: Vec<Played<'_>> = by_user.into_values().map(Played::of).collect();
+            // What was told with nobody signed in comes first, and belongs to the first who was.
+            if plays.len() > 1 && plays[0].first.user.is_none() {
+                let before = plays.remove(0);
+                plays[0].follows(&before);
             }
+            plays.into_iter().map(move |play| (track, play))
+        });
+        for (track, Played { first, listener, country, longest, completed, all_flags }) in plays.collect::<Vec<_>>() {
             let whole = completed == Some(10_000);
             let skipped = !whole && longest.map_or(all_flags & 1 > 0, |seconds| seconds < 20);
             self.add("plays", 1);
@@ -195,22 +227,54 @@ impl<'a> Count<'a> {
             if let What::Play { source, .. } = first.what {
                 self.add(format!("plays from {source}"), 1);
             }
-            if let Some(country) = first.country {
+            if let Some(country) = country {
                 self.add(format!("plays in {country}"), 1);
             }
             if self.by_track {
                 self.add(format!("plays of t{track}"), 1);
             }
             sessions.insert(first.session.clone());
-            listeners.insert(match (&first.user, &first.anonymous) {
-                (Some(user), _) => format!("user {user}"),
-                (None, Some(device)) => format!("device {device}"),
-                (None, None) => format!("session {}", first.session),
-            });
+            listeners.insert(listener);
         }
         self.add("sessions", sessions.len() as u64);
         self.add("listeners", listeners.len() as u64);
         self.numbers.retain(|_, count| *count > 0);
         self.numbers
+    }
+}
+
+/// What facts of one listener tell of a play.
+struct Played<'a> {
+    first: &'a Sent,
+    listener: (u8, String),
+    country: Option<&'static str>,
+    longest: Option<u64>,
+    completed: Option<u64>,
+    all_flags: u8,
+}
+
+impl<'a> Played<'a> {
+    fn of(mut told: Vec<&'a Fact>) -> Self {
+        let actor = |fact: &Fact| fact.sent.actors().remove(0);
+        told.sort_by_key(|fact| (fact.sent.id.clone(), actor(fact)));
+        let first = &told[0].sent;
+        let listener = told.iter().map(|fact| actor(fact)).min().unwrap();
+        let mut played = Self { first, listener, country: first.country, longest: None, completed: None, all_flags: 0 };
+        for fact in &told {
+            let What::Play { duration, completion, flags, .. } = fact.sent.what else { continue };
+            played.longest = played.longest.max(duration);
+            let follows = duration.filter(|_| fact.was_described).map(|s| (s * 10_000 / LENGTH_S).min(10_000));
+            played.completed = played.completed.max(completion.map(|percent| percent * 100).or(follows));
+            played.all_flags |= flags;
+        }
+        played
+    }
+
+    /// It goes on where the session had begun before anybody signed in.
+    fn follows(&mut self, before: &Self) {
+        self.country = self.country.or(before.country);
+        self.longest = self.longest.or(before.longest);
+        self.completed = self.completed.or(before.completed);
+        self.all_flags |= before.all_flags;
     }
 }

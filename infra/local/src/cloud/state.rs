@@ -26,6 +26,7 @@ impl State {
                 if fresh {
                     state.empty()?;
                 }
+                state.check_format()?;
                 Ok(state)
             }
             Err(TryLockError::WouldBlock) => anyhow::bail!(
@@ -36,6 +37,28 @@ impl State {
                 Err(error).with_context(|| format!("{} cannot be locked", path.display()))
             }
         }
+    }
+
+    /// Refuses state whose keys and items this program would misread, and marks a new folder with the format it gets.
+    fn check_format(&self) -> anyhow::Result<()> {
+        let path = self.folder.join(FORMAT);
+        let kept = match std::fs::read_to_string(&path) {
+            Ok(text) => text.trim().to_owned(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.database().exists() => {
+                return std::fs::write(&path, format!("{CURRENT_FORMAT}\n"))
+                    .with_context(|| format!("{} cannot be written", path.display()));
+            }
+            // Formats have been marked since the second one.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => "1".to_owned(),
+            Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
+        };
+        anyhow::ensure!(
+            kept == CURRENT_FORMAT.to_string(),
+            "the state in {} has format {kept}, and this version reads format {CURRENT_FORMAT}; start with --fresh to forget \
+             it, take another folder with --state, or use the version that wrote it",
+            self.folder.display()
+        );
+        Ok(())
     }
 
     /// Forgets whatever was kept. Files are known by their names, so a folder of something else stays as it is.
@@ -81,5 +104,9 @@ const SECRETS: &str = "secrets.json";
 const DATABASE: &str = "dynamodb.sqlite";
 const QUEUES: &str = "sqs.sqlite";
 const SUMMARY: &str = "ready.json";
+const FORMAT: &str = "state-format";
+/// The format of what is kept: it changes with every key or item that an older version would misread. 2: the actor is part
+/// of the key of every fact of a track.
+const CURRENT_FORMAT: u32 = 2;
 /// What names in the folder begin with.
-const KEPT: [&str; 5] = [SECRETS, DATABASE, QUEUES, SUMMARY, "cargo-lambda.env"];
+const KEPT: [&str; 6] = [SECRETS, DATABASE, QUEUES, SUMMARY, FORMAT, "cargo-lambda.env"];

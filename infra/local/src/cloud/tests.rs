@@ -153,6 +153,25 @@ async fn state_is_kept_until_it_is_to_be_fresh() {
 }
 
 #[tokio::test]
+async fn state_of_another_format_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    LocalCloud::start(options(Some(&state))).await.unwrap().stop().await;
+    let format = state.join("state-format");
+    assert_eq!(std::fs::read_to_string(&format).unwrap(), "2\n");
+    // The first format was not marked.
+    std::fs::remove_file(&format).unwrap();
+    for kept in ["1", "3"] {
+        let refused = LocalCloud::start(options(Some(&state))).await.err().unwrap().to_string();
+        assert!(refused.contains(&format!("has format {kept}")) && refused.contains("--fresh"), "{refused}");
+        std::fs::write(&format, "3").unwrap();
+    }
+    let fresh = LocalCloud::start(Options { fresh: true, ..options(Some(&state)) }).await.unwrap();
+    fresh.stop().await;
+    LocalCloud::start(options(Some(&state))).await.unwrap().stop().await;
+}
+
+#[tokio::test]
 async fn functions_and_template_must_agree() {
     let refused = |functions: Vec<Function>| async {
         let options = Options::new(Source::Text(NOTES.to_owned()), functions);

@@ -2,8 +2,8 @@
 //!
 //! | access pattern | table | pk | sk |
 //! |---|---|---|---|
-//! | record a fact | Events | `TRACK#<track>#<yyyy-mm-ddThh>` | `<mm:ss.mmm>#<kind>#<event>` |
-//! | record a turned toggle | Events | `TRACK#<track>#<yyyy-mm-ddThh>` | `<mm:ss.mmm>#like#<event>#<actor>`, `<mm:ss.mmm>#save#<event>#<actor>#<playlist>` |
+//! | record a fact of a track | Events | `TRACK#<track>#<yyyy-mm-ddThh>` | `<mm:ss.mmm>#<kind>#<event>#<actor>`, of a save `…#<playlist>` |
+//! | record that a word took back another actor's like or save | Events | `TRACK#<track>#<yyyy-mm-ddThh>` | `<the word's key>#<taken actor>` |
 //! | read the facts of a minute | Events | `TRACK#<track>#<yyyy-mm-ddThh>` | begins with `<mm>:` |
 //! | a live bucket | Stats | `TRACK#<track>` | `B#<yyyy-mm-ddThh:mm>` |
 //! | all live buckets of an entity | Stats | `TRACK#<track>` | begins with `B#` |
@@ -95,11 +95,12 @@
 //! | all submissions of an artist | State | `USER#<artist>` | begins with `SUBMISSION#` |
 //! | the mirror of a submission | State | `USER#<artist>` | `SUBMISSION#<playlist>#<track>` |
 //!
-//! An actor is `u:<user>` or `s:<session>`, a buyer `u:<user>` or `g:<guest>`. No id contains a `#`. A fact's partition takes 1,000 writes a
+//! An actor is `u:<user>`, `a:<anonymous id>` or `s:<session>`, a buyer `u:<user>` or `g:<guest>`. No id contains a `#`. A fact's partition takes 1,000 writes a
 //! second ([partition limits](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html));
 //! its key has room for a lane (`#<k>`) behind the hour, should one entity ever need more.
-//! The kind is part of a fact's key, so that a play can never be written over a like that a toggle guards;
-//! the actor and the playlist are part of a toggle's, so that no event id can touch the fact of another toggle.
+//! The kind and the actor are part of a track's fact's key, so that no event can be written over another kind of fact or
+//! over somebody else's, whatever it calls itself; the playlist is part of a save's, for each playlist has a toggle of its
+//! own. Facts of quizzes, products and purchases are named by the server or by state that guards them, never by a client alone.
 
 mod audits;
 mod boards;
@@ -118,8 +119,8 @@ use std::fmt;
 
 use crate::domain::caller::Actor;
 use crate::domain::entity::{Bucket, Entity};
-use crate::domain::event::Kind;
-use crate::domain::id::{EventId, PlaylistId, TrackId, UserId};
+use crate::domain::event::Engagement;
+use crate::domain::id::{EventId, TrackId, UserId};
 use crate::domain::purchase::{Item, ItemType};
 use crate::domain::time::{Hour, Minute, Time};
 
@@ -208,21 +209,21 @@ pub fn facts_of_minute(bucket: &Bucket) -> String {
     format!("{:02}:", bucket.minute.in_hour())
 }
 
-/// A fact that is the same however often it is sent.
+/// What an actor did to a track: the same fact however often it is sent, and never anybody else's.
 #[must_use]
-pub fn fact(of: &Entity, at: Time, kind: Kind, id: &EventId) -> Key {
-    Key { pk: facts_of_hour(of, at.hour()), sk: format!("{}#{kind}#{id}", at.offset_in_hour()) }
-}
-
-/// A fact that a toggle guards: a like, or a save to a playlist.
-#[must_use]
-pub fn turned(of: &Entity, at: Time, id: &EventId, actor: &Actor, playlist: Option<&PlaylistId>) -> Key {
-    let offset = at.offset_in_hour();
-    let sk = match playlist {
-        None => format!("{offset}#{}#{id}#{actor}", Kind::Like),
-        Some(playlist) => format!("{offset}#{}#{id}#{actor}#{playlist}", Kind::Save),
+pub fn fact(of: &Entity, at: Time, id: &EventId, actor: &Actor, what: &Engagement) -> Key {
+    let (offset, kind) = (at.offset_in_hour(), what.kind());
+    let sk = match what {
+        Engagement::Save { playlist, .. } => format!("{offset}#{kind}#{id}#{actor}#{playlist}"),
+        _ => format!("{offset}#{kind}#{id}#{actor}"),
     };
     Key { pk: facts_of_hour(of, at.hour()), sk }
+}
+
+/// That the word of this fact, beside what it says, took back what somebody had said before they were known.
+#[must_use]
+pub fn taken_over(by: &Key, taken: &Actor) -> Key {
+    Key { pk: by.pk.clone(), sk: format!("{}#{taken}", by.sk) }
 }
 
 /// What a fact's key says of it: the bucket it falls into, when it happened, and its event.
@@ -248,6 +249,10 @@ pub fn parse_fact(pk: &str, sk: &str) -> Result<(Bucket, Time, EventId), Foreign
     let (Some(offset), Some(_kind), Some(event)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(ForeignKey);
     };
+    if matches!(entity, Entity::Track(_)) {
+        // A fact of a track without an actor is one that an older version wrote.
+        parts.next().ok_or(ForeignKey)?.parse::<Actor>().map_err(|_| ForeignKey)?;
+    }
     let at: Time = format!("{hour}:{offset}Z").parse().map_err(|_| ForeignKey)?;
     if at.hour().to_string() != hour || at.offset_in_hour() != offset {
         return Err(ForeignKey);

@@ -8,20 +8,31 @@ use crate::domain::purchase::Buyer;
 use crate::domain::rollup::Scope;
 use crate::domain::takings::Ranking;
 
+fn engagements() -> [Engagement; 3] {
+    let playlist = "p".parse().unwrap();
+    [
+        Engagement::Download { source: None },
+        Engagement::Like { on: true, source: None },
+        Engagement::Save { on: false, playlist },
+    ]
+}
+
 #[test]
 fn golden() {
     let track = Entity::Track("t.1".parse().unwrap());
     let at: Time = "2026-01-31T09:07:05.040Z".parse().unwrap();
     let event: EventId = "e:1".parse().unwrap();
     let actor = Actor::User("u-1".parse().unwrap());
+    let device = Actor::Device("d".parse().unwrap());
+    let [plain, liked, saved] = engagements();
     let minute = Bucket { entity: track.clone(), minute: at.minute() };
     let key = |pk: &str, sk: &str| Key { pk: pk.to_owned(), sk: sk.to_owned() };
-    assert_eq!(fact(&track, at, Kind::Play, &event), key("TRACK#t.1#2026-01-31T09", "07:05.040#play#e:1"));
-    assert_eq!(turned(&track, at, &event, &actor, None), key("TRACK#t.1#2026-01-31T09", "07:05.040#like#e:1#u:u-1"));
-    assert_eq!(
-        turned(&track, at, &event, &actor, Some(&"p".parse().unwrap())),
-        key("TRACK#t.1#2026-01-31T09", "07:05.040#save#e:1#u:u-1#p")
-    );
+    let sk = |actor, what| fact(&track, at, &event, actor, what);
+    assert_eq!(sk(&device, &plain), key("TRACK#t.1#2026-01-31T09", "07:05.040#download#e:1#a:d"));
+    assert_eq!(sk(&actor, &liked), key("TRACK#t.1#2026-01-31T09", "07:05.040#like#e:1#u:u-1"));
+    assert_eq!(sk(&actor, &saved), key("TRACK#t.1#2026-01-31T09", "07:05.040#save#e:1#u:u-1#p"));
+    let taken = taken_over(&sk(&actor, &liked), &device);
+    assert_eq!(taken, key("TRACK#t.1#2026-01-31T09", "07:05.040#like#e:1#u:u-1#a:d"));
     assert_eq!(facts_of_minute(&minute), "07:");
     assert_eq!(bucket(&minute), key("TRACK#t.1", "B#2026-01-31T09:07"));
     assert_eq!(document(&track), key("TRACK#t.1", "DOC"));
@@ -231,25 +242,27 @@ fn a_fact_s_key_tells_its_bucket() {
     let at: Time = "2026-01-31T09:07:05.040Z".parse().unwrap();
     let event: EventId = "e:1".parse().unwrap();
     let expected = Ok((Bucket { entity: track.clone(), minute: at.minute() }, at, event.clone()));
-    for key in [
-        fact(&track, at, Kind::Play, &event),
-        turned(&track, at, &event, &Actor::Session("s".parse().unwrap()), Some(&"p".parse().unwrap())),
-    ] {
+    for what in engagements() {
+        let key = fact(&track, at, &event, &Actor::Session("s".parse().unwrap()), &what);
         assert_eq!(parse_fact(&key.pk, &key.sk), expected);
+        let taken = taken_over(&key, &Actor::Device("d".parse().unwrap()));
+        assert_eq!(parse_fact(&taken.pk, &taken.sk), expected);
     }
     let quiz: QuizId = "q.1".parse().unwrap();
     let key = interaction(&quiz, at, "like", "e:1");
     let of = Bucket { entity: Entity::Quiz(quiz), minute: at.minute() };
     assert_eq!(parse_fact(&key.pk, &key.sk), Ok((of, at, event)));
     for (pk, sk) in [
-        ("TRACK#t", "07:05.040#play#e"),
-        ("ALBUM#t#2026-01-31T09", "07:05.040#play#e"),
-        ("TRACK#t#2026-01-31T09#1", "07:05.040#play#e"),
+        ("TRACK#t", "07:05.040#play#e#s:s"),
+        ("ALBUM#t#2026-01-31T09", "07:05.040#play#e#s:s"),
+        ("TRACK#t#2026-01-31T09#1", "07:05.040#play#e#s:s"),
         ("TRACK#t#2026-01-31T09", "07:05.040"),
-        ("TRACK#t#2026-01-31T09", "7:05.040#play#e"),
-        ("TRACK#t#2026-01-31T09", "67:05.040#play#e"),
-        ("TRACK#t#2026-01-31T9", "07:05.040#play#e"),
-        ("TRACK##2026-01-31T09", "07:05.040#play#e"),
+        ("TRACK#t#2026-01-31T09", "07:05.040#play#e"),
+        ("TRACK#t#2026-01-31T09", "07:05.040#play#e#ann"),
+        ("TRACK#t#2026-01-31T09", "7:05.040#play#e#s:s"),
+        ("TRACK#t#2026-01-31T09", "67:05.040#play#e#s:s"),
+        ("TRACK#t#2026-01-31T9", "07:05.040#play#e#s:s"),
+        ("TRACK##2026-01-31T09", "07:05.040#play#e#s:s"),
     ] {
         assert_eq!(parse_fact(pk, sk), Err(ForeignKey), "{pk} {sk}");
     }

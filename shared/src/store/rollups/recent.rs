@@ -1,6 +1,6 @@
 //! What happened last to an artist's tracks.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
@@ -13,16 +13,18 @@ use super::reading::{Known, OpenMinute, Read, Reading, newest_first};
 use super::rolled::Rolled;
 use crate::clock::Clock;
 use crate::domain::calendar::{Calendar, Level, Period};
+use crate::domain::caller::Actor;
 use crate::domain::counters::TrackCounters;
 use crate::domain::entity::{Bucket, Entity};
-use crate::domain::event::{Engagement, Kind};
+use crate::domain::event::Engagement;
 use crate::domain::fact::TrackFact;
 use crate::domain::id::{EventId, TrackId, UserId};
+use crate::domain::joined::{Joined, JoinedPlay, PlayKey};
 use crate::domain::rollup::Scope;
 use crate::domain::time::{Minute, Time};
 use crate::store::error::StoreError;
 use crate::store::items::{Item, from_item, key_of, text};
-use crate::store::keys;
+use crate::store::keys::{self, Key};
 use crate::store::table::{Consistency, Stretch, Table};
 
 /// How many queries are under way at once.
@@ -34,22 +36,37 @@ const DAYS: i32 = 90;
 /// What happened last, the newest first.
 #[derive(Debug, Clone, Default)]
 pub struct RecentActivity {
-    /// Plays.
-    pub plays: Vec<Happened>,
+    /// Plays, each as all facts of it tell.
+    pub plays: Vec<Happened<JoinedPlay>>,
     /// Likes that were given.
-    pub likes: Vec<Happened>,
+    pub likes: Vec<Happened<()>>,
 }
 
 /// Something that happened to a track.
 #[derive(Debug, Clone)]
-pub struct Happened {
+pub struct Happened<T> {
     /// The track.
     pub track: TrackId,
     /// When.
     pub at: Time,
     /// What.
-    pub fact: TrackFact,
+    pub what: T,
+    /// The event that told it, and who caused that: one after the other where several happened at once.
+    told_by: (EventId, Actor),
+}
+
+/// A fact of a track, and its key.
+struct Fact {
+    track: TrackId,
+    at: Time,
     event: EventId,
+    key: Key,
+    fact: TrackFact,
+}
+
+fn newest<T>(list: &mut Vec<Happened<T>>, most: usize) {
+    list.sort_by(|a, b| (b.at, &b.track, &b.told_by).cmp(&(a.at, &a.track, &a.told_by)));
+    list.truncate(most);
 }
 
 /// What is looked for, and what was found.
@@ -57,7 +74,7 @@ struct Search {
     plays: usize,
     likes: usize,
     recent: RecentActivity,
-    seen: HashSet<(TrackId, Time, Kind, EventId)>,
+    seen: HashSet<Key>,
 }
 
 impl Search {
@@ -294,39 +311,33 @@ impl Recent {
         }
         let facts: Vec<_> = wanted.into_iter().map(|minute| self.facts(minute.clone())).collect();
         let facts: Vec<_> = stream::iter(facts).buffer_unordered(AT_ONCE).try_collect().await?;
-        let mut joined: BTreeMap<(Time, TrackId, String), Happened> = BTreeMap::new();
-        for happened in facts.into_iter().flatten() {
-            let kind = happened.fact.what.kind();
-            if !seen.insert((happened.track.clone(), happened.at, kind, happened.event.clone())) {
+        let mut joined: Joined<(TrackId, PlayKey), JoinedPlay> = Joined::default();
+        for Fact { track, at, event, key, fact } in facts.into_iter().flatten() {
+            if !seen.insert(key) {
                 continue;
             }
-            match &happened.fact.what {
+            match &fact.what {
                 Engagement::Play(play) => {
-                    // Start and end are one play; the one that knows how long it was tells of it.
-                    let name = play.play_id.as_ref().map_or_else(|| happened.event.to_string(), ToString::to_string);
-                    let key = (happened.at, happened.track.clone(), format!("{}#{name}", happened.fact.session));
-                    let length = play.duration_ms;
-                    let known = joined.get(&key).and_then(|known| match &known.fact.what {
-                        Engagement::Play(play) => play.duration_ms,
-                        _ => None,
-                    });
-                    if !joined.contains_key(&key) || length > known {
-                        joined.insert(key, happened);
-                    }
+                    let (key, play) = JoinedPlay::of(at, event, &fact, play);
+                    joined.tell((track, key), fact.user, play);
                 }
-                Engagement::Like { on: true, .. } => recent.likes.push(happened),
+                Engagement::Like { on: true, .. } => {
+                    let told_by = (event, fact.actor());
+                    recent.likes.push(Happened { track, at, what: (), told_by });
+                }
                 _ => {}
             }
         }
-        recent.plays.extend(joined.into_values());
-        for (list, most) in [(&mut recent.plays, plays), (&mut recent.likes, likes)] {
-            list.sort_by(|a, b| (b.at, &b.track, &b.event).cmp(&(a.at, &a.track, &a.event)));
-            list.truncate(most);
-        }
+        recent.plays.extend(joined.settle().map(|((track, (at, ..)), play)| {
+            let told_by = (play.named_by.clone(), play.actor.clone());
+            Happened { track, at, what: play, told_by }
+        }));
+        newest(&mut recent.plays, plays);
+        newest(&mut recent.likes, likes);
         Ok(())
     }
 
-    fn facts(&self, of: OpenMinute) -> BoxFuture<'_, Result<Vec<Happened>, StoreError>> {
+    fn facts(&self, of: OpenMinute) -> BoxFuture<'_, Result<Vec<Fact>, StoreError>> {
         Box::pin(async move {
             let bucket = Bucket { entity: Entity::Track(of.track.clone()), minute: of.minute };
             let pk = keys::facts_of_hour(&bucket.entity, bucket.minute.hour());
@@ -337,7 +348,7 @@ impl Recent {
                 let key = key_of(&item).ok_or_else(|| StoreError::corrupt("fact", "no key"))?;
                 let (_, at, event) = keys::parse_fact(&key.pk, &key.sk)
                     .map_err(|error| StoreError::corrupt(format!("{}/{}", key.pk, key.sk), error))?;
-                facts.push(Happened { track: of.track.clone(), at, fact: from_item(item)?, event });
+                facts.push(Fact { track: of.track.clone(), at, event, key, fact: from_item(item)? });
             }
             Ok(facts)
         })

@@ -1,0 +1,117 @@
+//! JSON objects whose fields are read one by one.
+//!
+//! Half of a surrogate pair (`"\ud83d"`) or a number beyond every double (`1e400`) is correct JSON that no value can hold.
+//! Such a field spoils itself, never its neighbours, and nothing at all if nobody reads it.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::fields::Invalid;
+
+/// A JSON object, not yet read. Of two fields of one name the last counts.
+#[derive(Debug, Clone)]
+pub struct RawObject<'a>(HashMap<String, &'a RawValue>);
+
+impl<'a> RawObject<'a> {
+    /// The object of a JSON text; `None` if it is something else.
+    #[must_use]
+    pub fn parse(text: &'a str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// The text of a field, if it is there.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&'a str> {
+        self.0.get(name).map(|raw| raw.get())
+    }
+
+    /// Reads these fields. What is wrong with one goes to `wrong`, and the field is left out.
+    pub fn read(&self, names: impl IntoIterator<Item = &'static str>, wrong: &mut Vec<Invalid>) -> Map<String, Value> {
+        let mut fields = Map::new();
+        for name in names {
+            let Some(raw) = self.0.get(name) else { continue };
+            match serde_json::from_str(raw.get()) {
+                Ok(value) => {
+                    fields.insert(name.to_owned(), value);
+                }
+                Err(_) => wrong.push(Invalid::new(name, unreadable(raw.get()))),
+            }
+        }
+        fields
+    }
+}
+
+/// What is wrong with a JSON value that cannot be held.
+fn unreadable(raw: &str) -> &'static str {
+    match raw.as_bytes().first() {
+        Some(b'"') => "must be valid Unicode; an escape in it names half of a surrogate pair",
+        Some(b'-' | b'0'..=b'9') => "must be a number that a double can hold",
+        _ => "must hold only valid Unicode and numbers that a double can hold, nested at most 128 deep",
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawObject<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = HashMap<String, &'de RawValue>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = HashMap::new();
+                while let Some((Name(name), value)) = map.next_entry()? {
+                    fields.insert(name, value);
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(Object).map(RawObject)
+    }
+}
+
+/// The name of a field, which may be no valid Unicode either: then it is no name that anybody reads.
+struct Name(String);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Name;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Name, E> {
+                Ok(Name(String::from_utf8_lossy(bytes).into_owned()))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_cannot_be_held_spoils_only_itself() {
+        let text = r#"{"a": "x", "b": "cut \ud83d", "c": 1e400, "d": [1e400], "\ud83d": {"e": "\udc00"}, "a": "y"}"#;
+        let object = RawObject::parse(text).unwrap();
+        let mut wrong = Vec::new();
+        assert_eq!(Value::Object(object.read(["a", "z"], &mut wrong)), serde_json::json!({"a": "y"}));
+        assert_eq!(wrong, []);
+        assert!(object.read(["b", "c", "d"], &mut wrong).is_empty());
+        assert_eq!(wrong.iter().map(|wrong| wrong.field).collect::<Vec<_>>(), ["b", "c", "d"]);
+        for other in ["[]", "7", "null", "\"a\"", "{", ""] {
+            assert!(RawObject::parse(other).is_none(), "{other}");
+        }
+    }
+}
