@@ -9,6 +9,7 @@ use crate::boot::Boot;
 use crate::cached::{Cached, Unavailable};
 use crate::config::Reader;
 use crate::domain::live::{Credentials, Subject};
+use crate::domain::notification::LinkTargets;
 use crate::messaging::{self, Queue};
 use crate::secrets::{self, Secret};
 use crate::store::Outbox;
@@ -53,6 +54,13 @@ impl Keys {
             secret.invalidate_if(|secret| secret.current == credentials.secret).await;
         }
     }
+}
+
+/// The other sites that notifications and announcements may link to: the pages' own origins, and hosts that the operator trusts.
+pub fn link_targets(reader: &mut Reader<'_>) -> LinkTargets {
+    let [origins, hosts] = ["ALLOWED_ORIGINS", "LINK_HOSTS"].map(|name| reader.optional(name).unwrap_or_default());
+    let parse = |text: String| text.parse::<LinkTargets>().unwrap_or_default();
+    parse(origins).and(parse(hosts))
 }
 
 /// What the server and Tally know of each other; nothing where live updates are off.

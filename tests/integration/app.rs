@@ -77,6 +77,8 @@ impl App {
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
         let mut options = Options::of_workspace();
+        // Most tests are of what follows when something was bought, not of who says that it was paid.
+        options.parameters.insert("PurchaseApproval".to_owned(), "false".to_owned());
         change(&mut options);
         let cloud = LocalCloud::start(options).await.unwrap();
         Self { cloud, client: Client::builder(TokioExecutor::new()).build_http(), finished: false }

@@ -21,6 +21,7 @@ mod crowd;
 mod deliveries;
 mod delivery;
 mod examples;
+mod expired;
 mod flow;
 mod identity;
 mod ledger;

@@ -102,7 +102,7 @@ impl Migration {
     async fn run(&self, plan: &Plan) -> (usize, Sent) {
         let mut done = self.done();
         let (before, left): (Vec<&Purchase>, Vec<&Purchase>) =
-            plan.purchases.iter().partition(|purchase| done.contains(&purchase.key()));
+            plan.purchases.iter().partition(|purchase| done.contains(purchase, &assumed()));
         let ended = Cell::new(0);
         let sent = send(&self.api, &left, &assumed(), 4, &mut done, || ended.set(ended.get() + 1)).await;
         assert_eq!((ended.get(), sent.sent()), (left.len(), left.len()));
@@ -294,6 +294,53 @@ async fn what_was_bought_here_already_is_left_and_what_is_refused_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_corrected_is_brought_in_as_it_is_then() {
+    let migration = Migration::start("corrected").await;
+    let list = r#"{"_id": "u0", "purchasedCourses": ["a"], "purchasedTests": ["b"]}"#;
+    // A document of a course and a test at once: neither comes in without its price.
+    let (export, plan) = read(&format!("{list}\n{}", r#"{"user": "u0", "course": "a", "test": "b", "amount": 7}"#));
+    assert_eq!((export.problems.len(), plan.withheld.len(), plan.purchases.len()), (1, 2, 0));
+    assert_eq!(migration.run(&plan).await, (0, imported(0)));
+    assert_eq!(migration.history(&["u0"]).await, [] as [Value; 0]);
+    let corrected = format!("{list}\n{}", r#"{"user": "u0", "course": "a", "amount": 7}"#);
+    let (_, plan) = read(&corrected);
+    assert_eq!(migration.run(&plan).await, (0, imported(2)));
+    let told: Vec<Value> = migration.history(&["u0"]).await.iter().map(|one| one["amount"].clone()).collect();
+    assert_eq!(told, [json!(700), Value::Null]);
+    assert_eq!(migration.run(&plan).await, (2, imported(0)));
+    // Corrected once more it is not "done before": it is told that something else is in.
+    let (_, plan) = read(&corrected.replace("\"amount\": 7", "\"amount\": 8"));
+    let (before, sent) = migration.run(&plan).await;
+    assert_eq!((before, sent.imported, sent.refused.len()), (1, 0, 1), "{sent:?}");
+    assert!(sent.refused[0].what.contains("it was brought in before"), "{sent:?}");
+    migration.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_s_own_currency_and_status_are_honoured_or_refused() {
+    let migration = Migration::start("status").await;
+    let (export, plan) = read(
+        r#"{"_id": "u0", "purchasedCourses": ["a", "b", "c"]}
+           {"user": "u0", "course": "a", "amount": 1500, "currency": "JPY", "status": "completed"}
+           {"user": "u0", "course": "b", "amount": 15, "currency": "EUR", "status": "pending"}
+           {"user": "u0", "course": "c", "amount": 15, "status": "refunded"}"#,
+    );
+    assert_eq!((export.problems.len(), plan.withheld.len()), (1, 1));
+    assert_eq!(migration.run(&plan).await, (0, imported(2)));
+    let told: Vec<Value> = migration.history(&["u0"]).await;
+    let told: Vec<[&Value; 4]> =
+        told.iter().map(|one| ["itemId", "amount", "currency", "status"].map(|name| &one[name])).collect();
+    assert_eq!(told[0], [&json!("a"), &json!(1500), &json!("JPY"), &json!("completed")]);
+    assert_eq!(told[1], [&json!("b"), &json!(1500), &json!("EUR"), &json!("pending")]);
+    assert_eq!(told.len(), 2);
+    for (item, is_had) in [("a", true), ("b", false), ("c", false)] {
+        let had = migration.has(&json!("u0"), &json!("course"), &json!(item)).await;
+        assert_eq!(!had.is_null(), is_had, "{item}");
+    }
+    migration.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_but_an_admin_brings_anything_in() {
     let plan = many(5);
     let migration = Migration::start("strangers").await;
@@ -303,7 +350,7 @@ async fn nobody_but_an_admin_brings_anything_in() {
         let sent = send(&api(&migration.app, token), &purchases, &assumed(), 4, &mut done, || {}).await;
         assert!(sent.stopped.as_ref().is_some_and(|why| why.starts_with("refused with 40")), "{sent:?}");
         assert_eq!(sent.sent(), 0);
-        assert!(purchases.iter().all(|purchase| !done.contains(&purchase.key())));
+        assert!(purchases.iter().all(|purchase| !done.contains(purchase, &assumed())));
     }
     assert_eq!(migration.app.items("PurchasesTable"), 0);
     // What a file tells of an API that has forgotten all is not believed.

@@ -110,6 +110,7 @@ impl Stage {
             ("PURCHASE_APPROVAL", "false"),
             ("PAYMENT_METHODS", "card,paypal,a,b,c,d,e,f,g,h,i,j,k,l,m,n"),
             ("CURRENCIES", "USD,EUR,INR,JPY"),
+            ("SELLER_SALES_PER_DAY", "1000000"),
             ("STATE_TABLE", "State"),
             ("STATS_TABLE", "Stats"),
             ("RETENTION_DAYS", "90"),

@@ -9,11 +9,12 @@ use shared::backoff::Backoff;
 use shared::boot::Boot;
 use shared::clock::Clock;
 use shared::domain::live::{Channel, LiveEvent, LiveEventName};
-use shared::domain::notification::Notice;
+use shared::domain::notification::{LinkTargets, Notice};
 use shared::domain::time::Time;
 use shared::function::{Function, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Once, Problem, Request, Response};
 use shared::ids::Ids;
+use shared::live::link_targets;
 use shared::store::{Answers, Outbox};
 
 /// The function.
@@ -25,8 +26,10 @@ const MAX_BODY: usize = 16 * 1024;
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, outbox) = (reader.required("STATE_TABLE"), reader.required("OUTBOX_TABLE"));
+    let targets = link_targets(&mut reader);
     reader.finish(())?;
     let handler = Announce {
+        targets,
         answers: Answers::new(boot.dynamodb(), state),
         outbox: Outbox::new(boot.dynamodb(), outbox),
         clock: Arc::clone(&boot.clock),
@@ -36,6 +39,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 }
 
 struct Announce {
+    targets: LinkTargets,
     answers: Answers,
     outbox: Outbox,
     clock: Arc<dyn Clock>,
@@ -49,21 +53,27 @@ impl HttpHandler for Announce {
                 return Err(Problem::Forbidden("only an admin may do this".to_owned()));
             }
             let body = request.json(MAX_BODY, &["application/json"])?;
-            let notice = Notice::parse(&body).map_err(Problem::Invalid)?;
+            let notice = Notice::parse(&body, &self.targets).map_err(Problem::Invalid)?;
             let body = json!(notice);
             let once = Once::of(&request, FUNCTION.name, body.clone())?;
             let (channel, name, now) =
                 (Channel::Announcements, LiveEventName::Announcement, Time::from(self.clock.now()));
-            let event = LiveEvent { channel, name, id: self.ids.fresh(), time: now, body };
+            // Under the same key it is the same announcement, however often it is sent.
+            let id = once.as_ref().map_or_else(|| self.ids.fresh(), Once::id);
+            let event = LiveEvent { channel, name, id, time: now, body };
             let Some(once) = once else {
                 self.outbox.put(&event).await?;
                 return Ok(Response::json(StatusCode::ACCEPTED, &event.data()));
             };
-            let answer = once.answer(StatusCode::ACCEPTED, &event.data(), now);
+            let answer = once.lasting_answer(StatusCode::ACCEPTED, &event.data(), now);
             let mut backoff = Backoff::until(request.deadline);
             loop {
                 if let Some(response) = once.answered(&self.answers).await? {
                     return Ok(response);
+                }
+                if let Some(time) = once.done(&self.answers).await? {
+                    // Its answer was kept for as long as it is; nobody hears it twice.
+                    return Ok(Response::json(StatusCode::ACCEPTED, &LiveEvent { time, ..event }.data()));
                 }
                 match self.outbox.put_answered(&event, (&self.answers, &answer)).await {
                     Ok(()) => return Ok(Response::json(StatusCode::ACCEPTED, &event.data())),

@@ -4,18 +4,13 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use shared::BoxFuture;
-use shared::backoff::Backoff;
 use shared::boot::Boot;
-use shared::clock::Clock;
 use shared::domain::id::PaymentId;
-use shared::domain::live::{LiveEvent, LiveEventName};
-use shared::domain::payment::PaymentStatus;
-use shared::domain::time::Time;
+use shared::domain::payment::{Payment, PaymentStatus};
 use shared::function::{Function, Invoke, StartError};
 use shared::http::{Access, Completion, HttpHandler, Problem, Request, Response, bodies};
-use shared::ids::Ids;
 use shared::live;
-use shared::store::{ClassNumbers, Outbox, Ownership, Payments, Purchases};
+use shared::store::{Ownership, Payments, Purchases};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "approve-payment", start };
@@ -28,27 +23,22 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     reader.finish(())?;
     let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let ownership = Ownership::new(client.clone(), state.clone());
-    let injected = (Arc::clone(&clock), Arc::clone(&ids));
-    let purchases = Purchases::new(client.clone(), ledger, state.clone(), outbox.clone(), injected);
-    let handler = ApprovePayment {
-        completion: Completion::new(ownership, purchases, Arc::clone(&clock)),
-        payments: Payments::new(client.clone(), state, Arc::clone(&ids)),
-        numbers: ClassNumbers::new(client, stats),
-        outbox,
-        clock,
-        ids,
-    };
+    let payments = Payments::new(client.clone(), state.clone(), Arc::clone(&ids));
+    let purchases = Purchases::new(client, (ledger, state, stats), outbox, (Arc::clone(&clock), ids));
+    let handler = ApprovePayment { completion: Completion::new(ownership, purchases, clock), payments };
     Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct ApprovePayment {
     completion: Completion,
     payments: Payments,
-    numbers: ClassNumbers,
-    /// Nothing, where live updates are off.
-    outbox: Option<Outbox>,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn Ids>,
+}
+
+impl ApprovePayment {
+    async fn payment(&self, id: &PaymentId) -> Result<Payment, Problem> {
+        let held = self.payments.payment(id).await?;
+        Ok(held.ok_or_else(|| Problem::NotFound(format!("there is no payment {id}")))?.document)
+    }
 }
 
 impl HttpHandler for ApprovePayment {
@@ -58,27 +48,17 @@ impl HttpHandler for ApprovePayment {
                 return Err(Problem::Forbidden("only an admin may approve a payment".to_owned()));
             }
             let id: PaymentId = request.path("paymentId")?;
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
-                let held = self.payments.payment(&id).await?;
-                let held = held.ok_or_else(|| Problem::NotFound(format!("there is no payment {id}")))?;
-                if held.document.status == PaymentStatus::Approved {
-                    return Ok(Response::json(StatusCode::OK, &bodies::payment(&held.document)));
-                }
-                // First the purchase: cut off in between, the payment still waits, and approving it again completes nothing twice.
-                self.completion.complete(&held.document.purchase, request.deadline).await?;
-                let payment = held.document.approve(Time::from(self.clock.now()));
-                let body = bodies::payment(&payment);
-                let at = payment.approved_at.ok_or(Problem::Internal)?;
-                let (name, id) = (LiveEventName::PaymentApproved, self.ids.fresh());
-                let events = LiveEvent::on(payment.channels(), name, (&id, at), ("payment", &body));
-                let telling = (self.outbox.as_ref(), events.as_slice());
-                match self.payments.put(&payment, Some(&held), None, &self.numbers, telling).await {
-                    Ok(()) => return Ok(Response::json(StatusCode::OK, &body)),
-                    Err(error) if error.may_pass() && backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
+            let waiting = self.payment(&id).await?;
+            if waiting.status == PaymentStatus::Approved {
+                return Ok(Response::json(StatusCode::OK, &bodies::payment(&waiting)));
             }
+            // The payment follows its purchase, also one that ended before it did.
+            let completed = self.completion.complete(&waiting.purchase, request.deadline).await;
+            let payment = self.payment(&id).await?;
+            if payment.status == PaymentStatus::Approved {
+                return Ok(Response::json(StatusCode::OK, &bodies::payment(&payment)));
+            }
+            Err(completed.err().unwrap_or(Problem::Conflict))
         })
     }
 }

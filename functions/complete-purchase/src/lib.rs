@@ -17,11 +17,13 @@ pub const FUNCTION: Function = Function { name: "complete-purchase", start };
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
+    let stats = reader.required("STATS_TABLE");
     let outbox = live::outbox(&mut reader, boot);
     reader.finish(())?;
     let client = boot.dynamodb();
     let ownership = Ownership::new(client.clone(), state.clone());
-    let purchases = Purchases::new(client, ledger, state, outbox, (Arc::clone(&boot.clock), Arc::clone(&boot.ids)));
+    let injected = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let purchases = Purchases::new(client, (ledger, state, stats), outbox, injected);
     let completion = Completion::new(ownership, purchases, Arc::clone(&boot.clock));
     Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, CompletePurchase { completion }))
 }

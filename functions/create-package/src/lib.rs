@@ -7,7 +7,9 @@ use shared::BoxFuture;
 use shared::backoff::Backoff;
 use shared::boot::Boot;
 use shared::domain::id::PackageId;
+use shared::domain::money::Currency;
 use shared::domain::package::{NewPackage, Package};
+use shared::domain::purchase::Accepted;
 use shared::function::{Function, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies, quizzes};
 use shared::ids::Ids;
@@ -22,9 +24,11 @@ const MAX_BODY: usize = 64 * 1024;
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    let currencies = reader.parsed("CURRENCIES");
     reader.finish(())?;
     let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let handler = CreatePackage {
+        currencies,
         quizzes: Quizzes::new(client.clone(), state.clone(), Arc::clone(&ids)),
         packages: Packages::new(client, state, stats, clock, Arc::clone(&ids)),
         ids,
@@ -33,6 +37,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 }
 
 struct CreatePackage {
+    currencies: Accepted<Currency>,
     quizzes: Quizzes,
     packages: Packages,
     ids: Arc<dyn Ids>,
@@ -58,6 +63,7 @@ impl HttpHandler for CreatePackage {
                     }
                     return Err(Problem::Unfit(format!("there is a package {id} already")));
                 }
+                self.currencies.check_change(None, Some(package.currency))?;
                 quizzes::all_there(&self.quizzes, new.quizzes(), request.deadline).await?;
                 match self.packages.put(&id, &package, &held).await {
                     Ok(version) => return Ok(answer(StatusCode::CREATED, &id, &package, &version.0)),

@@ -7,15 +7,13 @@ use shared::BoxFuture;
 use shared::backoff::Backoff;
 use shared::boot::Boot;
 use shared::clock::Clock;
-use shared::domain::live::{LiveEvent, LiveEventName};
 use shared::domain::payment::{self, Payment};
 use shared::domain::purchase::{Status, Unfit};
 use shared::domain::time::Time;
 use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies};
-use shared::ids::Ids;
+use shared::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies, settle};
 use shared::live;
-use shared::store::{Answers, ClassNumbers, Outbox, Payments, Purchases};
+use shared::store::{Answers, Purchases};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "create-payment", start };
@@ -32,26 +30,16 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let handler = CreatePayment {
         answers: Answers::new(client.clone(), state.clone()),
-        payments: Payments::new(client.clone(), state.clone(), Arc::clone(&ids)),
-        numbers: ClassNumbers::new(client.clone(), stats),
-        // Nothing is written there.
-        purchases: Purchases::new(client, ledger, state, None, (Arc::clone(&clock), Arc::clone(&ids))),
-        outbox,
+        purchases: Purchases::new(client, (ledger, state, stats), outbox, (Arc::clone(&clock), ids)),
         clock,
-        ids,
     };
     Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct CreatePayment {
     answers: Answers,
-    payments: Payments,
-    numbers: ClassNumbers,
     purchases: Purchases,
-    /// Nothing, where live updates are off.
-    outbox: Option<Outbox>,
     clock: Arc<dyn Clock>,
-    ids: Arc<dyn Ids>,
 }
 
 impl HttpHandler for CreatePayment {
@@ -65,28 +53,23 @@ impl HttpHandler for CreatePayment {
             loop {
                 let purchase = self.purchases.purchase(&id).await?;
                 let purchase = purchase.ok_or_else(|| Problem::NotFound(format!("there is no purchase {id}")))?;
-                let purchase = purchase.document;
-                if !payment::may_pay(&request.caller, &purchase.buyer) {
+                if !payment::may_pay(&request.caller, &purchase.document.buyer) {
                     return Err(Problem::Forbidden("only its buyer or an admin may pay a purchase".to_owned()));
                 }
-                let payment = Payment::of(&purchase, now);
-                let held = self.payments.payment(&payment.id).await?;
+                let held = self.purchases.payment_of(&id).await?;
                 if let Some(response) = once.answered(&self.answers).await? {
                     return Ok(response);
                 }
-                if let Some(held) = held {
-                    return Ok(Response::json(StatusCode::OK, &bodies::payment(&held.document)));
+                if let Some(payment) = settle(&self.purchases, &purchase, held, &mut backoff).await? {
+                    return Ok(Response::json(StatusCode::OK, &bodies::payment(&payment)));
                 }
-                if purchase.status != Status::Pending {
-                    return Err(Unfit::Is(purchase.status).into());
+                if purchase.document.status != Status::Pending {
+                    return Err(Unfit::Is(purchase.document.status).into());
                 }
+                let payment = Payment::of(&purchase.document, now);
                 let body = bodies::payment(&payment);
                 let answer = once.answer(StatusCode::CREATED, &body, now);
-                let told = (self.ids.fresh(), payment.received_at);
-                let name = LiveEventName::PaymentReceived;
-                let events = LiveEvent::on(payment.channels(), name, (&told.0, told.1), ("payment", &body));
-                let telling = (self.outbox.as_ref(), events.as_slice());
-                match self.payments.put(&payment, None, Some(&answer), &self.numbers, telling).await {
+                match self.purchases.pay(&purchase, &payment, &answer, &body).await {
                     Ok(()) => return Ok(Response::json(StatusCode::CREATED, &body)),
                     Err(error) if error.may_pass() && backoff.wait().await => {}
                     Err(error) => return Err(error.into()),

@@ -8,7 +8,9 @@ use shared::backoff::Backoff;
 use shared::boot::Boot;
 use shared::clock::Clock;
 use shared::domain::id::{ProductId, SaleId};
+use shared::domain::money::Currency;
 use shared::domain::product::{Product, ProductDescription};
+use shared::domain::purchase::Accepted;
 use shared::domain::time::Time;
 use shared::function::{Function, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies};
@@ -25,14 +27,18 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, facts) = (reader.required("STATE_TABLE"), reader.required("INTERACTIONS_TABLE"));
     let retention = Retention::of_days(reader.parsed("RETENTION_DAYS"));
+    let (currencies, sales_per_day) = (reader.parsed("CURRENCIES"), reader.parsed("SELLER_SALES_PER_DAY"));
     reader.finish(())?;
     let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let products = Products::new(boot.dynamodb(), state, facts, retention, (Arc::clone(&clock), Arc::clone(&ids)));
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, CreateProduct { products, clock, ids }))
+    let handler = CreateProduct { products, currencies, sales_per_day, clock, ids };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct CreateProduct {
     products: Products,
+    currencies: Accepted<Currency>,
+    sales_per_day: u64,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
@@ -60,7 +66,15 @@ impl HttpHandler for CreateProduct {
                     }
                     return Err(Problem::Unfit(format!("there is a product {id} already")));
                 }
-                match self.products.put(&id, &product, &held).await {
+                self.currencies.check_change(None, Some(product.currency))?;
+                let most = (!request.caller.is_admin()).then_some(self.sales_per_day);
+                if !self.products.may_sell(&product, None, most, now).await? {
+                    return Err(Problem::TooMany {
+                        what: "sales of a seller in a day",
+                        retry_after_s: now.seconds_left_in_day(),
+                    });
+                }
+                match self.products.put(&id, &product, &held, most).await {
                     Ok(version) => return Ok(answer(StatusCode::CREATED, &id, &product, &version.0)),
                     Err(StoreError::Conflict) if backoff.wait().await => {}
                     Err(error) => return Err(error.into()),

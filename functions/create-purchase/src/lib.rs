@@ -8,21 +8,25 @@ use shared::BoxFuture;
 use shared::backoff::Backoff;
 use shared::boot::Boot;
 use shared::clock::Clock;
+use shared::domain::caller::Caller;
 use shared::domain::discount::NotGiven;
 use shared::domain::fields::Invalid;
 use shared::domain::id::PurchaseId;
-use shared::domain::purchase::{ItemType, Order, Purchase, Terms};
+use shared::domain::purchase::{Buyer, Item, ItemType, Order, Purchase, Terms};
 use shared::domain::time::Time;
 use shared::function::{Function, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies};
 use shared::live;
-use shared::store::{Answers, Change, Discounts, HeldDiscount, Ownership, Packages, Purchases};
+use shared::store::{Answers, Change, Discounts, HeldDiscount, Ownership, Packages, Purchases, Shelf, Tries};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "create-purchase", start };
 
 /// The largest body, in bytes.
 const MAX_BODY: usize = 16 * 1024;
+
+/// After how long there are tries again at the latest, in seconds.
+const SECONDS_OF_AN_HOUR: u32 = 3_600;
 
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
@@ -40,8 +44,10 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         answers: Answers::new(client.clone(), state.clone()),
         discounts: Discounts::new(client.clone(), state.clone(), Arc::clone(&ids)),
         ownership: Ownership::new(client.clone(), state.clone()),
-        packages: Packages::new(client.clone(), state.clone(), stats, Arc::clone(&clock), Arc::clone(&ids)),
-        purchases: Purchases::new(client, ledger, state, outbox, (Arc::clone(&clock), ids)),
+        shelf: Shelf::new(client.clone(), state.clone()),
+        tries: Tries::new(client.clone(), state.clone()),
+        packages: Packages::new(client.clone(), state.clone(), stats.clone(), Arc::clone(&clock), Arc::clone(&ids)),
+        purchases: Purchases::new(client, (ledger, state, stats), outbox, (Arc::clone(&clock), ids)),
         terms,
         clock,
     };
@@ -52,6 +58,8 @@ struct CreatePurchase {
     answers: Answers,
     discounts: Discounts,
     ownership: Ownership,
+    shelf: Shelf,
+    tries: Tries,
     packages: Packages,
     purchases: Purchases,
     terms: Terms,
@@ -59,12 +67,22 @@ struct CreatePurchase {
 }
 
 impl CreatePurchase {
-    /// The discount that an order names, unless it was used up.
-    async fn discount(&self, order: &Order) -> Result<Option<HeldDiscount>, Problem> {
-        let Some(code) = &order.discount_code else { return Ok(None) };
-        match self.discounts.discount(code).await? {
-            Some(held) if held.is_used_up() => Err(Invalid::new("discountCode", NotGiven::UsedUp).into()),
-            held => Ok(held),
+    /// What is bought must be there and on offer, and a package be bought at its price. Of courses and tests nothing is known
+    /// here: they are the site's own. An admin records what was bought elsewhere, and when there was another price.
+    async fn is_on_offer(&self, order: &Order, caller: &Caller) -> Result<(), Problem> {
+        if caller.is_admin() {
+            return Ok(());
+        }
+        match order.item.kind {
+            ItemType::Package => self.is_its_price(order).await,
+            ItemType::Product => {
+                let id = order.item.id.clone().into();
+                if self.shelf.offers(&id).await? {
+                    return Ok(());
+                }
+                Err(Invalid::new("itemId", format!("there is no product {id} that can be bought")).into())
+            }
+            ItemType::Course | ItemType::Test => Ok(()),
         }
     }
 
@@ -80,7 +98,8 @@ impl CreatePurchase {
         Err(Invalid::new("amount", price).into())
     }
 
-    /// The purchase that an order is as things stand, and the discount that it uses.
+    /// The purchase that an order is as things stand, and the discount that it uses. The discount is looked at last: whatever
+    /// else is wrong must not tell that there is one.
     async fn decide(
         &self,
         order: &Order,
@@ -88,24 +107,87 @@ impl CreatePurchase {
         request: &Request,
         now: Time,
     ) -> Result<(Purchase, Option<HeldDiscount>), Problem> {
-        let discount = self.discount(order).await?;
+        let buyer = order.buyer(&request.caller)?;
+        self.is_on_offer(order, &request.caller).await?;
+        self.is_new(&buyer, &order.item, request).await?;
+        let discount = match &order.discount_code {
+            Some(code) => self.discounts.discount(code).await?,
+            None => None,
+        };
         let of_code = discount.as_ref().map(|held| &held.discount);
         let purchase = order.apply(id.clone(), &request.caller, of_code, &self.terms, now)?;
-        if order.item.kind == ItemType::Package && !request.caller.is_admin() {
-            self.is_its_price(order).await?;
+        if discount.as_ref().is_some_and(HeldDiscount::is_used_up) {
+            return Err(NotGiven::UsedUp.told_to(&request.caller).into());
         }
-        self.is_new(&purchase, request).await?;
         Ok((purchase, discount))
     }
 
     /// Makes sure that the buyer does not have the item already.
-    async fn is_new(&self, purchase: &Purchase, request: &Request) -> Result<(), Problem> {
-        if !purchase.item.kind.is_had_once() {
+    async fn is_new(&self, buyer: &Buyer, item: &Item, request: &Request) -> Result<(), Problem> {
+        if !item.kind.is_had_once() {
             return Ok(());
         }
-        let items = BTreeSet::from([purchase.item.clone()]);
-        let mut owned = self.ownership.of(&purchase.buyer, &items, true, request.deadline).await?;
-        owned.remove(&purchase.item).map_or(Ok(()), |purchase| Err(Problem::Owned(purchase)))
+        let items = BTreeSet::from([item.clone()]);
+        let mut owned = self.ownership.of(buyer, &items, true, request.deadline).await?;
+        owned.remove(item).map_or(Ok(()), |purchase| Err(Problem::Owned(purchase)))
+    }
+
+    /// Makes the purchase, if it was not made by the same request before.
+    async fn buy(&self, order: &Order, once: &Once, request: &Request, now: Time) -> Result<Response, Problem> {
+        let id: PurchaseId = once.id().parse().map_err(|_| Problem::Internal)?;
+        let mut backoff = Backoff::until(request.deadline);
+        let mut was_refused = false;
+        loop {
+            let decided = self.decide(order, &id, request, now).await;
+            // Read after what was decided by: what stands in the way may be what this very request has done before.
+            if let Some(response) = once.answered(&self.answers).await? {
+                return Ok(response);
+            }
+            if was_refused && self.purchases.purchase(&id).await?.is_some() {
+                // Its answer was kept for as long as it is; that it was bought is kept for ever.
+                return Err(Problem::Owned(id));
+            }
+            let (purchase, discount) = decided?;
+            let body = bodies::purchase(&purchase);
+            let answer = once.answer(StatusCode::CREATED, &body, now);
+            match self.purchases.write(&purchase, Change::Made(discount.as_ref()), Some(&answer), &body).await {
+                Ok(()) => {
+                    let response = Response::json(StatusCode::CREATED, &body);
+                    return Ok(response.with_header(header::CACHE_CONTROL, "no-store"));
+                }
+                Err(error) if error.may_pass() && backoff.wait().await => was_refused = true,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The same where a discount is named by anybody but an admin: so many wrong codes, and no more are looked at in this hour.
+    async fn buy_with_code(
+        &self,
+        order: &Order,
+        once: &Once,
+        request: &Request,
+        now: Time,
+    ) -> Result<Response, Problem> {
+        if let Some(response) = once.answered(&self.answers).await? {
+            return Ok(response);
+        }
+        let user = request.user()?;
+        if !self.tries.take(user, now).await? {
+            return Err(Problem::TooMany { what: "wrong discount codes", retry_after_s: SECONDS_OF_AN_HOUR });
+        }
+        let bought = self.buy(order, once, request, now).await;
+        let is_wrong = |problem: &Problem| match problem {
+            Problem::Invalid(fields) => fields.iter().any(|invalid| invalid.field == "discountCode"),
+            _ => false,
+        };
+        if !bought.as_ref().err().is_some_and(is_wrong)
+            && let Err(error) = self.tries.give_back(user, now).await
+        {
+            // What was bought is bought; the caller has a try less in this hour.
+            tracing::warn!(error = %error, "a try of a discount was not given back: {error}");
+        }
+        bought
     }
 }
 
@@ -115,31 +197,11 @@ impl HttpHandler for CreatePurchase {
             let body = request.json(MAX_BODY, &["application/json"])?;
             let order = Order::parse(&body).map_err(Problem::Invalid)?;
             let once = Once::required(&request, FUNCTION.name, body)?;
-            let id: PurchaseId = once.id().parse().map_err(|_| Problem::Internal)?;
             let now = Time::from(self.clock.now());
-            let mut backoff = Backoff::until(request.deadline);
-            let mut was_refused = false;
-            loop {
-                let decided = self.decide(&order, &id, &request, now).await;
-                // Read after what was decided by: what stands in the way may be what this very request has done before.
-                if let Some(response) = once.answered(&self.answers).await? {
-                    return Ok(response);
-                }
-                if was_refused && self.purchases.purchase(&id).await?.is_some() {
-                    // Its answer was kept for as long as it is; that it was bought is kept for ever.
-                    return Err(Problem::Owned(id));
-                }
-                let (purchase, discount) = decided?;
-                let body = bodies::purchase(&purchase);
-                let answer = once.answer(StatusCode::CREATED, &body, now);
-                match self.purchases.write(&purchase, Change::Made(discount.as_ref()), Some(&answer), &body).await {
-                    Ok(()) => {
-                        let response = Response::json(StatusCode::CREATED, &body);
-                        return Ok(response.with_header(header::CACHE_CONTROL, "no-store"));
-                    }
-                    Err(error) if error.may_pass() && backoff.wait().await => was_refused = true,
-                    Err(error) => return Err(error.into()),
-                }
+            if order.discount_code.is_some() && !request.caller.is_admin() {
+                self.buy_with_code(&order, &once, &request, now).await
+            } else {
+                self.buy(&order, &once, &request, now).await
             }
         })
     }

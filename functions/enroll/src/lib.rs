@@ -38,12 +38,12 @@ impl HttpHandler for Enroll {
             loop {
                 let course = self.desk.classroom.course(id).await?;
                 let course = course.ok_or_else(|| Problem::NotFound(format!("there is no course {id}")))?.document;
-                let (student, status) = wanted.whom(&course, &request.caller)?;
+                let (student, by) = wanted.whom(&course, &request.caller)?;
                 // A token tells what its own person is called, nobody else.
                 let name = request.caller_name().filter(|_| request.caller.user() == Some(&student));
                 let held = self.desk.classroom.enrollment(id, &student).await?;
                 let (before, now) = (held.as_ref().map(|held| &held.document), self.desk.now());
-                let enrollment = Enrollment::begun(id, &student, (name, status), before, now);
+                let enrollment = Enrollment::begun(id, &student, (name, by), before, now);
                 let body = bodies::enrollment(&enrollment, Some(&course));
                 if let Some(held) = held.as_ref().filter(|held| held.document == enrollment) {
                     return Ok(Response::json(StatusCode::OK, &body).with_etag(&held.version.0));

@@ -86,7 +86,7 @@ impl HttpHandler for GetLeaderboard {
                 "metric": name,
                 "currency": currency,
                 "period": season.to_string(),
-                "entries": bodies::ranked(&listed),
+                "entries": bodies::ranked(metric, &listed),
                 "changedAt": last_updated,
                 "nextResetAt": season.next_reset(now),
                 "cursor": next.map(|next| Cursor::new(&scope, &next).to_string()),

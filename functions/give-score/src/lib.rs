@@ -7,6 +7,7 @@ use shared::BoxFuture;
 use shared::backoff::Backoff;
 use shared::boot::Boot;
 use shared::desk::Desk;
+use shared::domain::fields::Invalid;
 use shared::domain::id::ScoreId;
 use shared::domain::live::LiveEventName;
 use shared::domain::score::NewScore;
@@ -54,14 +55,19 @@ impl HttpHandler for GiveScore {
                 if let Some(response) = once.answered(&self.answers).await? {
                     return Ok(response);
                 }
+                let done = once.done(&self.answers).await?;
                 if let Some(held) = held {
-                    // Its answer was kept for as long as it is; the score is kept for ever.
+                    // Its answer was kept for as long as it is; the score is kept for ever, and so is what it was given for.
+                    let is_same = held.document.course == new.course && held.document.student == new.student;
+                    if done.is_none() && !is_same {
+                        return Err(Invalid::new("Idempotency-Key", "was used for another request").into());
+                    }
                     return Ok(Response::json(StatusCode::OK, &bodies::score(&held.document, Some(&course))));
                 }
                 let enrollment = takes_part(&self.desk.classroom, &new.course, &new.student).await?;
                 let score = new.given(id.clone(), enrollment.student_name, now);
                 let body = bodies::score(&score, Some(&course));
-                let answer = once.answer(StatusCode::CREATED, &body, now);
+                let answer = once.lasting_answer(StatusCode::CREATED, &body, now);
                 let events = self.desk.events(score.channels(&course), LiveEventName::NewScore, now, ("score", &body));
                 let telling = self.desk.telling(&events);
                 match self.scores.put((&score, &course), None, Some(&answer), &self.desk.numbers, telling).await {

@@ -6,8 +6,10 @@ use http::StatusCode;
 use shared::BoxFuture;
 use shared::backoff::Backoff;
 use shared::boot::Boot;
-use shared::domain::discount::Discount;
+use shared::domain::discount::{Discount, is_hard_to_guess};
 use shared::domain::id::DiscountCode;
+use shared::domain::money::Currency;
+use shared::domain::purchase::Accepted;
 use shared::function::{Function, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
 use shared::store::{Discounts, StoreError};
@@ -20,14 +22,16 @@ const MAX_BODY: usize = 4 * 1024;
 
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
-    let state = reader.required("STATE_TABLE");
+    let (state, currencies) = (reader.required("STATE_TABLE"), reader.parsed("CURRENCIES"));
     reader.finish(())?;
-    let handler = PutDiscount { discounts: Discounts::new(boot.dynamodb(), state, Arc::clone(&boot.ids)) };
+    let discounts = Discounts::new(boot.dynamodb(), state, Arc::clone(&boot.ids));
+    let handler = PutDiscount { discounts, currencies };
     Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct PutDiscount {
     discounts: Discounts,
+    currencies: Accepted<Currency>,
 }
 
 impl HttpHandler for PutDiscount {
@@ -45,6 +49,11 @@ impl HttpHandler for PutDiscount {
                 let held = self.discounts.discount(&code).await?;
                 if !wanted.hold(held.as_ref().map(|held| &held.version)) {
                     return Err(Problem::PreconditionFailed);
+                }
+                let before = held.as_ref().and_then(|held| held.discount.currency());
+                self.currencies.check_change(before, discount.currency())?;
+                if held.is_none() {
+                    is_hard_to_guess(&code)?;
                 }
                 let (status, uses) = match &held {
                     Some(held) => (StatusCode::OK, held.uses),

@@ -9,7 +9,9 @@ use shared::boot::Boot;
 use shared::clock::Clock;
 use shared::domain::fields::Invalid;
 use shared::domain::id::{ProductId, SaleId};
+use shared::domain::money::Currency;
 use shared::domain::product::{ProductDescription, unreserved};
+use shared::domain::purchase::Accepted;
 use shared::domain::time::Time;
 use shared::function::{Function, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
@@ -26,14 +28,18 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, facts) = (reader.required("STATE_TABLE"), reader.required("INTERACTIONS_TABLE"));
     let retention = Retention::of_days(reader.parsed("RETENTION_DAYS"));
+    let (currencies, sales_per_day) = (reader.parsed("CURRENCIES"), reader.parsed("SELLER_SALES_PER_DAY"));
     reader.finish(())?;
     let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let products = Products::new(boot.dynamodb(), state, facts, retention, (Arc::clone(&clock), Arc::clone(&ids)));
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, PutProduct { products, clock, ids }))
+    let handler = PutProduct { products, currencies, sales_per_day, clock, ids };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct PutProduct {
     products: Products,
+    currencies: Accepted<Currency>,
+    sales_per_day: u64,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
@@ -60,7 +66,15 @@ impl HttpHandler for PutProduct {
                     return Err(Problem::PreconditionFailed);
                 }
                 let status = if there.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-                match self.products.put(&id, &product, &held).await {
+                self.currencies.check_change(before.0.map(|product| product.currency), Some(product.currency))?;
+                let most = (!request.caller.is_admin()).then_some(self.sales_per_day);
+                if !self.products.may_sell(&product, before.0, most, now).await? {
+                    return Err(Problem::TooMany {
+                        what: "sales of a seller in a day",
+                        retry_after_s: now.seconds_left_in_day(),
+                    });
+                }
+                match self.products.put(&id, &product, &held, most).await {
                     Ok(version) => {
                         return Ok(Response::json(status, &bodies::product(&id, &product)).with_etag(&version.0));
                     }

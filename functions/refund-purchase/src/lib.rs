@@ -14,7 +14,7 @@ use shared::domain::id::PurchaseId;
 use shared::domain::purchase::{Purchase, RefundOrder, Status};
 use shared::domain::time::Time;
 use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies};
+use shared::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies, settle};
 use shared::live;
 use shared::store::{Answers, Change, Purchases};
 
@@ -27,12 +27,18 @@ const MAX_BODY: usize = 4 * 1024;
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
+    let stats = reader.required("STATS_TABLE");
     let outbox = live::outbox(&mut reader, boot);
     reader.finish(())?;
     let client = boot.dynamodb();
     let handler = RefundPurchase {
         answers: Answers::new(client.clone(), state.clone()),
-        purchases: Purchases::new(client, ledger, state, outbox, (Arc::clone(&boot.clock), Arc::clone(&boot.ids))),
+        purchases: Purchases::new(
+            client,
+            (ledger, state, stats),
+            outbox,
+            (Arc::clone(&boot.clock), Arc::clone(&boot.ids)),
+        ),
         clock: Arc::clone(&boot.clock),
     };
     Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
@@ -71,23 +77,31 @@ impl HttpHandler for RefundPurchase {
                 (RefundOrder::default(), None)
             };
             let now = Time::from(self.clock.now());
+            let request_id = once.as_ref().map(Once::id);
             let mut backoff = Backoff::until(request.deadline);
             loop {
                 let held = self.purchases.purchase(&id).await?;
                 let held = held.ok_or_else(|| Problem::NotFound(format!("there is no purchase {id}")))?;
                 may_refund(&request.caller, &held.document)?;
+                let payment = self.purchases.payment_of(&id).await?;
                 if let Some(once) = &once {
                     if let Some(response) = once.answered(&self.answers).await? {
                         return Ok(response);
                     }
+                    if once.done(&self.answers).await?.is_some() {
+                        // Its answer was kept for as long as it is; what was given back is given back for ever.
+                        return Ok(Response::json(StatusCode::OK, &bodies::purchase(&held.document)));
+                    }
                 } else if matches!(held.document.status, Status::Refunded | Status::Cancelled) {
+                    settle(&self.purchases, &held, payment, &mut backoff).await?;
                     return Ok(Response::json(StatusCode::OK, &bodies::purchase(&held.document)));
                 }
                 let at = order.at(&request.caller, &held.document, now)?;
                 let refund = held.document.refund(order.amount, at)?;
                 let body = bodies::purchase(&refund.purchase);
-                let answer = once.as_ref().map(|once| once.answer(StatusCode::OK, &body, now));
-                let change = Change::Refunded(&held, &refund);
+                let answer = once.as_ref().map(|once| once.lasting_answer(StatusCode::OK, &body, now));
+                let settled = bodies::settled(payment, &refund.purchase);
+                let change = Change::Refunded(&held, &refund, settled.as_ref(), request_id.as_deref());
                 match self.purchases.write(&refund.purchase, change, answer.as_ref(), &body).await {
                     Ok(()) => return Ok(Response::json(StatusCode::OK, &body)),
                     Err(error) if error.may_pass() && backoff.wait().await => {}

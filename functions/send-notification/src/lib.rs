@@ -11,12 +11,14 @@ use shared::clock::Clock;
 use shared::domain::fields::Invalid;
 use shared::domain::id::{NotificationId, UserId};
 use shared::domain::live::{Channel, LiveEvent, LiveEventName};
-use shared::domain::notification::{NewNotification, may_notify};
+use shared::domain::notification::{LinkTargets, NewNotification, may_notify};
 use shared::domain::time::Time;
 use shared::function::{Function, Invoke, StartError};
+use shared::http::classroom;
 use shared::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies};
 use shared::ids::Ids;
-use shared::store::{Inbox, Outbox, Received, StoreError};
+use shared::live::link_targets;
+use shared::store::{Classroom, Inbox, Outbox, Received, StoreError};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "send-notification", start };
@@ -27,8 +29,11 @@ const MAX_BODY: usize = 16 * 1024;
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, outbox) = (reader.required("STATE_TABLE"), reader.required("OUTBOX_TABLE"));
+    let targets = link_targets(&mut reader);
     reader.finish(())?;
     let handler = SendNotification {
+        targets,
+        classroom: Classroom::new(boot.dynamodb(), state.clone(), Arc::clone(&boot.ids)),
         inbox: Inbox::new(boot.dynamodb(), state),
         outbox: Outbox::new(boot.dynamodb(), outbox),
         clock: Arc::clone(&boot.clock),
@@ -38,6 +43,8 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 }
 
 struct SendNotification {
+    targets: LinkTargets,
+    classroom: Classroom,
     inbox: Inbox,
     outbox: Outbox,
     clock: Arc<dyn Clock>,
@@ -51,7 +58,11 @@ impl HttpHandler for SendNotification {
                 return Err(Problem::Forbidden("only a teacher or an admin may do this".to_owned()));
             }
             let body = request.json(MAX_BODY, &["application/json"])?;
-            let NewNotification { to, notice } = NewNotification::parse(&body).map_err(Problem::Invalid)?;
+            let new = NewNotification::parse(&body, &self.targets).map_err(Problem::Invalid)?;
+            if !request.caller.is_admin() {
+                classroom::teaches(&self.classroom, &new.to, new.course.as_ref(), &request).await?;
+            }
+            let NewNotification { to, notice, .. } = new;
             // Under the same key it is the same notification, however often it is sent.
             let once = Once::of(&request, FUNCTION.name, json!({"userId": to, "notice": notice}))?;
             let id = once.as_ref().map_or_else(|| self.ids.fresh(), Once::id);

@@ -116,8 +116,8 @@ impl StatsAnnouncer {
         )?;
         let body = json!({
             "period": season.to_string(),
-            "sales": bodies::ranked(&sales.entries),
-            "views": bodies::ranked(&views.entries),
+            "sales": bodies::ranked(Metric::Sales, &sales.entries),
+            "views": bodies::ranked(Metric::Views, &views.entries),
         });
         let channels = [Channel::Leaderboard, Channel::SignedInLeaderboard];
         Ok(channels.map(|channel| (channel, LiveEventName::LeaderboardUpdate, body.clone())).into())

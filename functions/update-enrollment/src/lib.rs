@@ -40,14 +40,14 @@ impl HttpHandler for UpdateEnrollment {
                 let course = self.desk.classroom.course(id).await?;
                 let course = course.ok_or_else(|| Problem::NotFound(format!("there is no course {id}")))?.document;
                 // Before anything is said of the enrollment: whether there is one is not for everybody to know.
-                change.may(&course, &request.caller)?;
+                let by = change.by(&course, &request.caller)?;
                 let held = self.desk.classroom.enrollment(id, student).await?;
                 let none = || Problem::NotFound(format!("{student} is not enrolled in {id}"));
                 let held = held.ok_or_else(none)?;
                 if !wanted.hold(Some(&held.version)) {
                     return Err(Problem::PreconditionFailed);
                 }
-                let enrollment = held.document.with_status(change.status, self.desk.now());
+                let enrollment = held.document.with_status(change.status, by, self.desk.now())?;
                 let body = bodies::enrollment(&enrollment, Some(&course));
                 if enrollment == held.document {
                     return Ok(Response::json(StatusCode::OK, &body).with_etag(&held.version.0));

@@ -7,7 +7,9 @@ use shared::BoxFuture;
 use shared::backoff::Backoff;
 use shared::boot::Boot;
 use shared::domain::id::PackageId;
+use shared::domain::money::Currency;
 use shared::domain::package::PackageDescription;
+use shared::domain::purchase::Accepted;
 use shared::function::{Function, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies, quizzes};
 use shared::store::{Packages, Quizzes, StoreError};
@@ -21,9 +23,11 @@ const MAX_BODY: usize = 64 * 1024;
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    let currencies = reader.parsed("CURRENCIES");
     reader.finish(())?;
     let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let handler = UpdatePackage {
+        currencies,
         quizzes: Quizzes::new(client.clone(), state.clone(), Arc::clone(&ids)),
         packages: Packages::new(client, state, stats, clock, ids),
     };
@@ -31,6 +35,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 }
 
 struct UpdatePackage {
+    currencies: Accepted<Currency>,
     quizzes: Quizzes,
     packages: Packages,
 }
@@ -52,6 +57,7 @@ impl HttpHandler for UpdatePackage {
                 if !wanted.hold(Some(&there.version)) {
                     return Err(Problem::PreconditionFailed);
                 }
+                self.currencies.check_change(Some(there.document.currency), Some(package.currency))?;
                 quizzes::all_there(&self.quizzes, description.quizzes(), request.deadline).await?;
                 match self.packages.put(&id, &package, &held).await {
                     Ok(version) => {

@@ -39,6 +39,7 @@ pub fn all() -> Vec<Function> {
         get_package_stats::FUNCTION,
         get_payments::FUNCTION,
         get_product::FUNCTION,
+        get_purchase::FUNCTION,
         get_quiz_stats::FUNCTION,
         get_scores::FUNCTION,
         get_track::FUNCTION,

@@ -1,15 +1,15 @@
 //! What was answered for already, kept in a file, so that a later run need not ask again.
 //!
-//! The first line names the API, each further one is a key. A purchase is listed after it was answered for, so the file
-//! may lag behind, and never tells of more than there is. A line that was cut off is taken out, what is no key is left
-//! alone.
+//! The first line names the API, each further one a key and a digest of what was sent with it. A purchase is listed after it
+//! was answered for, so the file may lag behind, and never tells of more than there is. What is corrected in the export is
+//! another order of the same key, and so is not done. A line that was cut off is taken out, what is no key is left alone.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use crate::plan::is_key;
+use crate::plan::{Assumed, Purchase, is_digest, is_key};
 
 /// What the first line begins with; the API's URL follows.
 const HEAD: &str = "# migrate, done at ";
@@ -31,9 +31,12 @@ pub enum DoneError {
     Io(#[from] io::Error),
 }
 
+/// What was sent with each key, by its digest; nothing where a file of an earlier version does not say.
+pub type Listing = HashMap<String, Option<String>>;
+
 /// The keys of what is done, and their file.
 pub struct Done {
-    keys: HashSet<String>,
+    keys: Listing,
     file: File,
 }
 
@@ -52,7 +55,7 @@ impl Done {
         file.read_to_end(&mut bytes)?;
         let head = format!("{HEAD}{}", api_url.trim_end_matches('/'));
         let (keys, length) = match parse(&bytes)? {
-            None => (HashSet::new(), 0),
+            None => (Listing::new(), 0),
             Some(listed) if listed.head == head => (listed.keys, listed.length),
             Some(listed) => return Err(DoneError::OtherApi(listed.head.trim_start_matches(HEAD).to_owned())),
         };
@@ -68,35 +71,49 @@ impl Done {
     ///
     /// # Errors
     /// If it is another kind of file, or cannot be read.
-    pub fn keys(path: &Path) -> Result<HashSet<String>, DoneError> {
+    pub fn keys(path: &Path) -> Result<Listing, DoneError> {
         match std::fs::read(path) {
             Ok(bytes) => Ok(parse(&bytes)?.map(|listed| listed.keys).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(HashSet::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Listing::new()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Whether this is done.
+    /// Whether this purchase is done as it is sent now.
     #[must_use]
-    pub fn contains(&self, key: &str) -> bool {
-        self.keys.contains(key)
+    pub fn contains(&self, purchase: &Purchase, assumed: &Assumed) -> bool {
+        is_done(&self.keys, purchase, assumed)
+    }
+
+    /// Whether something else was sent with this purchase's key.
+    #[must_use]
+    pub fn differs(&self, purchase: &Purchase, assumed: &Assumed) -> bool {
+        let before = self.keys.get(&purchase.key()).and_then(Option::as_ref);
+        before.is_some_and(|before| purchase.digest(assumed).as_ref() != Some(before))
     }
 
     /// Lists what is done now.
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn add(&mut self, key: String) -> io::Result<()> {
-        self.file.write_all(format!("{key}\n").as_bytes())?;
-        self.keys.insert(key);
+    pub fn add(&mut self, key: String, digest: String) -> io::Result<()> {
+        self.file.write_all(format!("{key} {digest}\n").as_bytes())?;
+        self.keys.insert(key, Some(digest));
         Ok(())
     }
+}
+
+/// Whether a purchase is listed as it is sent now.
+#[must_use]
+pub fn is_done(listing: &Listing, purchase: &Purchase, assumed: &Assumed) -> bool {
+    let before = listing.get(&purchase.key()).and_then(Option::as_ref);
+    before.is_some() && before == purchase.digest(assumed).as_ref()
 }
 
 /// What stands in a file, up to the last line that is whole.
 struct Listed {
     head: String,
-    keys: HashSet<String>,
+    keys: Listing,
     /// Its length, in bytes.
     length: u64,
 }
@@ -111,13 +128,19 @@ fn parse(bytes: &[u8]) -> Result<Option<Listed>, DoneError> {
     let text = String::from_utf8_lossy(whole);
     let mut lines = text.lines();
     let head = lines.next().filter(|line| line.starts_with(HEAD)).ok_or(DoneError::Other)?.to_owned();
-    let keys = lines.filter(|line| is_key(line)).map(str::to_owned).collect();
+    let entry = |line: &str| {
+        let (key, digest) = line.split_once(' ').map_or((line, None), |(key, digest)| (key, Some(digest)));
+        let is_whole = is_key(key) && digest.is_none_or(is_digest);
+        is_whole.then(|| (key.to_owned(), digest.map(str::to_owned)))
+    };
+    let keys = lines.filter_map(entry).collect();
     Ok(Some(Listed { head, keys, length: last as u64 + 1 }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::export::{Holding, Kind, Terms};
 
     const API: &str = "http://127.0.0.1:3000";
 
@@ -125,10 +148,32 @@ mod tests {
         format!("migrate:{}", digit.to_string().repeat(40))
     }
 
+    fn digest(digit: char) -> String {
+        digit.to_string().repeat(40)
+    }
+
     fn keys(path: &Path) -> Vec<String> {
-        let mut keys: Vec<String> = Done::keys(path).unwrap().into_iter().collect();
+        let mut keys: Vec<String> = Done::keys(path).unwrap().into_keys().collect();
         keys.sort();
         keys
+    }
+
+    fn purchase(item: &str, amount: u64) -> Purchase {
+        let holding = Holding { user: "sam".to_owned(), kind: Kind::Course, item: item.to_owned() };
+        let terms = Terms { amount: Some(amount), ..Terms::default() };
+        Purchase { line: 1, holding, terms }
+    }
+
+    fn assumed() -> Assumed {
+        Assumed {
+            currency: "USD".parse().unwrap(),
+            undated: Some("2024-12-31T00:00:00Z".parse().unwrap()),
+            payment_method: "unknown".to_owned(),
+        }
+    }
+
+    fn add(done: &mut Done, purchase: &Purchase) {
+        done.add(purchase.key(), purchase.digest(&assumed()).unwrap()).unwrap();
     }
 
     #[test]
@@ -136,25 +181,37 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.done");
         assert_eq!(keys(&path), [""; 0]);
+        let (one, other) = (purchase("a", 1), purchase("b", 1));
         let mut done = Done::open(&path, API).unwrap();
         assert!(matches!(Done::open(&path, API), Err(DoneError::InUse)));
-        done.add(key('a')).unwrap();
-        assert!(done.contains(&key('a')) && !done.contains(&key('b')));
+        add(&mut done, &one);
+        assert!(done.contains(&one, &assumed()) && !done.contains(&other, &assumed()));
         drop(done);
         let mut done = Done::open(&path, &format!("{API}/")).unwrap();
-        assert!(done.contains(&key('a')) && !done.contains(&key('b')));
-        done.add(key('b')).unwrap();
+        assert!(done.contains(&one, &assumed()) && !done.contains(&other, &assumed()));
+        // What was corrected is not what was sent.
+        let corrected = purchase("a", 2);
+        assert!(!done.contains(&corrected, &assumed()) && done.differs(&corrected, &assumed()));
+        assert!(!done.differs(&one, &assumed()) && !done.differs(&other, &assumed()));
+        add(&mut done, &other);
         drop(done);
-        assert_eq!(keys(&path), [key('a'), key('b')]);
+        let mut expected = [one.key(), other.key()];
+        expected.sort();
+        assert_eq!(keys(&path), expected);
+        let line = |purchase: &Purchase| format!("{} {}\n", purchase.key(), purchase.digest(&assumed()).unwrap());
         let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text, format!("# migrate, done at {API}\n{}\n{}\n", key('a'), key('b')));
+        assert_eq!(text, format!("# migrate, done at {API}\n{}{}", line(&one), line(&other)));
+        // A file of an earlier version does not say what was sent: that is asked for again.
+        std::fs::write(&path, format!("# migrate, done at {API}\n{}\n", one.key())).unwrap();
+        let done = Done::open(&path, API).unwrap();
+        assert!(!done.contains(&one, &assumed()) && !done.differs(&one, &assumed()));
     }
 
     #[test]
     fn a_line_that_was_cut_off_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.done");
-        let whole = format!("{HEAD}{API}\n{}\n{}\n", key('a'), key('b'));
+        let whole = format!("{HEAD}{API}\n{} {}\n{} {}\n", key('a'), digest('1'), key('b'), digest('2'));
         for length in 0..=whole.len() {
             std::fs::write(&path, &whole.as_bytes()[..length]).unwrap();
             let known = keys(&path).len();
@@ -162,15 +219,15 @@ mod tests {
             let expected =
                 whole[..length].lines().count().saturating_sub(if whole[..length].ends_with('\n') { 1 } else { 2 });
             assert_eq!((known, done.keys.len()), (expected, expected), "{length}");
-            done.add(key('c')).unwrap();
+            done.add(key('c'), digest('3')).unwrap();
             drop(done);
             assert_eq!(keys(&path).len(), expected + 1, "{length}");
-            assert!(Done::open(&path, API).unwrap().contains(&key('c')), "{length}");
+            assert!(Done::open(&path, API).unwrap().keys.contains_key(&key('c')), "{length}");
         }
         // A power cut may leave anything behind the end.
         std::fs::write(&path, [whole.as_bytes(), b"\0\0\0\xff\n\0\0"].concat()).unwrap();
         let mut done = Done::open(&path, API).unwrap();
-        done.add(key('c')).unwrap();
+        done.add(key('c'), digest('3')).unwrap();
         drop(done);
         assert_eq!(keys(&path), [key('a'), key('b'), key('c')]);
     }

@@ -3,6 +3,9 @@
 //! A line with one of the fields `user`, `course`, `test`, `purchasedAt`, `amount` and `paymentMethod` is a purchase,
 //! any other with an `_id` a user. Fields that nobody asks for are left alone, and none of what they hold is ever
 //! shown.
+//!
+//! A document's own `currency` and `status` are honoured: it is brought in as `completed` or `pending`. One of another status is
+//! not brought in, and neither is one that cannot be read: both hold back the entries of lists that they may be about.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -63,8 +66,12 @@ impl fmt::Display for Holding {
 pub struct Terms {
     /// When.
     pub purchased_at: Option<DateTime<Utc>>,
-    /// For how much, in minor units of the export's currency.
+    /// For how much, in minor units.
     pub amount: Option<u64>,
+    /// In which currency; nothing if that of the export.
+    pub currency: Option<Currency>,
+    /// Whether its payment still waits.
+    pub is_pending: bool,
     /// How it was paid.
     pub payment_method: Option<String>,
 }
@@ -76,8 +83,19 @@ pub struct Document {
     pub line: usize,
     /// What was bought, and by whom.
     pub holding: Holding,
-    /// How it was bought; nothing if that could not be read.
-    pub terms: Option<Terms>,
+    /// How it was bought.
+    pub terms: Terms,
+}
+
+/// What is known of a document that is not brought in: whatever it may be about waits until it is put right.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeldBack {
+    /// The line that it stands in, from 1.
+    pub line: usize,
+    /// Who bought; nothing if that is not known.
+    pub user: Option<String>,
+    /// What was bought: of each kind that it names, the item, or nothing if that could not be read.
+    pub items: Vec<(Kind, Option<String>)>,
 }
 
 /// An entry of a user's list.
@@ -96,8 +114,10 @@ pub struct Export {
     pub lines: usize,
     /// Lines that are users.
     pub users: usize,
-    /// Documents of which it is known what was bought by whom, as they come.
+    /// Documents of purchases that can be brought in, as they come.
     pub documents: Vec<Document>,
+    /// Those that cannot.
+    pub held_back: Vec<HeldBack>,
     /// Entries of lists, as they come.
     pub entries: Vec<Entry>,
     /// What could not be read.
@@ -185,24 +205,38 @@ impl Reading {
     /// A purchase, which stands by itself or within its user.
     fn document(&mut self, fields: &Fields<'_>, within: Option<&str>) {
         let mut wrong = Vec::new();
-        let holding = holding(fields, within, &mut wrong);
+        let (user, items) = holding(fields, within, &mut wrong);
         let terms = self.terms(fields, &mut wrong);
-        if !wrong.is_empty() {
+        if let ([], Some(user), [(kind, Some(item))]) = (&*wrong, &user, &*items) {
+            let holding = Holding { user: user.clone(), kind: *kind, item: item.clone() };
+            self.export.documents.push(Document { line: self.line, holding, terms });
+        } else {
             let id = fields.get("_id").and_then(|value| extended::id(value).ok());
             let name = id.map(|id| format!("purchase {id}")).unwrap_or_else(|| "purchase".to_owned());
             self.wrong(format!("{name}: {}", wrong.join("; ")));
-        }
-        if let Some(holding) = holding {
-            let terms = wrong.is_empty().then_some(terms);
-            self.export.documents.push(Document { line: self.line, holding, terms });
+            self.export.held_back.push(HeldBack { line: self.line, user, items });
         }
     }
 
     fn terms(&self, fields: &Fields<'_>, wrong: &mut Vec<String>) -> Terms {
         let purchased_at = read_field(fields, "purchasedAt", wrong, extended::time);
+        let currency = read_field(fields, "currency", wrong, extended::text).filter(|code| !code.is_empty());
+        let currency: Option<Currency> = currency.and_then(|code| {
+            let currency = code.parse();
+            currency.map_err(|error: crate::amount::InvalidCurrency| wrong.push(format!("currency {error}"))).ok()
+        });
+        let status = read_field(fields, "status", wrong, extended::text).filter(|status| !status.is_empty());
+        let is_pending = match status.as_deref() {
+            None | Some("completed") => false,
+            Some("pending") => true,
+            Some(_) => {
+                wrong.push("status is neither completed nor pending, and only these are brought in".to_owned());
+                false
+            }
+        };
         let amount = read_field(fields, "amount", wrong, extended::number);
         let amount = amount.and_then(|text| {
-            let amount = self.currency.minor_units(&text);
+            let amount = currency.unwrap_or(self.currency).minor_units(&text);
             amount.map_err(|error| wrong.push(format!("amount {error}"))).ok()
         });
         let payment_method = read_field(fields, "paymentMethod", wrong, extended::text);
@@ -210,12 +244,16 @@ impl Reading {
         if payment_method.as_ref().is_some_and(|method| !extended::is_id(method)) {
             wrong.push("paymentMethod is not 1 to 64 characters of A-Z a-z 0-9 _ . : -".to_owned());
         }
-        Terms { purchased_at, amount, payment_method }
+        Terms { purchased_at, amount, currency, is_pending, payment_method }
     }
 }
 
-/// Who bought what by a document; whatever is wrong is added to `wrong`.
-fn holding(fields: &Fields<'_>, within: Option<&str>, wrong: &mut Vec<String>) -> Option<Holding> {
+/// Who bought by a document, and all that it says was bought; whatever is wrong is added to `wrong`.
+fn holding(
+    fields: &Fields<'_>,
+    within: Option<&str>,
+    wrong: &mut Vec<String>,
+) -> (Option<String>, Vec<(Kind, Option<String>)>) {
     let said = read_field(fields, "user", wrong, extended::id);
     let user = match (said, within) {
         (Some(said), Some(user)) if said != user => {
@@ -230,20 +268,15 @@ fn holding(fields: &Fields<'_>, within: Option<&str>, wrong: &mut Vec<String>) -
             said
         }
     };
-    let item = match (fields.contains_key("course"), fields.contains_key("test")) {
-        (true, true) => {
-            wrong.push("is of both a course and a test".to_owned());
-            return None;
-        }
-        (false, false) => {
-            wrong.push("is of neither a course nor a test".to_owned());
-            return None;
-        }
-        (true, false) => Kind::Course,
-        (false, true) => Kind::Test,
-    };
-    let id = read_field(fields, item.name(), wrong, extended::id);
-    Some(Holding { user: user?, kind: item, item: id? })
+    let kinds = [Kind::Course, Kind::Test].into_iter().filter(|kind| fields.contains_key(kind.name()));
+    let kinds: Vec<Kind> = kinds.collect();
+    match kinds.as_slice() {
+        [] => wrong.push("is of neither a course nor a test".to_owned()),
+        [_] => {}
+        _ => wrong.push("is of both a course and a test".to_owned()),
+    }
+    let items = kinds.into_iter().map(|kind| (kind, read_field(fields, kind.name(), wrong, extended::id)));
+    (user, items.collect())
 }
 
 /// What a field says, if it is there; if it cannot be read, that is added to `wrong`.
@@ -288,13 +321,18 @@ mod tests {
         assert_eq!((export.lines, export.users), (3, 2));
         assert_eq!(export.problems, []);
         let at = "2025-01-31T12:00:00Z".parse().unwrap();
-        let terms = Terms { purchased_at: Some(at), amount: Some(2999), payment_method: Some("card".to_owned()) };
+        let terms = Terms {
+            purchased_at: Some(at),
+            amount: Some(2999),
+            payment_method: Some("card".to_owned()),
+            ..Terms::default()
+        };
         let of_test = Terms { amount: Some(950), ..Terms::default() };
         assert_eq!(
             export.documents,
             [
-                Document { line: 1, holding: holding("sam", Kind::Course, "c1"), terms: Some(terms) },
-                Document { line: 3, holding: holding("sam", Kind::Test, "t1"), terms: Some(of_test) },
+                Document { line: 1, holding: holding("sam", Kind::Course, "c1"), terms },
+                Document { line: 3, holding: holding("sam", Kind::Test, "t1"), terms: of_test },
             ]
         );
         let entries: Vec<_> = export.entries.iter().map(|entry| (entry.line, entry.holding.clone())).collect();
@@ -317,7 +355,7 @@ mod tests {
         ] {
             let export = read(line);
             assert_eq!(export.problems, [], "{line}");
-            assert_eq!(export.documents[0].terms, Some(Terms { amount, ..Terms::default() }), "{line}");
+            assert_eq!(export.documents[0].terms, Terms { amount, ..Terms::default() }, "{line}");
         }
     }
 
@@ -345,6 +383,18 @@ mod tests {
             ),
             (r#"{"user": "u", "course": "c", "amount": "9.99"}"#, "purchase: amount is no number"),
             (
+                r#"{"user": "u", "course": "c", "status": "refunded"}"#,
+                "purchase: status is neither completed nor pending, and only these are brought in",
+            ),
+            (
+                r#"{"user": "u", "course": "c", "amount": 1, "currency": "dollars"}"#,
+                "purchase: currency must be the ISO 4217 code of a currency, such as USD",
+            ),
+            (
+                r#"{"user": "u", "course": "c", "amount": 1.5, "currency": "JPY"}"#,
+                "purchase: amount has more decimals than JPY",
+            ),
+            (
                 r#"{"user": "u", "course": "c", "paymentMethod": "credit card"}"#,
                 "purchase: paymentMethod is not 1 to 64 characters of A-Z a-z 0-9 _ . : -",
             ),
@@ -366,10 +416,33 @@ mod tests {
     }
 
     #[test]
-    fn what_was_bought_is_known_though_how_is_not() {
-        let export = read(r#"{"user": "u", "course": "c", "amount": -1}"#);
-        assert_eq!(export.documents, [Document { line: 1, holding: holding("u", Kind::Course, "c"), terms: None }]);
-        assert_eq!(read(r#"{"user": "u", "amount": 1}"#).documents, []);
+    fn a_document_says_in_which_currency_and_whether_it_waits() {
+        let export = read(
+            r#"{"user": "u", "course": "c", "amount": 1500, "currency": "JPY", "status": "pending"}
+               {"user": "u", "course": "d", "amount": 15, "currency": "EUR", "status": "completed"}"#,
+        );
+        let told = |at: usize| {
+            let Terms { amount, currency, is_pending, .. } = &export.documents[at].terms;
+            (*amount, currency.map(Currency::code), *is_pending)
+        };
+        assert_eq!((told(0), told(1)), ((Some(1500), Some("JPY"), true), (Some(1500), Some("EUR"), false)));
+    }
+
+    #[test]
+    fn what_may_have_been_bought_is_known_though_how_is_not() {
+        let held = |line: &str| {
+            let export = read(line);
+            assert_eq!(export.documents, [], "{line}");
+            let [held] = &*export.held_back else { panic!("{line}: {:?}", export.held_back) };
+            (held.user.clone(), held.items.clone())
+        };
+        let (u, course) = (Some("u".to_owned()), |item: Option<&str>| (Kind::Course, item.map(str::to_owned)));
+        assert_eq!(held(r#"{"user": "u", "course": "c", "amount": -1}"#), (u.clone(), vec![course(Some("c"))]));
+        assert_eq!(held(r#"{"user": "u", "course": {}}"#), (u.clone(), vec![course(None)]));
+        assert_eq!(held(r#"{"course": "c"}"#), (None, vec![course(Some("c"))]));
+        assert_eq!(held(r#"{"user": "u", "amount": 1}"#), (u.clone(), vec![]));
+        let both = vec![course(Some("c")), (Kind::Test, Some("t".to_owned()))];
+        assert_eq!(held(r#"{"user": "u", "course": "c", "test": "t"}"#), (u, both));
         // The rest of a user's list is read all the same.
         assert_eq!(read(r#"{"_id": "u", "purchasedTests": ["a", null, "b"]}"#).entries.len(), 2);
     }

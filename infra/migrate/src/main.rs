@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use http::Method;
 use indicatif::{ProgressBar, ProgressStyle};
-use migrate::done::Done;
+use migrate::done::{self, Done};
 use migrate::export::{self, Export};
 use migrate::plan::{Plan, Purchase};
 use migrate::{known, send};
@@ -55,14 +55,16 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let lacks_time = plan.undated() > 0 && options.assumed.undated.is_none();
     let Some(target) = &options.target else {
         let keys = Done::keys(&options.done).with_context(|| options.done.display().to_string())?;
-        let done = plan.purchases.iter().filter(|purchase| keys.contains(&purchase.key())).count();
+        let done = plan.purchases.iter().filter(|purchase| done::is_done(&keys, purchase, &options.assumed)).count();
         print!("{}", report::of_plan(&export, &plan, done));
         if lacks_time {
             println!("\n{}", undated(&plan));
         }
+        report::write_all(&options.problems, &report::all(&export, &plan, None))?;
         return Ok(status(!lacks_time && export.problems.is_empty()));
     };
     if lacks_time {
+        report::write_all(&options.problems, &report::all(&export, &plan, None))?;
         eprintln!("migrate: {} Nothing was sent.", undated(&plan));
         return Ok(ExitCode::from(WRONG_COMMAND));
     }
@@ -80,7 +82,7 @@ async fn bring_in(options: &Options, target: &Target, export: &Export, plan: &Pl
     let file = options.done.display();
     let mut done = Done::open(&options.done, &target.api_url).with_context(|| file.to_string())?;
     let (before, left): (Vec<&Purchase>, Vec<&Purchase>) =
-        plan.purchases.iter().partition(|purchase| done.contains(&purchase.key()));
+        plan.purchases.iter().partition(|purchase| done.contains(purchase, &options.assumed));
     if !before.is_empty() && !known::any_stands(&api, &before).await? {
         bail!("the API knows nothing of what {file} says is done there; delete that file, and all is sent again");
     }
@@ -89,6 +91,7 @@ async fn bring_in(options: &Options, target: &Target, export: &Export, plan: &Pl
     let sent = send::send(&api, &left, &options.assumed, options.connections, &mut done, || bar.inc(1)).await;
     bar.finish_and_clear();
     print!("{}", report::of_sent(export, plan, before.len(), &sent));
+    report::write_all(&options.problems, &report::all(export, plan, Some(&sent)))?;
     let all_sent = sent.refused.is_empty() && sent.unanswered.is_empty() && sent.stopped.is_none();
     Ok(status(all_sent && export.problems.is_empty()))
 }

@@ -17,18 +17,21 @@ Brings an export of a MongoDB system's users and purchases in, each purchase onc
 Usage: cargo run -p migrate -- path/to/export.jsonl [options]
 
 Each line is a user (_id, purchasedCourses, purchasedTests, and within it maybe purchases) or a
-purchase (_id, user, course or test, purchasedAt, amount, paymentMethod), in JSON or MongoDB's
-extended JSON.
+purchase (_id, user, course or test, purchasedAt, amount, currency, paymentMethod, status), in
+JSON or MongoDB's extended JSON. A purchase that is pending is brought in so; one that is neither
+that nor completed is not, and neither is what a user's lists say of the same thing.
 
   --api-url URL         the API; else TALLY_API_URL, else the running `cargo dev`
   --token TOKEN         an admin's token; else TALLY_TOKEN, else the running `cargo dev`
   --ready FILE          where `cargo dev` says how to reach it [.local/ready.json]
   --undated TIME        when that was bought of which the export does not say it: an RFC 3339 date
                         or time; needed if there is any
-  --currency CODE       what amounts are in, by ISO 4217 [USD]
+  --currency CODE       what amounts are in that do not say it, by ISO 4217 [USD]
   --method NAME         how that was paid of which the export does not say it [unknown]
   --connections N       requests at the same time, 1 to 256 [8]
   --done FILE           where it is listed what is done [the export's name, and .done]
+  --problems FILE       where every line is listed that is not brought in, and why
+                        [the export's name, and .problems]
   --dry-run             say what would be sent and what is wrong, and ask nobody
   --help                print this
 
@@ -44,6 +47,8 @@ pub(crate) struct Options {
     pub(crate) assumed: Assumed,
     pub(crate) connections: usize,
     pub(crate) done: PathBuf,
+    /// Where all is listed that is not brought in.
+    pub(crate) problems: PathBuf,
 }
 
 /// The options of this process; nothing if it asks for help.
@@ -53,7 +58,7 @@ pub(crate) fn of_process() -> anyhow::Result<Option<Options>> {
 
 fn parse(mut arguments: lexopt::Parser, mut given: Given) -> anyhow::Result<Option<Options>> {
     let mut export = None;
-    let mut done = None;
+    let (mut done, mut problems) = (None, None);
     let mut connections = 8;
     let mut is_dry = false;
     let mut assumed = Assumed { currency: "USD".parse()?, undated: None, payment_method: "unknown".to_owned() };
@@ -70,6 +75,7 @@ fn parse(mut arguments: lexopt::Parser, mut given: Given) -> anyhow::Result<Opti
             Long("method") => assumed.payment_method = arguments.value()?.string()?,
             Long("connections") => connections = arguments.value()?.parse()?,
             Long("done") => done = Some(PathBuf::from(arguments.value()?)),
+            Long("problems") => problems = Some(PathBuf::from(arguments.value()?)),
             Long("dry-run") => is_dry = true,
             Long("help") | Short('h') => return Ok(None),
             Value(path) if export.is_none() => export = Some(PathBuf::from(path)),
@@ -82,13 +88,14 @@ fn parse(mut arguments: lexopt::Parser, mut given: Given) -> anyhow::Result<Opti
         extended::is_id(&assumed.payment_method),
         "--method must be 1 to 64 letters, digits, underscores, dots, colons and hyphens"
     );
-    let done = done.unwrap_or_else(|| {
+    let beside = |ending: &str| {
         let mut name = OsString::from(&export);
-        name.push(".done");
-        name.into()
-    });
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    let (done, problems) = (done.unwrap_or_else(|| beside(".done")), problems.unwrap_or_else(|| beside(".problems")));
     let target = if is_dry { None } else { Some(given.target()?) };
-    Ok(Some(Options { export, target, assumed, connections, done }))
+    Ok(Some(Options { export, target, assumed, connections, done, problems }))
 }
 
 /// A time, or the first moment of a day of UTC.
@@ -112,7 +119,8 @@ mod tests {
         let options = options("a/b.jsonl --dry-run").unwrap().unwrap();
         assert_eq!((&*options.export, &*options.done), (Path::new("a/b.jsonl"), Path::new("a/b.jsonl.done")));
         assert_eq!((options.assumed.currency.code(), &*options.assumed.payment_method), ("USD", "unknown"));
-        assert_eq!((options.connections, options.assumed.undated), (8, None));
+        assert_eq!((&*options.problems, options.connections), (Path::new("a/b.jsonl.problems"), 8));
+        assert_eq!(options.assumed.undated, None);
         assert!(options.target.is_none());
     }
 

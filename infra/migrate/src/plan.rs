@@ -1,7 +1,7 @@
 //! What is to be sent: one purchase of each thing that somebody has.
 
-use std::collections::HashMap;
 use std::collections::hash_map;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::Problem;
 use crate::amount::Currency;
-use crate::export::{Export, Holding, Terms};
+use crate::export::{Export, HeldBack, Holding, Kind, Terms};
 
 /// What every key begins with, so that it never is another client's.
 const KEY_PREFIX: &str = "migrate:";
@@ -47,19 +47,63 @@ pub struct Plan {
     pub purchases: Vec<Purchase>,
     /// Documents of what another document is of already; these are not sent.
     pub repeated: Vec<Problem>,
+    /// Entries of lists that a document may be about which is not brought in; these are not sent either.
+    pub withheld: Vec<Problem>,
+}
+
+/// What the documents that are not brought in may be about, each with the line of one of them.
+#[derive(Default)]
+struct Doubts<'a> {
+    things: HashMap<(&'a str, Kind, &'a str), usize>,
+    kinds: HashMap<(&'a str, Kind), usize>,
+    users: HashMap<&'a str, usize>,
+    items: HashMap<(Kind, &'a str), usize>,
+}
+
+impl<'a> Doubts<'a> {
+    fn of(held_back: &'a [HeldBack]) -> Self {
+        let mut doubts = Self::default();
+        for HeldBack { line, user, items } in held_back {
+            match user {
+                Some(user) if items.is_empty() => drop(doubts.users.entry(user).or_insert(*line)),
+                Some(user) => {
+                    for (kind, item) in items {
+                        match item {
+                            Some(item) => drop(doubts.things.entry((user, *kind, item)).or_insert(*line)),
+                            None => drop(doubts.kinds.entry((user, *kind)).or_insert(*line)),
+                        }
+                    }
+                }
+                // Somebody bought this, and nobody knows who.
+                None => {
+                    for (kind, item) in items {
+                        item.as_deref().map(|item| doubts.items.entry((*kind, item)).or_insert(*line));
+                    }
+                }
+            }
+        }
+        doubts
+    }
+
+    /// The line of a document that may be about this.
+    fn about(&self, Holding { user, kind, item }: &Holding) -> Option<usize> {
+        let thing = self.things.get(&(user.as_str(), *kind, item.as_str()));
+        let thing = thing.or_else(|| self.kinds.get(&(user.as_str(), *kind)));
+        let thing = thing.or_else(|| self.users.get(user.as_str()));
+        thing.or_else(|| self.items.get(&(*kind, item.as_str()))).copied()
+    }
 }
 
 impl Plan {
-    /// The plan for an export: of what somebody has the first document that can be read, else the entry of the list.
-    /// Where a document stands for an entry but cannot be read, nothing is sent: what it says would come too late then.
+    /// The plan for an export: of what somebody has the first document that can be brought in, else the entry of the list.
+    /// An entry that another document may be about waits: what that says would come too late.
     #[must_use]
     pub fn of(export: &Export) -> Self {
         let mut plan = Self::default();
         // By which line each thing is had.
         let mut lines: HashMap<&Holding, usize> = HashMap::new();
         for document in &export.documents {
-            let (line, holding) = (document.line, &document.holding);
-            let Some(terms) = &document.terms else { continue };
+            let (line, holding, terms) = (document.line, &document.holding, &document.terms);
             match lines.entry(holding) {
                 hash_map::Entry::Occupied(first) => {
                     let what = format!("another purchase of the {holding}; the one of line {} counts", first.get());
@@ -71,13 +115,19 @@ impl Plan {
                 }
             }
         }
-        for document in &export.documents {
-            lines.entry(&document.holding).or_insert(document.line);
-        }
+        let doubts = Doubts::of(&export.held_back);
+        let mut withheld = HashSet::new();
         for entry in &export.entries {
             if let hash_map::Entry::Vacant(vacant) = lines.entry(&entry.holding) {
-                vacant.insert(entry.line);
                 let (line, holding) = (entry.line, entry.holding.clone());
+                if let Some(of) = doubts.about(&holding) {
+                    if withheld.insert(&entry.holding) {
+                        let what = format!("the {holding} waits for the document of line {of}");
+                        plan.withheld.push(Problem { line, what });
+                    }
+                    continue;
+                }
+                vacant.insert(entry.line);
                 plan.purchases.push(Purchase { line, holding, terms: Terms::default() });
             }
         }
@@ -105,22 +155,20 @@ impl Purchase {
     pub fn key(&self) -> String {
         let Holding { user, kind, item } = &self.holding;
         // No id holds a line break, so no two holdings have one text.
-        let hash = Sha256::digest(format!("{user}\n{}\n{item}", kind.name()));
-        let mut key = KEY_PREFIX.to_owned();
-        for byte in hash.iter().take(KEY_BYTES) {
-            // Writing to a string cannot fail.
-            if write!(key, "{byte:02x}").is_err() {
-                break;
-            }
-        }
-        key
+        format!("{KEY_PREFIX}{}", digest(&format!("{user}\n{}\n{item}", kind.name())))
+    }
+
+    /// What tells this order from another one of the same key. Nothing if there is no order.
+    #[must_use]
+    pub fn digest(&self, assumed: &Assumed) -> Option<String> {
+        Some(digest(&self.order(assumed)?.to_string()))
     }
 
     /// The order, as the API takes it. Its metadata tell what is assumed from what is known. Nothing if it is undated
     /// and no time is assumed.
     #[must_use]
     pub fn order(&self, assumed: &Assumed) -> Option<Value> {
-        let Terms { purchased_at, amount, payment_method } = &self.terms;
+        let Terms { purchased_at, amount, currency, is_pending, payment_method } = &self.terms;
         let mut metadata = json!({"imported": "true"});
         for (name, is_assumed) in [("undated", purchased_at.is_none()), ("methodAssumed", payment_method.is_none())] {
             if let (true, Some(metadata)) = (is_assumed, metadata.as_object_mut()) {
@@ -133,7 +181,8 @@ impl Purchase {
             "itemType": self.holding.kind.name(),
             "itemId": self.holding.item,
             "amount": amount,
-            "currency": amount.map(|_| assumed.currency.code()),
+            "currency": amount.map(|_| currency.unwrap_or(assumed.currency).code()),
+            "status": if *is_pending { "pending" } else { "completed" },
             "paymentMethod": payment_method.as_ref().unwrap_or(&assumed.payment_method),
             "purchasedAt": purchased_at.to_rfc3339_opts(SecondsFormat::Millis, true),
             "metadata": metadata,
@@ -141,11 +190,28 @@ impl Purchase {
     }
 }
 
+/// The first bytes of a text's hash, in hexadecimal digits.
+fn digest(text: &str) -> String {
+    let mut digits = String::new();
+    for byte in Sha256::digest(text).iter().take(KEY_BYTES) {
+        // Writing to a string cannot fail.
+        if write!(digits, "{byte:02x}").is_err() {
+            break;
+        }
+    }
+    digits
+}
+
+/// Whether a text is a digest of what was sent, as [`Purchase::digest`] makes it.
+#[must_use]
+pub fn is_digest(text: &str) -> bool {
+    text.len() == 2 * KEY_BYTES && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// Whether a text is a key as [`Purchase::key`] makes it.
 #[must_use]
 pub fn is_key(text: &str) -> bool {
-    let hash = text.strip_prefix(KEY_PREFIX).unwrap_or_default();
-    hash.len() == 2 * KEY_BYTES && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.strip_prefix(KEY_PREFIX).is_some_and(is_digest)
 }
 
 #[cfg(test)]
@@ -215,6 +281,41 @@ mod tests {
         assert_eq!(plan.purchases.len(), 1);
         assert_eq!((plan.purchases[0].line, plan.purchases[0].terms.amount), (4, Some(100)));
         assert_eq!(plan.repeated, []);
+        let withheld: Vec<_> = plan.withheld.iter().map(ToString::to_string).collect();
+        assert_eq!(withheld, ["line 1: the course a of user sam waits for the document of line 2"]);
+    }
+
+    #[test]
+    fn a_document_that_is_not_brought_in_holds_back_whatever_it_may_be_about() {
+        let withheld = |document: &str| {
+            let lists = r#"{"_id": "sam", "purchasedCourses": ["a", "b"], "purchasedTests": ["a", "t"]}
+                           {"_id": "sue", "purchasedCourses": ["a"]}"#;
+            let plan = Plan::of(&export(&format!("{lists}\n{document}")));
+            assert_eq!(plan.withheld.len() + plan.purchases.len(), 5, "{document}");
+            let of = |problem: &Problem| problem.what.split(" waits").next().unwrap().to_owned();
+            plan.withheld.iter().map(of).collect::<Vec<_>>()
+        };
+        for (document, expected) in [
+            (
+                r#"{"user": "sam", "course": "a", "test": "t", "amount": 5}"#,
+                vec!["the course a of user sam", "the test t of user sam"],
+            ),
+            (r#"{"user": "sam", "course": "a", "status": "refunded"}"#, vec!["the course a of user sam"]),
+            (r#"{"user": "sam", "test": {}}"#, vec!["the test a of user sam", "the test t of user sam"]),
+            (
+                r#"{"user": "sam", "amount": 5}"#,
+                vec![
+                    "the course a of user sam",
+                    "the course b of user sam",
+                    "the test a of user sam",
+                    "the test t of user sam",
+                ],
+            ),
+            (r#"{"course": "a", "amount": 5}"#, vec!["the course a of user sam", "the course a of user sue"]),
+            (r#"{"amount": 5}"#, vec![]),
+        ] {
+            assert_eq!(withheld(document), expected, "{document}");
+        }
     }
 
     #[test]
@@ -240,7 +341,7 @@ mod tests {
             entry.order(&assumed()).unwrap(),
             json!({
                 "userId": "sam", "itemType": "test", "itemId": "t", "amount": null, "currency": null,
-                "paymentMethod": "unknown", "purchasedAt": "2024-12-31T00:00:00.000Z",
+                "status": "completed", "paymentMethod": "unknown", "purchasedAt": "2024-12-31T00:00:00.000Z",
                 "metadata": {"imported": "true", "undated": "true", "methodAssumed": "true"},
             })
         );
@@ -249,14 +350,28 @@ mod tests {
             purchased_at: Some("2025-01-31T12:00:00.123456Z".parse().unwrap()),
             amount: Some(0),
             payment_method: Some("card".to_owned()),
+            ..Terms::default()
         };
         let known = Purchase { terms, ..of("sam", Kind::Course, "c") };
         assert_eq!(
             known.order(&assumed()).unwrap(),
             json!({
-                "userId": "sam", "itemType": "course", "itemId": "c", "amount": 0, "currency": "USD",
+                "userId": "sam", "itemType": "course", "itemId": "c", "amount": 0, "currency": "USD", "status": "completed",
                 "paymentMethod": "card", "purchasedAt": "2025-01-31T12:00:00.123Z", "metadata": {"imported": "true"},
             })
         );
+    }
+
+    #[test]
+    fn what_a_document_says_of_itself_is_sent() {
+        let terms = Terms { amount: Some(5), currency: "JPY".parse().ok(), is_pending: true, ..Terms::default() };
+        let purchase = Purchase { terms, ..of("sam", Kind::Course, "c") };
+        let order = purchase.order(&assumed()).unwrap();
+        assert_eq!((&order["currency"], &order["status"]), (&json!("JPY"), &json!("pending")));
+        let other = of("sam", Kind::Course, "c");
+        assert_eq!(purchase.key(), other.key());
+        assert_ne!(purchase.digest(&assumed()), other.digest(&assumed()), "another order is told from it");
+        assert_eq!(other.digest(&assumed()), of("sam", Kind::Course, "c").digest(&assumed()));
+        assert!(is_digest(&other.digest(&assumed()).unwrap()) && !is_digest(&other.key()));
     }
 }

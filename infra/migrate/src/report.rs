@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
+
 use migrate::Problem;
 use migrate::export::Export;
 use migrate::plan::Plan;
@@ -22,7 +24,44 @@ pub(crate) fn of_export(path: &Path, export: &Export, plan: &Plan) -> String {
     );
     text += &listed("unreadable, and not sent", &export.problems);
     text += &listed("repeated, and not sent", &plan.repeated);
+    text += &listed("withheld, and not sent", &plan.withheld);
     text
+}
+
+/// Every line that is not brought in, whatever their number, by what keeps it out.
+pub(crate) fn all(export: &Export, plan: &Plan, sent: Option<&Sent>) -> String {
+    let (refused, unanswered) = sent.map(|sent| (&*sent.refused, &*sent.unanswered)).unwrap_or_default();
+    let sections: [(&str, &[Problem]); 5] = [
+        ("unreadable", &export.problems),
+        ("repeated", &plan.repeated),
+        ("withheld", &plan.withheld),
+        ("refused", refused),
+        ("unanswered", unanswered),
+    ];
+    let mut text = String::new();
+    for (what, problems) in sections {
+        for problem in problems {
+            text += &format!("{what}: {problem}\n");
+        }
+    }
+    text
+}
+
+/// Writes that to a file; where there is nothing to tell, a file of an earlier run goes.
+///
+/// # Errors
+/// If it cannot be written.
+pub(crate) fn write_all(path: &Path, text: &str) -> anyhow::Result<()> {
+    let name = || path.display().to_string();
+    if !text.is_empty() {
+        std::fs::write(path, text).with_context(name)?;
+        println!("\nEvery line that was not brought in is listed in {}.", path.display());
+        return Ok(());
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).with_context(name),
+        _ => Ok(()),
+    }
 }
 
 /// What would be sent.
@@ -30,6 +69,7 @@ pub(crate) fn of_plan(export: &Export, plan: &Plan, done: usize) -> String {
     table(&[
         ("unreadable", export.problems.len()),
         ("repeated", plan.repeated.len()),
+        ("withheld", plan.withheld.len()),
         ("to be brought in", plan.purchases.len()),
         ("at a price that nobody knows", plan.unpriced()),
         ("at a time that nobody knows", plan.undated()),
@@ -45,6 +85,7 @@ pub(crate) fn of_sent(export: &Export, plan: &Plan, done: usize, sent: &Sent) ->
     text += &table(&[
         ("unreadable", export.problems.len()),
         ("repeated", plan.repeated.len()),
+        ("withheld", plan.withheld.len()),
         ("to be brought in", plan.purchases.len()),
         ("done before", done),
         ("imported", sent.imported),
@@ -114,6 +155,32 @@ mod tests {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(of_plan(&export, &plan, 1).ends_with("| done before | 1 |\n| to be sent | 3 |\n"));
+    }
+
+    #[test]
+    fn all_that_is_not_brought_in_is_written_down() {
+        let documents: String =
+            (0..60).map(|at| format!("{{\"user\": \"u\", \"course\": \"c{at}\", \"amount\": -1}}\n")).collect();
+        let (export, plan) = read(&format!("{{\"_id\": \"u\", \"purchasedCourses\": [\"c7\"]}}\n{documents}"));
+        let refused = vec![Problem { line: 1, what: "no".to_owned() }];
+        let sent = Sent { refused, ..Sent::default() };
+        let text = all(&export, &plan, Some(&sent));
+        assert_eq!(text.lines().count(), 62);
+        for line in [
+            "unreadable: line 61: purchase: amount is negative",
+            "withheld: line 1: the course c7 of user u waits for the document of line 9",
+            "refused: line 1: no",
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line}: {text}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("problems");
+        write_all(&path, &text).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        for _ in 0..2 {
+            write_all(&path, "").unwrap();
+            assert!(!path.exists());
+        }
     }
 
     #[test]

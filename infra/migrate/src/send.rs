@@ -75,6 +75,13 @@ pub async fn send(
     while let Some((purchase, fate)) = fates.next().await {
         let problem = |what: String| Problem { line: purchase.line, what: format!("{}: {what}", purchase.holding) };
         unanswered_in_a_row = if matches!(fate, Fate::Unanswered(_)) { unanswered_in_a_row + 1 } else { 0 };
+        // The API forgets after a while what was sent with a key, and then knows only that it was bought.
+        let fate = match fate {
+            Fate::Had if done.differs(purchase, assumed) => {
+                Fate::Refused("it was brought in before, and said in another way then".to_owned())
+            }
+            fate => fate,
+        };
         let is_in = matches!(fate, Fate::Imported | Fate::Had);
         match fate {
             Fate::Imported => sent.imported += 1,
@@ -83,7 +90,10 @@ pub async fn send(
             Fate::Unanswered(what) => sent.unanswered.push(problem(what)),
             Fate::Hopeless(what) => sent.stopped = Some(what),
         }
-        if is_in && let Err(error) = done.add(purchase.key()) {
+        if is_in
+            && let Some(digest) = purchase.digest(assumed)
+            && let Err(error) = done.add(purchase.key(), digest)
+        {
             sent.stopped = Some(format!("what is done cannot be written down: {error}"));
         }
         if unanswered_in_a_row >= connections.max(IN_A_ROW) {
@@ -218,7 +228,7 @@ mod tests {
         let sent = send(&api, &purchases, &assumed, 3, &mut done, || ended.set(ended.get() + 1)).await;
         assert_eq!(sent.stopped.as_deref(), Some("the API does not answer"));
         assert_eq!((sent.sent(), sent.unanswered.len(), ended.get()), (4, 4, 3));
-        assert!(purchases.iter().all(|purchase| !done.contains(&purchase.key())));
+        assert!(purchases.iter().all(|purchase| !done.contains(purchase, &assumed)));
         assert!(sent.unanswered[0].to_string().contains("of user sam: no answer (tried 1×)"), "{:?}", sent.unanswered);
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::calendar::InvalidPeriod;
 use super::classroom::Course;
 use super::days;
-use super::fields::{Invalid, Wrong, object};
+use super::fields::{Fields, Invalid, Wrong, object};
 use super::id::{CourseId, UserId};
 use super::live::Channel;
 use super::time::Time;
@@ -28,6 +28,9 @@ words! {
         Excused = "excused",
     }
 }
+
+/// The first day of which attendance is noted.
+const FIRST_DATE: &str = "1970-01-01";
 
 /// A day on which a course was held, as its teacher calls it: `2026-01-31`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -106,6 +109,15 @@ pub struct Mark {
     pub status: Presence,
 }
 
+/// The day of which something is noted; nobody was anywhere before 1970.
+fn date(fields: Fields<'_>) -> Result<Date, Invalid> {
+    let date: Date = fields.required("date")?;
+    if date.0.as_str() < FIRST_DATE {
+        return Err(Invalid::new("date", format!("must not be before {FIRST_DATE}")));
+    }
+    Ok(date)
+}
+
 impl Mark {
     /// Reads it.
     ///
@@ -115,7 +127,7 @@ impl Mark {
         let fields = object(body)?;
         let mut wrong = Wrong::default();
         let (course, student) = (wrong.keep(fields.required("courseId")), wrong.keep(fields.required("studentId")));
-        match (course, student, wrong.keep(fields.required("date")), wrong.keep(fields.required("status"))) {
+        match (course, student, wrong.keep(date(fields)), wrong.keep(fields.required("status"))) {
             (Some(course), Some(student), Some(date), Some(status)) => Ok(Self { course, student, date, status }),
             _ => Err(wrong.into()),
         }

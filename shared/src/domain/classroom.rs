@@ -31,6 +31,8 @@ impl Course {
 words! {
     /// How somebody takes a course.
     EnrollmentStatus {
+        /// Its teacher would like them to, and they have not answered.
+        Invited = "invited",
         /// They asked to.
         Pending = "pending",
         /// They do.
@@ -63,45 +65,97 @@ pub struct Enrollment {
     pub student_name: Option<String>,
     /// How.
     pub status: EnrollmentStatus,
+    /// Whether the student asked, accepted or was enrolled by an admin, and has not dropped the course since. Until then nobody
+    /// but an admin makes them take part.
+    #[serde(default = "agreed", skip_serializing_if = "Clone::clone")]
+    pub is_agreed: bool,
     /// Since when.
     pub enrolled_at: Time,
     /// When that last changed.
     pub changed_at: Time,
 }
 
+/// Of enrollments that do not say: before they did, teachers enrolled whom they wanted.
+const fn agreed() -> bool {
+    true
+}
+
+/// Who says how somebody takes a course.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The student.
+    Student,
+    /// The course's teacher.
+    Teacher,
+    /// An admin.
+    Admin,
+}
+
 impl Enrollment {
-    /// The enrollment that `held` becomes when somebody enrolls, who begins with this status; the same where nothing changes.
+    /// The enrollment that `held` becomes when somebody enrolls a student; the same where nothing changes. It takes two, the
+    /// student and the teacher, or an admin.
     #[must_use]
     pub fn begun(
         course: &CourseId,
         student: &UserId,
-        (name, status): (Option<String>, EnrollmentStatus),
+        (name, by): (Option<String>, By),
         held: Option<&Self>,
         now: Time,
     ) -> Self {
+        use EnrollmentStatus::{Active, Completed, Dropped, Invited, Pending};
         let at = held.map_or(now, |held| now.behind(held.changed_at));
-        match held {
-            // They asked to, and now they may.
-            Some(held) if held.status == EnrollmentStatus::Pending => held.with_status(status, now),
-            Some(held) if held.status != EnrollmentStatus::Dropped => held.clone(),
-            _ => Self {
-                course: course.clone(),
-                student: student.clone(),
-                student_name: name.or_else(|| held.and_then(|held| held.student_name.clone())),
+        let was_agreed = held.is_some_and(|held| held.is_agreed);
+        let status = match (held.map(|held| held.status), by) {
+            (Some(Active | Completed), _) | (Some(Pending), By::Student) | (Some(Invited), By::Teacher) => None,
+            (_, By::Admin) | (Some(Pending), By::Teacher) | (Some(Invited), By::Student) => Some(Active),
+            (None | Some(Dropped), By::Student) => Some(Pending),
+            (None | Some(Dropped), By::Teacher) => Some(if was_agreed { Active } else { Invited }),
+        };
+        match (held, status) {
+            (Some(held), None) => held.clone(),
+            (Some(held), Some(status)) if held.status != Dropped => Self {
                 status,
-                enrolled_at: at,
+                is_agreed: true,
+                student_name: held.student_name.clone().or(name),
                 changed_at: at,
+                ..held.clone()
             },
+            (held, status) => {
+                let status = status.unwrap_or(Pending);
+                Self {
+                    course: course.clone(),
+                    student: student.clone(),
+                    student_name: name.or_else(|| held.and_then(|held| held.student_name.clone())),
+                    status,
+                    is_agreed: status != Invited,
+                    enrolled_at: at,
+                    changed_at: at,
+                }
+            }
         }
     }
 
-    /// The enrollment with another status; the same where it has it.
-    #[must_use]
-    pub fn with_status(&self, status: EnrollmentStatus, now: Time) -> Self {
-        if status == self.status {
-            return self.clone();
+    /// The enrollment with another status; the same where it has it. A teacher makes nobody take part who has not agreed.
+    ///
+    /// # Errors
+    /// If it is not for them to say.
+    pub fn with_status(&self, status: EnrollmentStatus, by: By, now: Time) -> Result<Self, Refused> {
+        use EnrollmentStatus::{Active, Completed, Dropped, Invited, Pending};
+        let is_agreed = match (by, status) {
+            (By::Student, Dropped) => false,
+            (By::Student, Active) if self.status == Invited => true,
+            (By::Student, Active) if self.status == Active => return Ok(self.clone()),
+            (By::Student, _) => return Err(Refused::NotTheirs(OF_STUDENTS)),
+            (By::Teacher, Active | Completed | Pending) if !self.is_agreed => {
+                return Err(Refused::NotTheirs("the student has not agreed to take the course: invite them"));
+            }
+            (By::Admin, Active | Completed) => true,
+            _ => self.is_agreed,
+        };
+        if status == self.status && is_agreed == self.is_agreed {
+            return Ok(self.clone());
         }
-        Self { status, changed_at: now.behind(self.changed_at), ..self.clone() }
+        Ok(Self { status, is_agreed, changed_at: now.behind(self.changed_at), ..self.clone() })
     }
 
     /// Where it is told.
@@ -115,6 +169,9 @@ impl Enrollment {
         ]
     }
 }
+
+/// What a student may do.
+const OF_STUDENTS: &str = "a student may drop a course or accept an invitation, and nothing else";
 
 /// What somebody wants to take, or somebody else to take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,19 +196,23 @@ impl NewEnrollment {
         }
     }
 
-    /// Who is to take the course, and how that begins: whoever runs it says who does, others ask for themselves.
+    /// Who is to take the course, and who says so: an admin enrolls, the course's teacher invites, others ask for themselves.
     ///
     /// # Errors
     /// If others are none of the caller's business, or it is not said who.
-    pub fn whom(&self, course: &Course, caller: &Caller) -> Result<(UserId, EnrollmentStatus), Refused> {
+    pub fn whom(&self, course: &Course, caller: &Caller) -> Result<(UserId, By), Refused> {
         let runs = course.is_run_by(caller);
         match (&self.student, caller.user()) {
-            (Some(student), _) if runs => Ok((student.clone(), EnrollmentStatus::Active)),
+            (Some(student), Some(own)) if runs => {
+                // A teacher who takes part agrees by saying so.
+                let by = if caller.is_admin() || student == own { By::Admin } else { By::Teacher };
+                Ok((student.clone(), by))
+            }
             (None, _) if runs => {
                 Err(Invalid::new("studentId", "is missing: its teacher does not take a course").into())
             }
             (student, Some(own)) if student.as_ref().is_none_or(|student| student == own) => {
-                Ok((own.clone(), EnrollmentStatus::Pending))
+                Ok((own.clone(), By::Student))
             }
             _ => Err(Refused::NotTheirs("only the course's teacher or an admin may enroll others")),
         }
@@ -185,19 +246,23 @@ impl EnrollmentChange {
         }
     }
 
-    /// Whether `caller` may change it so: whoever runs the course may all, a student may drop it.
+    /// As whom `caller` may change it, before it is known how it is.
     ///
     /// # Errors
-    /// If not.
-    pub fn may(&self, course: &Course, caller: &Caller) -> Result<(), Refused> {
-        if course.is_run_by(caller) {
-            return Ok(());
+    /// If not at all.
+    pub fn by(&self, course: &Course, caller: &Caller) -> Result<By, Refused> {
+        if caller.is_admin() {
+            return Ok(By::Admin);
         }
-        if caller.user() != Some(&self.student) {
-            return Err(Refused::NotTheirs("only the course's teacher or an admin may do this"));
+        match (caller.user() == Some(&course.teacher), caller.user() == Some(&self.student)) {
+            (true, true) => Ok(By::Admin),
+            (true, false) => Ok(By::Teacher),
+            (false, true) if matches!(self.status, EnrollmentStatus::Dropped | EnrollmentStatus::Active) => {
+                Ok(By::Student)
+            }
+            (false, true) => Err(Refused::NotTheirs(OF_STUDENTS)),
+            (false, false) => Err(Refused::NotTheirs("only the course's teacher or an admin may do this")),
         }
-        let drops = self.status == EnrollmentStatus::Dropped;
-        drops.then_some(()).ok_or(Refused::NotTheirs("a student may drop a course, and nothing else"))
     }
 }
 
@@ -270,26 +335,60 @@ mod tests {
         use EnrollmentStatus::{Active, Completed, Dropped, Pending};
         let (course, student) = ("c".parse().unwrap(), "s".parse().unwrap());
         let noon = at("2026-01-31T12:00:00Z");
-        let begin = |status, held: Option<&Enrollment>, now| {
-            Enrollment::begun(&course, &student, (Some("Sam".to_owned()), status), held, now)
+        let begin = |by, held: Option<&Enrollment>, now| {
+            Enrollment::begun(&course, &student, (Some("Sam".to_owned()), by), held, now)
         };
-        let asked = begin(Pending, None, noon);
+        let asked = begin(By::Student, None, noon);
         assert_eq!((asked.status, asked.enrolled_at, asked.changed_at), (Pending, noon, noon));
-        assert_eq!(begin(Pending, Some(&asked), at("2026-02-01T00:00:00Z")), asked);
+        assert_eq!(begin(By::Student, Some(&asked), at("2026-02-01T00:00:00Z")), asked);
         // By a clock that is behind.
         let early = at("2026-01-31T11:59:59Z");
-        let accepted = begin(Active, Some(&asked), early);
+        let accepted = begin(By::Teacher, Some(&asked), early);
         assert_eq!((accepted.status, accepted.enrolled_at), (Active, noon));
         assert_eq!(accepted.changed_at, at("2026-01-31T12:00:00.001Z"));
-        for status in [Active, Pending] {
-            assert_eq!(begin(status, Some(&accepted), noon), accepted);
+        for by in [By::Teacher, By::Student, By::Admin] {
+            assert_eq!(begin(by, Some(&accepted), noon), accepted);
         }
-        assert_eq!(accepted.with_status(Active, noon), accepted);
-        let completed = accepted.with_status(Completed, early);
+        let with = |of: &Enrollment, status| of.with_status(status, By::Teacher, early).unwrap();
+        assert_eq!(with(&accepted, Active), accepted);
+        let completed = with(&accepted, Completed);
         assert_eq!(completed.changed_at, at("2026-01-31T12:00:00.002Z"));
-        let dropped = completed.with_status(Dropped, early);
-        let again = Enrollment::begun(&course, &student, (None, Pending), Some(&dropped), early);
+        let dropped = with(&completed, Dropped);
+        let again = Enrollment::begun(&course, &student, (None, By::Student), Some(&dropped), early);
         assert_eq!((again.status, again.enrolled_at), (Pending, at("2026-01-31T12:00:00.004Z")));
         assert_eq!(again.student_name.as_deref(), Some("Sam"), "who they are stays known");
+    }
+
+    #[test]
+    fn nobody_takes_part_who_has_not_agreed() {
+        use EnrollmentStatus::{Active, Completed, Dropped, Invited, Pending};
+        let (course, student) = ("c".parse().unwrap(), "s".parse().unwrap());
+        let now = at("2026-01-31T12:00:00Z");
+        let begin = |by, held: Option<&Enrollment>| Enrollment::begun(&course, &student, (None, by), held, now);
+        let invited = begin(By::Teacher, None);
+        assert_eq!(
+            (invited.status, invited.is_agreed, begin(By::Teacher, Some(&invited))),
+            (Invited, false, invited.clone())
+        );
+        for status in [Pending, Active, Completed] {
+            assert!(invited.with_status(status, By::Teacher, now).is_err(), "{status}");
+        }
+        assert_eq!(begin(By::Student, Some(&invited)).status, Active);
+        let accepted = invited.with_status(Active, By::Student, now).unwrap();
+        assert_eq!((accepted.status, accepted.is_agreed), (Active, true));
+        for status in [Pending, Completed, Invited] {
+            assert!(accepted.with_status(status, By::Student, now).is_err(), "{status}");
+        }
+        // Who was dropped by the teacher may be taken back; who left must agree again.
+        let dropped = accepted.with_status(Dropped, By::Teacher, now).unwrap();
+        assert_eq!(begin(By::Teacher, Some(&dropped)).status, Active);
+        assert!(dropped.with_status(Active, By::Student, now).is_err());
+        for dropped in [&dropped, &accepted] {
+            let left = dropped.with_status(Dropped, By::Student, now).unwrap();
+            assert!(left.with_status(Active, By::Teacher, now).is_err());
+            assert_eq!(begin(By::Teacher, Some(&left)).status, Invited);
+            assert_eq!(left.with_status(Active, By::Admin, now).unwrap().is_agreed, true);
+        }
+        assert_eq!(begin(By::Admin, None).status, Active);
     }
 }

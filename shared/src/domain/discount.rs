@@ -1,15 +1,39 @@
 //! Discounts that buyers type in.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::caller::Caller;
 use super::fields::{Invalid, object};
+use super::id::DiscountCode;
 use super::money::{Currency, MAX_AMOUNT};
 use super::time::Time;
 use super::words::words;
 
 /// The most uses that a discount can be given.
 const MAX_USES: u64 = 1_000_000_000;
+
+/// The shortest new code, in characters, and how many of them must differ.
+const MIN_CODE: (usize, usize) = (8, 5);
+
+/// How many codes that are not given a caller may name in an hour.
+pub const MAX_TRIES: u64 = 20;
+
+/// A new code must not be guessed within the tries that a caller has.
+///
+/// # Errors
+/// If it is too short, or of too few different characters.
+pub fn is_hard_to_guess(code: &DiscountCode) -> Result<(), Invalid> {
+    let (length, different) = MIN_CODE;
+    let letters: BTreeSet<char> = code.as_str().chars().collect();
+    if code.as_str().chars().count() >= length && letters.len() >= different {
+        return Ok(());
+    }
+    let rule = format!("of a new discount must have at least {length} characters, {different} of them different");
+    Err(Invalid::new("code", rule))
+}
 
 words! {
     /// How a discount is reckoned.
@@ -74,7 +98,27 @@ pub enum NotGiven {
     UsedUp,
 }
 
+impl NotGiven {
+    /// As it is told: admins learn why, others nothing that would tell a code that there is from one that there is not.
+    #[must_use]
+    pub fn told_to(self, caller: &Caller) -> Invalid {
+        if caller.is_admin() {
+            return Invalid::new("discountCode", self);
+        }
+        Invalid::new("discountCode", "is not a discount that this order can have")
+    }
+}
+
 impl Discount {
+    /// In which currency it is, if it is an amount of money.
+    #[must_use]
+    pub fn currency(&self) -> Option<Currency> {
+        match self.off {
+            Off::Percent { .. } => None,
+            Off::Fixed { currency, .. } => Some(currency),
+        }
+    }
+
     /// Reads a discount.
     ///
     /// # Errors
@@ -96,7 +140,7 @@ impl Discount {
             DiscountKind::Percent => percent(),
             DiscountKind::Fixed => amount(),
         });
-        let read = (off, fields.parsed("validFrom"), fields.parsed("validTo"), fields.whole("maxUses", MAX_USES));
+        let read = (off, fields.time("validFrom"), fields.time("validTo"), fields.whole("maxUses", MAX_USES));
         match read {
             (_, Ok(Some(from)), Ok(Some(until)), _) if until <= from => {
                 Err(vec![Invalid::new("validTo", "must be later than validFrom")])
@@ -113,9 +157,10 @@ impl Discount {
     /// How much it takes off a price, in minor units: a percentage rounded half up, and never more than the price.
     ///
     /// # Errors
-    /// If it takes nothing off this price, or not now.
-    pub fn off(&self, price: u64, currency: Currency, now: Time) -> Result<u64, NotGiven> {
-        if self.valid_from.is_some_and(|from| now < from) || self.valid_until.is_some_and(|until| now >= until) {
+    /// If it takes nothing off this price, or nothing off what was ordered then.
+    pub fn off(&self, price: u64, currency: Currency, ordered: Time) -> Result<u64, NotGiven> {
+        if self.valid_from.is_some_and(|from| ordered < from) || self.valid_until.is_some_and(|until| ordered >= until)
+        {
             return Err(NotGiven::NotNow);
         }
         match self.off {
@@ -134,6 +179,15 @@ mod tests {
 
     fn wrong(body: &Value) -> Vec<&'static str> {
         Discount::parse(body).unwrap_err().iter().map(|invalid| invalid.field).collect()
+    }
+
+    #[test]
+    fn new_codes_are_hard_to_guess() {
+        for (code, is_hard) in
+            [("SPRING26", true), ("spring-x", true), ("SPRING2", false), ("AAAABBBB", false), ("11112345", true)]
+        {
+            assert_eq!(is_hard_to_guess(&code.parse().unwrap()).is_ok(), is_hard, "{code}");
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
+use super::time::Time;
+
 /// The longest title, in characters.
 pub const MAX_TITLE: usize = 300;
 
@@ -72,6 +74,17 @@ impl<'a> Fields<'a> {
     /// If it is not a string or does not parse.
     pub fn parsed<T: FromStr<Err: ToString>>(self, field: &'static str) -> Result<Option<T>, Invalid> {
         self.text(field)?.map(|text| text.parse().map_err(|error: T::Err| Invalid::new(field, error))).transpose()
+    }
+
+    /// When something happened, if present. What is counted by its time did not happen before 1970.
+    ///
+    /// # Errors
+    /// If it is not a string, no time, or before 1970.
+    pub fn time(self, field: &'static str) -> Result<Option<Time>, Invalid> {
+        match self.parsed::<Time>(field)? {
+            Some(at) if at.millis() < 0 => Err(Invalid::new(field, "must not be before 1970")),
+            at => Ok(at),
+        }
     }
 
     /// A text that parses and must be there.

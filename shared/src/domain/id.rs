@@ -126,6 +126,12 @@ impl From<PurchaseId> for PaymentId {
     }
 }
 
+impl From<ItemId> for ProductId {
+    fn from(item: ItemId) -> Self {
+        Self(item.0)
+    }
+}
+
 impl From<ItemId> for PackageId {
     fn from(item: ItemId) -> Self {
         Self(item.0)

@@ -1,11 +1,15 @@
 //! Notifications, which a person has until they are read and after it, and announcements, which everybody hears once.
 
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::caller::{Caller, Role};
 use super::fields::{Fields, Invalid, Wrong, object, text, title};
-use super::id::UserId;
+use super::id::{CourseId, UserId};
 use super::words::words;
 
 words! {
@@ -40,14 +44,47 @@ pub struct Notice {
     pub link: Option<String>,
 }
 
+/// The other sites that links may lead to: hosts, reached over https, and whole origins; as text, with commas between them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LinkTargets(BTreeSet<String>);
+
+impl FromStr for LinkTargets {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let targets = text.split(',').map(str::trim).filter(|target| !target.is_empty());
+        let origin = |target: &str| {
+            let origin = if target.contains("://") { target.to_owned() } else { format!("https://{target}") };
+            origin.trim_end_matches('/').to_ascii_lowercase()
+        };
+        Ok(Self(targets.map(origin).collect()))
+    }
+}
+
+impl LinkTargets {
+    /// These and those.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
+    /// Whether a link leads to one of them.
+    fn include(&self, link: &str) -> bool {
+        let Some((scheme, rest)) = link.split_once("://") else { return false };
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        self.0.contains(&format!("{scheme}://{host}").to_ascii_lowercase())
+    }
+}
+
 impl Notice {
-    fn read(fields: Fields<'_>, wrong: &mut Wrong) -> Option<Self> {
+    fn read(fields: Fields<'_>, targets: &LinkTargets, wrong: &mut Wrong) -> Option<Self> {
         let named = wrong.keep(title(fields));
         let message =
             text(fields, "message").and_then(|text| text.ok_or_else(|| Invalid::new("message", "is missing")));
         let message = wrong.keep(message);
         let kind = wrong.keep(fields.required("type"));
-        let link = wrong.keep(link(fields));
+        let link = wrong.keep(link(fields, targets));
         Some(Self { title: named?, message: message?, kind: kind?, link: link? })
     }
 
@@ -55,24 +92,25 @@ impl Notice {
     ///
     /// # Errors
     /// Every field that is missing or wrong.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value, targets: &LinkTargets) -> Result<Self, Vec<Invalid>> {
         let fields = object(body)?;
         let mut wrong = Wrong::default();
-        Self::read(fields, &mut wrong).ok_or_else(|| wrong.into())
+        Self::read(fields, targets, &mut wrong).ok_or_else(|| wrong.into())
     }
 }
 
-/// A link within the site, or to another.
-fn link(fields: Fields<'_>) -> Result<Option<String>, Invalid> {
+/// A link within the site, or to another that is trusted: whoever reads it trusts whoever runs the site.
+fn link(fields: Fields<'_>, targets: &LinkTargets) -> Result<Option<String>, Invalid> {
     let Some(link) = fields.text("link")? else { return Ok(None) };
-    let is_within = link.starts_with('/') && !link.starts_with("//") && !link.contains('\\');
+    // Browsers read a backslash as a slash, wherever it stands.
+    let is_within = link.starts_with('/') && !link.starts_with("//");
     let is_plain = link.chars().count() <= MAX_LINK && !link.chars().any(|letter| letter.is_control() || letter == ' ');
-    if is_plain && (is_within || link.starts_with("https://")) {
+    if is_plain && !link.contains('\\') && (is_within || targets.include(link)) {
         Ok(Some(link.to_owned()))
     } else {
         Err(Invalid::new(
             "link",
-            format!("must be a path that begins with / or an https URL, at most {MAX_LINK} characters"),
+            format!("must be a path that begins with / or a URL of an allowed host, at most {MAX_LINK} characters"),
         ))
     }
 }
@@ -82,6 +120,8 @@ fn link(fields: Fields<'_>) -> Result<Option<String>, Invalid> {
 pub struct NewNotification {
     /// Whom.
     pub to: UserId,
+    /// By which course a teacher may; `None`: by any of theirs.
+    pub course: Option<CourseId>,
     /// What.
     pub notice: Notice,
 }
@@ -91,12 +131,12 @@ impl NewNotification {
     ///
     /// # Errors
     /// Every field that is missing or wrong.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value, targets: &LinkTargets) -> Result<Self, Vec<Invalid>> {
         let fields = object(body)?;
         let mut wrong = Wrong::default();
-        let to = wrong.keep(fields.required("userId"));
-        match (to, Notice::read(fields, &mut wrong)) {
-            (Some(to), Some(notice)) => Ok(Self { to, notice }),
+        let (to, course) = (wrong.keep(fields.required("userId")), wrong.keep(fields.parsed("courseId")));
+        match (to, course, Notice::read(fields, targets, &mut wrong)) {
+            (Some(to), Some(course), Some(notice)) => Ok(Self { to, course, notice }),
             _ => Err(wrong.into()),
         }
     }
@@ -115,10 +155,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_stay_within_the_site_or_are_secure() {
-        let of =
-            |link: &str| Notice::parse(&json!({"title": "t", "message": "m", "type": "info", "link": link})).is_ok();
-        for link in ["/", "/student/payments?x=1#y", "https://example.org/a"] {
+    fn links_stay_within_the_site_or_lead_to_allowed_hosts() {
+        let targets: LinkTargets = "example.org,http://localhost:5173, https://shop.example:8443/,".parse().unwrap();
+        let of = |link: &str| {
+            Notice::parse(&json!({"title": "t", "message": "m", "type": "info", "link": link}), &targets).is_ok()
+        };
+        for link in [
+            "/",
+            "/student/payments?x=1#y",
+            "https://example.org/a",
+            "https://EXAMPLE.org",
+            "https://example.org?x",
+            "http://localhost:5173/x",
+            "https://shop.example:8443/",
+        ] {
             assert!(of(link), "{link}");
         }
         for link in [
@@ -127,6 +177,15 @@ mod tests {
             "//evil.example",
             "/\\evil.example",
             "http://example.org",
+            "https://",
+            "https:///example.org",
+            "https://evil.example",
+            "https://example.org.evil.example",
+            "https://example.org@evil.example",
+            "https://evil.example/https://example.org",
+            "https://evil.example\\@example.org",
+            "https://example.org:444",
+            "http://localhost",
             "javascript:alert(1)",
             "/a b",
             "/\n",

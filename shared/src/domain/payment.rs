@@ -1,4 +1,7 @@
 //! Payments: what somebody says they paid for a purchase, until an admin says that it came.
+//!
+//! A payment ends with its purchase: it is approved in the moment in which the purchase is completed, and cancelled in the
+//! moment in which the purchase is cancelled.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,7 +11,7 @@ use super::fields::{Invalid, Wrong, object};
 use super::id::{PaymentId, PurchaseId, UserId};
 use super::live::Channel;
 use super::money::Currency;
-use super::purchase::{Buyer, Item, Paid, Purchase};
+use super::purchase::{Buyer, Item, Paid, Purchase, Status};
 use super::time::Time;
 use super::words::words;
 
@@ -17,8 +20,10 @@ words! {
     PaymentStatus {
         /// It waits for approval.
         Received = "received",
-        /// It came.
+        /// It came: its purchase was completed.
         Approved = "approved",
+        /// It never came: its purchase was cancelled.
+        Cancelled = "cancelled",
     }
 }
 
@@ -48,6 +53,9 @@ pub struct Payment {
     /// When it was approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_at: Option<Time>,
+    /// When it was cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled_at: Option<Time>,
 }
 
 impl Payment {
@@ -64,14 +72,19 @@ impl Payment {
             status: PaymentStatus::Received,
             received_at: now,
             approved_at: None,
+            cancelled_at: None,
         }
     }
 
-    /// The payment after it was approved.
+    /// The payment as it is once its purchase stands so. A payment that has ended never changes.
     #[must_use]
-    pub fn approve(&self, now: Time) -> Self {
-        let at = now.behind(self.received_at);
-        Self { status: PaymentStatus::Approved, approved_at: Some(at), ..self.clone() }
+    pub fn settled(&self, purchase: &Purchase) -> Self {
+        let (status, approved_at, cancelled_at) = match (self.status, purchase.status) {
+            (PaymentStatus::Approved | PaymentStatus::Cancelled, _) | (_, Status::Pending) => return self.clone(),
+            (_, Status::Completed | Status::Refunded) => (PaymentStatus::Approved, purchase.completed_at, None),
+            (_, Status::Cancelled) => (PaymentStatus::Cancelled, None, purchase.ended_at),
+        };
+        Self { status, approved_at, cancelled_at, ..self.clone() }
     }
 
     /// Where it is told: admins are, and the buyer who has an account; on their dashboard too, once it was approved.
@@ -100,4 +113,32 @@ pub fn paid_for(body: &Value) -> Result<PurchaseId, Vec<Invalid>> {
 pub fn may_pay(caller: &Caller, buyer: &Buyer) -> bool {
     let is_own = |user: &UserId| caller.user() == Some(user);
     caller.is_admin() || buyer.user().is_some_and(is_own)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_payment_ends_in_the_moment_in_which_its_purchase_does() {
+        let purchase: Purchase = serde_json::from_value(json!({
+            "id": "p", "buyer": "u:sam", "itemType": "course", "itemId": "c", "quantity": 1, "paymentMethod": "card",
+            "status": "pending", "purchasedAt": "2026-01-31T12:00:00Z",
+        }))
+        .unwrap();
+        let [received, end, later] =
+            ["2026-01-31T12:00:01Z", "2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z"].map(|at| at.parse().unwrap());
+        let payment = Payment::of(&purchase, received);
+        assert_eq!(payment.settled(&purchase), payment);
+        let completed = purchase.complete(end).unwrap();
+        let approved = payment.settled(&completed);
+        assert_eq!((approved.status, approved.approved_at), (PaymentStatus::Approved, completed.completed_at));
+        let refunded = completed.refund(None, later).unwrap().purchase;
+        assert_eq!((payment.settled(&refunded), approved.settled(&refunded)), (approved.clone(), approved));
+        let cancelled = purchase.refund(None, end).unwrap().purchase;
+        let ended = payment.settled(&cancelled);
+        assert_eq!((ended.status, ended.cancelled_at), (PaymentStatus::Cancelled, Some(end)));
+    }
 }

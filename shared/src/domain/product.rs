@@ -27,6 +27,10 @@ words! {
     }
 }
 
+/// The highest price that a seller asks for a product, in minor units: ten million dollars. What sellers say they were paid
+/// ranks them, so one of them must not be ahead for ever by one word.
+pub const MAX_PRICE: u64 = 1_000_000_000;
+
 /// A sale of a product, which stands while the product is sold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -138,7 +142,7 @@ impl ProductDescription {
         let currency = wrong.keep(fields.required("currency"));
         let status = wrong.keep(fields.parsed("status"));
         let seller = wrong.keep(fields.parsed("sellerId"));
-        let sold_at = wrong.keep(fields.parsed("soldAt"));
+        let sold_at = wrong.keep(fields.time("soldAt"));
         let is_estimated = wrong.keep(fields.flag("soldAtEstimated"));
         match (id, named, description, price, currency, status, seller, sold_at, is_estimated) {
             (
@@ -178,6 +182,12 @@ impl ProductDescription {
             return Err(Refused::NotTheirs("only an admin may say when something was sold"));
         }
         let stands = held.map(|product| product.status);
+        let is_raised = self.price > MAX_PRICE && held.is_none_or(|held| held.price < self.price);
+        if is_raised && !caller.is_admin() {
+            return Err(
+                Invalid::new("price", format!("must be a whole number of minor units, 0 to {MAX_PRICE}")).into()
+            );
+        }
         let status = self.status.or(stands).unwrap_or(ProductStatus::Active);
         let sale = self.sale(status, held, sale, now)?;
         let Self { title, description, price, currency, .. } = self;

@@ -5,6 +5,9 @@ use std::fmt;
 use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, TimeDelta, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 
+/// How many seconds a day has.
+const SECONDS_OF_A_DAY: u32 = 24 * 60 * 60;
+
 /// A point in time, UTC, to the millisecond, of the years 0 to 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -39,6 +42,18 @@ impl Time {
     #[must_use]
     pub fn behind(self, earlier: Self) -> Self {
         self.max(earlier.plus(TimeDelta::milliseconds(1)))
+    }
+
+    /// The day of UTC it falls into, as `yyyy-mm-dd`.
+    #[must_use]
+    pub fn day(self) -> String {
+        self.0.format("%Y-%m-%d").to_string()
+    }
+
+    /// How many seconds of its day of UTC are left, at least one.
+    #[must_use]
+    pub fn seconds_left_in_day(self) -> u32 {
+        SECONDS_OF_A_DAY.saturating_sub(self.0.num_seconds_from_midnight()).max(1)
     }
 
     /// How long ago `earlier` was.

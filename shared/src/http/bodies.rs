@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::response::{ones, seconds};
 use crate::domain::attendance::{Attendance, Presence};
+use crate::domain::board::Metric;
 use crate::domain::class::ClassFigures;
 use crate::domain::classroom::{Course, Enrollment, EnrollmentStatus};
 use crate::domain::counters::TrackCounters;
@@ -18,7 +19,7 @@ use crate::domain::purchase::Purchase;
 use crate::domain::quiz::{Quiz, QuizFigures};
 use crate::domain::score::GivenScore;
 use crate::domain::time::Time;
-use crate::store::{PackageStats, Ranked, Received};
+use crate::store::{PackageStats, Ranked, Received, Settled, Versioned};
 
 /// A playlist.
 #[must_use]
@@ -71,10 +72,11 @@ fn ratio(sum: u64, count: u64) -> Option<f64> {
     (count > 0).then(|| sum as f64 / count as f64)
 }
 
-/// Entries of a board.
+/// Entries of a board. Views are counted here; sales and what they brought in are the sellers' own word.
 #[must_use]
-pub fn ranked(entries: &[Ranked]) -> Vec<Value> {
-    let entry = |entry: &Ranked| json!({"rank": entry.rank, "sellerId": entry.seller, "value": entry.value});
+pub fn ranked(metric: Metric, entries: &[Ranked]) -> Vec<Value> {
+    let is_verified = metric == Metric::Views;
+    let entry = |entry: &Ranked| json!({"rank": entry.rank, "sellerId": entry.seller, "value": entry.value, "verified": is_verified});
     entries.iter().map(entry).collect()
 }
 
@@ -180,7 +182,16 @@ pub fn payment(payment: &Payment) -> Value {
         "status": payment.status,
         "receivedAt": payment.received_at,
         "approvedAt": payment.approved_at,
+        "cancelledAt": payment.cancelled_at,
     })
+}
+
+/// What becomes of a payment when its purchase stands so; nothing where there is none, or nothing changes.
+#[must_use]
+pub fn settled(held: Option<Versioned<Payment>>, purchase: &Purchase) -> Option<Settled> {
+    let held = held?;
+    let settled = held.document.settled(purchase);
+    (settled != held.document).then(|| Settled { told: payment(&settled), payment: settled, held })
 }
 
 /// A product.
@@ -198,6 +209,7 @@ pub fn product(id: &ProductId, product: &Product) -> Value {
         "soldAt": sale.map(|sale| sale.at),
         "soldAtEstimated": sale.is_some_and(|sale| sale.estimated),
         "soldFor": sale.map(|sale| sale.price),
+        "soldCurrency": sale.map(|sale| sale.currency),
     })
 }
 

@@ -15,6 +15,10 @@ use crate::domain::fields::Invalid;
 use crate::domain::id::{CourseId, UserId};
 use crate::store::{ClassNumbers, Classroom};
 
+/// How many of a student's courses are looked through for one of a teacher's: so many at once, so many times.
+const SEARCHED_AT_ONCE: usize = 100;
+const SEARCHED_PAGES: usize = 10;
+
 /// Whose part of the classroom is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
@@ -45,6 +49,41 @@ pub async fn takes_part(classroom: &Classroom, course: &CourseId, student: &User
     let enrollment = classroom.enrollment(course, student).await?.map(|held| held.document);
     let takes_part = enrollment.filter(|enrollment| enrollment.status.takes_part());
     takes_part.ok_or_else(|| Invalid::new("studentId", format!("does not take the course {course}")).into())
+}
+
+/// Makes sure that a student takes part in a course that the caller teaches: this one, or any of theirs.
+///
+/// # Errors
+/// If the student does not, or it could not be read.
+pub async fn teaches(
+    classroom: &Classroom,
+    student: &UserId,
+    course: Option<&CourseId>,
+    request: &Request,
+) -> Result<(), Problem> {
+    let teacher = request.user()?;
+    let rule = || Problem::Forbidden("a teacher may write to those who take one of their courses".to_owned());
+    if let Some(id) = course {
+        let course = classroom.course(id).await?.filter(|held| held.document.teacher == *teacher);
+        let enrollment = classroom.enrollment(id, student).await?.filter(|held| held.document.status.takes_part());
+        return course.and(enrollment.map(drop)).ok_or_else(rule);
+    }
+    let mut after = None;
+    for _ in 0..SEARCHED_PAGES {
+        let page = classroom.courses_of(student, after.as_deref(), SEARCHED_AT_ONCE).await?;
+        let taken = page.items.into_iter().filter(|enrollment| enrollment.status.takes_part());
+        let taken: BTreeSet<CourseId> = taken.map(|enrollment| enrollment.course).collect();
+        let courses = classroom.courses(&taken, request.deadline).await?;
+        if courses.values().any(|course| course.teacher == *teacher) {
+            return Ok(());
+        }
+        after = page.next;
+        if after.is_none() {
+            return Err(rule());
+        }
+    }
+    // Whoever takes so many courses is written to by naming the one.
+    Err(Invalid::new("courseId", "is missing: the student takes too many courses to look through").into())
 }
 
 /// Whose part of the classroom is asked for: the caller's own, or that of whom an admin names in this parameter.

@@ -10,9 +10,10 @@ use super::problem::Problem;
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::domain::id::PurchaseId;
-use crate::domain::purchase::{Purchase, Status};
+use crate::domain::payment::Payment;
+use crate::domain::purchase::{Purchase, Status, Unfit};
 use crate::domain::time::Time;
-use crate::store::{Change, Ownership, Purchases};
+use crate::store::{Change, Ownership, Purchases, Versioned};
 
 /// What completes purchases.
 #[derive(Clone)]
@@ -29,7 +30,8 @@ impl Completion {
         Self { ownership, purchases, clock }
     }
 
-    /// The purchase after its payment was approved; where it was approved already, nothing changes.
+    /// The purchase after its payment was approved; where it was approved already, nothing changes but a payment that still
+    /// waits, which follows its purchase.
     ///
     /// # Errors
     /// If there is none, if it has ended, if the buyer has the thing by another purchase, or if it could not be written.
@@ -39,10 +41,18 @@ impl Completion {
         loop {
             let held = self.purchases.purchase(id).await?;
             let held = held.ok_or_else(|| Problem::NotFound(format!("there is no purchase {id}")))?;
-            if held.document.status == Status::Completed {
-                return Ok(held.document);
+            let payment = self.purchases.payment_of(id).await?;
+            if held.document.status != Status::Pending {
+                settle(&self.purchases, &held, payment, &mut backoff).await?;
+                return if held.document.status == Status::Completed {
+                    Ok(held.document)
+                } else {
+                    Err(Unfit::Is(held.document.status).into())
+                };
             }
-            let purchase = held.document.complete(now)?;
+            // A payment is approved after it was received, whatever the clocks say, and in the moment of its purchase.
+            let at = payment.as_ref().map_or(now, |payment| now.behind(payment.document.received_at));
+            let purchase = held.document.complete(at)?;
             if purchase.item.kind.is_had_once() {
                 let items = BTreeSet::from([purchase.item.clone()]);
                 let mut owned = self.ownership.of(&purchase.buyer, &items, true, deadline).await?;
@@ -54,11 +64,38 @@ impl Completion {
                 }
             }
             let body = bodies::purchase(&purchase);
-            match self.purchases.write(&purchase, Change::Completed(&held), None, &body).await {
+            let settled = bodies::settled(payment, &purchase);
+            let change = Change::Completed(&held, settled.as_ref());
+            match self.purchases.write(&purchase, change, None, &body).await {
                 Ok(()) => return Ok(purchase),
                 Err(error) if error.may_pass() && backoff.wait().await => {}
                 Err(error) => return Err(error.into()),
             }
+        }
+    }
+}
+
+/// Ends a payment that still waits although its purchase does not; tells the payment as it is then.
+///
+/// # Errors
+/// If it could not be written.
+pub async fn settle(
+    purchases: &Purchases,
+    purchase: &Versioned<Purchase>,
+    payment: Option<Versioned<Payment>>,
+    backoff: &mut Backoff,
+) -> Result<Option<Payment>, Problem> {
+    let mut payment = payment;
+    loop {
+        let held = payment.as_ref().map(|held| held.document.clone());
+        let Some(settled) = bodies::settled(payment, &purchase.document) else { return Ok(held) };
+        match purchases.settle(purchase, &settled).await {
+            Ok(()) => return Ok(Some(settled.payment)),
+            // A refund of a part changes the purchase and ends the payment, too.
+            Err(error) if error.may_pass() && backoff.wait().await => {
+                payment = purchases.payment_of(&purchase.document.id).await?;
+            }
+            Err(error) => return Err(error.into()),
         }
     }
 }

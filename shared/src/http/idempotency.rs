@@ -1,6 +1,8 @@
 //! Requests that are done once, however often they are sent
 //! ([the Idempotency-Key header](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/)).
 
+use std::collections::BTreeMap;
+
 use http::StatusCode;
 use http::header::HeaderName;
 use serde_json::Value;
@@ -12,7 +14,7 @@ use super::response::Response;
 use crate::domain::fields::Invalid;
 use crate::domain::id::{IdempotencyKey, UserId};
 use crate::domain::time::Time;
-use crate::store::{Answer, Answers, Standing};
+use crate::store::{Answer, Answers, Mark, Standing};
 
 /// The namespace of the ids of requests.
 const REQUESTS: Uuid = Uuid::from_u128(0x1f6c_8d0e_52b7_4f0a_9d35_6c1e_a4b0_77e2);
@@ -74,10 +76,85 @@ impl Once {
         }
     }
 
+    /// When the request was done, if it was, by the mark that a [`Once::lasting_answer`] leaves for ever.
+    ///
+    /// # Errors
+    /// If another request was done with the same key.
+    pub async fn done(&self, answers: &Answers) -> Result<Option<Time>, Problem> {
+        match answers.mark(&self.id()).await? {
+            None => Ok(None),
+            Some(mark) if mark.content == self.fingerprint() => Ok(Some(mark.at)),
+            Some(_) => Err(Invalid::new("Idempotency-Key", "was used for another request").into()),
+        }
+    }
+
+    /// An id that follows from the content, in whichever order its fields come.
+    fn fingerprint(&self) -> String {
+        let mut text = String::new();
+        canonical(&self.content, &mut text);
+        Uuid::new_v5(&REQUESTS, text.as_bytes()).simple().to_string()
+    }
+
+    /// That it is answered so; and that it was done is known even when the answer has expired. For requests that make nothing
+    /// under their own [`Once::id`].
+    #[must_use]
+    pub fn lasting_answer(&self, status: StatusCode, body: &Value, now: Time) -> Answer {
+        self.answer(status, body, now).marked(&self.id(), Mark { content: self.fingerprint(), at: now })
+    }
+
     /// That it is answered so.
     #[must_use]
     pub fn answer(&self, status: StatusCode, body: &Value, now: Time) -> Answer {
         let answer = (status.as_u16(), body.to_string());
         Answer::new((&self.user, self.operation, &self.key), &self.content, answer, now)
+    }
+}
+
+/// Writes JSON with the fields of objects in their order.
+fn canonical(value: &Value, text: &mut String) {
+    match value {
+        Value::Object(fields) => {
+            let fields: BTreeMap<&String, &Value> = fields.iter().collect();
+            text.push('{');
+            for (name, value) in fields {
+                text.push_str(&Value::from(name.as_str()).to_string());
+                text.push(':');
+                canonical(value, text);
+                text.push(',');
+            }
+            text.push('}');
+        }
+        Value::Array(values) => {
+            text.push('[');
+            for value in values {
+                canonical(value, text);
+                text.push(',');
+            }
+            text.push(']');
+        }
+        plain => text.push_str(&plain.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_order_of_fields_makes_no_other_content() {
+        let of = |text: &str| {
+            let mut canonical_text = String::new();
+            canonical(&serde_json::from_str(text).unwrap(), &mut canonical_text);
+            canonical_text
+        };
+        assert_eq!(
+            of(r#"{"a": [1, {"c": null, "b": "x"}], "b": 2}"#),
+            of(r#"{"b": 2, "a": [1, {"b": "x", "c": null}]}"#)
+        );
+        for other in [json!({"a": [1, 2]}), json!({"a": [12]}), json!({"a": ["1", 2]}), json!([["a"], [1, 2]])] {
+            assert_ne!(of(&other.to_string()), of(r#"{"a": [2, 1]}"#), "{other}");
+        }
     }
 }

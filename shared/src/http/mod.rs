@@ -14,7 +14,7 @@ pub mod quizzes;
 mod request;
 mod response;
 
-pub use completion::Completion;
+pub use completion::{Completion, settle};
 pub use crawler::is_crawler;
 pub use cursor::{Cursor, Limit};
 pub use etag::{Preconditions, Tags};

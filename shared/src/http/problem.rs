@@ -57,6 +57,14 @@ pub enum Problem {
     /// The body can be read but breaks rules.
     #[error("{} of its fields break a rule", .0.len())]
     Invalid(Vec<Invalid>),
+    /// It was asked for too often for now.
+    #[error("too many {what}; try again later")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// After how long there may be more, at the latest, in seconds.
+        retry_after_s: u32,
+    },
     /// It may work later.
     #[error("not available at the moment; try again")]
     Unavailable,
@@ -77,6 +85,7 @@ impl Problem {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) | Self::Query(_) => StatusCode::BAD_REQUEST,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
@@ -93,6 +102,7 @@ impl Problem {
     fn header(&self) -> Option<(HeaderName, String)> {
         match self {
             Self::Unavailable => Some((header::RETRY_AFTER, RETRY_AFTER_S.to_string())),
+            Self::TooMany { retry_after_s, .. } => Some((header::RETRY_AFTER, retry_after_s.to_string())),
             Self::Unauthenticated(Fault::Missing | Fault::WriteKey) => {
                 Some((header::WWW_AUTHENTICATE, "Bearer".to_owned()))
             }

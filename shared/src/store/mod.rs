@@ -56,9 +56,10 @@ pub use outbox::{Outbox, Telling, Waiting};
 pub use packages::{Leg, PackageNumbers, PackageStats, PackageUpdates, Packages, Progress, Refreshes, Turned, turned};
 pub use payments::Payments;
 pub use playlists::Playlists;
-pub use products::Products;
+pub use products::{Products, Shelf};
 pub use purchases::{
-    Answer, Answers, Change, Discounts, Filter, HeldDiscount, History, Ownership, Page, Purchases, Standing,
+    Answer, Answers, Change, Discounts, Filter, HeldDiscount, History, Mark, Ownership, Page, Purchases, Settled,
+    Standing, Tries,
 };
 pub use quizzes::{Attempted, Interactions, QuizNumbers, Quizzes, Rated};
 pub use retention::Retention;

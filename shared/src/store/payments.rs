@@ -1,6 +1,6 @@
 //! Payments, each among those of its buyer and among all, by how it stands.
 //!
-//! A payment, where it is listed, what its request is answered and the events that tell of it are written in one transaction.
+//! A payment and where it is listed are written in one transaction, which is that of its purchase: see [`super::Purchases`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,10 +14,8 @@ use super::error::StoreError;
 use super::items::{Item, from_item};
 use super::keys::{self, Key};
 use super::listed::{Asked, Listing, page, put_listed};
-use super::outbox::{Outbox, Telling};
-use super::purchases::Answer;
 use super::table::{Consistency, Table};
-use super::transaction::{Condition, Transaction};
+use super::transaction::Transaction;
 use crate::domain::class::ClassOf;
 use crate::domain::id::PaymentId;
 use crate::domain::payment::{Payment, PaymentStatus};
@@ -54,36 +52,25 @@ impl Payments {
         )
     }
 
-    /// Puts a payment in place of what was read, with what its request is answered and the events that tell of it.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] if another was written in between, or the request was answered.
-    pub fn put<'a>(
-        &'a self,
-        payment: &'a Payment,
-        held: Option<&'a Versioned<Payment>>,
-        answer: Option<&'a Answer>,
-        numbers: &'a ClassNumbers,
-        telling: Telling<'a>,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move {
-            let state = &self.state.name;
-            let mut transaction = Transaction::new(self.state.client.clone());
-            let (key, at) = (keys::payment(&payment.id), listed(payment));
-            let document = Versioned { version: Version(self.ids.fresh()), document: payment };
-            put_listed(&mut transaction, state, (&key, &at), &document, held.map(|held| &held.version))?;
-            let was = held.map(|held| &held.document);
-            numbers.count_in(&mut transaction, &[ClassOf::All], payment.id.as_str(), (was, payment))?;
-            let outdated = held.map(|held| listed(&held.document)).into_iter().flatten();
-            for key in outdated.filter(|key| !at.contains(key)) {
-                transaction.delete(state, &key, None)?;
-            }
-            if let Some(answer) = answer {
-                transaction.put(state, answer.item()?, Some(Condition::still(None)))?;
-            }
-            Outbox::tell_in(telling, &mut transaction)?;
-            transaction.commit().await
-        })
+    /// Puts a payment in place of what was read, in every list and in the numbers too.
+    pub(super) fn put_in(
+        &self,
+        transaction: &mut Transaction,
+        payment: &Payment,
+        held: Option<&Versioned<Payment>>,
+        numbers: &ClassNumbers,
+    ) -> Result<(), StoreError> {
+        let state = &self.state.name;
+        let (key, at) = (keys::payment(&payment.id), listed(payment));
+        let document = Versioned { version: Version(self.ids.fresh()), document: payment };
+        put_listed(transaction, state, (&key, &at), &document, held.map(|held| &held.version))?;
+        let was = held.map(|held| &held.document);
+        numbers.count_in(transaction, &[ClassOf::All], payment.id.as_str(), (was, payment))?;
+        let outdated = held.map(|held| listed(&held.document)).into_iter().flatten();
+        for key in outdated.filter(|key| !at.contains(key)) {
+            transaction.delete(state, &key, None)?;
+        }
+        Ok(())
     }
 
     /// Up to `count` payments, a buyer's or all, that stand so or anyhow, the newest first, from where an earlier page says it
@@ -105,13 +92,16 @@ impl Payments {
                 let (placed, goes_on) = read(status).await?;
                 return page(placed, goes_on);
             }
-            let (received, approved) =
-                futures::try_join!(read(PaymentStatus::Received), read(PaymentStatus::Approved))?;
-            // One that is approved meanwhile is met in both, and counts as what it is now.
-            let goes_on = received.1 || approved.1;
-            let both: BTreeMap<String, Item> = received.0.into_iter().chain(approved.0).collect();
-            let goes_on = goes_on || both.len() > count;
-            page(both.into_iter().rev().take(count).collect(), goes_on)
+            let (received, approved, cancelled) = futures::try_join!(
+                read(PaymentStatus::Received),
+                read(PaymentStatus::Approved),
+                read(PaymentStatus::Cancelled),
+            )?;
+            // One that ends meanwhile is met twice, and counts as what it is now.
+            let goes_on = received.1 || approved.1 || cancelled.1;
+            let all: BTreeMap<String, Item> = [received.0, approved.0, cancelled.0].into_iter().flatten().collect();
+            let goes_on = goes_on || all.len() > count;
+            page(all.into_iter().rev().take(count).collect(), goes_on)
         })
     }
 }

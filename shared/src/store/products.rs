@@ -18,11 +18,11 @@ use super::documents::{Version, Versioned};
 use super::error::StoreError;
 use super::facts::NewFact;
 use super::held::{Held, gone};
-use super::items::{TTL, text, to_item, to_key};
+use super::items::{TTL, number, text, to_item, to_key};
 use super::keys;
 use super::retention::Retention;
 use super::table::{Consistency, Table};
-use super::transaction::{Condition, Transaction};
+use super::transaction::{Changes, Condition, Transaction};
 use crate::clock::Clock;
 use crate::domain::calendar::{Calendar, Level};
 use crate::domain::caller::Actor;
@@ -46,6 +46,39 @@ pub struct Products {
     retention: Retention,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
+}
+
+/// How many sales of a seller began on a day.
+const SALES: &str = "sales";
+
+/// Whether a product is sold with this that was not before.
+fn begins_sale(product: &Product, held: Option<&Product>) -> bool {
+    product.sale.is_some() && held.is_none_or(|held| held.sale.is_none())
+}
+
+/// Products as they are described, for those who buy them.
+#[derive(Debug, Clone)]
+pub struct Shelf {
+    state: Table,
+}
+
+impl Shelf {
+    /// Products in this table.
+    #[must_use]
+    pub fn new(client: Client, state: String) -> Self {
+        Self { state: Table::new(client, state) }
+    }
+
+    /// Whether a product can be bought: it is there, and neither a draft nor sold. Strongly consistent.
+    ///
+    /// # Errors
+    /// If it could not be read, or is not what this program writes.
+    pub fn offers<'a>(&'a self, id: &'a ProductId) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move {
+            let held = self.state.get(&keys::document(&Entity::Product(id.clone())), Consistency::Strong).await?;
+            Ok(Held::<Product>::read(held)?.there().is_some_and(|held| held.document.is_active()))
+        })
+    }
 }
 
 impl Products {
@@ -73,16 +106,36 @@ impl Products {
         })
     }
 
-    /// Puts a product in place of what was read, with the facts of what that changes of its sale, and of whether it can be
-    /// bought; tells its new version.
+    /// Whether a sale that begins with this product is one that its seller may still make on this day; strongly consistent.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if another was written in between.
+    /// If it could not be read.
+    pub fn may_sell<'a>(
+        &'a self,
+        product: &'a Product,
+        held: Option<&'a Product>,
+        most: Option<u64>,
+        now: Time,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move {
+            let (Some(most), true) = (most, begins_sale(product, held)) else { return Ok(true) };
+            let item = self.state.get(&keys::sales_on(&product.seller, now), Consistency::Strong).await?;
+            let sales: u64 = item.as_ref().and_then(|item| number(item, SALES)).unwrap_or_default();
+            Ok(sales < most)
+        })
+    }
+
+    /// Puts a product in place of what was read, with the facts of what that changes of its sale, and of whether it can be
+    /// bought; tells its new version. Of one seller, at most `most` sales begin in a day, where that is given.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if another was written in between, or there are as many sales already.
     pub fn put<'a>(
         &'a self,
         id: &'a ProductId,
         product: &'a Product,
         held: &'a Held<Product>,
+        most: Option<u64>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
             let version = Version(self.ids.fresh());
@@ -93,6 +146,14 @@ impl Products {
             let held = held.as_there().map(|held| &held.document);
             self.list(id, &product.seller, (held, Some(product)), &version, &mut transaction)?;
             let before = held.and_then(|held| held.sale.as_ref());
+            if let (Some(most), true) = (most, begins_sale(product, held)) {
+                let now = Time::from(self.clock.now());
+                let mut one = Changes::default();
+                one.add(SALES, 1);
+                one.set(TTL, AttributeValue::N(now.plus(REMEMBERED).seconds().to_string()));
+                let condition = Condition::below(SALES, most, None);
+                transaction.update(&self.state.name, &keys::sales_on(&product.seller, now), one, Some(condition))?;
+            }
             if before != product.sale.as_ref() {
                 for (sale, on) in
                     before.map(|sale| (sale, false)).into_iter().chain(product.sale.as_ref().map(|sale| (sale, true)))

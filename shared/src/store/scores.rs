@@ -14,7 +14,7 @@ use super::listed::{Asked, Listing, put_listed};
 use super::outbox::{Outbox, Telling};
 use super::purchases::Answer;
 use super::table::{Consistency, Table};
-use super::transaction::{Condition, Transaction};
+use super::transaction::Transaction;
 use crate::domain::class::ClassOf;
 use crate::domain::classroom::Course;
 use crate::domain::id::{CourseId, ScoreId, UserId};
@@ -67,7 +67,7 @@ impl Scores {
             let whose = ClassOf::of(student, (in_course, course));
             numbers.count_in(&mut transaction, &whose, student.as_str(), (was, score))?;
             if let Some(answer) = answer {
-                transaction.put(&self.state.name, answer.item()?, Some(Condition::still(None)))?;
+                answer.keep(&self.state.name, &mut transaction)?;
             }
             Outbox::tell_in(telling, &mut transaction)?;
             transaction.commit().await?;

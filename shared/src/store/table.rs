@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::error::StoreError;
 use super::items::{Item, key_of, to_key};
 use super::keys::{Key, PK, SK};
-use super::transaction::Condition;
+use super::transaction::{Changes, Condition};
 use crate::backoff::Backoff;
 
 /// How many keys one `BatchGetItem` takes
@@ -91,6 +91,20 @@ impl Table {
         let put = self.client.put_item().table_name(&self.name).set_item(Some(item));
         let put = put.set_condition_expression(expression.map(str::to_owned));
         put.set_expression_attribute_names(names).set_expression_attribute_values(values).send().await?;
+        Ok(())
+    }
+
+    /// Changes an item in place, or makes it.
+    pub(super) async fn update(&self, key: &Key, changes: Changes, condition: Condition) -> Result<(), StoreError> {
+        let Condition { expression, names, values } = condition;
+        let (update_expression, mut all_names, mut all_values) = changes.into_parts();
+        all_names.extend(names.unwrap_or_default());
+        all_values.extend(values.unwrap_or_default());
+        let update = self.client.update_item().table_name(&self.name).set_key(Some(to_key(key)));
+        let update = update.update_expression(update_expression);
+        let update = update.set_condition_expression(expression.map(str::to_owned));
+        let update = update.set_expression_attribute_names(Some(all_names));
+        update.set_expression_attribute_values(Some(all_values)).send().await?;
         Ok(())
     }
 

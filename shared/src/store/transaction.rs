@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update};
 
 use super::error::{self, StoreError};
 use super::items::{Item, VERSION, to_key};
@@ -96,6 +96,11 @@ impl Changes {
         self.adds.push(format!("{alias} {place}"));
     }
 
+    /// The expression, the names and the values.
+    pub(super) fn into_parts(self) -> (String, HashMap<String, String>, Item) {
+        (self.expression(), self.names, self.values)
+    }
+
     fn expression(&self) -> String {
         let clause = |word: &str, parts: &[String]| match parts {
             [] => String::new(),
@@ -147,6 +152,21 @@ impl Transaction {
         Ok(())
     }
 
+    /// Asks that an item is so, and leaves it as it is.
+    pub(super) fn check(&mut self, table: &str, key: &Key, condition: Condition) -> Result<(), StoreError> {
+        let Condition { expression, names, values } = condition;
+        let check = ConditionCheck::builder()
+            .table_name(table)
+            .set_key(Some(to_key(key)))
+            .condition_expression(expression.unwrap_or_default())
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
+            .build()
+            .map_err(|error| StoreError::corrupt(table, error))?;
+        self.actions.push(TransactWriteItem::builder().condition_check(check).build());
+        Ok(())
+    }
+
     /// Changes an item in place, or makes it.
     pub(super) fn update(
         &mut self,
@@ -156,10 +176,8 @@ impl Transaction {
         condition: Option<Condition>,
     ) -> Result<(), StoreError> {
         let Condition { expression, names, values } = condition.unwrap_or_default();
-        let update_expression = changes.expression();
-        let mut all_names = changes.names;
+        let (update_expression, mut all_names, mut all_values) = changes.into_parts();
         all_names.extend(names.unwrap_or_default());
-        let mut all_values = changes.values;
         all_values.extend(values.unwrap_or_default());
         let update = Update::builder()
             .table_name(table)

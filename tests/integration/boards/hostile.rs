@@ -20,7 +20,7 @@ const CLIENTS: usize = 4;
 const WAY: Way = Way { table: "Interactions", told, at_once: 3, longest: 4, again: 30, in_part: false };
 
 /// Prices, most of them the same, and such as have one digit more than others in the trees.
-const PRICES: [u64; 8] = [0, 5, 5, 5, 63, 64, 4_096, 1_000_000_000_000];
+const PRICES: [u64; 8] = [0, 5, 5, 5, 63, 64, 4_096, 1_000_000_000];
 
 struct Driver {
     stage: Stage,

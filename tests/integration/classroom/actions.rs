@@ -12,6 +12,8 @@ use crate::stage::{Stage, http, invoke, person, start};
 pub(super) const COURSES: [(&str, &str); 3] = [("algebra", "tim"), ("biology", "tim"), ("cooking", "tom")];
 pub(super) const STUDENTS: [&str; 3] = ["sam", "sue", "sid"];
 pub(super) const STATUSES: [&str; 4] = ["pending", "active", "completed", "dropped"];
+/// All of these, and the one that only invitations have.
+pub(super) const COUNTED: [&str; 5] = ["invited", "pending", "active", "completed", "dropped"];
 pub(super) const PRESENCES: [&str; 4] = ["present", "absent", "late", "excused"];
 
 /// One thing that somebody does, and does again until it is done; courses and students by their places.
@@ -19,6 +21,8 @@ pub(super) const PRESENCES: [&str; 4] = ["present", "absent", "late", "excused"]
 pub(super) enum Action {
     Describe(usize, String),
     Ask(usize, usize),
+    Invite(usize, usize),
+    Leave(usize, usize),
     Status(usize, usize, &'static str),
     Give { key: String, student: usize, course: usize, eighths: u8 },
     PutRight { score: String, teacher: &'static str, eighths: u8 },
@@ -26,6 +30,8 @@ pub(super) enum Action {
     Order { key: String, student: usize, currency: &'static str },
     Pay { key: String, student: usize, purchase: String },
     Approve(String),
+    Complete(String),
+    End(String),
 }
 
 /// What somebody is answered: a status and a body.
@@ -70,6 +76,16 @@ pub(super) async fn act(stage: Stage, faults: Option<Arc<dyn Faults>>, name: Str
             let who = (STUDENTS[*student], "student");
             (enroll::FUNCTION, "POST /api/enrollments", who, none, None, json!({"courseId": COURSES[*course].0}))
         }
+        Action::Invite(student, course) => {
+            let (id, teacher) = COURSES[*course];
+            let body = json!({"courseId": id, "studentId": STUDENTS[*student]});
+            (enroll::FUNCTION, "POST /api/enrollments", (teacher, "teacher"), none, None, body)
+        }
+        Action::Leave(student, course) => {
+            let body = json!({"courseId": COURSES[*course].0, "studentId": STUDENTS[*student], "status": "dropped"});
+            let who = (STUDENTS[*student], "student");
+            (update_enrollment::FUNCTION, "PATCH /api/enrollments", who, none, None, body)
+        }
         Action::Status(student, course, status) => {
             let (id, teacher) = COURSES[*course];
             let body = json!({"courseId": id, "studentId": STUDENTS[*student], "status": status});
@@ -94,7 +110,7 @@ pub(super) async fn act(stage: Stage, faults: Option<Arc<dyn Faults>>, name: Str
         }
         Action::Order { key, student, currency } => {
             let body = json!({
-                "itemType": "product", "itemId": "book", "amount": 250, "currency": currency, "paymentMethod": "card",
+                "itemType": "course", "itemId": key, "amount": 250, "currency": currency, "paymentMethod": "card",
                 "status": "pending",
             });
             let who = (STUDENTS[*student], "student");
@@ -109,6 +125,16 @@ pub(super) async fn act(stage: Stage, faults: Option<Arc<dyn Faults>>, name: Str
             let route = "POST /api/payments/{paymentId}/approve";
             (approve_payment::FUNCTION, route, ("root", "admin"), path, None, none)
         }
+        Action::Complete(purchase) => {
+            let path = json!({"purchaseId": purchase});
+            let route = "POST /api/purchases/{purchaseId}/complete";
+            (complete_purchase::FUNCTION, route, ("root", "admin"), path, None, none)
+        }
+        Action::End(purchase) => {
+            let path = json!({"purchaseId": purchase});
+            let route = "DELETE /api/purchases/{purchaseId}";
+            (refund_purchase::FUNCTION, route, ("root", "admin"), path, None, none)
+        }
     };
     let key = key.map(String::as_str);
     let (status, body) = ask(&stage, (&name, faults), function, route, who, (&path, key, &body)).await;
@@ -116,7 +142,11 @@ pub(super) async fn act(stage: Stage, faults: Option<Arc<dyn Faults>>, name: Str
         (503, _) => None,
         (200 | 201, _)
         // Nobody takes the course yet, or nobody who may be given anything does.
-        | (404, Action::Status(..))
+        | (404, Action::Status(..) | Action::Leave(..))
+        // They have not agreed.
+        | (403, Action::Status(..))
+        // The purchase has ended meanwhile.
+        | (409, Action::Pay { .. } | Action::Approve(_) | Action::Complete(_))
         | (422, Action::Give { .. } | Action::Mark { .. }) => Some((status, body)),
         _ => panic!("{action:?}: {status} {body}"),
     }

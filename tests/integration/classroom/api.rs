@@ -29,6 +29,8 @@ pub(super) const ATTENDANCE: &str = "/api/attendance";
 const PURCHASES: &str = "/api/purchases";
 const PURCHASE: &str = "/api/purchases/{purchaseId}";
 const COMPLETE: &str = "/api/purchases/{purchaseId}/complete";
+const NOTIFICATIONS: &str = "/api/notifications";
+const PRODUCT: &str = "/api/products/{productId}";
 
 /// Somebody with a token, which tells what they are called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +131,7 @@ pub(super) struct Api {
     pub(super) app: App,
     contract: Value,
     ears: Ears,
+    shelf: tokio::sync::Mutex<BTreeSet<String>>,
 }
 
 impl Api {
@@ -147,7 +150,7 @@ impl Api {
                 options.parameters.insert(name.to_owned(), value.to_owned());
             }
         });
-        let api = Self { app: app.await, contract: contract(), ears };
+        let api = Self { app: app.await, contract: contract(), ears, shelf: tokio::sync::Mutex::default() };
         api.teaches(TIM, "algebra").await;
         api
     }
@@ -205,10 +208,10 @@ impl Api {
         self.call((Method::PATCH, ENROLLMENTS), "", person, headers, body).await
     }
 
-    /// Somebody takes algebra so, by what its teacher says.
+    /// Somebody whom an admin enrolled takes algebra so, by what its teacher says.
     pub(super) async fn takes(&self, student: &str, status: &str) -> Value {
         let body = json!({"courseId": "algebra", "studentId": student});
-        let answer = self.enroll(TIM, &body).await;
+        let answer = self.enroll(ROOT, &body).await;
         assert!(answer.status.is_success(), "{answer:?}");
         let answer = self.update(TIM, &[], &with(&body, &json!({"status": status}))).await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -220,6 +223,11 @@ impl Api {
         let order = json!({
             "itemType": kind, "itemId": item, "amount": 999, "currency": "USD", "paymentMethod": "bank_transfer",
         });
+        if kind == "product" && self.shelf.lock().await.insert(item.to_owned()) {
+            let product = json!({"title": "A thing", "price": 999, "currency": "USD"});
+            let answer = self.call((Method::PUT, PRODUCT), item, EVE, &[], &product).await;
+            assert_eq!(answer.status, 201, "{answer:?}");
+        }
         let key = shared::ids::random().fresh();
         let headers = [("idempotency-key", key.as_str())];
         let made = self.call((Method::POST, PURCHASES), "", person, &headers, &with(&order, patch)).await;
@@ -240,6 +248,19 @@ impl Api {
     /// A purchase is cancelled, or all of it given back.
     pub(super) async fn end(&self, purchase: &str) -> Answer {
         self.call((Method::DELETE, PURCHASE), purchase, ROOT, &[], &json!({})).await
+    }
+
+    /// A purchase, as somebody sees it.
+    pub(super) async fn purchase(&self, person: Person<'_>, purchase: &str) -> Answer {
+        self.call((Method::GET, PURCHASE), purchase, person, &[], &json!({})).await
+    }
+
+    /// Asks the database itself, as no function would.
+    pub(super) fn database(&self, operation: &str, table: &str, mut request: Value) {
+        request["TableName"] = json!(self.app.cloud.table(table).unwrap());
+        let anybody = local::wire::ClientOptions::default();
+        let answer = self.app.cloud.database().call(operation, &request.to_string(), &anybody);
+        assert!(answer.is_ok(), "{operation} {request}: {answer:?}");
     }
 
     /// How a purchase of somebody stands.
@@ -268,6 +289,12 @@ impl Api {
     /// Somebody wants a score to be like that.
     pub(super) async fn change(&self, person: Person<'_>, id: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
         self.call((Method::PUT, SCORE), id, person, headers, body).await
+    }
+
+    /// Somebody wants to tell somebody something, with some fields changed.
+    pub(super) async fn notify(&self, person: Person<'_>, patch: &Value) -> Answer {
+        let notice = json!({"title": "Hello", "message": "How are you?", "type": "info"});
+        self.call((Method::POST, NOTIFICATIONS), "", person, &[], &with(&notice, patch)).await
     }
 
     /// Somebody wants to note who was there.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::actions::{COURSES, PRESENCES, STATUSES, STUDENTS, ask};
+use super::actions::{COUNTED, COURSES, PRESENCES, STUDENTS, ask};
 use crate::stage::{Item, Stage};
 
 /// What there is of a course, a student, a teacher or all.
@@ -19,17 +19,18 @@ struct Count {
 
 impl Count {
     fn numbers(&self) -> Value {
-        let of = |map: &BTreeMap<String, u64>, words: [&str; 4]| -> Map<String, Value> {
-            words.map(|word| (word.to_owned(), json!(map.get(word).copied().unwrap_or_default()))).into_iter().collect()
+        let of = |map: &BTreeMap<String, u64>, words: &[&str]| -> Map<String, Value> {
+            let count = |word: &&str| ((*word).to_owned(), json!(map.get(*word).copied().unwrap_or_default()));
+            words.iter().map(count).collect()
         };
         let percent = |part: u64, whole: u64| (whole > 0).then(|| part as f64 * 100.0 / whole as f64);
-        let mut attendance = of(&self.attendance, PRESENCES);
+        let mut attendance = of(&self.attendance, &PRESENCES);
         let times = |word: &str| self.attendance.get(word).copied().unwrap_or_default();
         let there = times("present") + times("late");
         attendance.insert("rate".to_owned(), json!(percent(there, there + times("absent"))));
         let average = percent(self.eighths.iter().sum(), 8 * self.eighths.len() as u64);
         json!({
-            "enrollments": of(&self.enrollments, STATUSES),
+            "enrollments": of(&self.enrollments, &COUNTED),
             "scores": {"count": self.eighths.len(), "averageScore": average},
             "attendance": attendance,
         })
@@ -91,6 +92,33 @@ async fn counted(stage: &Stage) -> (BTreeMap<String, Count>, BTreeMap<String, u6
     (counts, listed)
 }
 
+/// Every payment that does not stand as its purchase does, or not where it is listed.
+async fn apart(stage: &Stage) -> Vec<String> {
+    let purchases = stage.items("Purchases").await;
+    let state = stage.items("State").await;
+    let mut wrong = Vec::new();
+    for ((pk, _), payment) in state.iter().filter(|((pk, sk), _)| pk.starts_with("PAYMENT#") && sk == "DOC") {
+        let id = text(payment, "purchase");
+        let purchase = &purchases[&(format!("PURCHASE#{id}"), "DOC".to_owned())];
+        let (status, of_purchase) = (text(payment, "status"), text(purchase, "status"));
+        let (expected, ended, named) = match of_purchase.as_str() {
+            "pending" => ("received", "none", "none"),
+            "cancelled" => ("cancelled", "cancelledAt", "endedAt"),
+            _ => ("approved", "approvedAt", "completedAt"),
+        };
+        if status != expected || payment.get(ended) != purchase.get(named) {
+            wrong.push(format!("{pk} is {status} although its purchase is {of_purchase}"));
+        }
+        let listed = state.keys().filter(|(pk, sk)| pk.starts_with("PAYMENTS#") && sk.ends_with(&format!("#{id}")));
+        let listed: Vec<&String> = listed.map(|(pk, _)| pk).collect();
+        let list = expected.to_ascii_uppercase();
+        if listed.len() != 2 || !listed.iter().all(|pk| pk.ends_with(&list)) {
+            wrong.push(format!("{pk} is listed in {listed:?}"));
+        }
+    }
+    wrong
+}
+
 /// Whether a number is the one expected; averages to the last place but a few.
 fn is_like(told: &Value, expected: &Value) -> bool {
     match (told, expected) {
@@ -108,7 +136,7 @@ fn is_like(told: &Value, expected: &Value) -> bool {
 /// Every number of every dashboard that is not the count.
 pub(super) async fn wrong(stage: &Stage) -> Vec<String> {
     let (mut counts, listed) = counted(stage).await;
-    let mut wrong = Vec::new();
+    let mut wrong = apart(stage).await;
     let mut compare = |what: &str, told: &Value, expected: Value| {
         for (name, expected) in expected.as_object().unwrap() {
             if !is_like(&told[name], expected) {

@@ -75,9 +75,73 @@ async fn a_student_asks_is_accepted_drops_and_comes_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_teacher_and_admins_enroll_anybody() {
+async fn a_teacher_invites_and_the_student_accepts() {
     let api = Api::start().await;
-    for (person, student) in [(TIM, "sam"), (ROOT, "sue")] {
+    let sams = json!({"courseId": "algebra", "studentId": "sam"});
+    let invited = api.enroll(TIM, &sams).await;
+    assert_eq!((invited.status.as_u16(), &invited.body["status"]), (201, &json!("invited")));
+    is_told(&api.told().await, "new-enrollment", &OF_SAM, &invited.body["changedAt"], &invited.body);
+    // Nobody makes them take part but they themselves or an admin.
+    for status in ["active", "completed", "pending"] {
+        api.update(TIM, &[], &of("sam", status)).await.is_problem(403);
+    }
+    let score = json!({"courseId": "algebra", "studentId": "sam", "title": "Test", "score": 1, "maxScore": 2});
+    are_wrong(&api.give(TIM, "k", &score).await, 422, &["studentId"]);
+    let mark = json!({"courseId": "algebra", "studentId": "sam", "date": "2026-01-31", "status": "absent"});
+    are_wrong(&api.mark(TIM, &mark).await, 422, &["studentId"]);
+    api.notify(TIM, &json!({"userId": "sam"})).await.is_problem(403);
+    assert_eq!(api.told().await, []);
+    let accepted = api.enroll(SAM, &algebra()).await;
+    assert_eq!((accepted.status.as_u16(), &accepted.body["status"]), (200, &json!("active")));
+    assert_eq!(accepted.body["studentName"], "sam the student");
+    is_told(&api.told().await, "enrollment-update", &OF_SAM, &accepted.body["changedAt"], &accepted.body);
+    assert_eq!(api.give(TIM, "k", &score).await.status, 201);
+    // Who leaves is invited again; who accepts by the other way is taken, too.
+    assert_eq!(api.update(SAM, &[], &of("sam", "dropped")).await.status, 200);
+    api.update(TIM, &[], &of("sam", "active")).await.is_problem(403);
+    assert_eq!(api.enroll(TIM, &sams).await.body["status"], "invited");
+    assert_eq!(api.update(SAM, &[], &of("sam", "active")).await.body["status"], "active");
+    // Who declined an invitation is not taken back by the teacher either.
+    assert_eq!(api.enroll(TIM, &json!({"courseId": "algebra", "studentId": "sue"})).await.body["status"], "invited");
+    assert_eq!(api.update(SUE, &[], &of("sue", "dropped")).await.body["status"], "dropped");
+    api.update(TIM, &[], &of("sue", "active")).await.is_problem(403);
+    assert_eq!(api.update(ROOT, &[], &of("sue", "active")).await.body["status"], "active");
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_teacher_writes_to_students_of_their_own_courses() {
+    let api = Api::start().await;
+    api.teaches(TOM, "latin").await;
+    for (person, body, status) in [
+        (TIM, json!({"userId": "sam"}), 403),
+        (TIM, json!({"userId": "sam", "courseId": "algebra"}), 403),
+        (ROOT, json!({"userId": "sam"}), 201),
+    ] {
+        assert_eq!(api.notify(person, &body).await.status, status, "{body}");
+    }
+    api.takes("sam", "active").await;
+    for (person, body, status) in [
+        (TIM, json!({"userId": "sam"}), 201),
+        (TIM, json!({"userId": "sam", "courseId": "algebra"}), 201),
+        (TIM, json!({"userId": "sam", "courseId": "latin"}), 403),
+        (TIM, json!({"userId": "sue"}), 403),
+        (TOM, json!({"userId": "sam"}), 403),
+        (TOM, json!({"userId": "sam", "courseId": "algebra"}), 403),
+        (TIM, json!({"userId": "sam", "link": "https://evil.example/a"}), 422),
+        (TIM, json!({"userId": "sam", "link": "/courses/algebra"}), 201),
+    ] {
+        assert_eq!(api.notify(person, &body).await.status, status, "{body}");
+    }
+    api.takes("sam", "dropped").await;
+    api.notify(TIM, &json!({"userId": "sam"})).await.is_problem(403);
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn admins_enroll_anybody() {
+    let api = Api::start().await;
+    for (person, student) in [(ROOT, "sam"), (ROOT, "sue")] {
         let body = json!({"courseId": "algebra", "studentId": student});
         let made = api.enroll(person, &body).await;
         assert_eq!((made.status.as_u16(), &made.body["status"]), (201, &json!("active")));
@@ -87,6 +151,7 @@ async fn a_teacher_and_admins_enroll_anybody() {
         // They do not say who by leaving it out.
         are_wrong(&api.enroll(person, &algebra()).await, 422, &["studentId"]);
     }
+    are_wrong(&api.enroll(TIM, &algebra()).await, 422, &["studentId"]);
     // Who teaches something else takes it as anybody does.
     let toms = api.enroll(TOM, &algebra()).await;
     assert_eq!((toms.status.as_u16(), &toms.body["status"]), (201, &json!("pending")));

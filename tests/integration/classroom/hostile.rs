@@ -75,7 +75,9 @@ impl Driver {
         let (eighths, key) = (random.u8(0..=8), format!("k{}", self.turns.count));
         match random.u8(0..100) {
             0..3 => Action::Describe(course, format!("About {key}")),
-            3..20 => Action::Ask(student, course),
+            3..15 => Action::Ask(student, course),
+            15..18 => Action::Invite(student, course),
+            18..20 => Action::Leave(student, course),
             20..40 => Action::Status(student, course, STATUSES[random.usize(0..4)]),
             40..52 => Action::Give { key, student, course, eighths },
             52..62 if !self.scores.is_empty() => {
@@ -90,8 +92,12 @@ impl Driver {
                 let (student, purchase) = self.purchases[random.usize(0..self.purchases.len())].clone();
                 Action::Pay { key, student, purchase }
             }
-            90..96 if !self.payments.is_empty() => {
+            90..94 if !self.payments.is_empty() => {
                 Action::Approve(self.payments[random.usize(0..self.payments.len())].clone())
+            }
+            94..97 if !self.purchases.is_empty() => {
+                let (_, purchase) = self.purchases[random.usize(0..self.purchases.len())].clone();
+                if random.bool() { Action::Complete(purchase) } else { Action::End(purchase) }
             }
             _ => Action::Order { key, student, currency: ["USD", "JPY"][random.usize(0..2)] },
         }

@@ -7,7 +7,9 @@ use http::Method;
 use serde_json::{Value, json};
 use shared::http::Cursor;
 
-use super::api::{APPROVE, Api, EVE, PAYMENTS, ROOT, SAM, SUE, TIM, are_wrong, is_told, with};
+use super::api::{
+    ADMIN_DASHBOARD, APPROVE, Api, EVE, PAYMENTS, ROOT, SAM, STUDENT_DASHBOARD, SUE, TIM, are_wrong, is_told, with,
+};
 use crate::app::Answer;
 
 const RECEIVED: [&str; 2] = ["private-user-sam", "private-admin-dashboard"];
@@ -34,7 +36,7 @@ async fn what_was_paid_waits_until_it_is_approved() {
     let expected = json!({
         "paymentId": paid.body["paymentId"], "purchaseId": purchase, "userId": "sam", "guestId": null,
         "itemType": "course", "itemId": "algebra", "amount": 999, "currency": "USD", "status": "received",
-        "receivedAt": at, "approvedAt": null,
+        "receivedAt": at, "approvedAt": null, "cancelledAt": null,
     });
     assert_eq!(paid.body, expected);
     is_told(&api.told().await, "payment-received", &RECEIVED, at, &expected);
@@ -106,32 +108,107 @@ async fn a_purchase_is_paid_by_its_buyer_or_an_admin_while_it_waits() {
     api.app.finish().await;
 }
 
+/// The payments of somebody that stand so, by their ids.
+async fn listed(api: &Api, status: &str) -> Vec<Value> {
+    let all = api.pages(PAYMENTS, "payments", SAM, &format!("?status={status}")).await.concat();
+    assert_eq!(api.pages(PAYMENTS, "payments", ROOT, &format!("?status={status}&userId=sam")).await.concat(), all);
+    all
+}
+
+/// How many payments an admin sees waiting and approved, and how many wait on Sam's dashboard.
+async fn counted(api: &Api) -> (u64, u64, usize) {
+    let told = api.get(ADMIN_DASHBOARD, ROOT, "").await.body;
+    let count = |status: &str| told["payments"][status]["count"].as_u64().unwrap();
+    let sams = api.get(STUDENT_DASHBOARD, SAM, "").await.body;
+    let waiting = sams["receivedPayments"].as_array().unwrap().len();
+    assert_eq!(told["receivedPayments"].as_array().unwrap().len(), waiting);
+    (count("received"), count("approved"), waiting)
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_payment_follows_its_purchase() {
+async fn a_payment_ends_with_its_purchase() {
     let api = Api::start().await;
-    // Completed by another way, or cut off between the purchase and the payment: approved again, it is well.
-    let purchase = api.orders(SAM, "course", "algebra").await;
-    let payment = id(&api.pay(SAM, "a", &purchase).await);
-    assert_eq!(api.complete(&purchase).await.status, 200);
+    // Completed by another way: approved in the same moment.
+    let completed = api.orders(SAM, "course", "algebra").await;
+    let payment = id(&api.pay(SAM, "a", &completed).await);
     api.told().await;
-    assert_eq!(api.approve(ROOT, &payment).await.body["status"], "approved");
+    let done = api.complete(&completed).await;
+    assert_eq!(done.status, 200, "{done:?}");
+    let [approved] = &*listed(&api, "approved").await else { panic!("not one") };
+    assert_eq!((&approved["paymentId"], &approved["approvedAt"]), (&json!(payment), &done.body["completedAt"]));
     let told = api.told().await;
-    assert!(told.iter().all(|told| told.name == "payment-approved"), "{told:#?}");
-    told_once(&told, "payment-approved", 3);
-    // What was cancelled, or had by another purchase meanwhile, is not paid.
-    let (cancelled, second) = (api.orders(SAM, "course", "latin").await, api.orders(SAM, "course", "greek").await);
-    let waiting = [id(&api.pay(SAM, "b", &cancelled).await), id(&api.pay(SAM, "c", &second).await)];
-    assert_eq!(api.end(&cancelled).await.status, 200);
+    is_told(&told, "payment-approved", &APPROVED, &approved["approvedAt"], approved);
+    told_once(&told, "purchase-completed", 2);
+    assert_eq!(counted(&api).await, (0, 1, 0));
+    assert_eq!(api.approve(ROOT, &payment).await.body, *approved);
+    assert_eq!(api.told().await, []);
+    // Given back afterwards, it came all the same.
+    assert_eq!(api.end(&completed).await.body["status"], "refunded");
+    assert_eq!(api.approve(ROOT, &payment).await.body, *approved);
+
+    // Cancelled: nothing waits, and nothing can be approved.
+    let cancelled = api.orders(SAM, "course", "latin").await;
+    let payment = id(&api.pay(SAM, "b", &cancelled).await);
+    assert_eq!(counted(&api).await, (1, 1, 1));
+    let ended = api.end(&cancelled).await;
+    assert_eq!(ended.body["status"], "cancelled");
+    assert_eq!((counted(&api).await, listed(&api, "received").await), ((0, 1, 0), vec![]));
+    let [gone] = &*listed(&api, "cancelled").await else { panic!("not one") };
+    assert_eq!((&gone["paymentId"], &gone["cancelledAt"]), (&json!(payment), &ended.body["endedAt"]));
+    assert_eq!(api.pages(PAYMENTS, "payments", SAM, "").await.concat(), [gone.clone(), approved.clone()]);
+    api.approve(ROOT, &payment).await.is_problem(409);
+    assert_eq!(api.pay(SAM, "new", &cancelled).await.body, *gone);
+
+    // What is had by another purchase meanwhile waits until that was given back.
+    let second = api.orders(SAM, "course", "greek").await;
+    let waiting = id(&api.pay(SAM, "c", &second).await);
     let other = api.buys(SAM, "course", "greek", &json!({})).await;
     api.told().await;
-    api.approve(ROOT, &waiting[0]).await.is_problem(409);
-    assert_eq!(api.approve(ROOT, &waiting[1]).await.is_problem(409)["purchaseId"], other);
+    assert_eq!(api.approve(ROOT, &waiting).await.is_problem(409)["purchaseId"], other);
     assert_eq!(api.told().await, []);
-    let received = api.pages(PAYMENTS, "payments", SAM, "?status=received").await.concat();
-    assert_eq!(received.len(), 2);
-    // When the other was given back, it can be.
+    assert_eq!(counted(&api).await, (1, 1, 1));
     assert_eq!(api.end(&other).await.status, 200);
-    assert_eq!(api.approve(ROOT, &waiting[1]).await.body["status"], "approved");
+    let approved = api.approve(ROOT, &waiting).await;
+    assert_eq!(approved.body["status"], "approved");
+    assert_eq!(api.purchase(SAM, &second).await.body["completedAt"], approved.body["approvedAt"]);
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_was_left_behind_follows_its_purchase_when_it_is_met() {
+    let api = Api::start().await;
+    let at = crate::app::now();
+    for (key, status, told) in [
+        ("cancelled", "cancelled", "cancelled"),
+        ("completed", "completed", "approved"),
+        ("refunded", "refunded", "approved"),
+    ] {
+        for touch in ["approve", "pay", "end"] {
+            let purchase = api.orders(SAM, "course", &format!("{key}-{touch}")).await;
+            let payment = id(&api.pay(SAM, &format!("{key}-{touch}"), &purchase).await);
+            // As an earlier version left it: the purchase alone was changed.
+            api.database(
+                "UpdateItem",
+                "PurchasesTable",
+                json!({
+                    "Key": {"pk": {"S": format!("PURCHASE#{purchase}")}, "sk": {"S": "DOC"}},
+                    "UpdateExpression": "SET #status = :status, completedAt = :at, endedAt = :at",
+                    "ExpressionAttributeNames": {"#status": "status"},
+                    "ExpressionAttributeValues": {":status": {"S": status}, ":at": {"S": at}},
+                }),
+            );
+            match (touch, status) {
+                ("approve", "cancelled") => drop(api.approve(ROOT, &payment).await.is_problem(409)),
+                ("approve", _) => assert_eq!(api.approve(ROOT, &payment).await.body["status"], "approved"),
+                ("pay", _) => assert_eq!(api.pay(SAM, &format!("{key}-new"), &purchase).await.body["status"], told),
+                _ if status == "completed" => assert_eq!(api.complete(&purchase).await.status, 200),
+                _ => assert_eq!(api.end(&purchase).await.status, 200),
+            }
+            let found = listed(&api, told).await;
+            assert!(found.iter().any(|one| one["paymentId"] == payment), "{key} {touch}: {found:?}");
+        }
+    }
+    assert_eq!(counted(&api).await, (0, 6, 0));
     api.app.finish().await;
 }
 

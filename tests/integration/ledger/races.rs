@@ -127,12 +127,12 @@ async fn a_hundred_buyers_race_for_the_last_use_of_a_discount() {
         app.send(method, &path, &headers, body.to_string()).await
     };
     let once = json!({"type": "fixed", "amount": 100, "currency": "USD", "maxUses": 1});
-    let path = "/api/discounts/LAST".to_owned();
+    let path = "/api/discounts/LAST-ONE".to_owned();
     assert_eq!(send(Method::PUT, path.clone(), None, once).await.status, 201);
     let buys = (0..100).map(|buyer| {
         let body = json!({
             "itemType": "course", "itemId": "algebra", "amount": 500, "currency": "USD", "paymentMethod": "card",
-            "userId": format!("buyer-{buyer}"), "discountCode": "LAST",
+            "userId": format!("buyer-{buyer}"), "discountCode": "LAST-ONE",
         });
         send(Method::POST, "/api/purchases".to_owned(), Some(format!("k{buyer}")), body)
     });

@@ -100,7 +100,7 @@ async fn a_product_is_told_as_it_was_described() {
     let told = api.is(EVE, "mug", &described).await;
     let all = json!({
         "productId": "mug", "sellerId": "eve", "title": "Tasse \u{2615}", "description": "Blue,\nwith a handle", "price": 0,
-        "currency": "JPY", "status": "active", "soldAt": null, "soldAtEstimated": false, "soldFor": null,
+        "currency": "JPY", "status": "active", "soldAt": null, "soldAtEstimated": false, "soldFor": null, "soldCurrency": null,
     });
     assert_eq!(told, all);
     assert_eq!(api.is(EVE, "mug", &json!({"description": " "})).await["description"], Value::Null);

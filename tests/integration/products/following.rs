@@ -16,7 +16,7 @@ async fn a_product_that_is_sold_is_on_the_board() {
     assert!(from <= at && at <= to, "{from} {at} {to}");
     assert_eq!((&sold["soldFor"], &sold["soldAtEstimated"]), (&json!(999), &json!(false)));
     let after = api.board("").await;
-    assert_eq!(after["entries"], json!([{"rank": 1, "sellerId": "eve", "value": 1}]));
+    assert_eq!(after["entries"], json!([{"rank": 1, "sellerId": "eve", "value": 1, "verified": false}]));
     assert_eq!(
         (&after["metric"], &after["currency"], &after["period"]),
         (&json!("sales"), &Value::Null, &json!("2026-04"))

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::api::{Api, BOB, EVE, is_wrong, places};
+use super::api::{Api, BOB, EVE, ROOT, is_wrong, mug, places};
 
 const DOLLARS: &str = "?metric=revenue&currency=USD";
 const EUROS: &str = "?metric=revenue&currency=EUR";
@@ -15,7 +15,7 @@ async fn another_price_later_changes_no_revenue() {
         let mut patch = patch;
         patch["status"] = json!("sold");
         let changed = api.is(EVE, "mug", &patch).await;
-        assert_eq!(changed["soldFor"], 999);
+        assert_eq!((&changed["soldFor"], &changed["soldCurrency"]), (&json!(999), &json!("USD")));
         assert_eq!(api.places(DOLLARS).await, places(&[(1, "eve", 999)]));
         assert_eq!(api.places(EUROS).await, []);
     }
@@ -57,18 +57,15 @@ async fn what_is_sold_again_counts_at_its_new_price() {
 #[tokio::test(flavor = "multi_thread")]
 async fn currencies_have_boards_of_their_own() {
     let api = Api::start().await;
-    for (who, id, price, currency) in [
-        (EVE, "a", 500, "USD"),
-        (EVE, "b", 700, "EUR"),
-        (BOB, "c", 600, "USD"),
-        (BOB, "d", 1_000_000_000_000_u64, "JPY"),
-    ] {
+    for (who, id, price, currency) in
+        [(EVE, "a", 500, "USD"), (EVE, "b", 700, "EUR"), (BOB, "c", 600, "USD"), (BOB, "d", 1_000_000_000_u64, "JPY")]
+    {
         api.is(who, id, &json!({"price": price, "currency": currency, "status": "sold"})).await;
     }
     assert_eq!(api.places(DOLLARS).await, places(&[(1, "bob", 600), (2, "eve", 500)]));
     assert_eq!(api.places(EUROS).await, places(&[(1, "eve", 700)]));
     let yen = api.board("?metric=revenue&currency=JPY&period=all").await;
-    assert_eq!(yen["entries"], json!([{"rank": 1, "sellerId": "bob", "value": 1_000_000_000_000_u64}]));
+    assert_eq!(yen["entries"], json!([{"rank": 1, "sellerId": "bob", "value": 1_000_000_000, "verified": false}]));
     assert_eq!((&yen["metric"], &yen["currency"]), (&json!("revenue"), &json!("JPY")));
     assert_eq!(api.places("?metric=revenue&currency=GBP").await, []);
     api.app.finish().await;
@@ -101,5 +98,51 @@ async fn a_currency_belongs_to_revenue_and_revenue_to_a_currency() {
     ] {
         is_wrong(&api.peek(query).await, 400, field);
     }
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seller_s_word_is_bounded_and_marked() {
+    let api = Api::start_with("2026-04-10T23:00:00Z", |options| {
+        options.parameters.insert("SellerSalesPerDay".to_owned(), "3".to_owned());
+    })
+    .await;
+    for price in [1_000_000_001_u64, 1_000_000_000_000] {
+        let dear = mug(&json!({"productId": "dear", "price": price, "status": "sold"}));
+        is_wrong(&api.create(EVE, &dear).await, 422, "price");
+        is_wrong(&api.put(EVE, "dear", &[], &dear).await, 422, "price");
+    }
+    let sold = json!({"status": "sold"});
+    let sells = async |who, id: &str| api.put(who, id, &[], &mug(&sold)).await;
+    api.becomes(EVE, "a", "active").await;
+    for id in ["a", "b", "c"] {
+        assert!(sells(EVE, id).await.status.is_success(), "{id}");
+    }
+    let refused = sells(EVE, "d").await;
+    refused.is_problem(429);
+    assert!((1..=3_600).contains(&refused.header("retry-after").parse::<u32>().unwrap()), "{refused:?}");
+    api.create(EVE, &mug(&sold)).await.is_problem(429);
+    // What is sold already stays so, and what was undone is not forgotten: it is the marking that is bounded.
+    assert_eq!(sells(EVE, "a").await.status, 200);
+    api.becomes(EVE, "a", "active").await;
+    sells(EVE, "a").await.is_problem(429);
+    // Others sell on, and admins mark as many as there are, at any price.
+    assert_eq!(sells(BOB, "of-bob").await.status, 201);
+    api.sells("eve", 5).await;
+    let dear = mug(&json!({"productId": "dear", "sellerId": "eve", "price": 1_000_000_000_000_u64}));
+    assert_eq!(api.create(ROOT, &dear).await.status, 201);
+    assert_eq!(api.put(EVE, "dear", &[], &dear).await.status, 200, "what an admin priced may stay so");
+    let entries = |board: &serde_json::Value| -> Vec<(String, bool)> {
+        let entry = |one: &serde_json::Value| (one["sellerId"].as_str().unwrap().to_owned(), one["verified"] == true);
+        board["entries"].as_array().unwrap().iter().map(entry).collect()
+    };
+    for query in ["", DOLLARS] {
+        let expected = [("eve".to_owned(), false), ("bob".to_owned(), false)];
+        assert_eq!(entries(&api.board(query).await), expected, "{query}");
+    }
+    assert!(api.counts("s1", "dear").await);
+    assert_eq!(entries(&api.board("?metric=views").await), [("eve".to_owned(), true)]);
+    api.until("2026-04-11T00:00:01Z").await;
+    assert_eq!(sells(EVE, "d").await.status, 201, "another day");
     api.app.finish().await;
 }

@@ -127,9 +127,9 @@ async fn long_ago() {
     let api = Api::start().await;
     api.package("p").await;
     let at = |time: &str| order_with("package", "p", &json!({"userId": "sam", "purchasedAt": time}));
-    // The year before the first that four digits tell.
-    is_wrong(&api.buy(ROOT, "k", &at("0000-01-01T00:00:00+01:00")).await, 422, "purchasedAt");
-    let made = api.bought(ROOT, "k", &at("0000-01-01T00:00:00Z")).await;
+    // The moment before the first of which anything is counted.
+    is_wrong(&api.buy(ROOT, "k", &at("1970-01-01T00:00:00+01:00")).await, 422, "purchasedAt");
+    let made = api.bought(ROOT, "k", &at("1970-01-01T00:00:00Z")).await;
     assert_eq!((api.all(SAM).await, api.earnings("p").await.1), (vec![made.clone()], json!({"USD": 999})));
     api.ended(ROOT, id(&made)).await;
     assert_eq!((api.has(SAM, "package", "p").await, api.earnings("p").await.1), (None, json!({"USD": 0})));

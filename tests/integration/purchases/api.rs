@@ -1,5 +1,6 @@
 //! People, what they buy, and what they are told of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -23,6 +24,7 @@ pub(super) const DISCOUNT: &str = "/api/discounts/{code}";
 const PACKAGES: &str = "/api/packages";
 const PACKAGE: &str = "/api/packages/{packageId}";
 const STATS: &str = "/api/packages/stats";
+pub(super) const PRODUCT: &str = "/api/products/{productId}";
 
 /// Somebody with a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +77,8 @@ pub(super) struct Api {
     pub(super) app: App,
     contract: Value,
     clock: Arc<dyn Clock>,
+    /// Products that are on offer, each since it was first asked for.
+    shelf: tokio::sync::Mutex<BTreeSet<String>>,
 }
 
 impl Api {
@@ -83,15 +87,21 @@ impl Api {
     }
 
     pub(super) fn of(app: App) -> Self {
-        Self { app, contract: contract(), clock: shared::clock::system() }
+        Self { app, contract: contract(), clock: shared::clock::system(), shelf: tokio::sync::Mutex::default() }
     }
 
     /// Where the clock begins at another time.
     pub(super) async fn at(time: &str) -> Self {
         let clock = Arc::new(Forward::default());
         clock.by(time.parse::<DateTime<Utc>>().unwrap() - SystemClock.now());
-        let app = App::start_with(|options| options.clock = clock.clone());
-        Self { app: app.await, contract: contract(), clock }
+        Self::with_clock(clock).await
+    }
+
+    /// Where the clock is this one.
+    pub(super) async fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        let of_cloud = Arc::clone(&clock);
+        let app = App::start_with(|options| options.clock = of_cloud).await;
+        Self { clock, ..Self::of(app) }
     }
 
     pub(super) fn token(&self, Person(subject, role): Person) -> String {
@@ -111,8 +121,30 @@ impl Api {
         asking::send(&self.app, &self.contract, to, of, &asking::headers(&token, headers), body).await
     }
 
-    /// Somebody wants to buy something.
+    /// Eve offers a product, unless it was offered before.
+    pub(super) async fn offers(&self, item: &str) {
+        let mut shelf = self.shelf.lock().await;
+        if shelf.contains(item) {
+            return;
+        }
+        let product = json!({"title": "A thing", "price": 999, "currency": "USD"});
+        let answer = self.call((Method::PUT, PRODUCT), item, EVE, &[], product.to_string()).await;
+        assert!(answer.status.is_success(), "{answer:?}");
+        shelf.insert(item.to_owned());
+    }
+
+    /// Somebody wants to buy something; a product is on offer then.
     pub(super) async fn buy(&self, person: Person, key: &str, order: &Value) -> Answer {
+        if let (Some("product"), Some(item)) = (order["itemType"].as_str(), order["itemId"].as_str())
+            && person.1 != "admin"
+        {
+            self.offers(item).await;
+        }
+        self.order(person, key, order).await
+    }
+
+    /// Somebody wants to buy something as it is.
+    pub(super) async fn order(&self, person: Person, key: &str, order: &Value) -> Answer {
         self.call((Method::POST, PURCHASES), "", person, &[("idempotency-key", key)], order.to_string()).await
     }
 

@@ -112,7 +112,7 @@ async fn strangers() {
     let api = Api::start().await;
     let app = &api.app;
     let made = api.bought(SAM, "k", &order_with("course", "algebra", &json!({"status": "pending"}))).await;
-    api.discount("D", &json!({"type": "percent", "percent": 5})).await;
+    api.discount("D-GARDEN", &json!({"type": "percent", "percent": 5})).await;
     let written = api.written().await;
     let forged = format!("{}x", api.token(SAM).trim_end_matches(char::is_alphanumeric));
     let (json_type, key) = (("content-type", "application/json"), ("idempotency-key", "k"));
@@ -125,8 +125,8 @@ async fn strangers() {
         (Method::DELETE, purchase.clone()),
         (Method::POST, format!("{purchase}/refund")),
         (Method::POST, format!("{purchase}/complete")),
-        (Method::PUT, "/api/discounts/D".to_owned()),
-        (Method::GET, "/api/discounts/D".to_owned()),
+        (Method::PUT, "/api/discounts/D-GARDEN".to_owned()),
+        (Method::GET, "/api/discounts/D-GARDEN".to_owned()),
     ] {
         for credentials in [forged.as_str(), "Bearer a.b.c", "Bearer ", "x"] {
             let headers = [json_type, key, ("authorization", credentials)];

@@ -33,8 +33,8 @@ async fn a_package_is_bought_at_its_price() {
     let bought = api.bought(SAM, "k", &package("p", &json!({}))).await;
     assert_eq!(api.has(SAM, "package", "p").await.as_deref(), Some(id(&bought)));
     // A discount is taken off the price, which must still be told.
-    api.discount("TENTH", &json!({"type": "percent", "percent": 10})).await;
-    let off = api.bought(SUE, "k", &package("p", &json!({"discountCode": "TENTH"}))).await;
+    api.discount("TENTH-OFF", &json!({"type": "percent", "percent": 10})).await;
+    let off = api.bought(SUE, "k", &package("p", &json!({"discountCode": "TENTH-OFF"}))).await;
     assert_eq!(standing(&off), ("completed", Some(45_000), Some(0)));
     // The price is that of the moment; what was bought before is answered as it was.
     api.costs("p", 60_000).await;

@@ -9,6 +9,7 @@ mod buying;
 mod discounts;
 mod earnings;
 mod history;
+mod offers;
 mod ownership;
 mod pending;
 mod refunds;

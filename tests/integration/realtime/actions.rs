@@ -98,7 +98,7 @@ pub(super) async fn act(stage: Stage, faults: Option<Arc<dyn Faults>>, name: Str
         }
         Action::Notify { key, message } => {
             let body = json!({"userId": "auth0:7", "title": "t", "message": message, "type": "info"});
-            (send_notification::FUNCTION, CHANNELS[0], "POST /api/notifications", "teacher", key, body)
+            (send_notification::FUNCTION, CHANNELS[0], "POST /api/notifications", "admin", key, body)
         }
         Action::Announce { key, message } => {
             let body = json!({"title": "t", "message": message, "type": "info"});

@@ -93,7 +93,7 @@ async fn announcements_that_are_none() {
 async fn without_keys_nothing_waits_to_be_told() {
     let api = Api::without_keys().await;
     assert_eq!(announce(&api, ROOT, None, &news(&json!({}))).await.status, 202);
-    assert_eq!(api.notify(TIM, None, &super::notifications::hello(&json!({}))).await.status, 201);
+    assert_eq!(api.notify(ROOT, None, &super::notifications::hello(&json!({}))).await.status, 201);
     api.app.settled().await;
     assert_eq!(api.outbox("").len(), 0);
     assert_eq!(api.inbox(SAM, "").await.body["unread"], 1);

@@ -69,8 +69,13 @@ impl Api {
     }
 
     pub(super) async fn start_with(server: Server) -> Self {
-        let parameters =
-            [("PusherAppId", APP), ("PusherKey", KEY), ("PusherSecret", SECRET), ("PusherHost", &server.url)];
+        let parameters = [
+            ("PusherAppId", APP),
+            ("PusherKey", KEY),
+            ("PusherSecret", SECRET),
+            ("PusherHost", &server.url),
+            ("LinkHosts", "example.org"),
+        ];
         let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self::begin(&parameters, SecretsManager::default(), server).await
     }

@@ -11,7 +11,7 @@ use super::notifications::hello;
 async fn send(api: &Api, to: &str, titles: &[&str]) -> Vec<String> {
     let mut ids = Vec::new();
     for title in titles {
-        let sent = api.notify(TIM, None, &hello(&json!({"userId": to, "title": title}))).await;
+        let sent = api.notify(ROOT, None, &hello(&json!({"userId": to, "title": title}))).await;
         assert_eq!(sent.status, 201, "{sent:?}");
         ids.push(sent.body["notificationId"].as_str().unwrap().to_owned());
         next_moment(api);

@@ -27,7 +27,15 @@ async fn enrolls(
     let (id, student, now) = (course.parse().unwrap(), person.0.parse().unwrap(), api.now());
     // Also where nothing is said of the course itself.
     let course = Course { title: "Logic".to_owned(), teacher: TIM.0.parse().unwrap() };
-    let document = Enrollment { course: id, student, student_name: None, status, enrolled_at: now, changed_at: now };
+    let document = Enrollment {
+        course: id,
+        student,
+        student_name: None,
+        status,
+        is_agreed: true,
+        enrolled_at: now,
+        changed_at: now,
+    };
     let version = classroom.enroll((&document, &course), held, &numbers, (Some(&outbox), &[])).await.unwrap();
     Versioned { version, document }
 }

@@ -4,8 +4,11 @@ use futures::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::api::{ANN, Api, EVE, JSON, NOTIFICATIONS, ROOT, SAM, SUE, TIM, TOM, are_wrong, patched};
+use super::api::{ANN, Api, EVE, JSON, NOTIFICATIONS, Person, ROOT, SAM, SUE, are_wrong, patched};
 use super::server::Told;
+
+/// Another admin.
+const ADA: Person<'_> = Person("ada", "admin");
 
 /// A notification for Sam, with some fields changed.
 pub(super) fn hello(patch: &Value) -> Value {
@@ -20,7 +23,7 @@ async fn teachers_and_admins_alone_send_notifications() {
         api.notify(person, Some("k"), &hello(&json!({"userId": person.0}))).await.is_problem(403);
         api.notify(person, None, &json!({})).await.is_problem(403);
     }
-    for person in [TIM, ROOT] {
+    for person in [ADA, ROOT] {
         assert_eq!(api.notify(person, None, &hello(&json!({}))).await.status, 201);
     }
     let body = hello(&json!({})).to_string();
@@ -43,14 +46,14 @@ async fn what_is_sent_is_told_at_once_under_its_id() {
         ("sam", json!({"type": "error", "link": "https://example.org/a", "title": "\u{1f600} \"x\""})),
         ("sam", json!({"type": "warning", "link": null, "message": "a\n\tb\r\n", "more": 7})),
     ] {
-        let sent = api.notify(TIM, None, &patched(hello(&patch), &json!({"userId": to}))).await;
+        let sent = api.notify(ADA, None, &patched(hello(&patch), &json!({"userId": to}))).await;
         assert_eq!((sent.status.as_u16(), sent.header("cache-control")), (201, "no-store"), "{sent:?}");
         let mut told = sent.body;
         let given = patched(hello(&json!({"link": null})), &patch);
         for field in ["title", "message", "type", "link"] {
             assert_eq!(told[field], given[field], "{told}");
         }
-        assert_eq!((&told["userId"], &told["senderId"], &told["readAt"]), (&json!(to), &json!("tim"), &Value::Null));
+        assert_eq!((&told["userId"], &told["senderId"], &told["readAt"]), (&json!(to), &json!("ada"), &Value::Null));
         told.as_object_mut().unwrap().remove("userId");
         let event = json!({"id": told["notificationId"], "timestamp": told["sentAt"]});
         let channel = format!("private-user-{}", to.replace(':', ";"));
@@ -72,29 +75,29 @@ async fn what_is_sent_is_told_at_once_under_its_id() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_makes_it_one_notification() {
     let api = Api::start().await;
-    let first = api.notify(TIM, Some("k"), &hello(&json!({}))).await;
+    let first = api.notify(ADA, Some("k"), &hello(&json!({}))).await;
     assert_eq!(first.status, 201, "{first:?}");
     for (key, body) in [("k", hello(&json!({}))), ("\"k\"", hello(&json!({"link": null, "more": 7})))] {
-        let again = api.notify(TIM, Some(key), &body).await;
+        let again = api.notify(ADA, Some(key), &body).await;
         assert_eq!((again.status.as_u16(), &again.body), (200, &first.body));
     }
     for patch in [json!({"title": "Other"}), json!({"message": "x"}), json!({"type": "error"}), json!({"link": "/"})] {
-        are_wrong(&api.notify(TIM, Some("k"), &hello(&patch)).await, 422, &["Idempotency-Key"]);
+        are_wrong(&api.notify(ADA, Some("k"), &hello(&patch)).await, 422, &["Idempotency-Key"]);
     }
     // It is the same when it was read in between, but for that.
     let id = first.body["notificationId"].as_str().unwrap();
     let read = api.read(SAM, id).await;
-    let again = api.notify(TIM, Some("k"), &hello(&json!({}))).await;
+    let again = api.notify(ADA, Some("k"), &hello(&json!({}))).await;
     let expected = patched(first.body.clone(), &json!({"readAt": read.body["readAt"]}));
     assert_eq!((again.status.as_u16(), &again.body), (200, &expected));
     // Keys of others, and no keys, have nothing to do with it.
-    for (person, key) in [(TOM, Some("k")), (TIM, Some("l")), (TIM, None), (TIM, None)] {
+    for (person, key) in [(ROOT, Some("k")), (ADA, Some("l")), (ADA, None), (ADA, None)] {
         let other = api.notify(person, key, &hello(&json!({}))).await;
         assert_eq!(other.status, 201, "{other:?}");
         assert_ne!(other.body["notificationId"], first.body["notificationId"]);
     }
     for key in ["", "a b", &"x".repeat(65)] {
-        api.notify(TIM, Some(key), &hello(&json!({}))).await.is_problem(400);
+        api.notify(ADA, Some(key), &hello(&json!({}))).await.is_problem(400);
     }
     assert_eq!(api.inbox(SAM, "").await.body["notifications"].as_array().unwrap().len(), 5);
     assert_eq!(api.told().await.len(), 5);
@@ -105,13 +108,13 @@ async fn a_key_makes_it_one_notification() {
 async fn many_at_once_are_one_under_one_key_and_many_under_many() {
     let api = Api::start().await;
     let body = hello(&json!({}));
-    let answers = join_all((0..12).map(|_| api.notify(TIM, Some("k"), &body))).await;
+    let answers = join_all((0..12).map(|_| api.notify(ADA, Some("k"), &body))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1, "{answers:?}");
     for answer in &answers {
         assert!(answer.status.is_success() && answer.body == answers[0].body, "{answer:?}");
     }
     let keys: Vec<String> = (0..12).map(|number| format!("k{number}")).collect();
-    let answers = join_all(keys.iter().map(|key| api.notify(TIM, Some(key), &body))).await;
+    let answers = join_all(keys.iter().map(|key| api.notify(ADA, Some(key), &body))).await;
     assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
     let inbox = api.inbox(SAM, "?limit=100").await.body;
     assert_eq!((inbox["notifications"].as_array().unwrap().len(), &inbox["unread"]), (13, &json!(13)));
@@ -152,13 +155,13 @@ async fn fields_that_are_wrong_are_named() {
         (json!({"link": format!("/{}", "x".repeat(500))}), "link"),
         (json!({"link": 7}), "link"),
     ] {
-        are_wrong(&api.notify(TIM, None, &hello(&patch)).await, 422, &[field]);
+        are_wrong(&api.notify(ADA, None, &hello(&patch)).await, 422, &[field]);
     }
-    are_wrong(&api.notify(TIM, None, &json!({})).await, 422, &["message", "title", "type", "userId"]);
+    are_wrong(&api.notify(ADA, None, &json!({})).await, 422, &["message", "title", "type", "userId"]);
     for body in [json!(null), json!([]), json!(7)] {
-        are_wrong(&api.notify(TIM, None, &body).await, 422, &["body"]);
+        are_wrong(&api.notify(ADA, None, &body).await, 422, &["body"]);
     }
-    let token = api.token(TIM);
+    let token = api.token(ADA);
     let to = || (Method::POST, NOTIFICATIONS);
     let headers = [JSON, ("authorization", token.as_str())];
     for body in ["", "{", "\u{0}"] {
@@ -175,8 +178,8 @@ async fn fields_that_are_wrong_are_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_of_one_receiver() {
     let api = Api::start().await;
-    let first = api.notify(TIM, Some("k"), &hello(&json!({}))).await;
+    let first = api.notify(ADA, Some("k"), &hello(&json!({}))).await;
     assert_eq!(first.status, 201, "{first:?}");
-    are_wrong(&api.notify(TIM, Some("k"), &hello(&json!({"userId": "sue"}))).await, 422, &["Idempotency-Key"]);
+    are_wrong(&api.notify(ADA, Some("k"), &hello(&json!({"userId": "sue"}))).await, 422, &["Idempotency-Key"]);
     api.app.finish().await;
 }

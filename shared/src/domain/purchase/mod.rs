@@ -194,7 +194,10 @@ pub struct Purchase {
     /// When it was paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Time>,
-    /// When all of it was given back, or it was cancelled.
+    /// When a part of it was given back last, by the times that were told and not by their order of arrival.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refunded_at: Option<Time>,
+    /// When the last of it was given back, or it was cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Time>,
 }
@@ -244,6 +247,7 @@ impl Purchase {
     /// # Errors
     /// If there is nothing, or not so much, to be given back.
     pub fn refund(&self, amount: Option<u64>, now: Time) -> Result<Refund, Unfit> {
+        let refunded_at = self.refunded_at.map_or(now, |at| at.max(now));
         let ended = |status| Self { status, ended_at: Some(now), ..self.clone() };
         match (self.status, self.paid, amount) {
             (Status::Pending, _, None) => Ok(Refund { at: now, purchase: ended(Status::Cancelled), amount: None }),
@@ -257,8 +261,9 @@ impl Purchase {
                 }
                 let status = if amount == left { Status::Refunded } else { Status::Completed };
                 let paid = Paid { refunded: paid.refunded + amount, ..paid };
-                let ended_at = (status == Status::Refunded).then_some(now);
-                let purchase = Self { status, paid: Some(paid), ended_at, ..self.clone() };
+                let ended_at = (status == Status::Refunded).then_some(refunded_at);
+                let refunded_at = Some(refunded_at);
+                let purchase = Self { status, paid: Some(paid), refunded_at, ended_at, ..self.clone() };
                 Ok(Refund { at: now, purchase, amount: Some(amount) })
             }
             (status, _, _) => Err(Unfit::Is(status)),
@@ -286,8 +291,17 @@ mod tests {
             status,
             purchased_at: at,
             completed_at: (status == Status::Completed).then_some(at),
+            refunded_at: None,
             ended_at: None,
         }
+    }
+
+    #[test]
+    fn a_purchase_ends_with_the_latest_of_its_refunds() {
+        let [early, late] = ["2026-02-01T12:00:00Z", "2026-02-05T12:00:00Z"].map(|at| at.parse().unwrap());
+        let part = purchase(Status::Completed, Some(100)).refund(Some(40), late).unwrap().purchase;
+        let rest = part.refund(None, early).unwrap();
+        assert_eq!((rest.at, rest.purchase.ended_at), (early, Some(late)));
     }
 
     #[test]

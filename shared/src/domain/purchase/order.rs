@@ -71,7 +71,7 @@ impl Order {
         let status = wrong.keep(status(fields));
         let user = wrong.keep(fields.parsed("userId"));
         let guest = wrong.keep(fields.parsed("guestId"));
-        let purchased_at = wrong.keep(fields.parsed("purchasedAt"));
+        let purchased_at = wrong.keep(fields.time("purchasedAt"));
         let quantity = wrong.keep(quantity(fields));
         let read = (kind, id, price, payment_method, discount_code, variant, metadata, status);
         let of_admins = (user, guest, purchased_at, quantity);
@@ -136,13 +136,14 @@ impl Order {
         if purchased_at.since(now) > MAX_AHEAD {
             return Err(Invalid::new("purchasedAt", "must not be in the future").into());
         }
-        let not_given = |reason: NotGiven| Invalid::new("discountCode", reason);
+        let not_given = |reason: NotGiven| reason.told_to(caller);
         let off = match (&self.discount_code, self.price) {
             (None, _) => 0,
             (Some(_), None) => return Err(Invalid::new("discountCode", "needs an amount").into()),
             (Some(_), Some((price, currency))) => {
                 let discount = discount.ok_or_else(|| not_given(NotGiven::Unknown))?;
-                discount.off(price, currency, now).map_err(not_given)?
+                // An order is judged by its own date: what an admin brings in had the discounts of then.
+                discount.off(price, currency, purchased_at).map_err(not_given)?
             }
         };
         let is_pending = self.is_pending || (terms.approval == Approval::Needed && !caller.is_admin());
@@ -160,11 +161,16 @@ impl Order {
             status: if is_pending { Status::Pending } else { Status::Completed },
             purchased_at,
             completed_at: (!is_pending).then_some(purchased_at),
+            refunded_at: None,
             ended_at: None,
         })
     }
 
-    fn buyer(&self, caller: &Caller) -> Result<Buyer, Refused> {
+    /// Who buys.
+    ///
+    /// # Errors
+    /// If it is not for the caller to say.
+    pub fn buyer(&self, caller: &Caller) -> Result<Buyer, Refused> {
         let own = caller.user().ok_or(Refused::NotAdmin)?;
         if caller.is_admin() {
             return match (&self.user, &self.guest) {

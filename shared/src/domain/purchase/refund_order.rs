@@ -26,7 +26,7 @@ impl RefundOrder {
         let fields = object(body)?;
         let mut wrong = Wrong::default();
         let amount = wrong.keep(fields.whole("amount", MAX_AMOUNT));
-        let at = wrong.keep(fields.parsed("refundedAt"));
+        let at = wrong.keep(fields.time("refundedAt"));
         amount.zip(at).map(|(amount, at)| Self { amount, at }).ok_or_else(|| wrong.into())
     }
 

@@ -59,12 +59,29 @@ impl<T: FromStr + Ord> FromStr for Accepted<T> {
 }
 
 impl<T: Ord + ToString> Accepted<T> {
-    fn check(&self, field: &'static str, value: &T) -> Result<(), Invalid> {
+    /// Makes sure that this is taken.
+    ///
+    /// # Errors
+    /// If it is not; which are is told.
+    pub fn check(&self, field: &'static str, value: &T) -> Result<(), Invalid> {
         if self.0.contains(value) {
             return Ok(());
         }
         let all: Vec<String> = self.0.iter().map(ToString::to_string).collect();
         Err(Invalid::new(field, format!("must be one of {}", all.join(", "))))
+    }
+}
+
+impl Accepted<Currency> {
+    /// Makes sure that a price, or a discount, is in a currency in which one may pay. What was in another before may stay so.
+    ///
+    /// # Errors
+    /// If nothing can be bought in it.
+    pub fn check_change(&self, before: Option<Currency>, now: Option<Currency>) -> Result<(), Invalid> {
+        match now {
+            Some(currency) if before != now => self.check("currency", &currency),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -87,7 +87,10 @@
 //! | all audits | Stats | `AUDITS` | `<time>#<audit>` |
 //! | whether a buyer has an item | State | `OWNER#<buyer>` | `<TYPE>#<item>` |
 //! | what a request was answered | State | `ANSWERS#<user>` | `<operation>#<idempotency key>` |
+//! | that a request was done, for ever | State | `DONE#<id of the request>` | `DOC` |
 //! | a discount | State | `DISCOUNT#<code>` | `DOC` |
+//! | how many wrong codes somebody named in an hour | State | `TRIES#<user>` | `DISCOUNT#<hour>` |
+//! | how many sales of a seller began on a day | State | `SALESBY#<seller>` | `DAY#<date>` |
 //! | a playlist's document | State | `PLAYLIST#<playlist>` | `DOC` |
 //! | a track submitted to a playlist | State | `PLAYLIST#<playlist>` | `SUBMISSION#<track>` |
 //! | all playlists of an owner | State | `USER#<owner>` | begins with `PLAYLIST#` |

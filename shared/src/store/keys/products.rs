@@ -15,6 +15,12 @@ pub fn product_sale(of: &ProductId, at: Time, kind: &str, sale: &SaleId) -> Key 
     Key { pk: facts_of_hour(&of, at.hour()), sk: format!("{}#{kind}#{sale}", at.offset_in_hour()) }
 }
 
+/// How many sales of a seller began on a day.
+#[must_use]
+pub fn sales_on(seller: &UserId, at: Time) -> Key {
+    Key { pk: format!("SALESBY#{seller}"), sk: format!("DAY#{}", at.day()) }
+}
+
 /// That a product can be seen and bought from then on, or no longer.
 #[must_use]
 pub fn listing(of: &ProductId, at: Time, id: &str) -> Key {

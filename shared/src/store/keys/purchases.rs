@@ -7,7 +7,7 @@ use crate::domain::days;
 use crate::domain::entity::Entity;
 use crate::domain::id::{DiscountCode, IdempotencyKey, PurchaseId, UserId};
 use crate::domain::purchase::{Buyer, Item};
-use crate::domain::time::Time;
+use crate::domain::time::{Hour, Time};
 
 /// What purchases of an item brought in.
 #[must_use]
@@ -134,6 +134,18 @@ pub fn parse_owned(sk: &str) -> Result<Item, ForeignKey> {
 #[must_use]
 pub fn answer(user: &UserId, operation: &str, key: &IdempotencyKey) -> Key {
     Key { pk: format!("ANSWERS#{user}"), sk: format!("{operation}#{key}") }
+}
+
+/// That a request was done, by the id that follows from its key.
+#[must_use]
+pub fn done(request: &str) -> Key {
+    Key { pk: format!("DONE#{request}"), sk: DOCUMENT.to_owned() }
+}
+
+/// How many codes a person has named in an hour.
+#[must_use]
+pub fn tries(user: &UserId, hour: Hour) -> Key {
+    Key { pk: format!("TRIES#{user}"), sk: format!("DISCOUNT#{hour}") }
 }
 
 /// A discount.

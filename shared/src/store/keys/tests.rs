@@ -108,6 +108,9 @@ fn golden_of_purchases() {
     assert_eq!(sales_total(&item), key("SALES#COURSE#c.1", "T"));
     assert_eq!(answer(&user, "create-purchase", &"k".parse().unwrap()), key("ANSWERS#ann", "create-purchase#k"));
     assert_eq!(discount(&"HALF".parse().unwrap()), key("DISCOUNT#HALF", "DOC"));
+    assert_eq!(done("0f1e"), key("DONE#0f1e", "DOC"));
+    assert_eq!(tries(&user, at.hour()), key("TRIES#ann", "DISCOUNT#2026-01-31T09"));
+    assert_eq!(sales_on(&user, at), key("SALESBY#ann", "DAY#2026-01-31"));
     for kind in ItemType::ALL {
         let item = Item { kind: *kind, id: "x".parse().unwrap() };
         let key = sale(&item, at, "sale", "p");

@@ -1,4 +1,7 @@
 //! What requests were answered: sent again with the same key, a request is answered the same.
+//!
+//! Answers are kept for 30 days. What a request made lies under an id that follows from its key, and is found there for
+//! ever. Where it makes nothing that could be found so, a small mark says for ever that it was done, and with which content.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -24,6 +27,16 @@ pub struct Answer {
     key: Key,
     kept: Kept,
     expires: i64,
+    mark: Option<(Key, Mark)>,
+}
+
+/// That a request was done, for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Which content it had, by an id that follows from it.
+    pub content: String,
+    /// When it was done.
+    pub at: Time,
 }
 
 /// How an answer lies in its item.
@@ -44,10 +57,24 @@ impl Answer {
         now: Time,
     ) -> Self {
         let kept = Kept { request: request.to_string(), status, body };
-        Self { key: keys::answer(user, operation, key), kept, expires: now.plus(KEPT).seconds() }
+        Self { key: keys::answer(user, operation, key), kept, expires: now.plus(KEPT).seconds(), mark: None }
     }
 
-    pub(in crate::store) fn item(&self) -> Result<Item, StoreError> {
+    /// The same, with a mark that the request of this id was done.
+    #[must_use]
+    pub fn marked(self, request: &str, mark: Mark) -> Self {
+        Self { mark: Some((keys::done(request), mark)), ..self }
+    }
+
+    /// It is kept if and when a transaction commits, which is the first of its key.
+    pub(in crate::store) fn keep(&self, state: &str, transaction: &mut Transaction) -> Result<(), StoreError> {
+        if let Some((key, mark)) = &self.mark {
+            transaction.put(state, to_item(key, mark)?, Some(Condition::still(None)))?;
+        }
+        transaction.put(state, self.item()?, Some(Condition::still(None)))
+    }
+
+    fn item(&self) -> Result<Item, StoreError> {
         let mut item = to_item(&self.key, &self.kept)?;
         item.insert(TTL.to_owned(), AttributeValue::N(self.expires.to_string()));
         Ok(item)
@@ -85,7 +112,17 @@ impl Answers {
 
     /// An answer is kept if and when a transaction commits, which is the first of its key.
     pub(in crate::store) fn keep(&self, answer: &Answer, transaction: &mut Transaction) -> Result<(), StoreError> {
-        transaction.put(&self.state.name, answer.item()?, Some(Condition::still(None)))
+        answer.keep(&self.state.name, transaction)
+    }
+
+    /// The mark that the request of this id was done, if it was; strongly consistent.
+    ///
+    /// # Errors
+    /// If it could not be read, or is not what this program writes.
+    pub fn mark<'a>(&'a self, request: &'a str) -> BoxFuture<'a, Result<Option<Mark>, StoreError>> {
+        Box::pin(
+            async move { self.state.get(&keys::done(request), Consistency::Strong).await?.map(from_item).transpose() },
+        )
     }
 
     /// What is known of a person's request of this content, with this key; strongly consistent.

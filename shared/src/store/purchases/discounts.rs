@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::discount::Discount;
-use crate::domain::id::DiscountCode;
+use crate::domain::discount::{Discount, MAX_TRIES};
+use crate::domain::id::{DiscountCode, UserId};
+use crate::domain::time::Time;
 use crate::ids::Ids;
 use crate::store::documents::Version;
 use crate::store::error::StoreError;
-use crate::store::items::{VERSION, from_item};
+use crate::store::items::{TTL, VERSION, from_item};
 use crate::store::keys;
 use crate::store::table::{Consistency, Table};
 use crate::store::transaction::{Changes, Condition, Transaction};
@@ -64,6 +66,57 @@ pub(super) fn give_back(state: &str, code: &DiscountCode, transaction: &mut Tran
     let mut changes = Changes::default();
     changes.add(USES, -1);
     transaction.update(state, &keys::discount(code), changes, None)
+}
+
+/// How many codes a caller has named, in an hour.
+const TRIES: &str = "tries";
+
+/// How long after its hour a count of tries is kept.
+const KEPT: TimeDelta = TimeDelta::hours(2);
+
+/// The counts of the codes that callers name and that are not given: a bound on guessing.
+#[derive(Debug, Clone)]
+pub struct Tries {
+    state: Table,
+}
+
+impl Tries {
+    /// Counts in this table.
+    #[must_use]
+    pub fn new(client: Client, state: String) -> Self {
+        Self { state: Table::new(client, state) }
+    }
+
+    /// A caller names a code: counted beforehand, so that many at once are not more than are allowed one by one. Tells whether
+    /// there was a try left in this hour.
+    ///
+    /// # Errors
+    /// If it could not be counted.
+    pub fn take<'a>(&'a self, user: &'a UserId, now: Time) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move {
+            let mut one = Changes::default();
+            one.add(TRIES, 1);
+            one.set(TTL, AttributeValue::N(now.plus(KEPT).seconds().to_string()));
+            let condition = Condition::below(TRIES, MAX_TRIES, None);
+            match self.state.update(&keys::tries(user, now.hour()), one, condition).await {
+                Ok(()) => Ok(true),
+                Err(StoreError::Conflict) => Ok(false),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    /// What was counted was no wrong code.
+    ///
+    /// # Errors
+    /// If it could not be taken back.
+    pub fn give_back<'a>(&'a self, user: &'a UserId, taken: Time) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut one_less = Changes::default();
+            one_less.add(TRIES, -1);
+            self.state.update(&keys::tries(user, taken.hour()), one_less, Condition::default()).await
+        })
+    }
 }
 
 /// The table of discounts.

@@ -3,12 +3,14 @@
 use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
 
+use crate::domain::id::PurchaseId;
 use crate::domain::purchase::{Buyer, ItemType, Purchase, Status};
 use crate::domain::time::Time;
+use crate::store::documents::Versioned;
 use crate::store::error::StoreError;
 use crate::store::items::{from_item, text};
 use crate::store::keys::{self, SK};
-use crate::store::table::{LAST, Stretch, Table};
+use crate::store::table::{Consistency, LAST, Stretch, Table};
 
 /// How many purchases are read at once, at most.
 const PAGE: i32 = 100;
@@ -57,6 +59,19 @@ impl History {
     #[must_use]
     pub fn new(client: Client, ledger: String) -> Self {
         Self { ledger: Table::new(client, ledger) }
+    }
+
+    /// A purchase, if there is one; strongly consistent.
+    ///
+    /// # Errors
+    /// If it could not be read, or is not what this program writes.
+    pub fn purchase<'a>(
+        &'a self,
+        id: &'a PurchaseId,
+    ) -> BoxFuture<'a, Result<Option<Versioned<Purchase>>, StoreError>> {
+        Box::pin(
+            async move { self.ledger.get(&keys::purchase(id), Consistency::Strong).await?.map(from_item).transpose() },
+        )
     }
 
     /// Up to `limit` purchases of a buyer, the newest first, from where an earlier page says it goes on. A page may hold

@@ -4,6 +4,10 @@
 //! those of its buyer, whether the buyer has the item, the fact of the sale or of the refund, the use of a discount, and
 //! what the request is answered. So none of them can disagree with another, whoever is cut off, sent again or comes at the
 //! same time.
+//!
+//! A payment ends with its purchase, in the same transaction. One that is made at that moment is refused, for its transaction
+//! asks that the purchase still waits; and one that is there is never overlooked, for the purchase's asks that there is none
+//! or that it is as it was read.
 
 mod answers;
 mod discounts;
@@ -18,24 +22,27 @@ use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
+use super::class::ClassNumbers;
 use super::documents::{Version, Versioned};
 use super::error::StoreError;
 use super::facts::NewFact;
 use super::items::{Item, VERSION, from_item, to_item};
 use super::keys;
 use super::outbox::Outbox;
+use super::payments::Payments;
 use super::table::{Consistency, Table};
 use super::transaction::{Changes, Condition, Transaction};
 use crate::clock::Clock;
 use crate::domain::id::PurchaseId;
 use crate::domain::live::{Channel, LiveEvent, LiveEventName};
+use crate::domain::payment::{Payment, PaymentStatus};
 use crate::domain::purchase::{Purchase, Refund, Status};
 use crate::domain::sale::SaleFact;
 use crate::domain::time::Time;
 use crate::ids::Ids;
 
-pub use answers::{Answer, Answers, Standing};
-pub use discounts::{Discounts, HeldDiscount};
+pub use answers::{Answer, Answers, Mark, Standing};
+pub use discounts::{Discounts, HeldDiscount, Tries};
 pub use history::{Filter, History, Page};
 pub use ownership::Ownership;
 pub(super) use ownership::{PURCHASE, SINCE, STANDING};
@@ -48,10 +55,22 @@ pub(super) const RECORDED: &str = "recorded";
 pub enum Change<'a> {
     /// It is made, with this discount.
     Made(Option<&'a HeldDiscount>),
-    /// Its payment was approved.
-    Completed(&'a Versioned<Purchase>),
-    /// All or a part of it was given back, or it was cancelled.
-    Refunded(&'a Versioned<Purchase>, &'a Refund),
+    /// Its payment was approved; with what becomes of its payment, if it has one.
+    Completed(&'a Versioned<Purchase>, Option<&'a Settled>),
+    /// All or a part of it was given back, or it was cancelled; with what becomes of its payment, if it has one that waits.
+    /// Under the id of the request, if that has one.
+    Refunded(&'a Versioned<Purchase>, &'a Refund, Option<&'a Settled>, Option<&'a str>),
+}
+
+/// A payment that ends with its purchase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// The payment as it was read.
+    pub held: Versioned<Payment>,
+    /// The payment as it is from then on.
+    pub payment: Payment,
+    /// What is told of it.
+    pub told: Value,
 }
 
 /// For how long it is news that something was bought or given back: admins record what happened long ago, too.
@@ -62,6 +81,8 @@ const NEWS: TimeDelta = TimeDelta::hours(1);
 pub struct Purchases {
     ledger: Table,
     state: String,
+    payments: Payments,
+    numbers: ClassNumbers,
     /// Nothing, where live updates are off.
     outbox: Option<Outbox>,
     clock: Arc<dyn Clock>,
@@ -78,8 +99,8 @@ fn recorded(mut item: Item, now: Time) -> Item {
 fn events(purchase: &Purchase, change: Change<'_>, id: &str, told: &Value, now: Time) -> Vec<LiveEvent> {
     let completed = purchase.completed_at.map(|at| (LiveEventName::PurchaseCompleted, at));
     let news = match change {
-        Change::Made(_) | Change::Completed(_) => completed,
-        Change::Refunded(held, refund) if held.document.status == Status::Completed => {
+        Change::Made(_) | Change::Completed(..) => completed,
+        Change::Refunded(held, refund, ..) if held.document.status == Status::Completed => {
             Some((LiveEventName::PurchaseRefunded, refund.at))
         }
         // Nobody had it, and nobody paid.
@@ -92,16 +113,110 @@ fn events(purchase: &Purchase, change: Change<'_>, id: &str, told: &Value, now: 
 }
 
 impl Purchases {
-    /// Purchases in one table; who has what, answers and discounts in another. What happens to them is told in the outbox.
+    /// Purchases in the first table; who has what, payments, answers and discounts in the second; the numbers of payments in
+    /// the third. What happens to them is told in the outbox.
     #[must_use]
     pub fn new(
         client: Client,
-        ledger: String,
-        state: String,
+        (ledger, state, stats): (String, String, String),
         outbox: Option<Outbox>,
         (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>),
     ) -> Self {
-        Self { ledger: Table::new(client, ledger), state, outbox, clock, ids }
+        let payments = Payments::new(client.clone(), state.clone(), Arc::clone(&ids));
+        let numbers = ClassNumbers::new(client.clone(), stats);
+        Self { ledger: Table::new(client, ledger), state, payments, numbers, outbox, clock, ids }
+    }
+
+    /// The payment of a purchase, if it has one; strongly consistent.
+    ///
+    /// # Errors
+    /// If it could not be read, or is not what this program writes.
+    pub fn payment_of<'a>(
+        &'a self,
+        id: &'a PurchaseId,
+    ) -> BoxFuture<'a, Result<Option<Versioned<Payment>>, StoreError>> {
+        Box::pin(async move { self.payments.payment(&id.clone().into()).await })
+    }
+
+    /// A purchase that waits, as it was read, gets a payment, with what its request is answered.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the purchase has changed, has a payment, or the request was answered.
+    pub fn pay<'a>(
+        &'a self,
+        purchase: &'a Versioned<Purchase>,
+        payment: &'a Payment,
+        answer: &'a Answer,
+        told: &'a Value,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut transaction = Transaction::new(self.ledger.client.clone());
+            self.is_still(purchase, &mut transaction)?;
+            self.payments.put_in(&mut transaction, payment, None, &self.numbers)?;
+            answer.keep(&self.state, &mut transaction)?;
+            self.tell_of(payment, (LiveEventName::PaymentReceived, payment.received_at), told, &mut transaction)?;
+            transaction.commit().await
+        })
+    }
+
+    /// Ends the payment of a purchase that has ended or was completed before: payments once did not follow their purchases.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the purchase or the payment has changed.
+    pub fn settle<'a>(
+        &'a self,
+        purchase: &'a Versioned<Purchase>,
+        settled: &'a Settled,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut transaction = Transaction::new(self.ledger.client.clone());
+            self.is_still(purchase, &mut transaction)?;
+            self.settle_in(settled, Time::from(self.clock.now()), &mut transaction)?;
+            transaction.commit().await
+        })
+    }
+
+    fn is_still(&self, purchase: &Versioned<Purchase>, transaction: &mut Transaction) -> Result<(), StoreError> {
+        let condition = Condition::still(Some(purchase.version.0.clone()));
+        transaction.check(&self.ledger.name, &keys::purchase(&purchase.document.id), condition)
+    }
+
+    fn settle_in(&self, settled: &Settled, at: Time, transaction: &mut Transaction) -> Result<(), StoreError> {
+        let Settled { held, payment, told } = settled;
+        self.payments.put_in(transaction, payment, Some(held), &self.numbers)?;
+        if payment.status != PaymentStatus::Approved {
+            return Ok(());
+        }
+        self.tell_of(payment, (LiveEventName::PaymentApproved, at), told, transaction)
+    }
+
+    fn tell_of(
+        &self,
+        payment: &Payment,
+        (name, at): (LiveEventName, Time),
+        told: &Value,
+        transaction: &mut Transaction,
+    ) -> Result<(), StoreError> {
+        let events = LiveEvent::on(payment.channels(), name, (&self.ids.fresh(), at), ("payment", told));
+        Outbox::tell_in((self.outbox.as_ref(), events.as_slice()), transaction)
+    }
+
+    /// What becomes of the payment of a purchase that was read so. Where none is known there must be none, if there could be.
+    fn settle_with(
+        &self,
+        (held, purchase): (&Versioned<Purchase>, &Purchase),
+        settled: Option<&Settled>,
+        now: Time,
+        transaction: &mut Transaction,
+    ) -> Result<(), StoreError> {
+        match settled {
+            Some(settled) => self.settle_in(settled, purchase.completed_at.unwrap_or(now), transaction),
+            None if held.document.status == Status::Pending => {
+                let key = keys::payment(&purchase.id.clone().into());
+                transaction.check(&self.state, &key, Condition::still(None))
+            }
+            None => Ok(()),
+        }
     }
 
     /// A purchase, if there is one; strongly consistent.
@@ -134,11 +249,11 @@ impl Purchases {
             let (ledger, state) = (&self.ledger.name, &self.state);
             let now = Time::from(self.clock.now());
             if let Some(answer) = answer {
-                transaction.put(state, answer.item()?, Some(Condition::still(None)))?;
+                answer.keep(state, &mut transaction)?;
             }
             let held = match change {
                 Change::Made(_) => None,
-                Change::Completed(held) | Change::Refunded(held, _) => Some(held.version.0.clone()),
+                Change::Completed(held, _) | Change::Refunded(held, ..) => Some(held.version.0.clone()),
             };
             let version = self.ids.fresh();
             let document = Versioned { version: Version(version.clone()), document: purchase };
@@ -158,22 +273,25 @@ impl Purchases {
                         self.begin(purchase, at, now, &mut transaction)?;
                     }
                 }
-                Change::Completed(_) => {
+                Change::Completed(held, settled) => {
+                    self.settle_with((held, purchase), settled, now, &mut transaction)?;
                     if let Some(at) = purchase.completed_at {
                         self.begin(purchase, at, now, &mut transaction)?;
                     }
                 }
-                Change::Refunded(held, refund) if held.document.status == Status::Completed => {
+                Change::Refunded(held, refund, settled, request) if held.document.status == Status::Completed => {
+                    self.settle_with((held, purchase), settled, now, &mut transaction)?;
                     let (at, ended) = (refund.at, purchase.status == Status::Refunded);
                     if ended {
                         self.own(purchase, -1, at, &mut transaction)?;
                     }
                     let fact = SaleFact::refund(purchase, refund.amount, ended);
-                    let key = keys::sale(&purchase.item, at, fact.kind.name(), &version);
+                    let key = keys::sale(&purchase.item, at, fact.kind.name(), request.unwrap_or(&version));
                     let fact = recorded(NewFact::for_ever(key, fact)?.into_item(), now);
                     transaction.put(ledger, fact, None)?;
                 }
-                Change::Refunded(..) => {
+                Change::Refunded(held, _, settled, _) => {
+                    self.settle_with((held, purchase), settled, now, &mut transaction)?;
                     if let Some(code) = &purchase.discount_code {
                         discounts::give_back(state, code, &mut transaction)?;
                     }

@@ -72,7 +72,7 @@ async fn given_back(api: &Api, purchase: &Value, amount: Option<u64>, at: &str) 
 async fn shop() -> Api {
     let api = Api::at(NOON).await;
     api.package("p").await;
-    api.discount("TENTH", &json!({"type": "percent", "percent": 10})).await;
+    api.discount("TENTH-OFF", &json!({"type": "percent", "percent": 10})).await;
     let euros = |amount: i64, user: &str| json!({"amount": amount, "currency": "EUR", "userId": user});
     let (algebra, mug) = (("course", "algebra"), ("product", "mug"));
     let part = sold(&api, "a", algebra, "2026-01-10T12:00:00Z", &json!({"amount": 1_000, "userId": "sam"})).await;
@@ -85,7 +85,7 @@ async fn shop() -> Api {
     let gift = json!({"amount": null, "guestId": "g", "paymentMethod": "invoice", "quantity": 5});
     let nobody_knows = sold(&api, "e", mug, "2026-02-14T00:00:00Z", &gift).await;
     let mut off = euros(1_000, "kim");
-    off["discountCode"] = json!("TENTH");
+    off["discountCode"] = json!("TENTH-OFF");
     sold(&api, "f", ("course", "geometry"), "2026-02-20T12:00:00Z", &off).await;
     let package = json!({"amount": 3_000, "userId": "sam"});
     sold(&api, "g", ("package", "p"), "2026-02-28T23:59:59.999Z", &package).await;

@@ -1,0 +1,39 @@
+//! `GET /api/purchases/{purchaseId}`: a purchase, to its buyer and admins.
+
+use http::{StatusCode, header};
+use shared::BoxFuture;
+use shared::boot::Boot;
+use shared::domain::id::PurchaseId;
+use shared::function::{Function, Invoke, StartError};
+use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies};
+use shared::store::History;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "get-purchase", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let ledger = reader.required("PURCHASES_TABLE");
+    reader.finish(())?;
+    let handler = GetPurchase { history: History::new(boot.dynamodb(), ledger) };
+    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct GetPurchase {
+    history: History,
+}
+
+impl HttpHandler for GetPurchase {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let id: PurchaseId = request.path("purchaseId")?;
+            let own = request.user()?;
+            let held = self.history.purchase(&id).await?;
+            // Others are not told that there is one.
+            let held = held.filter(|held| request.caller.is_admin() || held.document.buyer.user() == Some(own));
+            let held = held.ok_or_else(|| Problem::NotFound(format!("there is no purchase {id}")))?;
+            let response = Response::json(StatusCode::OK, &bodies::purchase(&held.document));
+            Ok(response.with_header(header::CACHE_CONTROL, "no-store"))
+        })
+    }
+}
