@@ -80,6 +80,11 @@ impl HttpHandler for RefundPurchase {
             let request_id = once.as_ref().map(Once::id);
             let mut backoff = Backoff::until(request.deadline);
             loop {
+                // Read before the purchase, so that a purchase that is told of a request that was done is as that left it.
+                let was_done = match &once {
+                    Some(once) => once.done(&self.answers).await?.is_some(),
+                    None => false,
+                };
                 let held = self.purchases.purchase(&id).await?;
                 let held = held.ok_or_else(|| Problem::NotFound(format!("there is no purchase {id}")))?;
                 may_refund(&request.caller, &held.document)?;
@@ -88,7 +93,7 @@ impl HttpHandler for RefundPurchase {
                     if let Some(response) = once.answered(&self.answers).await? {
                         return Ok(response);
                     }
-                    if once.done(&self.answers).await?.is_some() {
+                    if was_done {
                         // Its answer was kept for as long as it is; what was given back is given back for ever.
                         return Ok(Response::json(StatusCode::OK, &bodies::purchase(&held.document)));
                     }
