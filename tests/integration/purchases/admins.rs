@@ -65,7 +65,7 @@ async fn nobody_knows_is_not_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_else_may_say_so() {
     let api = Api::start().await;
-    api.offers("mug").await;
+    api.offers("mug");
     let written = api.written().await;
     for person in [SAM, TIM, EVE, ANN] {
         for patch in [

@@ -14,6 +14,7 @@ async fn pays(api: &Api, person: Person, method: &str, currency: &str) -> Answer
 #[tokio::test(flavor = "multi_thread")]
 async fn only_what_the_template_lists_is_taken() {
     let api = Api::start().await;
+    api.offers("mug");
     let written = api.written().await;
     // Not of an admin either.
     for person in [SAM, ROOT] {
