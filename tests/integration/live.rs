@@ -1,11 +1,13 @@
-//! Open pages are told what happens: the real `pusher-js` on a real server of channels, Sockudo.
+//! Open pages are told what happens: the real `pusher-js`, on the server of channels that `cargo dev` starts and on Sockudo.
+//! Every case runs on both.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use http::Method;
-use live::{Page, Server, Told, Tools};
+use live::{Page, Place, Sockudo, Told, Tools};
 use serde_json::{Value, json};
 
 use crate::app::{App, event};
@@ -50,24 +52,85 @@ const PRIVATE: [&str; 9] = [
     PRESENCE,
 ];
 
+/// Runs each case on each server of channels.
+macro_rules! on_both {
+    ($($case:ident),* $(,)?) => {
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $case() {
+                super::$case(super::Which::Embedded).await;
+            })*
+        }
+        mod sockudo {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $case() {
+                super::$case(super::Which::Sockudo).await;
+            })*
+        }
+    };
+}
+
+on_both!(
+    a_students_page_is_told_what_happens,
+    members_of_a_course_see_each_other,
+    somebody_with_two_pages_is_one_member,
+    strangers_are_told_nothing,
+    what_happens_often_comes_in_order_and_numbers_once_a_second,
+);
+
+/// A server of channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// The one in the local cloud.
+    Embedded,
+    /// A program of its own.
+    Sockudo,
+}
+
 /// A local cloud with a server of channels, where Tim teaches algebra.
 struct Site {
     app: App,
-    server: Server,
+    tools: Tools,
+    place: Place,
+    _sockudo: Option<Sockudo>,
     /// How long it took until a page was told, from the request and from its answer.
     took: Vec<(String, Duration, Duration)>,
 }
 
+/// The tools, and the program of Sockudo if that is wanted; nothing where they are not installed, which CI does not allow.
+fn installed(which: Which) -> Option<(Tools, Option<PathBuf>)> {
+    let tools = Tools::installed().unwrap();
+    let program = tools.as_ref().and_then(|tools| tools.sockudo().unwrap());
+    match (tools, which) {
+        (Some(tools), Which::Embedded) => Some((tools, None)),
+        (Some(tools), Which::Sockudo) if program.is_some() => Some((tools, program)),
+        _ => {
+            println!("not run: tests/live/install installs what this needs");
+            None
+        }
+    }
+}
+
 impl Site {
-    /// Nothing, where there is no server of channels.
-    async fn start() -> Option<Self> {
-        let Some(tools) = Tools::installed().unwrap() else {
-            println!("skipped: there is no server of channels; tests/live/install installs one");
-            return None;
+    /// Nothing, where the server of channels or `pusher-js` is not installed.
+    async fn start(which: Which) -> Option<Self> {
+        let (tools, program) = installed(which)?;
+        let sockudo = match &program {
+            Some(program) => Some(Sockudo::start(program).await.unwrap()),
+            None => None,
         };
-        let server = Server::start(&tools).await.unwrap();
-        let app = App::start_with(|options| options.parameters.extend(server.parameters())).await;
-        let site = Self { app, server, took: Vec::new() };
+        let app = App::start_with(|options| match &sockudo {
+            Some(sockudo) => options.parameters.extend(sockudo.parameters()),
+            None => options.channels = true,
+        })
+        .await;
+        let embedded = app.cloud.summary().channels.as_ref();
+        assert_eq!(embedded.is_some(), which == Which::Embedded);
+        let place = match (&sockudo, embedded) {
+            (Some(sockudo), _) => sockudo.place().clone(),
+            (None, embedded) => embedded.map(|at| Place { port: at.port, key: at.key.clone() }).unwrap(),
+        };
+        let site = Self { app, tools, place, _sockudo: sockudo, took: Vec::new() };
         site.send(TIM, Method::PUT, "/api/courses/algebra", &json!({"title": "Algebra"})).await;
         Some(site)
     }
@@ -87,7 +150,7 @@ impl Site {
     /// The same, of a page that shows for some channels what it was given for others.
     fn opens_with(&self, person: Person<'_>, channels: &[&str], shows: &[(&str, &str)]) -> Page {
         let (url, token) = (self.app.cloud.api_url(), self.token(person));
-        Page::open_with(&self.server, url, &token, channels, &shows.iter().copied().collect()).unwrap()
+        Page::open_with(&self.tools, &self.place, url, &token, channels, &shows.iter().copied().collect()).unwrap()
     }
 
     /// Somebody's page listens to these channels.
@@ -164,9 +227,8 @@ fn order(item: &str, status: &str) -> Value {
     })
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_students_page_is_told_what_happens() {
-    let Some(mut site) = Site::start().await else { return };
+async fn a_students_page_is_told_what_happens(which: Which) {
+    let Some(mut site) = Site::start(which).await else { return };
     let mut tim = site.page(TIM, &TIMS).await;
 
     // Who does not take part in the course yet may not listen to it, but hears that she was accepted.
@@ -276,9 +338,8 @@ async fn of_numbers(site: &mut Site, sam: &mut Page, ann: &mut Page) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn members_of_a_course_see_each_other() {
-    let Some(site) = Site::start().await else { return };
+async fn members_of_a_course_see_each_other(which: Which) {
+    let Some(site) = Site::start(which).await else { return };
     site.sam_takes_part().await;
     let mut tim = site.page(TIM, &TIMS).await;
     let mut sam = site.page(SAM, &SAMS).await;
@@ -296,9 +357,37 @@ async fn members_of_a_course_see_each_other() {
     site.finish(&[&tim]).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn strangers_are_told_nothing() {
-    let Some(site) = Site::start().await else { return };
+async fn somebody_with_two_pages_is_one_member(which: Which) {
+    let Some(site) = Site::start(which).await else { return };
+    site.sam_takes_part().await;
+    let mut tim = site.page(TIM, &[PRESENCE, EVERYBODY]).await;
+    let first = site.page(SAM, &[PRESENCE]).await;
+    let mut second = site.page(SAM, &[PRESENCE, OF_USER]).await;
+    let there = second.told(PRESENCE, "subscribed", |_| true).await.unwrap();
+    let ids: Vec<&str> =
+        there["members"].as_array().unwrap().iter().map(|member| member["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["sam", "tim"]);
+    tim.told(PRESENCE, "came", |told| told["member"] == "sam").await.unwrap();
+
+    // One page closes, and Sam still listens with the other one.
+    drop(first);
+    let third = site.page(SAM, &[PRESENCE]).await;
+    let there = json!({"title": "Still there", "message": "Sam is.", "type": "info"});
+    site.send(ROOT, Method::POST, "/api/announcements", &there).await;
+    tim.told(EVERYBODY, "announcement", |told| told["data"]["title"] == "Still there").await.unwrap();
+    let moves = |tim: &Page| {
+        let moves = tim.so_far().iter().filter(|told| told["channel"] == PRESENCE && told["event"] != "subscribed");
+        moves.map(|told| (told["event"].clone(), told["member"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(moves(&tim), [(json!("came"), json!("sam"))]);
+    drop((second, third));
+    tim.told(PRESENCE, "went", |told| told["member"] == "sam").await.unwrap();
+    assert_eq!(moves(&tim).len(), 2);
+    site.finish(&[&tim]).await;
+}
+
+async fn strangers_are_told_nothing(which: Which) {
+    let Some(site) = Site::start(which).await else { return };
     site.sam_takes_part().await;
     let mut sam = site.page(SAM, &SAMS).await;
     let mut eve = site.opens(EVE, &[&PRIVATE[..], &["private-user-eve", EVERYBODY]].concat());
@@ -336,9 +425,8 @@ fn second(id: &Value) -> u64 {
     id.as_str().unwrap().split_once('.').unwrap().0.parse().unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_happens_often_comes_in_order_and_numbers_once_a_second() {
-    let Some(site) = Site::start().await else { return };
+async fn what_happens_often_comes_in_order_and_numbers_once_a_second(which: Which) {
+    let Some(site) = Site::start(which).await else { return };
     let mut sam = site.page(SAM, &[OF_USER, TRACK]).await;
     for number in 0..25 {
         let notice = json!({"userId": "sam", "title": format!("n{number}"), "message": "m", "type": "info"});
@@ -364,7 +452,21 @@ async fn what_happens_often_comes_in_order_and_numbers_once_a_second() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_of_channels_knows_when_its_port_is_anothers() {
-    let Some(tools) = Tools::installed().unwrap() else { return };
+    let Some((_, program)) = installed(Which::Sockudo) else { return };
     let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    assert!(Server::start_on(&tools, silent.local_addr().unwrap().port()).await.unwrap().is_none());
+    let port = silent.local_addr().unwrap().port();
+    assert!(Sockudo::start_on(&program.unwrap(), port).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_the_parameters_name_takes_the_place_of_the_embedded_one() {
+    let app = App::start_with(|options| {
+        options.channels = true;
+        let named =
+            [("PusherAppId", "1"), ("PusherKey", "k"), ("PusherSecret", "s"), ("PusherHost", "http://127.0.0.1:9")];
+        options.parameters.extend(named.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    })
+    .await;
+    assert_eq!(app.cloud.summary().channels, None);
+    app.finish().await;
 }

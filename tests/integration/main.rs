@@ -32,6 +32,7 @@ mod playlists;
 mod products;
 mod purchases;
 mod quizzes;
+mod readme;
 mod real_input;
 mod realtime;
 mod refusals;

@@ -1,16 +1,15 @@
-//! A real server of channels, Sockudo, and pages that listen to it with the real `pusher-js`, where `tests/live/install` put
-//! both. Nothing of them is left when who started them ends, however that happens.
+//! Pages that listen with the real `pusher-js`, and a real server of channels, Sockudo, where `tests/live/install` installed
+//! them. Both end with their starter, however that one ends.
 
 mod page;
-mod server;
+mod sockudo;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
-use local::channels;
 
 pub use page::{Page, Told};
-pub use server::Server;
+pub use sockudo::Sockudo;
 
 /// This folder.
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
@@ -19,25 +18,50 @@ const HERE: &str = env!("CARGO_MANIFEST_DIR");
 #[derive(Debug, Clone)]
 pub struct Tools(PathBuf);
 
+/// Where a page finds a server of channels, on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its port.
+    pub port: u16,
+    /// The public key of the application.
+    pub key: String,
+}
+
 impl Tools {
-    /// Where it did; nothing if it was not run.
+    /// The tools, if `pusher-js` and Node are there; nothing if `tests/live/install` was not run.
     ///
     /// # Errors
     /// In CI it must have been run.
     pub fn installed() -> anyhow::Result<Option<Self>> {
-        let tools = channels::tools().map(Self);
-        let tools = tools.filter(|tools| tools.sockudo().exists() && tools.modules().exists());
-        ensure!(tools.is_some() || std::env::var_os("CI").is_none(), "tests/live/install was not run");
+        let tools = folder().map(Self).filter(|tools| tools.modules().exists());
+        ensure!(tools.is_some() || !is_ci(), "tests/live/install was not run");
         Ok(tools)
     }
 
-    fn sockudo(&self) -> PathBuf {
-        channels::program(&self.0)
+    /// The program of Sockudo, if it is there as well.
+    ///
+    /// # Errors
+    /// In CI it must be.
+    pub fn sockudo(&self) -> anyhow::Result<Option<PathBuf>> {
+        let program = self.0.join("sockudo/bin/sockudo");
+        ensure!(program.exists() || !is_ci(), "tests/live/install did not install Sockudo");
+        Ok(program.exists().then_some(program))
     }
 
     fn modules(&self) -> PathBuf {
         self.0.join("pages/node_modules")
     }
+}
+
+fn is_ci() -> bool {
+    std::env::var_os("CI").is_some()
+}
+
+/// Where `tests/live/install` keeps what it installs.
+fn folder() -> Option<PathBuf> {
+    let var = |name| std::env::var_os(name).map(PathBuf::from);
+    let cache = || Some(var("XDG_CACHE_HOME").or_else(|| Some(var("HOME")?.join(".cache")))?.join("tally"));
+    var("TALLY_TOOLS").or_else(cache)
 }
 
 fn script(name: &str) -> PathBuf {

@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
-use super::{Server, script};
+use super::{Place, Tools, script};
 
 /// How long anything that a page should be told soon may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -48,8 +48,8 @@ impl Page {
     ///
     /// # Errors
     /// There is no Node.
-    pub fn open(server: &Server, api: &str, token: &str, channels: &[&str]) -> anyhow::Result<Self> {
-        Self::open_with(server, api, token, channels, &BTreeMap::new())
+    pub fn open(tools: &Tools, place: &Place, api: &str, token: &str, channels: &[&str]) -> anyhow::Result<Self> {
+        Self::open_with(tools, place, api, token, channels, &BTreeMap::new())
     }
 
     /// The same, of a page that shows for some channels what it was given for others.
@@ -57,20 +57,21 @@ impl Page {
     /// # Errors
     /// There is no Node.
     pub fn open_with(
-        server: &Server,
+        tools: &Tools,
+        place: &Place,
         api: &str,
         token: &str,
         channels: &[&str],
         shows: &BTreeMap<&str, &str>,
     ) -> anyhow::Result<Self> {
         let config = json!({
-            "host": "127.0.0.1", "port": server.port(), "key": server.key(), "token": format!("Bearer {token}"),
+            "host": "127.0.0.1", "port": place.port, "key": place.key, "token": format!("Bearer {token}"),
             "channels": channels, "auth": format!("{api}/api/pusher/auth"), "shows": shows,
         });
         let mut process = Command::new("node")
             .arg(script("listen.mjs"))
             .arg(config.to_string())
-            .env("TALLY_NODE_MODULES", server.tools.modules())
+            .env("TALLY_NODE_MODULES", tools.modules())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

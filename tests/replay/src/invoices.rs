@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use replay::api::{Api, ApiError};
+use replay::converge::Reached;
 use replay::retail::compare::Difference;
 use replay::retail::load::{self, Loaded};
 use replay::retail::orders::Orders;
@@ -13,7 +14,7 @@ use replay::retail::sql::{Days, Sums, Tables};
 use replay::retail::verify::{self, Subject};
 
 use crate::options::{Options, Task};
-use crate::show::{bar, list, table};
+use crate::show::{Progress, gave_up, list, table};
 use crate::with_api;
 
 /// Loads the invoices and checks what the API then answers; whether all went as it should.
@@ -63,9 +64,9 @@ fn counted_alike(tables: &Tables, orders: &Orders) -> anyhow::Result<bool> {
 /// Sends the orders; whether the API took them all.
 async fn load(api: &Api, orders: &Orders, options: &Options) -> Result<bool, ApiError> {
     let start = Instant::now();
-    let bar = bar("orders", orders.purchases.len() + orders.refunds.len());
-    let loaded = load::load(api, orders, options.pace.connections, |count| bar.inc(count)).await;
-    bar.finish_and_clear();
+    let progress = Progress::of("orders sent", (orders.purchases.len() + orders.refunds.len()) as u64);
+    let loaded = load::load(api, orders, options.pace.connections, |count| progress.add(count)).await;
+    progress.end();
     let Loaded { purchases, refunds, refused } = loaded?;
     let made = purchases.iter().flatten().count() as u64;
     let seconds = start.elapsed().as_secs_f64();
@@ -78,13 +79,15 @@ async fn load(api: &Api, orders: &Orders, options: &Options) -> Result<bool, Api
     Ok(refused.is_empty())
 }
 
-/// Waits for the numbers; whether they all come to what the file says.
+/// Waits for the numbers as long as more is counted; whether they all come to what the file says.
 async fn check(api: &Api, subjects: &[Subject], options: &Options) -> Result<bool, ApiError> {
     let start = Instant::now();
-    let bar = bar("answers", subjects.len());
-    let different =
-        verify::verify(api, subjects, options.pace.connections, options.deadline, |count| bar.inc(count)).await;
-    bar.finish_and_clear();
+    let progress = Progress::of("answers right", subjects.len() as u64);
+    let tell = |reached: Reached| {
+        progress.reach(reached.right, &format!("{} purchases and refunds counted in them", reached.counted));
+    };
+    let different = verify::verify(api, subjects, options.pace.connections, options.patience, tell).await;
+    progress.end();
     let different = different?;
     let wrong: BTreeSet<&str> = different.iter().map(|difference| difference.subject.as_str()).collect();
     println!(
@@ -98,6 +101,7 @@ async fn check(api: &Api, subjects: &[Subject], options: &Options) -> Result<boo
         format!("| {subject} | {what} | {expected} | {found} |")
     });
     table("| of | number | expected | found |\n|---|---|---:|---:|", &rows.collect::<Vec<_>>());
+    gave_up(!different.is_empty(), options.patience);
     Ok(different.is_empty())
 }
 

@@ -17,10 +17,11 @@
 //!
 //! [`access_log`] reads lines and [`play`] makes events of them; [`load`] sends these through
 //! [`api`]. [`expected`] counts the same file in its own way, sharing no code with the two, and
-//! [`verify`] waits until the API answers just these numbers.
+//! [`verify`] waits until the API answers just these numbers, as long as more of them is counted ([`converge`]).
 
 pub mod access_log;
 pub mod api;
+pub mod converge;
 pub mod expected;
 pub mod load;
 pub mod play;

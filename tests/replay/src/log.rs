@@ -5,13 +5,14 @@ use std::time::Instant;
 use anyhow::Context as _;
 use replay::access_log;
 use replay::api::{Api, ApiError};
+use replay::converge::Reached;
 use replay::expected::{self, Expected};
 use replay::load::{self, Loaded};
 use replay::play::{self, Reading};
 use replay::verify::{self, Difference, Subject};
 
 use crate::options::{Options, Task};
-use crate::show::{bar, list, table};
+use crate::show::{Progress, gave_up, list, table};
 use crate::with_api;
 
 /// Loads the log and checks what the API then answers; whether all went as it should.
@@ -57,9 +58,9 @@ fn counted_alike(expected: &Expected, plays: usize, unreadable: usize) -> bool {
 /// Sends the plays; whether the API took them all.
 async fn load(api: &Api, plays: &[play::Play], options: &Options) -> Result<bool, ApiError> {
     let start = Instant::now();
-    let bar = bar("events", plays.len());
-    let loaded = load::replay(api, plays, options.pace, |count| bar.inc(count)).await;
-    bar.finish_and_clear();
+    let progress = Progress::of("events sent", plays.len() as u64);
+    let loaded = load::replay(api, plays, options.pace, |count| progress.add(count)).await;
+    progress.end();
     let Loaded { accepted, dropped, refused, sent_again } = loaded?;
     let seconds = start.elapsed().as_secs_f64();
     println!(
@@ -74,13 +75,16 @@ async fn load(api: &Api, plays: &[play::Play], options: &Options) -> Result<bool
     Ok(refused.is_empty() && dropped == 0)
 }
 
-/// Waits for the numbers; whether they all come to what the file says.
+/// Waits for the numbers as long as more is counted; whether they all come to what the file says.
 async fn check(api: &Api, subjects: &[Subject], options: &Options) -> Result<bool, ApiError> {
     let start = Instant::now();
-    let bar = bar("tracks", subjects.len());
-    let different =
-        verify::verify(api, subjects, options.pace.connections, options.deadline, |count| bar.inc(count)).await;
-    bar.finish_and_clear();
+    let plays = subjects.iter().map(|subject| subject.expected.plays).sum();
+    let progress = Progress::of("plays counted", plays);
+    let tell = |reached: Reached| {
+        progress.reach(reached.counted, &format!("{} of {} tracks right", reached.right, subjects.len()));
+    };
+    let different = verify::verify(api, subjects, options.pace.connections, options.patience, tell).await;
+    progress.end();
     let different = different?;
     println!(
         "checked: {} of {} tracks answer what the file says; {:.1} s",
@@ -89,6 +93,7 @@ async fn check(api: &Api, subjects: &[Subject], options: &Options) -> Result<boo
         start.elapsed().as_secs_f64()
     );
     print_differences(&different);
+    gave_up(!different.is_empty(), options.patience);
     Ok(different.is_empty())
 }
 

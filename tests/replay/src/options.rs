@@ -28,7 +28,7 @@ Usage: cargo run -p replay -- path/to/access.log [options]
   --batch N             of a log, events of one request, 1 to 1000 [50]
   --track-prefix TEXT   of a log, what track ids begin with [log]
   --site HOST           of a log, its site [the one that most referrers name]
-  --deadline SECONDS    how long numbers may take to become right [60]
+  --patience SECONDS    how long to wait for numbers while nothing more is counted [120]
   --no-verify           load only
   --verify-only         check only
   --dry-run             print what is expected of each track, or day, and ask nobody
@@ -71,7 +71,8 @@ pub(crate) struct Options {
     pub(crate) pace: Pace,
     pub(crate) track_prefix: String,
     pub(crate) site: Option<String>,
-    pub(crate) deadline: Duration,
+    /// How long to wait while nothing more is counted.
+    pub(crate) patience: Duration,
     pub(crate) task: Task,
 }
 
@@ -86,7 +87,7 @@ fn parse(mut arguments: lexopt::Parser, mut given: Given) -> anyhow::Result<Opti
     let mut pace = Pace::default();
     let mut track_prefix = "log".to_owned();
     let mut site = None;
-    let mut deadline = Duration::from_secs(60);
+    let mut patience = Duration::from_secs(120);
     let mut task = Task::Both;
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -101,7 +102,7 @@ fn parse(mut arguments: lexopt::Parser, mut given: Given) -> anyhow::Result<Opti
                 let host = arguments.value()?.string()?.to_lowercase();
                 site = Some(host.strip_prefix("www.").unwrap_or(&host).to_owned());
             }
-            Long("deadline") => deadline = Duration::from_secs(arguments.value()?.parse()?),
+            Long("patience") => patience = Duration::from_secs(arguments.value()?.parse()?),
             Long("no-verify") => task = Task::Load,
             Long("verify-only") => task = Task::Verify,
             Long("dry-run") => task = Task::Print,
@@ -123,7 +124,7 @@ fn parse(mut arguments: lexopt::Parser, mut given: Given) -> anyhow::Result<Opti
         Task::Print => Target { api_url: String::new(), credential: Credential::Token(String::new()) },
         _ => given.target()?,
     };
-    Ok(Some(Options { file, kind, api_url, credential, pace, track_prefix, site, deadline, task }))
+    Ok(Some(Options { file, kind, api_url, credential, pace, track_prefix, site, patience, task }))
 }
 
 #[cfg(test)]
@@ -139,13 +140,14 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_environment() {
-        let line = "a.log --api-url http://127.0.0.1:1 --token flag --batch 7 --connections=2 --site www.Example.com";
+        let line = "a.log --api-url http://127.0.0.1:1 --token flag --batch 7 --connections=2 --site www.Example.com \
+                    --patience 7";
         let options = options(line, Some("variable")).unwrap().unwrap();
         assert_eq!((options.file.as_path(), options.kind), (Path::new("a.log"), Kind::Log));
         assert!(options.credential == Credential::Token("flag".to_owned()));
         assert_eq!(options.pace, Pace { connections: 2, batch: 7 });
         assert_eq!(options.site.as_deref(), Some("example.com"));
-        assert_eq!(options.task, Task::Both);
+        assert_eq!((options.task, options.patience), (Task::Both, Duration::from_secs(7)));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use anyhow::Context as _;
 
 use crate::cloud::{Functions, LocalCloud, Options, Source};
 use arguments::{Arguments, Command};
+pub use show::ready;
 
 /// Runs the command line to its end.
 #[must_use]
@@ -51,7 +52,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         options.running = Functions::CargoLambda(format!("http://127.0.0.1:{port}"));
     }
 
-    let channels = channels::start(&mut options.parameters).await;
+    #[allow(clippy::disallowed_methods, reason = "the command line reads the environment")]
+    channels::fill_in(&mut options.parameters, |name| std::env::var(name).ok());
+    options.channels = true;
     let mut interrupts = interrupts()?;
     let cloud = LocalCloud::start(options).await?;
     let described = cloud.template().described.list();
@@ -62,8 +65,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Some(port) => Some(watch::start(&cloud, &root, state.as_deref(), port).await?),
         None => None,
     };
-    let ready = || show::ready(&cloud) + &channels.as_ref().map(channels::described).unwrap_or_default();
-    said(&if arguments.json { cloud.summary().to_json()? + "\n" } else { ready() })?;
+    said(&if arguments.json { cloud.summary().to_json()? + "\n" } else { ready(&cloud) })?;
 
     interrupts.recv().await;
     tracing::info!("stopping");

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 pub use options::{Functions, Options, Source};
 pub use start::JWT_SECRET_ARN;
-pub use summary::Summary;
+pub use summary::{Channels, Summary};
 
 use crate::dynamodb::Database;
 use crate::mapping::Mappings;

@@ -47,6 +47,8 @@ pub struct Options {
     pub fresh: bool,
     /// The API's port; 0 for any free one.
     pub port: u16,
+    /// Whether a server of channels runs with it, unless the parameters name one.
+    pub channels: bool,
     /// How functions run.
     pub running: Functions,
     /// Whether schedules fire at their times; by hand they can be fired anyway.
@@ -76,6 +78,7 @@ impl Options {
             state: None,
             fresh: false,
             port: 0,
+            channels: false,
             running: Functions::InProcess,
             schedules: true,
             clock: shared::clock::system(),

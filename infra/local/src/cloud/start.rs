@@ -14,7 +14,8 @@ use tokio::task::JoinSet;
 
 use super::state::State;
 use super::sweep::sweep;
-use super::{Functions, LocalCloud, Options, Source, Summary};
+use super::{Channels, Functions, LocalCloud, Options, Source, Summary};
+use crate::channels;
 use crate::dynamodb::Database;
 use crate::endpoint;
 use crate::gateway::{self, Gateway};
@@ -41,13 +42,22 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
     };
     let state = options.state.as_deref().map(|folder| State::take(folder, options.fresh)).transpose()?;
     let secrets = state.as_ref().map_or_else(|| Ok(Secrets::fresh()), State::secrets)?;
-    let parameters = parameters(&text, &options.parameters, &secrets)?;
+    let mut parameters = parameters(&text, &options.parameters, &secrets)?;
     options.secrets.put(JWT_SECRET_ARN, &secrets.jwt_secret);
 
     let api_listener = listen(options.port).await?;
     let api_port = api_listener.local_addr()?.port();
     let dynamodb_listener = listen_near(options.port, 1).await?;
     let sqs_listener = listen_near(options.port, 2).await?;
+    let application = channels::Application::fresh();
+    let channels_listener = match options.channels && !parameters.contains_key("PusherKey") {
+        true => Some(listen_near(options.port, 3).await?),
+        false => None,
+    };
+    let channels_at = channels_listener.as_ref().map(TcpListener::local_addr).transpose()?;
+    if let Some(at) = channels_at {
+        parameters.extend(application.parameters(at.port()));
+    }
     let (api_url, dynamodb_url, sqs_url) = (url(&api_listener)?, url(&dynamodb_listener)?, url(&sqs_listener)?);
 
     let surroundings =
@@ -89,7 +99,9 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
         None => secrets.write_key,
     };
     let tokens = tokens::of_every_role(&claims, options.clock.now())?;
-    let summary = Summary { api_url, dynamodb_url, sqs_url, write_key, tokens };
+    let channels =
+        channels_at.map(|at| Channels { key: application.key.clone(), host: at.ip().to_string(), port: at.port() });
+    let summary = Summary { api_url, dynamodb_url, sqs_url, write_key, tokens, channels };
 
     let stopping = watch::Sender::new(false);
     let mut tasks = JoinSet::new();
@@ -108,6 +120,12 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
         ("SQS", Services { sqs: services.sqs, secrets: services.secrets, ..Services::default() }, sqs_listener),
     ] {
         spawn(&mut tasks, what, endpoint::serve(services, listener, stopped(&stopping)));
+    }
+    if let Some(listener) = channels_listener {
+        let clock = Arc::clone(&options.clock);
+        let timing = channels::Timing::default();
+        let server = channels::serve(application, timing, clock, listener, stopped(&stopping));
+        spawn(&mut tasks, "the server of channels", server);
     }
     tasks.spawn(sweep(database.clone(), Arc::clone(&options.clock), stopped(&stopping)));
     let sources = Sources {

@@ -18,6 +18,20 @@ pub struct Summary {
     pub write_key: String,
     /// A token for each role.
     pub tokens: BTreeMap<String, String>,
+    /// The server of channels that runs with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels: Option<Channels>,
+}
+
+/// What `pusher-js` needs to reach the server of channels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Channels {
+    /// The application's public key.
+    pub key: String,
+    /// The host, for `wsHost`.
+    pub host: String,
+    /// The port, for `wsPort`.
+    pub port: u16,
 }
 
 impl Summary {

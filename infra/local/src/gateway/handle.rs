@@ -18,6 +18,7 @@ use url::Url;
 use super::answer;
 use super::authorizer::{Authorizers, Decision};
 use super::config::ApiConfig;
+use super::contract;
 use super::event::{RequestFacts, text};
 use super::routes;
 use crate::runtime::{InvokeFailure, Invoker, LARGEST_PAYLOAD};
@@ -78,7 +79,8 @@ impl Gateway {
             Err(NoBody::Broken) => return answer::message(StatusCode::BAD_REQUEST, "Bad Request"),
         };
         let Some(matched) = routes::find(&self.api.routes, &parts.method, parts.uri.path()) else {
-            return answer::message(StatusCode::NOT_FOUND, "Not Found");
+            let contract = contract::answer(&parts.method, parts.uri.path());
+            return contract.unwrap_or_else(|| answer::message(StatusCode::NOT_FOUND, "Not Found"));
         };
         let facts = RequestFacts {
             request_id: request_id.to_owned(),

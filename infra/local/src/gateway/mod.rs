@@ -17,6 +17,7 @@
 mod answer;
 mod authorizer;
 mod config;
+mod contract;
 mod cors;
 mod event;
 mod handle;

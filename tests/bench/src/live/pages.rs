@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use bench::table::{Table, ms, percentile};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use http::Method;
-use live::{Page, Server, Tools};
+use live::{Page, Sockudo, Tools};
 use local::cloud::{self, LocalCloud};
 use local::tokens::{self, Claims};
 use replay::api::{Api, Credential, Patience};
@@ -28,14 +28,16 @@ const BUYERS: usize = 100;
 
 /// Nothing, where there is no server of channels.
 pub(super) async fn measure(options: &Options) -> anyhow::Result<Option<Table>> {
-    let Some(tools) = Tools::installed()? else {
+    let tools = Tools::installed()?;
+    let program = tools.as_ref().map(Tools::sockudo).transpose()?.flatten();
+    let (Some(tools), Some(program)) = (tools, program) else {
         println!("Pages are left out: there is no server of channels; tests/live/install installs one.\n");
         return Ok(None);
     };
-    let server = Server::start(&tools).await?;
+    let server = Sockudo::start(&program).await?;
     let mut cloud = cloud::Options::of_workspace();
     cloud.parameters.extend(server.parameters());
-    let site = Site { cloud: LocalCloud::start(cloud).await?, server };
+    let site = Site { cloud: LocalCloud::start(cloud).await?, tools, server };
     let table = table(&site, options).await?;
     site.cloud.stop().await;
     Ok(Some(table))
@@ -43,7 +45,8 @@ pub(super) async fn measure(options: &Options) -> anyhow::Result<Option<Table>> 
 
 struct Site {
     cloud: LocalCloud,
-    server: Server,
+    tools: Tools,
+    server: Sockudo,
 }
 
 /// From a request, and from its answer, until a page is told.
@@ -87,7 +90,13 @@ impl Site {
 
     /// Somebody's page that listens to a channel.
     async fn page(&self, subject: &str, role: &str, channel: &str) -> anyhow::Result<Page> {
-        let mut page = Page::open(&self.server, self.cloud.api_url(), &self.token(subject, role)?, &[channel])?;
+        let mut page = Page::open(
+            &self.tools,
+            self.server.place(),
+            self.cloud.api_url(),
+            &self.token(subject, role)?,
+            &[channel],
+        )?;
         page.listens(&[channel]).await?;
         Ok(page)
     }

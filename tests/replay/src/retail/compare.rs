@@ -67,6 +67,13 @@ impl Expected {
         })
     }
 
+    /// How many of the expected purchases and refunds an answer counts.
+    #[must_use]
+    pub fn counted(&self, found: &Analytics) -> u64 {
+        let refunds = found.currencies.iter().map(|money| money.refund_count).sum::<u64>();
+        found.purchases.min(self.sums.purchases) + refunds.min(self.sums.refund_count)
+    }
+
     /// Where an answer is another one.
     #[must_use]
     pub fn differences(&self, found: &Analytics) -> Vec<Difference> {

@@ -4,22 +4,18 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::stream::{self, StreamExt, TryStreamExt};
 use http::{Method, StatusCode};
 use serde::Deserialize;
-use tokio::time::Instant;
 
 use super::answer::History;
 use super::compare::{Difference, Differences, Expected};
 use super::load::PURCHASES;
 use super::sql::{Bought, Days, Error, Tables};
 use crate::api::{Api, ApiError};
+use crate::converge::{Answer, Reached, converge};
 
 /// The path that tells what purchases brought in.
 pub const ANALYTICS: &str = "/api/purchases/analytics";
-
-/// How long to wait before asking again for what lags.
-const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Buyers whose history is asked for.
 const BUYERS: usize = 20;
@@ -71,48 +67,35 @@ pub fn subjects(tables: &Tables) -> Result<Vec<Subject>, Error> {
     Ok(subjects)
 }
 
-/// Asks until every answer is as expected, at most until `deadline` from now; `progress` hears of each number of them
-/// that is. Returns where they are not.
+/// Asks until every answer is as expected, as long as more purchases and refunds are counted within each `patience`; `progress`
+/// hears how far they are. Returns where the answers are not as expected.
 ///
 /// # Errors
-/// A request failed in spite of all patience.
+/// A request failed in spite of all retries.
 pub async fn verify(
     api: &Api,
     subjects: &[Subject],
     connections: usize,
-    deadline: Duration,
-    progress: impl Fn(u64),
+    patience: Duration,
+    progress: impl Fn(Reached),
 ) -> Result<Vec<Difference>, ApiError> {
-    let end = Instant::now() + deadline;
-    let mut left: Vec<&Subject> = subjects.iter().collect();
-    loop {
-        let different: Vec<(&Subject, Vec<Difference>)> = stream::iter(&left)
-            .map(|&subject| async move { Ok((subject, ask(api, subject).await?)) })
-            .buffered(connections.max(1))
-            .try_filter(|(_, differences)| std::future::ready(!differences.is_empty()))
-            .try_collect()
-            .await?;
-        progress((left.len() - different.len()) as u64);
-        if different.is_empty() || Instant::now() + INTERVAL > end {
-            return Ok(different.into_iter().flat_map(|(_, differences)| differences).collect());
-        }
-        left = different.into_iter().map(|(subject, _)| subject).collect();
-        tokio::time::sleep(INTERVAL).await;
-    }
+    converge(subjects, connections, patience, async |subject| ask(api, subject).await, progress).await
 }
 
-/// Asks the API once; where its answer is another one.
-async fn ask(api: &Api, subject: &Subject) -> Result<Vec<Difference>, ApiError> {
+/// Asks the API once.
+async fn ask(api: &Api, subject: &Subject) -> Result<Answer<Difference>, ApiError> {
     match subject {
         Subject::Days(expected) => {
             let Days { from, to } = &expected.days;
             let analytics = get(api, &format!("{ANALYTICS}?from={from}&to={to}&interval=day")).await?;
-            Ok(expected.differences(&analytics))
+            let counted = expected.counted(&analytics);
+            Ok(Answer { counted, differences: expected.differences(&analytics) })
         }
         Subject::Buyer(query, expected) => {
+            let found = bought(api, query).await?;
             let mut differences = Differences::of(subject);
-            differences.same("bought", expected, &bought(api, query).await?);
-            Ok(differences.found)
+            differences.same("bought", expected, &found);
+            Ok(Answer { counted: found.purchases.min(expected.purchases), differences: differences.found })
         }
     }
 }
@@ -149,7 +132,7 @@ async fn get<T: for<'a> Deserialize<'a>>(api: &Api, path: &str) -> Result<T, Api
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::cell::Cell;
 
     use serde_json::{Value, json};
 
@@ -187,17 +170,15 @@ mod tests {
         let subjects = subjects(&Tables::of(FILE).unwrap()).unwrap();
         let names: Vec<String> = subjects.iter().map(ToString::to_string).collect();
         assert_eq!(names, ["2010-12-01 to 2010-12-31", "2010-12-01 to 2010-12-03", "userId=7"]);
-        let done = AtomicU64::new(0);
-        let progress = |count| {
-            done.fetch_add(count, Ordering::Relaxed);
-        };
-        let different = verify(&stub.api(), &subjects, 1, Duration::from_secs(10), progress).await.unwrap();
+        let last = Cell::new(Reached::default());
+        let progress = |reached| last.set(reached);
+        let different = verify(&stub.api(), &subjects, 1, Duration::from_secs(60), progress).await.unwrap();
         assert_eq!(different, []);
-        assert_eq!(done.into_inner(), 3);
+        assert_eq!(last.get().right, 3);
     }
 
     #[tokio::test]
-    async fn names_what_differs_at_the_deadline() {
+    async fn names_what_differs_when_nothing_more_is_counted() {
         let stub = Stub::start(|_, request| {
             let page = page(&[json!({"quantity": 1, "amount": null, "refundedAmount": null})], None);
             Some(if request.line.contains("userId") { (200, page) } else { (404, String::new()) })

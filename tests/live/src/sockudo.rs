@@ -1,21 +1,20 @@
-//! A server of channels, Sockudo, where it is installed: on a free port, with an application that nobody else knows.
+//! Sockudo, a server of channels: on a free port, with an application that nobody else knows.
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use bytes::Bytes;
-use http::{Request, StatusCode};
-use http_body_util::Empty;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, timeout};
 
+use super::Place;
+
 /// Runs the program until its own input ends: so it ends with whoever started it, however that one ends.
-const LEASH: &str = include_str!("leash.sh");
+const LEASH: &str = include_str!("../leash.sh");
 
 /// How many ports are tried: another program may take one before the server does.
 const PORTS: usize = 5;
@@ -27,32 +26,16 @@ const TO_START: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_secs(2);
 const REST: Duration = Duration::from_millis(20);
 
-/// Where `tests/live/install` keeps what it installs.
-#[must_use]
-#[allow(clippy::disallowed_methods, reason = "programs are where the environment says")]
-pub fn tools() -> Option<PathBuf> {
-    let var = |name| std::env::var_os(name).map(PathBuf::from);
-    let cache = || Some(var("XDG_CACHE_HOME").or_else(|| Some(var("HOME")?.join(".cache")))?.join("tally"));
-    var("TALLY_TOOLS").or_else(cache)
-}
-
-/// The server's program among those tools.
-#[must_use]
-pub fn program(tools: &Path) -> PathBuf {
-    tools.join("sockudo/bin/sockudo")
-}
-
-/// A server of channels with one application, which no other server has. It ends when this value is dropped, or the process.
-pub struct Server {
+/// A running server with one application, which no other server has. It ends when this value is dropped, or the process.
+pub struct Sockudo {
     /// Its input is the leash.
     _process: Child,
-    port: u16,
     app: String,
-    key: String,
     secret: String,
+    place: Place,
 }
 
-impl Server {
+impl Sockudo {
     /// Starts this program on a free port.
     ///
     /// # Errors
@@ -95,14 +78,11 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .with_context(|| format!("{} does not start", program.display()))?;
-        let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
         let until = Instant::now() + TO_START;
         while Instant::now() < until && process.try_wait()?.is_none() {
             // Whoever else listens there does not know the application.
-            let look = Request::get(format!("http://127.0.0.1:{port}/up/{app}")).body(Empty::new())?;
-            let looked = timeout(LOOK, client.request(look)).await;
-            if looked.is_ok_and(|answer| answer.is_ok_and(|answer| answer.status() == StatusCode::OK)) {
-                return Ok(Some(Self { _process: process, port, app, key, secret }));
+            if matches!(timeout(LOOK, is_up(port, &app)).await, Ok(Ok(true))) {
+                return Ok(Some(Self { _process: process, app, secret, place: Place { port, key } }));
             }
             tokio::time::sleep(REST).await;
         }
@@ -111,21 +91,26 @@ impl Server {
 
     /// Where pages find it.
     #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
-    /// The application's public key.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
-    /// The parameters of the template that say where it is.
+    /// The parameters of the template that name it.
     #[must_use]
     pub fn parameters(&self) -> [(String, String); 4] {
-        let host = format!("http://127.0.0.1:{}", self.port);
-        [("PusherAppId", &self.app), ("PusherKey", &self.key), ("PusherSecret", &self.secret), ("PusherHost", &host)]
+        let host = format!("http://127.0.0.1:{}", self.place.port);
+        let key = &self.place.key;
+        [("PusherAppId", &self.app), ("PusherKey", key), ("PusherSecret", &self.secret), ("PusherHost", &host)]
             .map(|(name, value)| (name.to_owned(), value.clone()))
     }
+}
+
+/// Whether the server at this port answers for this application.
+async fn is_up(port: u16, app: &str) -> std::io::Result<bool> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    let request = format!("GET /up/{app} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    Ok(answer.starts_with(b"HTTP/1.1 200 "))
 }

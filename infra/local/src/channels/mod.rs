@@ -1,0 +1,120 @@
+//! A small server of channels for development: what `pusher-js` and the project's publisher need of the
+//! [Channels protocol](https://pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol/), and no more.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `protocol` | messages on a connection, error codes, names of channels |
+//! | `signature` | checks the signatures of subscriptions and requests |
+//! | `hub` | who is connected, who listens to which channel, members of presence channels; no I/O |
+//! | `socket` | one connection: subscriptions, pings, and its end |
+//! | `requests` | the HTTP API: `POST /apps/{id}/events` and `/apps/{id}/batch_events` |
+//!
+//! Deliberately absent: client events, signing in, webhooks, cache channels, queries about channels, and TLS.
+//! It keeps nothing: who reconnects subscribes again.
+
+mod hub;
+mod protocol;
+mod requests;
+mod signature;
+mod socket;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use shared::clock::Clock;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use hub::Hub;
+
+/// The application's id and public key. Both are fixed, so that a page's configuration survives a restart.
+const APP: &str = "local";
+const KEY: &str = "local";
+
+/// The most bytes of a request: ten events of 10 kB, each byte escaped.
+const LARGEST_REQUEST: usize = 1024 * 1024;
+
+/// The application that the server serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Application {
+    /// Its id, part of the HTTP API's paths.
+    pub app: String,
+    /// Its public key.
+    pub key: String,
+    /// What signatures are made with.
+    pub secret: String,
+}
+
+impl Application {
+    /// An application with a secret of its own.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self { app: APP.to_owned(), key: KEY.to_owned(), secret: shared::ids::random().fresh() }
+    }
+
+    /// The template's parameters that name it at a port of this machine.
+    #[must_use]
+    pub fn parameters(&self, port: u16) -> [(String, String); 4] {
+        let host = format!("http://127.0.0.1:{port}");
+        [("PusherAppId", &self.app), ("PusherKey", &self.key), ("PusherSecret", &self.secret), ("PusherHost", &host)]
+            .map(|(name, value)| (name.to_owned(), value.clone()))
+    }
+}
+
+/// How long a connection may be silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// After this much silence the server sends a ping. Clients are told it, and send pings of their own before.
+    pub activity: Duration,
+    /// A ping must be answered within this.
+    pub pong: Duration,
+}
+
+/// Pusher's own.
+impl Default for Timing {
+    fn default() -> Self {
+        Self { activity: Duration::from_secs(120), pong: Duration::from_secs(30) }
+    }
+}
+
+/// What all connections and requests share.
+struct Server {
+    application: Application,
+    timing: Timing,
+    clock: Arc<dyn Clock>,
+    hub: Hub,
+    /// True when connections are to be closed.
+    stopping: watch::Receiver<bool>,
+}
+
+/// Serves an application until the future ends; then tells connected pages to reconnect, and closes.
+///
+/// # Errors
+/// The listener breaks.
+pub async fn serve(
+    application: Application,
+    timing: Timing,
+    clock: Arc<dyn Clock>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let (stop, stopping) = watch::channel(false);
+    let server = Arc::new(Server { application, timing, clock, hub: Hub::default(), stopping });
+    let service = Router::new()
+        .route("/app/{key}", get(socket::connect))
+        .route("/apps/{app}/events", post(requests::event))
+        .route("/apps/{app}/batch_events", post(requests::batch))
+        .layer(DefaultBodyLimit::max(LARGEST_REQUEST))
+        .with_state(server);
+    let shutdown = async move {
+        shutdown.await;
+        stop.send_replace(true);
+    };
+    axum::serve(listener, service).with_graceful_shutdown(shutdown).await
+}
+
+#[cfg(test)]
+mod tests;
