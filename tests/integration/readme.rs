@@ -44,7 +44,7 @@ async fn the_demonstration_pasted_twice_counts_one_play() {
         let answers = pasted(&commands, folder.path()).await;
         let [sent, track] = answers.as_slice() else { panic!("{answers:?}") };
         assert_eq!((&sent["accepted"], &sent["rejected"]), (&Value::from(1), &Value::Array(vec![])), "{sent}");
-        assert_eq!(track["counters"]["playCount"], 1, "{track}");
+        assert_eq!(track["counters"]["totalPlays"], 1, "{track}");
         app.settled().await;
     }
     app.finish().await;

@@ -113,7 +113,7 @@ fn print_differences(different: &[Difference]) {
 
 /// Prints what is expected, one track a line, columns separated by tabs.
 fn print_expected(subjects: &[Subject]) {
-    println!("trackId\tpath\tplayCount\tqualifiedPlayCount\tskipCount\ttotalDurationSeconds\tplaysBySource");
+    println!("trackId\tpath\ttotalPlays\tqualifiedPlays\ttotalSkips\ttotalDurationSeconds\tsourceBreakdown");
     for Subject { path, track_id, expected } in subjects {
         let sources: Vec<String> =
             expected.by_source.iter().map(|(source, plays)| format!("{source}={plays}")).collect();

@@ -70,7 +70,7 @@ impl Expected {
     /// How many of the expected purchases and refunds an answer counts.
     #[must_use]
     pub fn counted(&self, found: &Analytics) -> u64 {
-        let refunds = found.currencies.iter().map(|money| money.refund_count).sum::<u64>();
+        let refunds = found.currencies.iter().map(|money| money.total_refunds).sum::<u64>();
         found.purchases.min(self.sums.purchases) + refunds.min(self.sums.refund_count)
     }
 
