@@ -6,9 +6,14 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use http::Method;
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use live::{Page, Place, Sockudo, Told, Tools};
 use serde_json::{Value, json};
+use shared::domain::live::Credentials;
 
 use crate::app::{App, event};
 use crate::contract::{assert_told, contract};
@@ -75,6 +80,7 @@ on_both!(
     members_of_a_course_see_each_other,
     somebody_with_two_pages_is_one_member,
     strangers_are_told_nothing,
+    a_request_is_signed_and_within_the_limits_or_tells_nothing,
     what_happens_often_comes_in_order_and_numbers_once_a_second,
 );
 
@@ -418,6 +424,44 @@ async fn strangers_are_told_nothing(which: Which) {
         assert!(others.is_empty(), "{others:#?}");
     }
     site.finish(&[&sam, &eve, &thief]).await;
+}
+
+async fn a_request_is_signed_and_within_the_limits_or_tells_nothing(which: Which) {
+    let Some(site) = Site::start(which).await else { return };
+    let environment = &site.app.cloud.template().functions["RealtimePublisherFunction"].environment;
+    let of = |name: &str| environment[name].clone();
+    let credentials = Credentials { app: of("PUSHER_APP_ID"), key: of("PUSHER_KEY"), secret: of("PUSHER_SECRET") };
+    let (origin, path) = (of("PUSHER_HOST"), format!("/apps/{}/batch_events", credentials.app));
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let post = async |query: &str, body: &str| {
+        let request = Request::post(format!("{origin}{path}?{query}")).header("content-type", "application/json");
+        let answer = client.request(request.body(Full::from(body.to_owned())).unwrap()).await.unwrap();
+        answer.status().as_u16()
+    };
+    let event = |data: &str| json!({"channel": EVERYBODY, "name": "test", "data": json!({"text": data}).to_string()});
+    let batch = |events: &[Value]| json!({"batch": events}).to_string();
+    let now = shared::clock::system().now().timestamp();
+    let signed = |at, body: &str| credentials.query(&path, body.as_bytes(), at).unwrap();
+
+    let mut page = site.page(SAM, &[EVERYBODY]).await;
+    let stranger = Credentials { secret: "another".to_owned(), ..credentials.clone() };
+    let good = batch(&[event("no")]);
+    let by_stranger = stranger.query(&path, good.as_bytes(), now).unwrap();
+    for (status, query, body) in [
+        (401, by_stranger, &good),
+        (401, signed(now, "{}"), &good),
+        (401, signed(now - 3_600, &good), &good),
+        (400, signed(now, &batch(&vec![event("no"); 11])), &batch(&vec![event("no"); 11])),
+        (413, signed(now, &batch(&[event(&"x".repeat(11_000))])), &batch(&[event(&"x".repeat(11_000))])),
+    ] {
+        assert_eq!(post(&query, body).await, status, "{query} {}", body.len());
+    }
+    let last = batch(&[event("first"), event("last")]);
+    assert_eq!(post(&signed(now, &last), &last).await, 200);
+    page.told(EVERYBODY, "test", |told| told["data"]["text"] == "last").await.unwrap();
+    let texts: Vec<&Value> = page.so_far().iter().filter_map(|told| told["data"].get("text")).collect();
+    assert_eq!(texts, ["first", "last"]);
+    site.app.finish().await;
 }
 
 /// Of which second numbers are told.
