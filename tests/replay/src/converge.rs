@@ -100,7 +100,7 @@ mod tests {
         let ask = async |expected: &u64| Ok(answer(*expected, began.elapsed().as_secs() / 50));
         let last = Cell::new(Reached::default());
         let different = converge(&[100; 100], 8, PATIENCE, ask, |reached| last.set(reached)).await.unwrap();
-        assert_eq!(different, []);
+        assert_eq!(different, Vec::<u64>::new());
         assert_eq!(last.get(), Reached { right: 100, counted: 10_000 });
         assert!(began.elapsed() > Duration::from_secs(4_000));
     }
@@ -134,7 +134,7 @@ mod tests {
             Ok(answer(*expected, asked.len() as u64))
         };
         let different = converge(&[1, 4], 1, PATIENCE, ask, |_| ()).await.unwrap();
-        assert_eq!(different, []);
+        assert_eq!(different, Vec::<u64>::new());
         assert_eq!(*asked.borrow(), [1, 4, 4, 4]);
     }
 
