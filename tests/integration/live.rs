@@ -472,6 +472,7 @@ fn second(id: &Value) -> u64 {
 
 async fn what_happens_often_comes_in_order_and_numbers_once_a_second(which: Which) {
     let Some(site) = Site::start(which).await else { return };
+    site.sam_takes_part().await;
     let mut sam = site.page(SAM, &[OF_USER, TRACK]).await;
     for number in 0..25 {
         let notice = json!({"userId": "sam", "title": format!("n{number}"), "message": "m", "type": "info"});

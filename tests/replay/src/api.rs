@@ -145,15 +145,15 @@ pub struct Track {
 #[serde(rename_all = "camelCase")]
 pub struct Counters {
     /// All plays.
-    pub play_count: u64,
+    pub total_plays: u64,
     /// Plays that were not skipped.
-    pub qualified_play_count: u64,
+    pub qualified_plays: u64,
     /// Skipped plays.
-    pub skip_count: u64,
+    pub total_skips: u64,
     /// Seconds of all plays.
     pub total_duration_seconds: f64,
     /// Plays by source.
-    pub plays_by_source: BTreeMap<String, u64>,
+    pub source_breakdown: BTreeMap<String, u64>,
 }
 
 /// A client of one API.

@@ -80,12 +80,12 @@ pub async fn verify(
 
 fn numbers(counters: &Counters) -> Numbers {
     Numbers {
-        plays: counters.play_count,
-        qualified: counters.qualified_play_count,
-        skipped: counters.skip_count,
+        plays: counters.total_plays,
+        qualified: counters.qualified_plays,
+        skipped: counters.total_skips,
         milliseconds: (counters.total_duration_seconds * 1000.0).round() as u64,
         by_source: counters
-            .plays_by_source
+            .source_breakdown
             .iter()
             .filter(|(_, plays)| **plays > 0)
             .map(|(source, plays)| (source.clone(), *plays))
