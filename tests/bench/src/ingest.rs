@@ -107,7 +107,7 @@ async fn counted(api: &Api, plays: &BTreeMap<String, u64>, patience: Duration) -
     let start = Instant::now();
     for (track, &expected) in plays {
         loop {
-            let counted = api.track(track).await?.map_or(0, |track| track.counters.play_count);
+            let counted = api.track(track).await?.map_or(0, |track| track.counters.total_plays);
             ensure!(counted <= expected, "{counted} plays of {track} counted, {expected} sent");
             if counted == expected {
                 break;

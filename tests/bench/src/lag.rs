@@ -76,7 +76,7 @@ impl Probing {
         let answered = Instant::now();
         ensure!(receipt.accepted == 1, "not accepted: {receipt:?}");
         loop {
-            let found = api.track(&track).await?.map_or(0, |track| track.counters.play_count);
+            let found = api.track(&track).await?.map_or(0, |track| track.counters.total_plays);
             ensure!(found <= expected, "{found} plays of {track} counted, {expected} sent");
             if found == expected {
                 return Ok(answered.elapsed());
