@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::api::{ANN, Api, Findings, differences, findings};
+use super::api::{ANN, Api, Findings, ROOT, differences, findings};
 use super::shop;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,6 +29,18 @@ async fn nothing_is_found_where_nothing_is() {
     let report = api.audited().await;
     let nothing = json!({"buyers": 0, "purchases": 0, "hours": 0, "items": 0, "periods": 0, "cohorts": 0});
     assert_eq!((&report["checked"], findings(&report)), (&nothing, Findings::new()));
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refunds_that_are_told_in_another_order_are_no_finding() {
+    let (mut api, mut shop) = (Api::start().await, shop::Shop::default());
+    let mug = shop.order(&api, ROOT, ("product", "mug"), json!({"purchasedAt": "2026-01-10T12:00:00Z"})).await;
+    shop.refund(&api, &mug, Some(99), "2026-02-05T12:00:00.000Z").await;
+    shop.refund(&api, &mug, None, "2026-01-20T12:00:00.000Z").await;
+    api.later(super::api::A_WHILE).await;
+    let report = api.audited().await;
+    assert_eq!((&report["checked"], findings(&report)), (&shop.counts(), Findings::new()), "{report}");
     api.app.finish().await;
 }
 

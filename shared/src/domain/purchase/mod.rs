@@ -197,6 +197,9 @@ pub struct Purchase {
     /// When a part of it was given back last, by the times that were told and not by their order of arrival.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refunded_at: Option<Time>,
+    /// When the refund was that ended it, by what was told: its fact lies there. That is `ended_at` where this is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<Time>,
     /// When the last of it was given back, or it was cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Time>,
@@ -261,9 +264,10 @@ impl Purchase {
                 }
                 let status = if amount == left { Status::Refunded } else { Status::Completed };
                 let paid = Paid { refunded: paid.refunded + amount, ..paid };
-                let ended_at = (status == Status::Refunded).then_some(refunded_at);
+                let is_over = status == Status::Refunded;
+                let (ended_at, ended_by) = (is_over.then_some(refunded_at), is_over.then_some(now));
                 let refunded_at = Some(refunded_at);
-                let purchase = Self { status, paid: Some(paid), refunded_at, ended_at, ..self.clone() };
+                let purchase = Self { status, paid: Some(paid), refunded_at, ended_by, ended_at, ..self.clone() };
                 Ok(Refund { at: now, purchase, amount: Some(amount) })
             }
             (status, _, _) => Err(Unfit::Is(status)),
@@ -292,6 +296,7 @@ mod tests {
             purchased_at: at,
             completed_at: (status == Status::Completed).then_some(at),
             refunded_at: None,
+            ended_by: None,
             ended_at: None,
         }
     }
@@ -301,7 +306,7 @@ mod tests {
         let [early, late] = ["2026-02-01T12:00:00Z", "2026-02-05T12:00:00Z"].map(|at| at.parse().unwrap());
         let part = purchase(Status::Completed, Some(100)).refund(Some(40), late).unwrap().purchase;
         let rest = part.refund(None, early).unwrap();
-        assert_eq!((rest.at, rest.purchase.ended_at), (early, Some(late)));
+        assert_eq!((rest.at, rest.purchase.ended_by, rest.purchase.ended_at), (early, Some(early), Some(late)));
     }
 
     #[test]

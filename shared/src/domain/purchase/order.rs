@@ -162,6 +162,7 @@ impl Order {
             purchased_at,
             completed_at: (!is_pending).then_some(purchased_at),
             refunded_at: None,
+            ended_by: None,
             ended_at: None,
         })
     }

@@ -163,7 +163,8 @@ impl Audits {
         if sale.as_ref() != Some(&SaleFact::sale(purchase)) {
             return Ok(false);
         }
-        let (Status::Refunded, Some(at)) = (purchase.status, purchase.ended_at) else { return Ok(true) };
+        let ended = purchase.ended_by.or(purchase.ended_at);
+        let (Status::Refunded, Some(at)) = (purchase.status, ended) else { return Ok(true) };
         let refunds = keys::sale(&purchase.item, at, SaleKind::Refund.name(), "");
         let refunds = self.ledger.query(&Stretch::beginning(refunds.pk, &refunds.sk), Consistency::Strong).await?;
         let refunds: Result<Vec<SaleFact>, StoreError> = refunds.into_iter().map(from_item).collect();
