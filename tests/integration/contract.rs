@@ -43,6 +43,19 @@ async fn every_route_is_in_the_contract_and_the_other_way_round() {
     app.finish().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_contract_says_of_every_route_whether_anybody_may_call_it() {
+    let app = App::start().await;
+    let contract = contract();
+    for route in &app.cloud.template().api.as_ref().unwrap().routes {
+        let key = route.target.key();
+        let (method, path) = key.split_once(' ').unwrap();
+        let security = contract["paths"][path][method.to_lowercase()]["security"].as_array().unwrap();
+        assert_eq!(security.is_empty(), route.authorizer.is_none(), "{key}");
+    }
+    app.finish().await;
+}
+
 /// Asserts that the contract foresees an answer: its status, its content type and its body.
 #[track_caller]
 pub(crate) fn assert_foreseen(contract: &Value, method: &Method, path: &str, answer: &Answer) {
