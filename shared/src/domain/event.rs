@@ -312,8 +312,8 @@ mod tests {
         read(&patched(patch), false)
     }
 
-    fn fields<T: std::fmt::Debug>(read: Result<T, Vec<Invalid>>) -> Vec<&'static str> {
-        read.unwrap_err().iter().map(|wrong| wrong.field).collect()
+    fn fields<T: std::fmt::Debug>(read: Result<T, Vec<Invalid>>) -> Vec<String> {
+        read.unwrap_err().iter().map(|wrong| wrong.field.to_string()).collect()
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub(super) async fn measure(options: &Options) -> anyhow::Result<Option<Table>> 
     let server = Sockudo::start(&program).await?;
     let mut cloud = cloud::Options::of_workspace();
     cloud.parameters.extend(server.parameters());
+    // One seller sells all of them.
+    cloud.parameters.insert("SellerSalesPerDay".to_owned(), "1000000".to_owned());
     let site = Site { cloud: LocalCloud::start(cloud).await?, tools, server };
     let table = table(&site, options).await?;
     site.cloud.stop().await;
