@@ -66,6 +66,11 @@ impl Reader<'_> {
         })
     }
 
+    /// A variable that must parse if it is there.
+    pub fn parsed_or_default<T: FromStr + Default>(&mut self, name: &str) -> T {
+        if self.optional(name).is_none() { T::default() } else { self.parsed(name) }
+    }
+
     /// Records that a variable is there but not usable.
     pub fn reject(&mut self, problem: impl Into<String>) {
         self.problems.push(problem.into());

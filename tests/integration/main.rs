@@ -25,6 +25,7 @@ mod expired;
 mod flow;
 mod identity;
 mod ledger;
+mod limits;
 mod live;
 mod migration;
 mod packages;

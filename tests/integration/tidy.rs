@@ -93,6 +93,50 @@ fn every_route_has_the_authorizer_that_its_function_asks_for() {
     }
 }
 
+/// Whether anybody may call a function.
+fn is_for_anybody(name: &str) -> bool {
+    let source = read(&format!("functions/{name}/src/lib.rs"));
+    source.contains("Access::Public") || source.contains("Access::WriteKey")
+}
+
+#[test]
+fn every_function_that_anybody_may_call_is_held_to_the_keys_it_needs() {
+    let template = template();
+    for name in functions().into_iter().filter(|name| is_for_anybody(name)) {
+        let policies = &template["Resources"][format!("{}Function", pascal(&name))]["Properties"]["Policies"];
+        let policies = policies.as_sequence().into_iter().flatten();
+        for statement in policies.flat_map(|policy| policy["Statement"].as_sequence().unwrap()) {
+            let actions = serde_yaml_ng::to_string(&statement["Action"]).unwrap();
+            let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+            let keys: Vec<&str> = keys.as_sequence().into_iter().flatten().map(|key| key.as_str().unwrap()).collect();
+            let are_narrow = !keys.is_empty() && !keys.iter().any(|key| key.starts_with(['*', '?']));
+            assert!(
+                are_narrow || !actions.contains("dynamodb:"),
+                "template.yaml: {name} may reach any key: {statement:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_route_that_anybody_may_call_has_a_throttle_of_its_own() {
+    let template = template();
+    let throttled = &template["Resources"]["HttpApi"]["Properties"]["RouteSettings"];
+    let throttled: BTreeSet<&str> = throttled.as_mapping().unwrap().keys().map(|key| key.as_str().unwrap()).collect();
+    let mut open = BTreeSet::new();
+    for name in functions().into_iter().filter(|name| is_for_anybody(name)) {
+        let events = &template["Resources"][format!("{}Function", pascal(&name))]["Properties"]["Events"];
+        let events = events.as_mapping().unwrap().values().filter(|event| event["Type"] == "HttpApi");
+        let text = |value: &serde_yaml_ng::Value| value.as_str().unwrap().to_owned();
+        open.extend(
+            events.map(|event| {
+                format!("{} {}", text(&event["Properties"]["Method"]), text(&event["Properties"]["Path"]))
+            }),
+        );
+    }
+    assert_eq!(throttled, open.iter().map(String::as_str).collect());
+}
+
 /// Every resource and action of every policy, wherever it is.
 fn grants(value: &serde_yaml_ng::Value, found: &mut Vec<String>) {
     match value {

@@ -21,11 +21,12 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, facts) = (reader.required("STATE_TABLE"), reader.required("INTERACTIONS_TABLE"));
     let retention = Retention::of_days(reader.parsed("RETENTION_DAYS"));
+    let counted = reader.optional("COUNTED_ATTEMPTS").map(|_| reader.parsed("COUNTED_ATTEMPTS"));
     reader.finish(())?;
     let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let quizzes = Quizzes::new(client.clone(), state.clone(), Arc::clone(&ids));
-    let handler =
-        AttemptQuiz { quizzes, interactions: Interactions::new(client, state, facts, retention, (clock, ids)) };
+    let interactions = Interactions::new(client, state, facts, retention, (clock, ids)).counting(counted);
+    let handler = AttemptQuiz { quizzes, interactions };
     Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
@@ -44,15 +45,15 @@ impl HttpHandler for AttemptQuiz {
             if !self.quizzes.exists(&id).await? {
                 return Err(Problem::NotFound(format!("there is no quiz {id}")));
             }
-            let (status, at) = match self.interactions.attempt(user, &id, &attempt, request.deadline).await? {
-                Attempted::Recorded(at) => (StatusCode::CREATED, at),
-                Attempted::Before(at) => (StatusCode::OK, at),
+            let (status, scored) = match self.interactions.attempt(user, &id, &attempt, request.deadline).await? {
+                Attempted::Recorded(scored) => (StatusCode::CREATED, scored),
+                Attempted::Before(scored) => (StatusCode::OK, scored),
                 Attempted::Other => {
                     let taken = format!("another attempt was recorded under the id {}", attempt.id);
                     return Err(Problem::Unfit(taken));
                 }
             };
-            Ok(Response::json(status, &bodies::attempt(&id, &attempt, at)))
+            Ok(Response::json(status, &bodies::attempt(&id, &attempt, scored)))
         })
     }
 }

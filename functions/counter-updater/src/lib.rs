@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use shared::BoxFuture;
-use shared::batch::{BatchHandler, EventRecord, Settled};
+use shared::batch::{BatchHandler, Deferring, EventRecord, Settled};
 use shared::boot::Boot;
 use shared::domain::counters::TrackCounters;
 use shared::domain::entity::{Bucket, Entity};
@@ -12,7 +12,7 @@ use shared::domain::live::Subject;
 use shared::function::{Function, Invoke, StartError};
 use shared::live::Numbers;
 use shared::messaging;
-use shared::store::{Activity, Folds, Refolded, StoreError};
+use shared::store::{Activity, Budget, Folds, Refolded, StoreError};
 use shared::stream;
 use tokio::time::Instant;
 
@@ -24,12 +24,14 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let (events, stats) = (reader.required("EVENTS_TABLE"), reader.required("STATS_TABLE"));
     let (failures, calendar) = (reader.required("FAILURES_QUEUE_URL"), reader.parsed("TIME_ZONE"));
     let numbers = Numbers::of(&mut reader, boot);
+    let deferring = Deferring::of(&mut reader, boot, FUNCTION.name, &stats);
     reader.finish(())?;
     let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let activity = Activity::new(client.clone(), stats.clone(), calendar, Arc::clone(&clock), Arc::clone(&ids));
     let folds = Folds::new(client, events, stats, clock, ids);
     let failures = messaging::sqs(boot.sqs(), failures);
-    Ok(shared::batch::function(FUNCTION.name, boot, failures, CounterUpdater { folds, activity, numbers }))
+    let updater = CounterUpdater { folds, activity, numbers };
+    Ok(shared::batch::function_that_defers(FUNCTION.name, boot, failures, deferring, updater))
 }
 
 struct CounterUpdater {
@@ -56,14 +58,19 @@ fn asked(record: &EventRecord) -> Asked {
 }
 
 impl BatchHandler for CounterUpdater {
-    fn handle<'a>(&'a self, records: &'a [EventRecord], deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
+    fn handle<'a>(
+        &'a self,
+        records: &'a [EventRecord],
+        budget: Budget,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Vec<Settled>> {
         Box::pin(async move {
             let asked: Vec<Asked> = records.iter().map(asked).collect();
             let buckets: BTreeSet<Bucket> = asked
                 .iter()
                 .filter_map(|asked| if let Asked::Fold(bucket) = asked { Some(bucket.clone()) } else { None })
                 .collect();
-            let folded = self.folds.refold::<TrackCounters>(buckets.into_iter().collect(), deadline).await;
+            let folded = self.folds.refold::<TrackCounters>(buckets.into_iter().collect(), budget, deadline).await;
             let written: Vec<Bucket> = folded
                 .iter()
                 .filter(|(_, result)| matches!(result, Ok(Refolded::Written)))
@@ -79,7 +86,8 @@ impl BatchHandler for CounterUpdater {
             let is_told = |bucket: &Bucket| track(&bucket.entity).is_none_or(|track| !untold.contains(&track));
             let settle = |(bucket, result)| {
                 let done = noted.is_ok() && is_told(&bucket);
-                (bucket, settle(result, done))
+                let settled = settle(&bucket, result, done);
+                (bucket, settled)
             };
             let folded: BTreeMap<Bucket, Settled> = folded.into_iter().map(settle).collect();
             asked
@@ -102,15 +110,11 @@ fn track(entity: &Entity) -> Option<Subject> {
     }
 }
 
-fn settle(result: Result<Refolded, StoreError>, told: bool) -> Settled {
+fn settle(bucket: &Bucket, result: Result<Refolded, StoreError>, told: bool) -> Settled {
     match result {
         Ok(Refolded::Sealed) => Settled::Done,
         Ok(Refolded::Written) if told => Settled::Done,
         Ok(Refolded::Written) => Settled::Retry,
-        Err(error @ StoreError::Corrupt { .. }) => Settled::Poison(error.to_string()),
-        Err(error) => {
-            tracing::warn!(error = %error, "bucket not folded: {error}");
-            Settled::Retry
-        }
+        Err(error) => Settled::unfolded(bucket, &error),
     }
 }

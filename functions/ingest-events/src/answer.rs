@@ -10,6 +10,7 @@ use shared::obs::metrics::Measure;
 use shared::store::Outcome;
 
 use crate::batch::Rejected;
+use crate::limits::{Limits, retry_after};
 
 /// The answer to a crawler: all is dropped, and said to be.
 pub(crate) fn dropped(count: usize, now: Time) -> Response {
@@ -27,13 +28,20 @@ pub(crate) fn answer(
         .into_iter()
         .map(|Rejected { index, id, errors }| (index, refusal(index, json!(id), &errors)))
         .collect();
-    let (mut accepted, mut status) = (0, StatusCode::OK);
+    let (mut accepted, mut status, mut limits) = (0, StatusCode::OK, Limits::default());
     for ((index, id), outcome) in outcomes {
         match outcome {
             Outcome::Accepted => accepted += 1,
             Outcome::Closed => {
                 let reason = "its minute is closed: the facts it belongs to have begun to expire";
                 refusals.push((index, refusal(index, json!(id), &[Invalid::new("timestamp", reason)])));
+            }
+            Outcome::Limited { until, by } => {
+                status = StatusCode::MULTI_STATUS;
+                let seconds = retry_after(until, now);
+                limits.refused(by, seconds);
+                let refusal = json!({"index": index, "id": id, "reason": "limit", "retryAfterSeconds": seconds});
+                refusals.push((index, refusal));
             }
             Outcome::Retry => {
                 status = StatusCode::MULTI_STATUS;
@@ -43,7 +51,7 @@ pub(crate) fn answer(
     }
     refusals.sort_by_key(|(index, _)| *index);
     let refusals: Vec<Value> = refusals.into_iter().map(|(_, refusal)| refusal).collect();
-    respond(status, accepted, &refusals, notices, 0, now)
+    limits.tell(respond(status, accepted, &refusals, notices, 0, now))
 }
 
 /// An event that is refused for good: the first of its errors, and all of them.

@@ -2,7 +2,9 @@
 
 mod answer;
 mod batch;
+mod limits;
 mod notice;
+mod quota;
 
 use std::sync::Arc;
 
@@ -14,7 +16,7 @@ use shared::domain::fact::Origin;
 use shared::domain::time::Time;
 use shared::function::{Function, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Problem, Request, Response, is_crawler};
-use shared::store::{Arrived, Documents, Engagements, Facts, Folds, Retention, Sender, Toggles};
+use shared::store::{Arrived, Documents, Engagements, Facts, Folds, QuotaCounters, Retention, Sender, Toggles};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "ingest-events", start };
@@ -27,8 +29,10 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let (events, state) = (reader.required("EVENTS_TABLE"), reader.required("STATE_TABLE"));
     let (stats, retention) = (reader.required("STATS_TABLE"), reader.parsed("RETENTION_DAYS"));
     let (calendar, trusts_viewer_country) = (reader.parsed("TIME_ZONE"), reader.parsed("TRUST_VIEWER_COUNTRY"));
+    let quotas = reader.parsed_or_default("QUOTAS");
     reader.finish(())?;
     let client = boot.dynamodb();
+    let quotas = QuotaCounters::new(quotas, client.clone(), stats.clone(), Arc::clone(&boot.clock));
     let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let engagements = Engagements::new(
         Facts::new(client.clone(), events.clone()),
@@ -39,12 +43,13 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         Arc::clone(&clock),
         ids,
     );
-    let handler = IngestEvents { engagements, clock, trusts_viewer_country };
+    let handler = IngestEvents { engagements, quotas, clock, trusts_viewer_country };
     Ok(shared::http::function(FUNCTION.name, Access::WriteKey, boot, handler))
 }
 
 struct IngestEvents {
     engagements: Engagements,
+    quotas: QuotaCounters,
     clock: Arc<dyn Clock>,
     /// Whether only an edge that names the viewer's country reaches the API.
     trusts_viewer_country: bool,
@@ -78,11 +83,12 @@ impl HttpHandler for IngestEvents {
             let (events, rejected) = batch::sort(&events, now, is_import);
             let (places, events): (Vec<_>, Vec<_>) = events.into_iter().unzip();
             let ids: Vec<_> = events.iter().map(|event| event.id.clone()).collect();
+            let network = client.origin.network.clone();
             let arrived = Arrived { events, sender: self.sender(&request, client.origin) };
             let actors: Vec<Actor> = arrived.actors().collect();
             let all = places.iter().copied().zip(&arrived.events).zip(&actors);
             let notices = notice::notices(all.map(|((place, event), actor)| (place, event, actor)));
-            let outcomes = self.engagements.record(arrived, request.deadline).await;
+            let outcomes = quota::record(&self.quotas, &self.engagements, arrived, &request, network.as_deref()).await;
             Ok(answer::answer(places.into_iter().zip(ids).zip(outcomes), rejected, &notices, now))
         })
     }

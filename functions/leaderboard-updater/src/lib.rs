@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use shared::BoxFuture;
-use shared::batch::{BatchHandler, EventRecord, Settled};
+use shared::batch::{BatchHandler, Deferring, EventRecord, Settled};
 use shared::boot::Boot;
 use shared::domain::board::{Entrant, Season};
 use shared::domain::entity::{Bucket, Entity};
@@ -14,7 +14,7 @@ use shared::domain::time::Minute;
 use shared::function::{Function, Invoke, StartError};
 use shared::live::Numbers;
 use shared::messaging;
-use shared::store::{BoardUpdates, Folds};
+use shared::store::{BoardUpdates, Budget, Folds};
 use shared::stream;
 use tokio::time::Instant;
 
@@ -26,6 +26,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let (facts, stats) = (reader.required("INTERACTIONS_TABLE"), reader.required("STATS_TABLE"));
     let (failures, shards) = (reader.required("FAILURES_QUEUE_URL"), reader.parsed("BOARD_SHARDS"));
     let numbers = Numbers::of(&mut reader, boot);
+    let deferring = Deferring::of(&mut reader, boot, FUNCTION.name, &stats);
     reader.finish(())?;
     let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let updater = LeaderboardUpdater {
@@ -34,7 +35,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         numbers,
     };
     let failures = messaging::sqs(boot.sqs(), failures);
-    Ok(shared::batch::function(FUNCTION.name, boot, failures, updater))
+    Ok(shared::batch::function_that_defers(FUNCTION.name, boot, failures, deferring, updater))
 }
 
 struct LeaderboardUpdater {
@@ -75,7 +76,12 @@ fn follows((bucket, seller): (&Bucket, &UserId)) -> Vec<(Entrant, Season)> {
 }
 
 impl BatchHandler for LeaderboardUpdater {
-    fn handle<'a>(&'a self, records: &'a [EventRecord], deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
+    fn handle<'a>(
+        &'a self,
+        records: &'a [EventRecord],
+        budget: Budget,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Vec<Settled>> {
         Box::pin(async move {
             let asked: Vec<Result<Option<Bucket>, String>> = records.iter().map(asked).collect();
             let buckets: BTreeSet<Bucket> = asked.iter().flatten().flatten().cloned().collect();
@@ -84,8 +90,9 @@ impl BatchHandler for LeaderboardUpdater {
                 minutes.entry(entity.clone()).or_default().insert(*minute);
             }
             let mut left: BTreeMap<Bucket, Settled> = BTreeMap::new();
-            for (bucket, error) in self.folds.refold_products(minutes, deadline).await {
-                left.insert(bucket, Settled::from(&error));
+            for (bucket, error) in self.folds.refold_products(minutes, budget, deadline).await {
+                let settled = Settled::unfolded(&bucket, &error);
+                left.insert(bucket, settled);
             }
             let sellers = match self.folds.owners(&buckets, deadline).await {
                 Ok(sellers) => sellers,

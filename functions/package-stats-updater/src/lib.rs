@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use shared::BoxFuture;
-use shared::batch::{BatchHandler, EventRecord, Settled};
+use shared::batch::{BatchHandler, Deferring, EventRecord, Settled};
 use shared::boot::Boot;
 use shared::domain::entity::{Bucket, Entity};
 use shared::domain::id::{PackageId, QuizId};
 use shared::domain::time::Minute;
 use shared::function::{Function, Invoke, StartError};
 use shared::messaging;
-use shared::store::{Folds, PackageUpdates, Turned};
+use shared::store::{Budget, Folds, PackageUpdates, Turned};
 use shared::stream::{self, Change};
 use tokio::time::Instant;
 
@@ -24,6 +24,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let facts = reader.required("INTERACTIONS_TABLE");
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     let failures = reader.required("FAILURES_QUEUE_URL");
+    let deferring = Deferring::of(&mut reader, boot, FUNCTION.name, &stats);
     reader.finish(())?;
     let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let updater = PackageStatsUpdater {
@@ -31,7 +32,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         packages: PackageUpdates::new(client, state, stats, clock, ids),
     };
     let failures = messaging::sqs(boot.sqs(), failures);
-    Ok(shared::batch::function(FUNCTION.name, boot, failures, updater))
+    Ok(shared::batch::function_that_defers(FUNCTION.name, boot, failures, deferring, updater))
 }
 
 struct PackageStatsUpdater {
@@ -70,11 +71,18 @@ struct Left {
 
 impl PackageStatsUpdater {
     /// Folds minutes of quizzes, and brings what has changed into the packages that hold them.
-    async fn fold(&self, minutes: BTreeMap<QuizId, BTreeSet<Minute>>, deadline: Instant, left: &mut Left) {
+    async fn fold(
+        &self,
+        minutes: BTreeMap<QuizId, BTreeSet<Minute>>,
+        budget: Budget,
+        deadline: Instant,
+        left: &mut Left,
+    ) {
         let quizzes: BTreeSet<QuizId> = minutes.keys().cloned().collect();
-        for (Bucket { entity, minute }, error) in self.folds.refold_quizzes(minutes, deadline).await {
-            if let Entity::Quiz(quiz) = entity {
-                left.minutes.insert((quiz, minute), Settled::from(&error));
+        for (bucket, error) in self.folds.refold_quizzes(minutes, budget, deadline).await {
+            let settled = Settled::unfolded(&bucket, &error);
+            if let Bucket { entity: Entity::Quiz(quiz), minute } = bucket {
+                left.minutes.insert((quiz, minute), settled);
             }
         }
         for (quizzes, error) in self.packages.follow(&quizzes, deadline).await {
@@ -94,7 +102,12 @@ impl PackageStatsUpdater {
 }
 
 impl BatchHandler for PackageStatsUpdater {
-    fn handle<'a>(&'a self, records: &'a [EventRecord], deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
+    fn handle<'a>(
+        &'a self,
+        records: &'a [EventRecord],
+        budget: Budget,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Vec<Settled>> {
         Box::pin(async move {
             let asked: Vec<Asked> = records.iter().map(asked).collect();
             let mut minutes: BTreeMap<QuizId, BTreeSet<Minute>> = BTreeMap::new();
@@ -112,7 +125,7 @@ impl BatchHandler for PackageStatsUpdater {
             }
             let mut left = Left::default();
             self.turn(turned, deadline, &mut left).await;
-            self.fold(minutes, deadline, &mut left).await;
+            self.fold(minutes, budget, deadline, &mut left).await;
             asked
                 .into_iter()
                 .map(|asked| match asked {

@@ -10,7 +10,7 @@ use shared::domain::id::TrackId;
 use shared::domain::track::{Description, Track};
 use shared::function::{Function, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, seconds};
-use shared::store::{Documents, PutCondition, StoreError};
+use shared::store::{Claims, Documents, PutCondition, StoreError};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "put-track", start };
@@ -18,19 +18,25 @@ pub const FUNCTION: Function = Function { name: "put-track", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
+/// What an artist is told who first describes a track that has numbers.
+const CLAIMED: &str =
+    "the track was played before anybody described it; an admin describes it first and says whose it is";
+
 /// How often an unconditional put is tried where others write at the same time.
 const TRIES: usize = 5;
 
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
-    let state = reader.required("STATE_TABLE");
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     reader.finish(())?;
-    let handler = PutTrack { documents: Documents::new(boot.dynamodb(), state, Arc::clone(&boot.ids)) };
+    let documents = Documents::new(boot.dynamodb(), state, Arc::clone(&boot.ids));
+    let handler = PutTrack { documents, claims: Claims::new(boot.dynamodb(), stats) };
     Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct PutTrack {
     documents: Documents,
+    claims: Claims,
 }
 
 impl HttpHandler for PutTrack {
@@ -45,6 +51,11 @@ impl HttpHandler for PutTrack {
                 let track = description.clone().apply(held.as_ref().map(|held| &held.document), &request.caller)?;
                 if !wanted.hold(held.as_ref().map(|held| &held.version)) {
                     return Err(Problem::PreconditionFailed);
+                }
+                // Whose plays they are that came before any description is not for the first who asks to say.
+                let is_claim = held.is_none() && !request.caller.is_admin();
+                if is_claim && self.claims.has_numbers(&id).await? {
+                    return Err(Problem::Unfit(CLAIMED.to_owned()));
                 }
                 let status = if held.is_some() { StatusCode::OK } else { StatusCode::CREATED };
                 let (was, condition) = match held {

@@ -10,7 +10,7 @@ use shared::clock::Clock;
 use shared::domain::live::Channel;
 use shared::domain::time::Time;
 use shared::messaging::Queue;
-use shared::store::{Outbox, Waiting};
+use shared::store::{Budget, Outbox, Waiting};
 use shared::stream;
 use tokio::time::{Instant, timeout_at};
 
@@ -138,7 +138,7 @@ impl Publisher {
 }
 
 impl BatchHandler for Publisher {
-    fn handle<'a>(&'a self, records: &'a [EventRecord], deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
+    fn handle<'a>(&'a self, records: &'a [EventRecord], _: Budget, deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
         Box::pin(async move {
             let asked: Vec<Result<Channel, String>> =
                 records.iter().map(|record| stream::channel(record).map_err(|foreign| foreign.to_string())).collect();

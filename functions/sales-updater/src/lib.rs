@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use shared::BoxFuture;
-use shared::batch::{BatchHandler, EventRecord, Settled};
+use shared::batch::{BatchHandler, Deferring, EventRecord, Settled};
 use shared::boot::Boot;
 use shared::domain::calendar::Period;
 use shared::domain::entity::{Bucket, Entity};
@@ -14,7 +14,7 @@ use shared::domain::purchase::{Buyer, Item, ItemType};
 use shared::domain::time::Minute;
 use shared::function::{Function, Invoke, StartError};
 use shared::messaging;
-use shared::store::{BuyerUpdates, Folds, PackageUpdates, RevenueUpdates};
+use shared::store::{Budget, BuyerUpdates, Folds, PackageUpdates, RevenueUpdates};
 use shared::stream::{self, Sold};
 use tokio::time::Instant;
 
@@ -26,6 +26,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let ledger = reader.required("PURCHASES_TABLE");
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     let failures = reader.required("FAILURES_QUEUE_URL");
+    let deferring = Deferring::of(&mut reader, boot, FUNCTION.name, &stats);
     reader.finish(())?;
     let (client, clock, ids) = (boot.dynamodb(), || Arc::clone(&boot.clock), || Arc::clone(&boot.ids));
     let updater = SalesUpdater {
@@ -35,7 +36,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         packages: PackageUpdates::new(client, state, stats, clock(), ids()),
     };
     let failures = messaging::sqs(boot.sqs(), failures);
-    Ok(shared::batch::function(FUNCTION.name, boot, failures, updater))
+    Ok(shared::batch::function_that_defers(FUNCTION.name, boot, failures, deferring, updater))
 }
 
 struct SalesUpdater {
@@ -67,10 +68,17 @@ impl Left {
 
 impl SalesUpdater {
     /// Folds the minutes, then brings what is made of them up to date.
-    async fn follow_items(&self, minutes: BTreeMap<Item, BTreeSet<Minute>>, deadline: Instant, left: &mut Left) {
-        for (Bucket { entity, minute }, error) in self.folds.refold_sales(minutes.clone(), deadline).await {
-            if let Entity::Sales(item) = entity {
-                left.minutes.insert((item, minute), Settled::from(&error));
+    async fn follow_items(
+        &self,
+        minutes: BTreeMap<Item, BTreeSet<Minute>>,
+        budget: Budget,
+        deadline: Instant,
+        left: &mut Left,
+    ) {
+        for (bucket, error) in self.folds.refold_sales(minutes.clone(), budget, deadline).await {
+            let settled = Settled::unfolded(&bucket, &error);
+            if let Bucket { entity: Entity::Sales(item), minute } = bucket {
+                left.minutes.insert((item, minute), settled);
             }
         }
         for (items, error) in self.revenue.follow(&minutes, deadline).await {
@@ -86,7 +94,12 @@ impl SalesUpdater {
 }
 
 impl BatchHandler for SalesUpdater {
-    fn handle<'a>(&'a self, records: &'a [EventRecord], deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
+    fn handle<'a>(
+        &'a self,
+        records: &'a [EventRecord],
+        budget: Budget,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Vec<Settled>> {
         Box::pin(async move {
             let asked: Vec<Result<Sold, _>> = records.iter().map(stream::sold).collect();
             let mut minutes: BTreeMap<Item, BTreeSet<Minute>> = BTreeMap::new();
@@ -98,7 +111,7 @@ impl BatchHandler for SalesUpdater {
                 };
             }
             let mut left = Left::default();
-            self.follow_items(minutes, deadline, &mut left).await;
+            self.follow_items(minutes, budget, deadline, &mut left).await;
             for (buyers, error) in self.buyers.follow(&days, deadline).await {
                 left.buyers.extend(buyers.into_iter().map(|buyer| (buyer, Settled::from(&error))));
             }

@@ -7,11 +7,14 @@ use serde_json::json;
 use shared::BoxFuture;
 use shared::boot::Boot;
 use shared::domain::caller::Actor;
+use shared::domain::entity::Entity;
 use shared::domain::fields::{Fields, Invalid};
 use shared::domain::id::ProductId;
 use shared::function::{Function, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Problem, Request, Response, is_crawler};
-use shared::store::{Products, Retention};
+use shared::obs::metrics::Measure;
+use shared::store::{Admission, Products, QuotaCounters, Retention};
+use tokio::time::Instant;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "view-product", start };
@@ -22,15 +25,19 @@ const MAX_BODY: usize = 4 * 1024;
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, facts) = (reader.required("STATE_TABLE"), reader.required("INTERACTIONS_TABLE"));
+    let (stats, quotas) = (reader.required("STATS_TABLE"), reader.parsed_or_default("QUOTAS"));
     let retention = Retention::of_days(reader.parsed("RETENTION_DAYS"));
     reader.finish(())?;
     let injected = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let handler = ViewProduct { products: Products::new(boot.dynamodb(), state, facts, retention, injected) };
+    let products = Products::new(boot.dynamodb(), state, facts, retention, injected);
+    let quotas = QuotaCounters::new(quotas, boot.dynamodb(), stats, Arc::clone(&boot.clock));
+    let handler = ViewProduct { products, quotas };
     Ok(shared::http::function(FUNCTION.name, Access::WriteKey, boot, handler))
 }
 
 struct ViewProduct {
     products: Products,
+    quotas: QuotaCounters,
 }
 
 /// Who looks: the person, else the device, else the session that the body names, and all of them that are named.
@@ -46,6 +53,30 @@ fn viewer(request: &Request) -> Result<Vec<Actor>, Problem> {
     Ok(actors)
 }
 
+impl ViewProduct {
+    /// Whether a view would be more than anonymous callers of a network may add. One that was counted before is not.
+    async fn is_limited(
+        &self,
+        viewer: &[Actor],
+        id: &ProductId,
+        network: Option<&str>,
+        deadline: Instant,
+    ) -> Result<bool, Problem> {
+        let Some(network) = network else { return Ok(false) };
+        if !self.products.is_first_view(viewer, id, deadline).await? {
+            return Ok(false);
+        }
+        match self.quotas.view(network, &Entity::Views(id.clone()), deadline).await? {
+            Admission::Granted => Ok(false),
+            Admission::Limited { .. } => {
+                tracing::warn!("a quota refused a view: limitedByNetwork");
+                Ok(true)
+            }
+            Admission::Unknown => Err(Problem::Unavailable),
+        }
+    }
+}
+
 impl HttpHandler for ViewProduct {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
@@ -58,8 +89,12 @@ impl HttpHandler for ViewProduct {
             let is_crawlers = request.client().user_agent.as_deref().is_some_and(is_crawler);
             let is_own = request.caller.user() == Some(&product.seller);
             let may_count = product.is_active() && !is_own && !is_crawlers;
-            let counted = may_count && self.products.view(&viewer, &id, &product, request.deadline).await?;
-            Ok(Response::json(StatusCode::OK, &json!({"productId": id, "counted": counted})))
+            let network = request.client().origin.network.filter(|_| request.caller.user().is_none());
+            let is_limited = may_count && self.is_limited(&viewer, &id, network.as_deref(), request.deadline).await?;
+            let counted =
+                may_count && !is_limited && self.products.view(&viewer, &id, &product, request.deadline).await?;
+            let response = Response::json(StatusCode::OK, &json!({"productId": id, "counted": counted}));
+            Ok(response.with_measure(Measure::count("limitedByNetwork", usize::from(is_limited))))
         })
     }
 }

@@ -11,12 +11,14 @@ pub struct Policy {
 }
 
 /// Actions allowed on resources.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Statement {
     /// Actions like `dynamodb:GetItem`.
     pub actions: Vec<String>,
     /// ARNs; `*` and `?` stand for any text and any character.
     pub resources: Vec<String>,
+    /// What the partition keys of all items must be like, where the statement has a condition on `dynamodb:LeadingKeys`.
+    pub leading_keys: Option<Vec<String>>,
 }
 
 /// One right that a call needs.
@@ -26,13 +28,31 @@ pub struct Access {
     pub action: &'static str,
     /// The ARN that it is taken on.
     pub resource: String,
+    /// The partition keys of the items that it is taken on, as far as the request names them.
+    pub leading_keys: Vec<String>,
 }
 
 impl Access {
     /// The right to take an action on a resource.
     #[must_use]
     pub fn new(action: &'static str, resource: String) -> Self {
-        Self { action, resource }
+        Self { action, resource, leading_keys: Vec::new() }
+    }
+
+    /// The same on items with these partition keys.
+    #[must_use]
+    pub fn on_keys(self, leading_keys: Vec<String>) -> Self {
+        Self { leading_keys, ..self }
+    }
+}
+
+impl Statement {
+    /// `ForAllValues`: a request that names no key meets the condition
+    /// ([multivalued context keys](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html)).
+    fn holds_for(&self, keys: &[String]) -> bool {
+        let is_named =
+            |patterns: &[String], key: &str| patterns.iter().any(|pattern| matches(pattern.as_bytes(), key.as_bytes()));
+        self.leading_keys.as_deref().is_none_or(|patterns| keys.iter().all(|key| is_named(patterns, key)))
     }
 }
 
@@ -44,7 +64,14 @@ impl Policy {
             statement.actions.iter().any(|action| {
                 matches(action.to_ascii_lowercase().as_bytes(), access.action.to_ascii_lowercase().as_bytes())
             }) && statement.resources.iter().any(|resource| matches(resource.as_bytes(), access.resource.as_bytes()))
+                && statement.holds_for(&access.leading_keys)
         })
+    }
+
+    /// Whether any right depends on the keys of items.
+    #[must_use]
+    pub fn depends_on_keys(&self) -> bool {
+        self.statements.iter().any(|statement| statement.leading_keys.is_some())
     }
 
     /// The first of these rights that the policy does not give.
@@ -58,7 +85,7 @@ impl Policy {
 #[must_use]
 pub fn denial(function: &str, access: &Access) -> String {
     let account = crate::wire::ACCOUNT;
-    let Access { action, resource } = access;
+    let Access { action, resource, .. } = access;
     format!(
         "User: arn:aws:sts::{account}:assumed-role/{function}/{function} is not authorized to perform: {action} \
          on resource: {resource} because no identity-based policy allows the {action} action"
@@ -99,7 +126,8 @@ mod tests {
 
     fn policy(actions: &[&str], resources: &[&str]) -> Policy {
         let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        Policy { statements: vec![Statement { actions: owned(actions), resources: owned(resources) }] }
+        let statement = Statement { actions: owned(actions), resources: owned(resources), leading_keys: None };
+        Policy { statements: vec![statement] }
     }
 
     #[test]
@@ -123,9 +151,31 @@ mod tests {
         policy.statements.push(Statement {
             actions: vec!["sqs:SendMessage".to_owned()],
             resources: vec![crate::wire::queue_arn("q")],
+            leading_keys: None,
         });
         assert!(policy.allows(&Access::new("dynamodb:Query", crate::wire::table_arn("A"))));
         assert!(!policy.allows(&Access::new("dynamodb:Query", crate::wire::queue_arn("q"))));
+    }
+
+    #[test]
+    fn a_condition_on_leading_keys_holds_for_every_key_or_not_at_all() {
+        let mut policy = policy(&["dynamodb:PutItem"], &["*"]);
+        policy.statements[0].leading_keys = Some(vec!["TRACK#*".to_owned(), "LATE".to_owned()]);
+        let put = |keys: &[&str]| {
+            let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+            Access::new("dynamodb:PutItem", crate::wire::table_arn("A")).on_keys(keys)
+        };
+        for (keys, expected) in [
+            (&["TRACK#a", "LATE"][..], true),
+            (&["TRACK#a", "USER#b"], false),
+            (&["LATER"], false),
+            (&["xTRACK#a"], false),
+            (&[], true),
+        ] {
+            assert_eq!(policy.allows(&put(keys)), expected, "{keys:?}");
+        }
+        policy.statements.push(Statement { leading_keys: None, ..policy.statements[0].clone() });
+        assert!(policy.allows(&put(&["USER#b"])));
     }
 
     #[test]

@@ -63,6 +63,7 @@ mod tests {
         let allowed = || Statement {
             actions: vec!["secretsmanager:GetSecretValue".to_owned()],
             resources: vec![ours.to_owned()],
+            ..Statement::default()
         };
         for policy in [None, Some(Policy { statements: vec![allowed()] })] {
             let answer = ask(ours, policy);

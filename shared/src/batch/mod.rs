@@ -2,7 +2,8 @@
 //!
 //! Poison is what no further try can help. A stream would be held up by it, so it goes to the queue of failures with its
 //! reason; a queue moves it to its dead letters by itself, and the log holds the reason. The rest goes on: what is to be
-//! tried again is named to the event source mapping, which delivers it once more.
+//! tried again is named to the event source mapping, which delivers it once more. What would hold up the others of a batch is
+//! deferred: a queue takes one message per bucket, and the same function folds that bucket by itself.
 
 mod queue;
 mod stream;
@@ -14,8 +15,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 pub use queue::{Message, QueueHandler, function as queue_function};
-pub use stream::{BatchHandler, function};
+pub use stream::{BatchHandler, Deferring, function, function_that_defers};
 
+use crate::domain::entity::Bucket;
 use crate::function::Invocation;
 use crate::obs::Reporter;
 use crate::obs::metrics::Measure;
@@ -33,6 +35,19 @@ pub enum Settled {
     Retry,
     /// It will never work, for this reason.
     Poison(String),
+    /// The bucket that it is about takes too long for a batch: it is folded by itself, a little later.
+    Defer(Bucket),
+}
+
+impl Settled {
+    /// What is to become of a record about a bucket that could not be folded.
+    #[must_use]
+    pub fn unfolded(bucket: &Bucket, error: &StoreError) -> Self {
+        match error {
+            StoreError::OverBudget { .. } => Self::Defer(bucket.clone()),
+            error => Self::from(error),
+        }
+    }
 }
 
 impl From<&StoreError> for Settled {
@@ -61,19 +76,22 @@ struct Report<'a> {
     /// The identifiers of the parts that must come again.
     retried: Vec<&'a str>,
     poison: usize,
+    /// How many are left to the queue of buckets that take too long.
+    deferred: usize,
 }
 
 impl Report<'_> {
     /// Tells how it went, and answers the mapping
     /// ([partial batch responses](https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html)).
     fn ended(&self, reporter: &Reporter, invocation: &Invocation, began: Instant) -> String {
-        let Self { parts, total, retried, poison } = self;
+        let Self { parts, total, retried, poison, deferred } = self;
         let outcome = if retried.is_empty() { "ok" } else { "retry" };
-        let detail = format!("{total} {parts}, {} to come again, {poison} poison", retried.len());
+        let detail = format!("{total} {parts}, {} to come again, {poison} poison, {deferred} deferred", retried.len());
         let measures = vec![
             Measure::count(parts, *total),
             Measure::count("retried", retried.len()),
             Measure::count("poison", *poison),
+            Measure::count("deferred", *deferred),
         ];
         reporter.ended(invocation, began, (outcome, &detail), measures);
         let failures: Vec<Value> = retried.iter().map(|part| json!({"itemIdentifier": part})).collect();

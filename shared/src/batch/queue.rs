@@ -48,7 +48,7 @@ fn message(message: SqsMessage) -> Option<Message> {
     Some(Message { id: message.message_id?, body: message.body?, received, sent })
 }
 
-fn read(payload: &str) -> Result<Vec<Message>, InvocationError> {
+pub(super) fn read(payload: &str) -> Result<Vec<Message>, InvocationError> {
     let foreign = |why: &str| InvocationError { message: format!("not a batch of queue messages: {why}") };
     let event: SqsEvent = serde_json::from_str(payload).map_err(|error| foreign(&error.to_string()))?;
     let messages: Option<Vec<Message>> = event.records.into_iter().map(message).collect();
@@ -75,12 +75,12 @@ impl Invoke for QueueFunction {
                         let function = self.reporter.function();
                         tracing::error!(function, messageId = message.id, reason, "poison: {reason}");
                     }
-                    // A handler that forgot a message has not handled it.
-                    Some(Settled::Retry) | None => {}
+                    // A handler that forgot a message has not handled it, and a queue defers by showing it again.
+                    Some(Settled::Retry | Settled::Defer(_)) | None => {}
                 }
                 retried.push(message.id.as_str());
             }
-            let report = Report { parts: "messages", total: messages.len(), retried, poison };
+            let report = Report { parts: "messages", total: messages.len(), retried, poison, deferred: 0 };
             Ok(report.ended(&self.reporter, invocation, began))
         })
     }

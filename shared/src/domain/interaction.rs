@@ -191,6 +191,9 @@ pub struct QuizFact {
     /// What was done.
     #[serde(flatten)]
     pub what: Interaction,
+    /// Whether it is an attempt that no average counts, for the person had attempted the quiz often enough that day.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unscored: bool,
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ pub mod playlist;
 pub mod product;
 pub mod purchase;
 pub mod quiz;
+pub mod quota;
 pub mod raw;
 pub mod revenue;
 pub mod rollup;

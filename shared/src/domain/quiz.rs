@@ -69,8 +69,10 @@ pub struct QuizFigures {
     pub ratings: i64,
     /// All ratings that stand together.
     pub rating_sum: i64,
-    /// The scores of all attempts together, in millionths of a percent of their maxima.
+    /// The scores of all attempts that count together, in millionths of a percent of their maxima.
     pub score_sum: i64,
+    /// Attempts whose scores do not count: those after the first few of a person on a day.
+    pub unscored: i64,
 }
 
 impl QuizFigures {
@@ -87,10 +89,10 @@ impl QuizFigures {
         ratio(self.rating_sum, self.ratings).map(|average| average.clamp(f64::from(WORST), f64::from(BEST)))
     }
 
-    /// The average score in percent, over all attempts; `None` without attempts.
+    /// The average score in percent, over all attempts that count; `None` without such.
     #[must_use]
     pub fn average_score(&self) -> Option<f64> {
-        ratio(self.score_sum, self.attempts).map(|millionths| millionths / 1e6)
+        ratio(self.score_sum, self.attempts - self.unscored).map(|millionths| millionths / 1e6)
     }
 
     /// The figures that sums of these names make.
@@ -102,6 +104,7 @@ impl QuizFigures {
             ratings: sum("ratings"),
             rating_sum: sum("ratingSum"),
             score_sum: sum("scoreSum"),
+            unscored: sum("unscored"),
         }
     }
 }
@@ -125,7 +128,11 @@ impl Fold for QuizFigures {
                 }
                 Interaction::Attempt(attempt) => {
                     figures.attempts += 1;
-                    figures.score_sum += attempt.score.share();
+                    if recorded.fact.unscored {
+                        figures.unscored += 1;
+                    } else {
+                        figures.score_sum += attempt.score.share();
+                    }
                 }
             }
         }
@@ -138,6 +145,7 @@ impl Fold for QuizFigures {
         self.ratings += other.ratings;
         self.rating_sum += other.rating_sum;
         self.score_sum += other.score_sum;
+        self.unscored += other.unscored;
     }
 }
 
@@ -149,6 +157,7 @@ impl Summed for QuizFigures {
             ("ratings", self.ratings),
             ("ratingSum", self.rating_sum),
             ("scoreSum", self.score_sum),
+            ("unscored", self.unscored),
         ];
         sums.map(|(name, sum)| (name.to_owned(), sum)).into()
     }
@@ -163,7 +172,7 @@ mod tests {
 
     fn fact(what: Interaction) -> Recorded<QuizFact> {
         let at = "2026-01-31T09:07:05.040Z".parse().unwrap();
-        Recorded { at, id: "e".parse().unwrap(), fact: QuizFact { user: "u".parse().unwrap(), what } }
+        Recorded { at, id: "e".parse().unwrap(), fact: QuizFact { user: "u".parse().unwrap(), what, unscored: false } }
     }
 
     fn rated(rating: u64, was: Option<u64>) -> Recorded<QuizFact> {
@@ -187,6 +196,14 @@ mod tests {
     }
 
     #[test]
+    fn attempts_that_do_not_count_are_in_no_average() {
+        let mut facts = vec![attempted(1, 4), attempted(3, 3), attempted(3, 3)];
+        facts[2].fact.unscored = true;
+        let figures = QuizFigures::fold(facts);
+        assert_eq!((figures.attempts, figures.unscored, figures.average_score()), (3, 1, Some(62.5)));
+    }
+
+    #[test]
     fn what_is_taken_back_in_another_minute_is_missing_there() {
         let like = |on| fact(Interaction::Like { on });
         let mut figures = QuizFigures::fold(vec![like(true), like(true), like(false)]);
@@ -207,7 +224,7 @@ mod tests {
 
     #[test]
     fn sums_tell_all() {
-        let figures = QuizFigures { attempts: 1, likes: 2, ratings: 3, rating_sum: 4, score_sum: 5 };
+        let figures = QuizFigures { attempts: 1, likes: 2, ratings: 3, rating_sum: 4, score_sum: 5, unscored: 6 };
         let sums = figures.sums();
         let sum = |name: &str| sums.iter().find(|(of, _)| *of == name).unwrap().1;
         assert_eq!(QuizFigures::of_sums(sum), figures);

@@ -19,7 +19,7 @@ use crate::domain::purchase::Purchase;
 use crate::domain::quiz::{Quiz, QuizFigures};
 use crate::domain::score::GivenScore;
 use crate::domain::time::Time;
-use crate::store::{PackageStats, Ranked, Received, Settled, Versioned};
+use crate::store::{PackageStats, Ranked, Received, Scored, Settled, Versioned};
 
 /// A playlist.
 #[must_use]
@@ -221,7 +221,7 @@ pub fn quiz(id: &QuizId, quiz: &Quiz) -> Value {
 
 /// An attempt at a quiz.
 #[must_use]
-pub fn attempt(quiz: &QuizId, attempt: &Attempt, at: Time) -> Value {
+pub fn attempt(quiz: &QuizId, attempt: &Attempt, scored: Scored) -> Value {
     let score = attempt.score;
     json!({
         "quizId": quiz,
@@ -230,7 +230,8 @@ pub fn attempt(quiz: &QuizId, attempt: &Attempt, at: Time) -> Value {
         "maxScore": ones(score.max()),
         "scorePercent": score.percent(),
         "durationSeconds": attempt.duration_ms.map(seconds),
-        "attemptedAt": at,
+        "attemptedAt": scored.at,
+        "countsForAverage": scored.counts,
     })
 }
 

@@ -150,7 +150,7 @@ impl From<StoreError> for Problem {
                 tracing::warn!(error = %error, "store: {error}");
                 Self::Unavailable
             }
-            StoreError::Refused { .. } | StoreError::Corrupt { .. } => {
+            StoreError::Refused { .. } | StoreError::Corrupt { .. } | StoreError::OverBudget { .. } => {
                 tracing::error!(error = %error, "store: {error}");
                 Self::Internal
             }

@@ -112,6 +112,14 @@ impl Request {
         self.inner.headers().get(name)?.to_str().ok()
     }
 
+    /// The write key that an anonymous caller shows, as the authorizer reads it.
+    #[must_use]
+    pub fn write_key(&self) -> Option<String> {
+        let in_query = || self.inner.query_string_parameters().first("writeKey").map(str::to_owned);
+        let in_header = self.header(&HeaderName::from_static("x-write-key")).map(str::to_owned);
+        in_header.or_else(in_query)
+    }
+
     /// The entity tags of a precondition, if there is one.
     #[must_use]
     pub fn tags(&self, name: &HeaderName) -> Option<Tags> {

@@ -15,6 +15,7 @@ use super::error::StoreError;
 use super::facts::{Facts, NewFact};
 use super::folds::Folds;
 use super::keys;
+use super::quotas::SubjectKind;
 use super::retention::Retention;
 use super::toggles::{ToggleOf, Toggles, Word};
 use crate::clock::Clock;
@@ -100,14 +101,21 @@ pub enum Outcome {
     Accepted,
     /// It is too old: the facts it belongs to have begun to expire. Nothing was written.
     Closed,
+    /// Somebody has sent too much; after this time they may send again. Nothing was written.
+    Limited {
+        /// When that is.
+        until: Time,
+        /// Who: a kind of subject.
+        by: SubjectKind,
+    },
     /// It could not be recorded in time, or it is not known whether it was; sending it again is safe.
     Retry,
 }
 
 /// Records what happened to tracks.
 pub struct Engagements {
-    facts: Facts,
-    toggles: Toggles,
+    pub(super) facts: Facts,
+    pub(super) toggles: Toggles,
     documents: Documents,
     folds: Folds,
     retention: Retention,

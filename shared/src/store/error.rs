@@ -1,5 +1,7 @@
 //! What may go wrong between here and DynamoDB.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 
@@ -23,6 +25,14 @@ pub enum StoreError {
     Refused {
         /// The error code.
         code: String,
+    },
+    /// A bucket takes more reads than the caller has for it; another is to fold it.
+    #[error("more than {facts} facts, or slower than {} s, in one bucket", .time.as_secs())]
+    OverBudget {
+        /// The budget of facts.
+        facts: usize,
+        /// The budget of time.
+        time: Duration,
     },
     /// An item is not what this program writes.
     #[error("corrupt item {item}: {reason}")]

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::error::StoreError;
 use super::items::{Item, TTL, key_of, to_item};
 use super::keys::Key;
+use super::table::Table;
 use crate::backoff::Backoff;
 
 /// How many items one `BatchWriteItem` takes
@@ -66,6 +67,11 @@ impl Facts {
     #[must_use]
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
+    }
+
+    /// The table, for reading.
+    pub(super) fn table(&self) -> Table {
+        Table::new(self.client.clone(), self.table.clone())
     }
 
     /// Writes facts, trying again until the deadline, and tells of each whether it is surely there.

@@ -11,6 +11,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
@@ -41,8 +42,64 @@ const AT_ONCE: usize = 16;
 /// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html)).
 const BATCH: usize = 100;
 
+/// How many facts a bucket was folded from.
+const FACTS: &str = "facts";
+
 /// When the bucket's first fact expires, in seconds since 1970.
 const EXPIRES: &str = "expires";
+
+/// What one fold may cost: a bucket that takes more is left to a fold without bounds, so that it holds up no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// How many facts it may read.
+    pub facts: usize,
+    /// How long it may take.
+    pub time: Duration,
+}
+
+impl Budget {
+    /// No bounds but the deadline.
+    pub const WHOLE: Self = Self { facts: usize::MAX, time: Duration::MAX };
+
+    /// At most so many facts, within five seconds.
+    #[must_use]
+    pub fn of_facts(facts: usize) -> Self {
+        Self { facts, time: Duration::from_secs(5) }
+    }
+
+    /// Until when a fold that begins now may go on, where `deadline` is the end of all.
+    fn until(self, deadline: Instant) -> Instant {
+        Instant::now().checked_add(self.time).map_or(deadline, |until| until.min(deadline))
+    }
+
+    pub(super) fn exceeded(self) -> StoreError {
+        StoreError::OverBudget { facts: self.facts, time: self.time }
+    }
+
+    /// Fails where a bucket is known to hold more facts than are in the budget.
+    pub(super) fn check(self, facts: Option<u64>) -> Result<(), StoreError> {
+        match facts.and_then(|facts| usize::try_from(facts).ok()) {
+            Some(facts) if facts > self.facts => Err(self.exceeded()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Does something until it is done or what the budget has of time is over.
+    pub(super) async fn spend<'a, T>(
+        self,
+        deadline: Instant,
+        attempt: impl FnMut() -> BoxFuture<'a, Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let until = self.until(deadline);
+        match again(until, attempt).await {
+            Err(error) if error.may_pass() && until < deadline => {
+                tracing::warn!(error = %error, "a bucket took its whole time: {error}");
+                Err(self.exceeded())
+            }
+            result => result,
+        }
+    }
+}
 
 /// What became of a bucket that was to be folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +116,7 @@ pub enum Refolded {
 pub(super) struct Live<V> {
     pub(super) version: String,
     pub(super) as_of: Time,
-    facts: u64,
+    pub(super) facts: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expires: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,11 +129,13 @@ pub(super) struct Live<V> {
 struct Held {
     version: Option<String>,
     expires: Option<i64>,
+    facts: Option<u64>,
 }
 
 impl Held {
     fn of(item: &Item) -> Self {
-        Self { version: text(item, VERSION).map(str::to_owned), expires: number(item, EXPIRES) }
+        let version = text(item, VERSION).map(str::to_owned);
+        Self { version, expires: number(item, EXPIRES), facts: number(item, FACTS) }
     }
 }
 
@@ -100,19 +159,22 @@ impl Folds {
         Self { client, facts, stats, clock, ids }
     }
 
-    /// Folds buckets anew, trying again until the deadline; tells of each what became of it.
+    /// Folds buckets anew, trying again until the deadline; tells of each what became of it. One that takes more than the
+    /// budget fails with [`StoreError::OverBudget`].
     pub fn refold<F: Fold>(
         &self,
         buckets: Vec<Bucket>,
+        budget: Budget,
         deadline: Instant,
     ) -> BoxFuture<'_, Vec<(Bucket, Result<Refolded, StoreError>)>> {
-        self.refold_all(buckets, make_item::<F>, deadline)
+        self.refold_all(buckets, make_item::<F>, budget, deadline)
     }
 
     fn refold_all(
         &self,
         buckets: Vec<Bucket>,
         make: MakeItem,
+        budget: Budget,
         deadline: Instant,
     ) -> BoxFuture<'_, Vec<(Bucket, Result<Refolded, StoreError>)>> {
         Box::pin(async move {
@@ -121,7 +183,7 @@ impl Folds {
                 .map(|bucket| {
                     let known = known.get(&keys::bucket(&bucket)).cloned();
                     async move {
-                        let result = self.refold_one(&bucket, known, make, deadline).await;
+                        let result = self.refold_one(&bucket, known, make, budget, deadline).await;
                         (bucket, result)
                     }
                 })
@@ -136,12 +198,19 @@ impl Folds {
         bucket: &Bucket,
         mut known: Option<Held>,
         make: MakeItem,
+        budget: Budget,
         deadline: Instant,
     ) -> Result<Refolded, StoreError> {
-        again(deadline, || Box::pin(self.refold_once(bucket, known.take(), make))).await
+        budget.spend(deadline, || Box::pin(self.refold_once(bucket, known.take(), make, budget))).await
     }
 
-    async fn refold_once(&self, bucket: &Bucket, known: Option<Held>, make: MakeItem) -> Result<Refolded, StoreError> {
+    async fn refold_once(
+        &self,
+        bucket: &Bucket,
+        known: Option<Held>,
+        make: MakeItem,
+        budget: Budget,
+    ) -> Result<Refolded, StoreError> {
         let key = keys::bucket(bucket);
         let held = match known {
             Some(held) => held,
@@ -151,7 +220,8 @@ impl Folds {
         if held.expires.is_some_and(|expires| retention::closed_to_folds(expires, began)) {
             return Ok(Refolded::Sealed);
         }
-        let facts = self.facts_of(bucket).await?;
+        budget.check(held.facts)?;
+        let facts = self.facts_of(bucket, budget).await?;
         let item = make(bucket, self.ids.fresh(), began, facts)?;
         let condition = Condition::still(held.version);
         self.stats().put(item, condition).await?;
@@ -163,9 +233,9 @@ impl Folds {
         Table::new(self.client.clone(), self.stats.clone())
     }
 
-    /// The facts of a bucket, strongly consistent.
-    pub(super) async fn facts_of(&self, bucket: &Bucket) -> Result<Vec<Item>, StoreError> {
-        let pages = self
+    /// The facts of a bucket, strongly consistent; it stops reading where they are more than the budget has.
+    pub(super) async fn facts_of(&self, bucket: &Bucket, budget: Budget) -> Result<Vec<Item>, StoreError> {
+        let mut pages = self
             .client
             .query()
             .table_name(&self.facts)
@@ -180,13 +250,21 @@ impl Folds {
             .expression_attribute_values(":minute", AttributeValue::S(keys::facts_of_minute(bucket)))
             .into_paginator()
             .send();
-        collect(pages).await
+        let mut facts = Vec::new();
+        while let Some(page) = pages.next().await {
+            facts.extend(page?.items.unwrap_or_default());
+            if facts.len() > budget.facts {
+                return Err(budget.exceeded());
+            }
+        }
+        Ok(facts)
     }
 
     async fn held_one(&self, key: &Key) -> Result<Held, StoreError> {
         let read = self.client.get_item().table_name(&self.stats).consistent_read(true).set_key(Some(to_key(key)));
-        let read = read.projection_expression("#version, #expires");
+        let read = read.projection_expression("#version, #expires, #facts");
         let read = read.expression_attribute_names("#version", VERSION).expression_attribute_names("#expires", EXPIRES);
+        let read = read.expression_attribute_names("#facts", FACTS);
         Ok(read.send().await?.item.as_ref().map(Held::of).unwrap_or_default())
     }
 
@@ -200,7 +278,8 @@ impl Folds {
             let request = KeysAndAttributes::builder()
                 .consistent_read(true)
                 .set_keys(Some(asked.keys().map(to_key).collect()))
-                .projection_expression("#pk, #sk, #version, #expires")
+                .projection_expression("#pk, #sk, #version, #expires, #facts")
+                .expression_attribute_names("#facts", FACTS)
                 .expression_attribute_names("#pk", PK)
                 .expression_attribute_names("#sk", SK)
                 .expression_attribute_names("#version", VERSION)
@@ -256,21 +335,6 @@ impl Folds {
             Ok(buckets.iter().filter(|bucket| is_closed(&keys::bucket(bucket)) || is_closed(&day(bucket))).collect())
         })
     }
-}
-
-type Pages = aws_smithy_async::future::pagination_stream::PaginationStream<
-    Result<
-        aws_sdk_dynamodb::operation::query::QueryOutput,
-        aws_sdk_dynamodb::error::SdkError<aws_sdk_dynamodb::operation::query::QueryError>,
-    >,
->;
-
-async fn collect(mut pages: Pages) -> Result<Vec<Item>, StoreError> {
-    let mut items = Vec::new();
-    while let Some(page) = pages.next().await {
-        items.extend(page?.items.unwrap_or_default());
-    }
-    Ok(items)
 }
 
 fn make_item<F: Fold>(bucket: &Bucket, version: String, as_of: Time, items: Vec<Item>) -> Result<Item, StoreError> {

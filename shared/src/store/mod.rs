@@ -7,14 +7,17 @@ mod attendances;
 mod audits;
 mod boards;
 mod buyers;
+mod claims;
 mod class;
 mod classroom;
 mod contributions;
+mod deferrals;
 mod documents;
 mod engagements;
 mod error;
 mod facts;
 mod folds;
+mod foresight;
 mod held;
 mod inbox;
 mod items;
@@ -27,6 +30,7 @@ mod playlists;
 mod products;
 mod purchases;
 mod quizzes;
+mod quotas;
 mod retention;
 mod revenue;
 mod rollups;
@@ -42,13 +46,16 @@ pub use boards::{
     Around, BoardPage, BoardUpdates, Boards, OnBoards, ProductReading, Ranked, Shards, Shown, Trending, Viewed,
 };
 pub use buyers::BuyerUpdates;
+pub use claims::Claims;
 pub use class::ClassNumbers;
 pub use classroom::Classroom;
+pub use deferrals::{Deferrals, Mark};
 pub use documents::{Documents, Listed, PutCondition, Version, Versioned};
 pub use engagements::{Arrived, Engagements, Outcome, Sender};
 pub use error::StoreError;
 pub use facts::{Facts, NewFact};
-pub use folds::{Folds, Refolded};
+pub use folds::{Budget, Folds, Refolded};
+pub use foresight::Foresight;
 pub use held::Held;
 pub use inbox::{Inbox, InboxPage, Received};
 pub use listed::Listing;
@@ -61,7 +68,8 @@ pub use purchases::{
     Answer, Answers, Change, Discounts, Filter, HeldDiscount, History, Mark, Ownership, Page, Purchases, Settled,
     Standing, Tries,
 };
-pub use quizzes::{Attempted, Interactions, QuizNumbers, Quizzes, Rated};
+pub use quizzes::{Attempted, Interactions, QuizNumbers, Quizzes, Rated, Scored};
+pub use quotas::{Admission, Plan, QuotaCounters, Requester, Subject, SubjectKind};
 pub use retention::Retention;
 pub use revenue::{Cohort, Pattern, RevenueReading, RevenueUpdates, Rows, Top};
 pub use rollups::{

@@ -210,6 +210,28 @@ impl Products {
         NewFact::for_ever(key, ProductFact { seller: product.seller.clone(), what })
     }
 
+    /// Whether a look of somebody at a product would be the first of this month; `actors` are all that the viewer names.
+    ///
+    /// # Errors
+    /// What stood in the way when the time was up.
+    pub fn is_first_view<'a>(
+        &'a self,
+        actors: &'a [Actor],
+        id: &'a ProductId,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(again(deadline, move || {
+            Box::pin(async move {
+                let Some(viewer) = actors.first() else { return Ok(false) };
+                let month = Calendar::default().period(Level::Month, Time::from(self.clock.now()));
+                let asked = actors.iter().map(|actor| keys::viewed(actor, id, &month)).collect();
+                let held = self.state.get_all(asked, Consistency::Strong, deadline).await?;
+                let is_known = held.contains_key(&keys::viewed(viewer, id, &month));
+                Ok(!is_known && held.values().all(|seen| text(seen, VIEWER).is_some()))
+            })
+        }))
+    }
+
     /// Somebody looks at a product; tells whether that is the first time in this month. `actors` are all that the viewer
     /// names, the best known first: what the session or device saw before the viewer was known counts once, for the first
     /// who is known there.

@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, ReturnValue, WriteRequest,
+};
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, timeout_at};
@@ -106,6 +108,15 @@ impl Table {
         let update = update.set_expression_attribute_names(Some(all_names));
         update.set_expression_attribute_values(Some(all_values)).send().await?;
         Ok(())
+    }
+
+    /// Changes an item in place, or makes it; gives what it holds then.
+    pub(super) async fn change(&self, key: &Key, changes: Changes) -> Result<Item, StoreError> {
+        let (expression, names, values) = changes.into_parts();
+        let update = self.client.update_item().table_name(&self.name).set_key(Some(to_key(key)));
+        let update = update.update_expression(expression).set_expression_attribute_names(Some(names));
+        let update = update.set_expression_attribute_values(Some(values)).return_values(ReturnValue::AllNew);
+        Ok(update.send().await?.attributes.unwrap_or_default())
     }
 
     /// Makes a number of an item at least this great.

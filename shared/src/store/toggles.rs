@@ -39,7 +39,7 @@ pub struct ToggleOf {
 }
 
 impl ToggleOf {
-    fn key_of(&self, actor: &Actor) -> Key {
+    pub(super) fn key_of(&self, actor: &Actor) -> Key {
         match &self.playlist {
             Some(playlist) => keys::save(actor, &self.entity, playlist),
             None => keys::like(actor, &self.entity),
@@ -80,6 +80,11 @@ impl Toggles {
     #[must_use]
     pub fn new(client: Client, state: String, facts: String) -> Self {
         Self { client, state, facts }
+    }
+
+    /// The table of toggles, for reading.
+    pub(super) fn table(&self) -> Table {
+        Table::new(self.client.clone(), self.state.clone())
     }
 
     /// Says a word, trying again until the deadline. When this is `Ok`, the word is kept or outdone by a later one.

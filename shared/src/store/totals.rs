@@ -16,10 +16,9 @@ use crate::domain::purchase::Item;
 use crate::domain::quiz::QuizFigures;
 use crate::domain::sale::SalesFigures;
 use crate::domain::time::{Minute, Time};
-use crate::store::again::again;
 use crate::store::contributions::{Contributions, Sums};
 use crate::store::error::StoreError;
-use crate::store::folds::{Folds, Live, live};
+use crate::store::folds::{Budget, Folds, Live, live};
 use crate::store::items::{self, from_item, to_item};
 use crate::store::keys::{self, Key};
 use crate::store::retention;
@@ -37,10 +36,11 @@ impl Folds {
     pub fn refold_quizzes(
         &self,
         minutes: BTreeMap<QuizId, BTreeSet<Minute>>,
+        budget: Budget,
         deadline: Instant,
     ) -> BoxFuture<'_, Vec<(Bucket, StoreError)>> {
         let minutes = minutes.into_iter().map(|(quiz, minutes)| (Entity::Quiz(quiz), minutes));
-        Box::pin(self.refold_totals::<QuizFigures>(minutes.collect(), deadline))
+        Box::pin(self.refold_totals::<QuizFigures>(minutes.collect(), budget, deadline))
     }
 
     /// Folds minutes of items' sales anew, and brings what has changed into what the items' purchases brought in, in all
@@ -48,10 +48,11 @@ impl Folds {
     pub fn refold_sales(
         &self,
         minutes: BTreeMap<Item, BTreeSet<Minute>>,
+        budget: Budget,
         deadline: Instant,
     ) -> BoxFuture<'_, Vec<(Bucket, StoreError)>> {
         let minutes = minutes.into_iter().map(|(item, minutes)| (Entity::Sales(item), minutes));
-        Box::pin(self.refold_totals::<SalesFigures>(minutes.collect(), deadline))
+        Box::pin(self.refold_totals::<SalesFigures>(minutes.collect(), budget, deadline))
     }
 
     /// Folds minutes of products' sales and views anew, and brings what has changed into the products' and their sellers'
@@ -59,9 +60,10 @@ impl Folds {
     pub fn refold_products(
         &self,
         minutes: BTreeMap<Entity, BTreeSet<Minute>>,
+        budget: Budget,
         deadline: Instant,
     ) -> BoxFuture<'_, Vec<(Bucket, StoreError)>> {
-        Box::pin(self.refold_totals::<ProductFigures>(minutes.into_iter().collect(), deadline))
+        Box::pin(self.refold_totals::<ProductFigures>(minutes.into_iter().collect(), budget, deadline))
     }
 
     /// Whose the products of these minutes are, of those minutes that were folded.
@@ -91,31 +93,37 @@ impl Folds {
     async fn refold_totals<F: Summed>(
         &self,
         entities: Vec<(Entity, BTreeSet<Minute>)>,
+        budget: Budget,
         deadline: Instant,
     ) -> Vec<(Bucket, StoreError)> {
         stream::iter(entities)
             .map(|(entity, minutes)| async move {
                 let bucket = |minute| Bucket { entity: entity.clone(), minute };
                 let buckets: Vec<Bucket> = minutes.into_iter().map(bucket).collect();
-                self.refold_into::<F>(&buckets, deadline).await
+                self.refold_into::<F>(&buckets, budget, deadline).await
             })
             .buffer_unordered(AT_ONCE)
             .concat()
             .await
     }
 
-    async fn refold_into<F: Summed>(&self, buckets: &[Bucket], deadline: Instant) -> Vec<(Bucket, StoreError)> {
+    async fn refold_into<F: Summed>(
+        &self,
+        buckets: &[Bucket],
+        budget: Budget,
+        deadline: Instant,
+    ) -> Vec<(Bucket, StoreError)> {
         let mut failed = Vec::new();
         for chunk in buckets.chunks(TOGETHER) {
-            let together = again(deadline, || Box::pin(self.refold_together::<F>(chunk, deadline))).await;
-            // What is corrupt in one minute must not keep the others from being counted.
-            let is_corrupt = matches!(together, Err(StoreError::Corrupt { .. }));
-            let parts = if is_corrupt { chunk.chunks(1).collect() } else { vec![] };
+            let together = self.refold_within::<F>(chunk, budget, deadline).await;
+            // What is corrupt in one minute, or takes too long, must not keep the others from being counted.
+            let is_apart = matches!(together, Err(StoreError::Corrupt { .. } | StoreError::OverBudget { .. }));
+            let parts = if is_apart { chunk.chunks(1).collect() } else { vec![] };
             for part in parts {
-                let alone = again(deadline, || Box::pin(self.refold_together::<F>(part, deadline))).await;
+                let alone = self.refold_within::<F>(part, budget, deadline).await;
                 failed.extend(alone.err().into_iter().zip(part).map(|(error, bucket)| (bucket.clone(), error)));
             }
-            if let (Err(error), false) = (together, is_corrupt) {
+            if let (Err(error), false) = (together, is_apart) {
                 let reason = error.to_string();
                 let again = || StoreError::Unavailable { source: reason.clone().into() };
                 failed.extend(chunk.iter().map(|bucket| (bucket.clone(), again())));
@@ -124,8 +132,22 @@ impl Folds {
         failed
     }
 
+    async fn refold_within<F: Summed>(
+        &self,
+        buckets: &[Bucket],
+        budget: Budget,
+        deadline: Instant,
+    ) -> Result<(), StoreError> {
+        budget.spend(deadline, || Box::pin(self.refold_together::<F>(buckets, budget, deadline))).await
+    }
+
     /// Reads versions, then facts, and writes the buckets with the difference that they make.
-    async fn refold_together<F: Summed>(&self, buckets: &[Bucket], deadline: Instant) -> Result<(), StoreError> {
+    async fn refold_together<F: Summed>(
+        &self,
+        buckets: &[Bucket],
+        budget: Budget,
+        deadline: Instant,
+    ) -> Result<(), StoreError> {
         let stats = self.stats();
         let asked = buckets.iter().map(keys::bucket).collect();
         let held: HashMap<Key, items::Item> = stats.get_all(asked, Consistency::Strong, deadline).await?;
@@ -136,10 +158,11 @@ impl Folds {
             let expires = held.as_ref().and_then(|held| held.expires);
             // Its facts are about to expire or have: it stays as it is.
             if !expires.is_some_and(|expires| retention::closed_to_folds(expires, began)) {
+                budget.check(held.as_ref().map(|held| held.facts))?;
                 open.push((bucket, held));
             }
         }
-        let facts = try_join_all(open.iter().map(|(bucket, _)| self.facts_of(bucket))).await?;
+        let facts = try_join_all(open.iter().map(|(bucket, _)| self.facts_of(bucket, budget))).await?;
         let mut contributions = Contributions::new(&stats);
         for ((bucket, held), facts) in open.into_iter().zip(facts) {
             let live = live::<F>(self.ids.fresh(), began, facts)?;

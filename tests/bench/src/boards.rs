@@ -33,7 +33,7 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<(&'static s
 /// A cloud whose boards are divided into so many shards.
 fn divided(shards: u32) -> cloud::Options {
     let parameters = BTreeMap::from([("BoardShards".to_owned(), shards.to_string())]);
-    cloud::Options { parameters, ..cloud::Options::of_workspace() }
+    cloud::Options { parameters, ..cloud::Options::of_workspace() }.without_limits()
 }
 
 /// The entries of a board; none if whom it is asked for is not on it.

@@ -10,7 +10,7 @@ use local::cloud::{LocalCloud, Options};
 use replay::api::{Api, Credential, Patience};
 use serde::Deserialize;
 
-use crate::options::SERVE;
+use crate::options::Serve;
 
 /// How to reach a local cloud.
 #[derive(Deserialize)]
@@ -30,10 +30,15 @@ pub(crate) struct Apart {
 }
 
 impl Apart {
-    /// Starts it and waits until it is ready.
+    /// Starts one without limits and waits until it is ready.
     pub(crate) fn start() -> anyhow::Result<Self> {
+        Self::start_as(Serve::WithoutLimits)
+    }
+
+    /// Starts one of these and waits until it is ready.
+    pub(crate) fn start_as(serve: Serve) -> anyhow::Result<Self> {
         let mut process = Command::new(std::env::current_exe()?)
-            .arg(SERVE)
+            .arg(serve.word())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -70,9 +75,13 @@ impl Drop for Apart {
 }
 
 /// Is the local cloud of another process, until that one lets go.
-pub(crate) fn serve() -> anyhow::Result<()> {
+pub(crate) fn serve(serve: Serve) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
-    let cloud = runtime.block_on(LocalCloud::start(Options::of_workspace()))?;
+    let options = match serve {
+        Serve::WithoutLimits => Options::of_workspace().without_limits(),
+        Serve::WithQuotas => Options::of_workspace().without_throttles(),
+    };
+    let cloud = runtime.block_on(LocalCloud::start(options))?;
     println!("{}", cloud.summary().to_json()?);
     std::io::stdin().read_to_end(&mut Vec::new())?;
     runtime.block_on(cloud.stop());
@@ -89,7 +98,7 @@ impl Metered {
     /// Starts it.
     pub(crate) async fn start() -> anyhow::Result<Self> {
         let meter = Arc::new(Meter::default());
-        let options = Options { meter: Some(Arc::clone(&meter)), ..Options::of_workspace() };
+        let options = Options { meter: Some(Arc::clone(&meter)), ..Options::of_workspace().without_limits() };
         Ok(Self { cloud: LocalCloud::start(options).await?, meter })
     }
 

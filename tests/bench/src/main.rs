@@ -7,6 +7,7 @@ mod classroom;
 mod cloud;
 mod dashboard;
 mod functions;
+mod limits;
 mod live;
 mod options;
 mod packages;
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
             print!("{}", options::HELP);
             Ok(())
         }
-        Ok(Task::Serve) => cloud::serve(),
+        Ok(Task::Serve(serve)) => cloud::serve(serve),
         Ok(Task::Measure(options)) => measure(&options),
         Err(error) => {
             eprintln!("bench: {error:#}\nSee --help.");
@@ -85,6 +86,10 @@ fn measure(options: &Options) -> anyhow::Result<()> {
             Part::Classroom => within()?.block_on(Box::pin(classroom::measure(options)))?,
             Part::Live => within()?.block_on(Box::pin(live::measure(options)))?,
             Part::Boards => within()?.block_on(Box::pin(boards::measure(options)))?,
+            Part::Limits => {
+                let table = runtime.block_on(limits::measure(options, &clock))?;
+                vec![("A listener beside a bomb of one minute", table)]
+            }
             Part::Functions => vec![("Functions, as deployed", functions::measure(options.starts)?)],
         };
         for (title, table) in tables {

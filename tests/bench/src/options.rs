@@ -14,7 +14,7 @@ tables in Markdown.
 Usage: cargo run --release -p bench -- [options]
 
   --only LIST        of ingest, lag, units, rollups, analytics, dashboard, packages, purchases,
-                     revenue, boards, classroom, live, functions,
+                     revenue, boards, classroom, live, limits, functions,
                      with commas between [all]; live tells pages, too, where tests/live/install
                      was run
   --events N         events of the ingestion in batches of 50 [100000]
@@ -64,12 +64,14 @@ pub(crate) enum Part {
     Classroom,
     /// What it costs to tell open pages what happens.
     Live,
+    /// What a listener notices of a bomb.
+    Limits,
     /// Size, start and memory of functions.
     Functions,
 }
 
 /// Every part, by its name on the command line.
-const PARTS: [(&str, Part); 13] = [
+const PARTS: [(&str, Part); 14] = [
     ("ingest", Part::Ingest),
     ("lag", Part::Lag),
     ("units", Part::Units),
@@ -82,6 +84,7 @@ const PARTS: [(&str, Part); 13] = [
     ("boards", Part::Boards),
     ("classroom", Part::Classroom),
     ("live", Part::Live),
+    ("limits", Part::Limits),
     ("functions", Part::Functions),
 ];
 
@@ -90,7 +93,7 @@ pub(crate) enum Task {
     /// Print this text.
     Help,
     /// Be the local cloud of another process of this program.
-    Serve,
+    Serve(Serve),
     /// Measure.
     Measure(Options),
 }
@@ -158,7 +161,8 @@ pub(crate) fn of_process() -> anyhow::Result<Task> {
             Long("patience") => options.patience = Duration::from_secs(number(&mut arguments)? as u64),
             Long("only") => options.parts = parts(&arguments.value()?.string()?)?,
             Long("help") | Short('h') => return Ok(Task::Help),
-            Value(word) if word == SERVE => return Ok(Task::Serve),
+            Value(word) if word == Serve::WithoutLimits.word() => return Ok(Task::Serve(Serve::WithoutLimits)),
+            Value(word) if word == Serve::WithQuotas.word() => return Ok(Task::Serve(Serve::WithQuotas)),
             other => return Err(other.unexpected().into()),
         }
     }
@@ -184,8 +188,24 @@ fn number(arguments: &mut lexopt::Parser) -> anyhow::Result<usize> {
     Ok(arguments.value()?.parse()?)
 }
 
-/// The word that makes this program a local cloud.
-pub(crate) const SERVE: &str = "serve";
+/// Which local cloud this program may be for another process of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Serve {
+    /// One that takes whatever comes.
+    WithoutLimits,
+    /// One with the quotas of a deployment; its routes take whatever comes.
+    WithQuotas,
+}
+
+impl Serve {
+    /// The word that makes this program one.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::WithoutLimits => "serve",
+            Self::WithQuotas => "serve-with-quotas",
+        }
+    }
+}
 
 fn parts(list: &str) -> anyhow::Result<BTreeSet<Part>> {
     let part = |name| match PARTS.into_iter().find(|(known, _)| *known == name) {

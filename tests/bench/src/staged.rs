@@ -73,7 +73,7 @@ pub(crate) struct Asked {
 impl Staged {
     /// Starts it at this time.
     pub(crate) async fn start(now: DateTime<Utc>, patience: Duration) -> anyhow::Result<Self> {
-        Self::start_as(Options::of_workspace(), now, patience).await
+        Self::start_as(Options::of_workspace().without_limits(), now, patience).await
     }
 
     /// Starts such a cloud at this time.

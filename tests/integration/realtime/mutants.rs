@@ -13,7 +13,7 @@ use shared::domain::live::Channel;
 use shared::domain::time::Time;
 use shared::function::Invoke;
 use shared::messaging::Queue;
-use shared::store::{Outbox, Waiting};
+use shared::store::{Budget, Outbox, Waiting};
 use tokio::time::Instant;
 
 use super::actions::OUTBOX;
@@ -85,7 +85,7 @@ impl Publisher {
 }
 
 impl BatchHandler for Publisher {
-    fn handle<'a>(&'a self, records: &'a [EventRecord], deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
+    fn handle<'a>(&'a self, records: &'a [EventRecord], _: Budget, deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
         Box::pin(async move {
             let of = |record: &EventRecord| shared::stream::channel(record).unwrap();
             let mut held = BTreeSet::new();

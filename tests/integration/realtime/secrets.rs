@@ -94,7 +94,7 @@ async fn two_places_for_one_secret_are_a_mistake() {
         (&["PusherSecret", "PusherSecretArn"][..], "PUSHER_SECRET and PUSHER_SECRET_ARN are both given"),
         (&[], "PUSHER_SECRET or PUSHER_SECRET_ARN must be given together"),
     ] {
-        let mut options = Options::of_workspace();
+        let mut options = Options::of_workspace().without_limits();
         for name in ["PusherAppId", "PusherKey", "PusherCluster"].iter().chain(given) {
             options.parameters.insert((*name).to_owned(), "x".to_owned());
         }

@@ -90,6 +90,28 @@ impl Options {
         }
     }
 
+    /// The same with routes that take whatever comes.
+    #[must_use]
+    pub fn without_throttles(self) -> Self {
+        let routes =
+            ["RouteRate", "RouteBurst", "AnonymousRouteRate", "AnonymousRouteBurst", "IngestRate", "IngestBurst"];
+        self.with_defaults(&routes.map(|name| (name, "1000000")))
+    }
+
+    /// The same without throttles and quotas, for loads that come from one machine.
+    #[must_use]
+    pub fn without_limits(self) -> Self {
+        self.without_throttles().with_defaults(&[("Quotas", "none"), ("CountedAttempts", "1000000")])
+    }
+
+    /// The same with these values of parameters that have none yet.
+    fn with_defaults(mut self, values: &[(&str, &str)]) -> Self {
+        for (name, value) in values {
+            self.parameters.entry((*name).to_owned()).or_insert_with(|| (*value).to_owned());
+        }
+        self
+    }
+
     /// The cloud of this workspace, in memory, on free ports, with functions in this process.
     #[must_use]
     pub fn of_workspace() -> Self {

@@ -5,9 +5,12 @@ use dynoxide::actions::{
     describe_time_to_live, get_item, get_records, get_shard_iterator, list_streams, list_tables, put_item, query, scan,
     transact_get_items, transact_write_items, update_item, update_time_to_live,
 };
+use dynoxide::types::{AttributeValue, Item};
 use dynoxide::{DynoxideError, Result};
 use serde::de::DeserializeOwned;
 
+use super::config::TableConfig;
+use super::store::Database;
 use crate::iam::Access;
 use crate::wire::{index_arn, table_arn};
 
@@ -104,7 +107,7 @@ impl Request {
                 request.transact_items.iter().map(|item| item.get.table_name.clone()).collect()
             }
             Self::TransactWriteItems(request) => {
-                request.transact_items.iter().filter_map(write_target).map(|(_, table)| table.clone()).collect()
+                request.transact_items.iter().filter_map(write_target).map(|(_, table, _)| table.clone()).collect()
             }
             _ => Vec::new(),
         };
@@ -113,55 +116,114 @@ impl Request {
         tables
     }
 
-    /// The rights that a caller needs, as IAM asks for them: for a transaction those of its parts.
-    pub(super) fn accesses(&self) -> Vec<Access> {
-        let on_table = |action: &'static str, table: &str| vec![Access::new(action, table_arn(table))];
+    /// The rights that a caller needs, as IAM asks for them: for a transaction those of its parts. The partition keys are
+    /// among them where a database is given that knows what they are called.
+    pub(super) fn accesses(&self, keyed_by: Option<&Database>) -> Vec<Access> {
+        let hash = |table: &str| Some(keyed_by?.table(table)?.key_schema.hash);
+        let on = |action: &'static str, table: &str| Access::new(action, table_arn(table));
+        let on_item = |action: &'static str, table: &str, item: &Item| {
+            let key = hash(table).and_then(|hash| leading(item.get(&hash)?));
+            on(action, table).on_keys(key.into_iter().collect())
+        };
+        let on_items = |action: &'static str, table: &str, items: Vec<&Item>| {
+            let hash = hash(table);
+            let keys = items.into_iter().filter_map(|item| leading(item.get(hash.as_ref()?)?)).collect();
+            on(action, table).on_keys(keys)
+        };
         let indexed = |action: &'static str, table: &str, index: Option<&String>| match index {
-            Some(index) => vec![Access::new(action, index_arn(table, index))],
-            None => vec![Access::new(action, table_arn(table))],
+            Some(index) => Access::new(action, index_arn(table, index)),
+            None => on(action, table),
         };
-        let on_everything = |action: &'static str| vec![Access::new(action, "*".to_owned())];
-        let each = |action: &'static str| {
-            self.tables().iter().map(|table| Access::new(action, table_arn(table))).collect::<Vec<_>>()
-        };
+        let on_everything = |action: &'static str| Access::new(action, "*".to_owned());
         match self {
-            Self::BatchGetItem(_) => each("dynamodb:BatchGetItem"),
-            Self::BatchWriteItem(_) => each("dynamodb:BatchWriteItem"),
-            Self::CreateTable(request) => on_table("dynamodb:CreateTable", &request.table_name),
-            Self::DeleteItem(request) => on_table("dynamodb:DeleteItem", &request.table_name),
-            Self::DeleteTable(request) => on_table("dynamodb:DeleteTable", &request.table_name),
+            Self::BatchGetItem(request) => {
+                let each = request.request_items.iter();
+                each.map(|(table, keys)| on_items("dynamodb:BatchGetItem", table, keys.keys.iter().collect())).collect()
+            }
+            Self::BatchWriteItem(request) => {
+                let written = |write: &'_ batch_write_item::WriteRequest| {
+                    let put = write.put_request.as_ref().map(|put| put.item.clone());
+                    put.or_else(|| write.delete_request.as_ref().map(|delete| delete.key.clone()))
+                };
+                let each = request.request_items.iter();
+                each.map(|(table, writes)| {
+                    let items: Vec<Item> = writes.iter().filter_map(written).collect();
+                    on_items("dynamodb:BatchWriteItem", table, items.iter().collect())
+                })
+                .collect()
+            }
+            Self::CreateTable(request) => vec![on("dynamodb:CreateTable", &request.table_name)],
+            Self::DeleteItem(request) => vec![on_item("dynamodb:DeleteItem", &request.table_name, &request.key)],
+            Self::DeleteTable(request) => vec![on("dynamodb:DeleteTable", &request.table_name)],
             Self::DescribeStream(request) => {
                 vec![Access::new("dynamodb:DescribeStream", super::execute::public_arn(&request.stream_arn))]
             }
-            Self::DescribeTable(request) => on_table("dynamodb:DescribeTable", &request.table_name),
-            Self::DescribeTimeToLive(request) => on_table("dynamodb:DescribeTimeToLive", &request.table_name),
-            Self::GetItem(request) => on_table("dynamodb:GetItem", &request.table_name),
-            Self::GetRecords(_) => on_everything("dynamodb:GetRecords"),
+            Self::DescribeTable(request) => vec![on("dynamodb:DescribeTable", &request.table_name)],
+            Self::DescribeTimeToLive(request) => vec![on("dynamodb:DescribeTimeToLive", &request.table_name)],
+            Self::GetItem(request) => vec![on_item("dynamodb:GetItem", &request.table_name, &request.key)],
+            Self::GetRecords(_) => vec![on_everything("dynamodb:GetRecords")],
             Self::GetShardIterator(request) => {
                 vec![Access::new("dynamodb:GetShardIterator", super::execute::public_arn(&request.stream_arn))]
             }
-            Self::ListStreams(_) => on_everything("dynamodb:ListStreams"),
-            Self::ListTables(_) => on_everything("dynamodb:ListTables"),
-            Self::PutItem(request) => on_table("dynamodb:PutItem", &request.table_name),
-            Self::Query(request) => indexed("dynamodb:Query", &request.table_name, request.index_name.as_ref()),
-            Self::Scan(request) => indexed("dynamodb:Scan", &request.table_name, request.index_name.as_ref()),
-            Self::TransactGetItems(_) => each("dynamodb:GetItem"),
-            Self::TransactWriteItems(request) => {
-                let needed = |(action, table): (&'static str, &String)| Access::new(action, table_arn(table));
-                request.transact_items.iter().filter_map(write_target).map(needed).collect()
+            Self::ListStreams(_) => vec![on_everything("dynamodb:ListStreams")],
+            Self::ListTables(_) => vec![on_everything("dynamodb:ListTables")],
+            Self::PutItem(request) => vec![on_item("dynamodb:PutItem", &request.table_name, &request.item)],
+            Self::Query(request) => {
+                let key = keyed_by.and_then(|database| queried(request, &database.table(&request.table_name)?));
+                let access = indexed("dynamodb:Query", &request.table_name, request.index_name.as_ref());
+                vec![access.on_keys(key.into_iter().collect())]
             }
-            Self::UpdateItem(request) => on_table("dynamodb:UpdateItem", &request.table_name),
-            Self::UpdateTimeToLive(request) => on_table("dynamodb:UpdateTimeToLive", &request.table_name),
+            Self::Scan(request) => {
+                vec![indexed("dynamodb:Scan", &request.table_name, request.index_name.as_ref())]
+            }
+            Self::TransactGetItems(request) => {
+                let parts = request.transact_items.iter().map(|item| &item.get);
+                parts.map(|get| on_item("dynamodb:GetItem", &get.table_name, &get.key)).collect()
+            }
+            Self::TransactWriteItems(request) => {
+                let targets = request.transact_items.iter().filter_map(write_target);
+                targets.map(|(action, table, item)| on_item(action, table, item)).collect()
+            }
+            Self::UpdateItem(request) => vec![on_item("dynamodb:UpdateItem", &request.table_name, &request.key)],
+            Self::UpdateTimeToLive(request) => vec![on("dynamodb:UpdateTimeToLive", &request.table_name)],
         }
     }
 }
 
-/// What a part of a transaction does, and to which table.
-fn write_target(item: &transact_write_items::TransactWriteItem) -> Option<(&'static str, &String)> {
-    let put = item.put.as_ref().map(|put| ("dynamodb:PutItem", &put.table_name));
-    let update = item.update.as_ref().map(|update| ("dynamodb:UpdateItem", &update.table_name));
-    let delete = item.delete.as_ref().map(|delete| ("dynamodb:DeleteItem", &delete.table_name));
-    let check = item.condition_check.as_ref().map(|check| ("dynamodb:ConditionCheckItem", &check.table_name));
+/// The value of a partition key, as `dynamodb:LeadingKeys` has it.
+fn leading(value: &AttributeValue) -> Option<String> {
+    match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// The partition key that a query asks for.
+fn queried(request: &query::QueryRequest, table: &TableConfig) -> Option<String> {
+    let index = |name: &String| {
+        let indexes = table.gsis.iter().chain(&table.lsis);
+        indexes.clone().find(|index| index.name == *name).map(|index| &index.key_schema)
+    };
+    let hash = &request.index_name.as_ref().map_or(Some(&table.key_schema), index)?.hash;
+    let (names, values) = (request.expression_attribute_names.as_ref(), &request.expression_attribute_values);
+    let condition = request.key_condition_expression.as_ref()?.replace('=', " = ").replace(['(', ')', ','], " ");
+    let words: Vec<&str> = condition.split_whitespace().collect();
+    words.windows(3).find_map(|words| match words {
+        [name, "=", value] => {
+            let name = names.and_then(|names| names.get(*name)).map_or(*name, String::as_str);
+            leading(values.as_ref().filter(|_| name == hash)?.get(*value)?)
+        }
+        _ => None,
+    })
+}
+
+/// What a part of a transaction does, to which table, and to which item.
+fn write_target(item: &transact_write_items::TransactWriteItem) -> Option<(&'static str, &String, &Item)> {
+    let put = item.put.as_ref().map(|put| ("dynamodb:PutItem", &put.table_name, &put.item));
+    let update = item.update.as_ref().map(|update| ("dynamodb:UpdateItem", &update.table_name, &update.key));
+    let delete = item.delete.as_ref().map(|delete| ("dynamodb:DeleteItem", &delete.table_name, &delete.key));
+    let check = item.condition_check.as_ref();
+    let check = check.map(|check| ("dynamodb:ConditionCheckItem", &check.table_name, &check.key));
     put.or(update).or(delete).or(check)
 }
 

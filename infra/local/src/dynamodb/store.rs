@@ -185,7 +185,7 @@ impl Database {
             Err(error) => return refuse(operation, error),
         };
         if let Some(policy) = &caller.policy
-            && let Some(denied) = policy.first_denied(&request.accesses())
+            && let Some(denied) = policy.first_denied(&request.accesses(policy.depends_on_keys().then_some(self)))
         {
             let message = iam::denial(&caller.function, denied);
             tracing::warn!(function = caller.function, action = denied.action, resource = denied.resource, "{message}");

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use http::Method;
 
+use super::throttle::ThrottleConfig;
+
 /// The HTTP API with its routes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ApiConfig {
     /// Its id.
     pub id: String,
@@ -16,6 +18,8 @@ pub struct ApiConfig {
     pub authorizers: BTreeMap<String, AuthorizerConfig>,
     /// The routes.
     pub routes: Vec<RouteConfig>,
+    /// How many requests they take.
+    pub throttles: ThrottleConfig,
 }
 
 /// Who may call the API from a web page of another origin, and how.

@@ -21,6 +21,7 @@ use super::config::ApiConfig;
 use super::contract;
 use super::event::{RequestFacts, text};
 use super::routes;
+use super::throttle::Throttles;
 use crate::runtime::{InvokeFailure, Invoker, LARGEST_PAYLOAD};
 
 /// The most bytes of a request's body.
@@ -39,6 +40,7 @@ pub struct Gateway {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     authorizers: Authorizers,
+    throttles: Throttles,
     port: u16,
     patience: Duration,
 }
@@ -53,7 +55,8 @@ impl Gateway {
         ids: Arc<dyn Ids>,
         port: u16,
     ) -> Self {
-        Self { api, functions, clock, ids, authorizers: Authorizers::default(), port, patience: Duration::ZERO }
+        let (authorizers, throttles) = (Authorizers::default(), Throttles::default());
+        Self { api, functions, clock, ids, authorizers, throttles, port, patience: Duration::ZERO }
     }
 
     /// Waits at least this long for functions, for they may have to be built first.
@@ -82,6 +85,9 @@ impl Gateway {
             let contract = contract::answer(&parts.method, parts.uri.path());
             return contract.unwrap_or_else(|| answer::message(StatusCode::NOT_FOUND, "Not Found"));
         };
+        if !self.throttles.admit(&self.api.throttles, &matched.route.target.key()) {
+            return answer::message(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
+        }
         let facts = RequestFacts {
             request_id: request_id.to_owned(),
             received: self.clock.now(),

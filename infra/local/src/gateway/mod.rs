@@ -1,6 +1,6 @@
 //! The HTTP API, as API Gateway serves it.
 //!
-//! A request goes through the limits, CORS, the routes, the authorizer and the function, in this order.
+//! A request goes through the limits, CORS, the routes, their throttles, the authorizer and the function, in this order.
 //! Where the answers are API Gateway's own they are JSON of the form `{"message": "…"}`:
 //!
 //! | status | when |
@@ -10,6 +10,7 @@
 //! | 403 | the authorizer says no |
 //! | 404 | no route matches; an HTTP API says so too where only the method is another, it knows no 405 |
 //! | 413 | the body is larger than 10 MB, or the event made of the request larger than Lambda's 6 MB |
+//! | 429 | the route takes no more requests at the moment; like API Gateway, without `Retry-After` |
 //! | 431 | request line and headers are larger than 10,240 bytes |
 //! | 500 | the function or the authorizer failed, or its answer is not one |
 //! | 503 | the function takes longer than the integration's timeout, or cannot be reached |
@@ -22,6 +23,7 @@ mod cors;
 mod event;
 mod handle;
 mod routes;
+mod throttle;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,6 +34,7 @@ use tokio::net::TcpListener;
 
 pub use config::{ApiConfig, AuthorizerConfig, CorsConfig, IdentitySource, RouteConfig, Segment, Target};
 pub use handle::Gateway;
+pub use throttle::{Throttle, ThrottleConfig};
 
 /// Serves the API until the future ends, and finishes what is under way.
 ///

@@ -251,8 +251,8 @@ async fn queues_are_found_by_name_and_url_and_others_do_not_exist() {
 #[tokio::test]
 async fn what_the_policy_does_not_allow_is_denied() {
     let queues = queues();
-    let statement =
-        Statement { actions: vec!["sqs:SendMessage".to_owned()], resources: vec![crate::wire::queue_arn("work")] };
+    let (actions, resources) = (vec!["sqs:SendMessage".to_owned()], vec![crate::wire::queue_arn("work")]);
+    let statement = Statement { actions, resources, ..Statement::default() };
     let policy = Some(Arc::new(Policy { statements: vec![statement] }));
     let client = client(&queues, ClientOptions { function: "f".to_owned(), policy, ..ClientOptions::default() });
     send(&client, "allowed").await;
@@ -346,6 +346,7 @@ async fn only_dead_letters_are_moved_and_only_by_who_may() {
     let statement = |actions: &[&str], queue: &str| Statement {
         actions: actions.iter().map(|action| format!("sqs:{action}")).collect(),
         resources: vec![crate::wire::queue_arn(queue)],
+        ..Statement::default()
     };
     let started = |statements: Vec<Statement>| {
         let options = ClientOptions { policy: Some(Arc::new(Policy { statements })), ..ClientOptions::default() };

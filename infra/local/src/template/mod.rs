@@ -149,6 +149,9 @@ pub fn read_template(text: &str, surroundings: &Surroundings) -> Result<Template
         api = Some(api::api(&found.place, api_id, properties, &scope.names, &mut template.described)?);
     }
     functions(&found, &scope, &roles, &mut api, &mut template)?;
+    if let (Some(api), Some(found)) = (&api, found.of_kind(&[Kind::HttpApi]).next()) {
+        api::check_routes(&found.place, &api.config)?;
+    }
     template.api = api.map(|api| api.config);
     outputs(&mut root, &scope, &mut template.described)?;
     Ok(template)

@@ -16,7 +16,7 @@ use crate::domain::time::Minute;
 use crate::store::again::again;
 use crate::store::contributions::{Contribution, Contributions, Sums};
 use crate::store::error::StoreError;
-use crate::store::folds::Live;
+use crate::store::folds::{Budget, Live};
 use crate::store::items::{Item, VERSION, from_item, key_of, text, to_key};
 use crate::store::keys::{self, Key, SK};
 use crate::store::revenue::places;
@@ -91,7 +91,8 @@ impl Audits {
         deadline: Instant,
     ) -> Result<(), StoreError> {
         let minutes = BTreeMap::from([(item.clone(), minutes)]);
-        if let Some((_, error)) = self.folds.refold_sales(minutes.clone(), deadline).await.into_iter().next() {
+        let failed = self.folds.refold_sales(minutes.clone(), Budget::WHOLE, deadline).await;
+        if let Some((_, error)) = failed.into_iter().next() {
             return Err(error);
         }
         match self.revenue.follow(&minutes, deadline).await.into_iter().next() {

@@ -6,6 +6,8 @@
 //! | record that a word took back another actor's like or save | Events | `TRACK#<track>#<yyyy-mm-ddThh>` | `<the word's key>#<taken actor>` |
 //! | read the facts of a minute | Events | `TRACK#<track>#<yyyy-mm-ddThh>` | begins with `<mm>:` |
 //! | a live bucket | Stats | `TRACK#<track>` | `B#<yyyy-mm-ddThh:mm>` |
+//! | that a bucket waits in an updater's queue to be folded | Stats | `DEFERRED#<function>#TRACK#<track>` | `B#<yyyy-mm-ddThh:mm>` |
+//! | what a subject has sent in a minute or a day | Stats | `QUOTA#KEY#<hash>`, `QUOTA#USER#<user>`, `QUOTA#NETWORK#<network>`, `QUOTA#SESSION#<session>` | `<EVENTS, BULK, LIKES or VIEWS>#M#<minute>`, `<…>#D#<day>` |
 //! | all live buckets of an entity | Stats | `TRACK#<track>` | begins with `B#` |
 //! | an entity's rollup of an hour, day, week, month, year | Stats | `TRACK#<track>`, `ARTIST#<artist>`, `PLATFORM` | `H#<yyyy-mm-ddThh:mm>`, `D#<date>`, `W#<iso week>`, `M#<month>`, `Y#<year>` |
 //! | a track's numbers of all its closed days | Stats | `TRACK#<track>` | `T` |
@@ -22,6 +24,7 @@
 //! | whether a person likes a quiz | State | `ACTOR#<actor>` | `LIKE#QUIZ#<quiz>` |
 //! | how a person rated a quiz | State | `ACTOR#<actor>` | `RATING#QUIZ#<quiz>` |
 //! | an attempt of a person at a quiz | State | `ACTOR#<actor>` | `ATTEMPT#QUIZ#<quiz>#<attempt>` |
+//! | how many attempts of a person at a quiz have counted on a day | State | `ACTOR#<actor>` | `ATTEMPTS#QUIZ#<quiz>#<day>` |
 //! | record a fact of a quiz | Interactions | `QUIZ#<quiz>#<yyyy-mm-ddThh>` | `<mm:ss.mmm>#<kind>#<id>` |
 //! | a live bucket of a quiz | Stats | `QUIZ#<quiz>` | `B#<yyyy-mm-ddThh:mm>` |
 //! | a quiz's numbers | Stats | `QUIZ#<quiz>` | `T` |
@@ -125,6 +128,7 @@ use crate::domain::entity::{Bucket, Entity};
 use crate::domain::event::Engagement;
 use crate::domain::id::{EventId, TrackId, UserId};
 use crate::domain::purchase::{Item, ItemType};
+use crate::domain::quota::Window;
 use crate::domain::time::{Hour, Minute, Time};
 
 pub use audits::*;
@@ -268,6 +272,30 @@ pub fn parse_fact(pk: &str, sk: &str) -> Result<(Bucket, Time, EventId), Foreign
 #[must_use]
 pub fn bucket(bucket: &Bucket) -> Key {
     Key { pk: entity(&bucket.entity), sk: format!("{LIVE_BUCKETS}{}", bucket.minute) }
+}
+
+/// What a live bucket is called, as a text of its own.
+#[must_use]
+pub fn bucket_name(of: &Bucket) -> String {
+    let Key { pk, sk } = bucket(of);
+    format!("{pk}/{sk}")
+}
+
+/// That a live bucket waits in the queue of a function to be folded.
+#[must_use]
+pub fn deferred(function: &str, of: &Bucket) -> Key {
+    let Key { pk, sk } = bucket(of);
+    Key { pk: format!("DEFERRED#{function}#{pk}"), sk }
+}
+
+/// What a subject has sent in a window.
+#[must_use]
+pub fn quota(subject: impl fmt::Display, purpose: impl fmt::Display, window: Window) -> Key {
+    let window = match window {
+        Window::Minute(start) => format!("M#{start}"),
+        Window::Day(start) => format!("D#{start}"),
+    };
+    Key { pk: format!("QUOTA#{subject}"), sk: format!("{purpose}#{window}") }
 }
 
 /// The minute of a live bucket, by its sort key.

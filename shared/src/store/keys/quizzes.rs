@@ -4,6 +4,7 @@ use super::{Key, TOTAL, facts_of_hour};
 use crate::domain::caller::Actor;
 use crate::domain::entity::Entity;
 use crate::domain::id::{AttemptId, PackageId, QuizId, UserId};
+use crate::domain::quota::Window;
 use crate::domain::time::Time;
 
 /// A fact of a quiz, which state guards.
@@ -23,6 +24,12 @@ pub fn rating(user: &UserId, of: &QuizId) -> Key {
 #[must_use]
 pub fn attempt(user: &UserId, of: &QuizId, attempt: &AttemptId) -> Key {
     Key { pk: actor(user), sk: format!("ATTEMPT#QUIZ#{of}#{attempt}") }
+}
+
+/// How many attempts of a person at a quiz have counted on a day.
+#[must_use]
+pub fn counted_attempts(user: &UserId, of: &QuizId, day: Window) -> Key {
+    Key { pk: actor(user), sk: format!("ATTEMPTS#QUIZ#{of}#{}", day.start()) }
 }
 
 fn actor(user: &UserId) -> String {

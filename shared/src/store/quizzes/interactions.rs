@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
+use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -17,12 +18,13 @@ use crate::domain::caller::Actor;
 use crate::domain::entity::Entity;
 use crate::domain::id::{QuizId, UserId};
 use crate::domain::interaction::{Attempt, Interaction, QuizFact, Rating};
+use crate::domain::quota::Window;
 use crate::domain::time::Time;
 use crate::ids::Ids;
 use crate::store::again::again;
 use crate::store::error::StoreError;
 use crate::store::facts::NewFact;
-use crate::store::items::{from_item, to_item};
+use crate::store::items::{Item, from_item, to_item};
 use crate::store::keys::{self, Key};
 use crate::store::retention::Retention;
 use crate::store::table::{Consistency, Table};
@@ -41,11 +43,20 @@ pub struct Rated {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attempted {
     /// It was recorded.
-    Recorded(Time),
-    /// The same had been recorded at this time.
-    Before(Time),
+    Recorded(Scored),
+    /// The same had been recorded.
+    Before(Scored),
     /// Another had been recorded under its id.
     Other,
+}
+
+/// How an attempt was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scored {
+    /// When.
+    pub at: Time,
+    /// Whether averages count it.
+    pub counts: bool,
 }
 
 /// State as it lies in its item.
@@ -67,6 +78,22 @@ struct Opinion {
     rating: Rating,
 }
 
+/// An attempt as it is kept.
+#[derive(Clone, Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    attempt: Attempt,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unscored: bool,
+}
+
+/// How many attempts of a person at a quiz have counted on a day.
+#[derive(Clone, Serialize, Deserialize)]
+struct Counted {
+    count: u32,
+    ttl: i64,
+}
+
 /// The tables of state and of the facts that it guards.
 #[derive(Clone)]
 pub struct Interactions {
@@ -75,6 +102,8 @@ pub struct Interactions {
     retention: Retention,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
+    /// How many attempts of a person at a quiz averages count on a day; none is any number.
+    counted_attempts: Option<u32>,
 }
 
 impl Interactions {
@@ -88,7 +117,13 @@ impl Interactions {
         (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>),
     ) -> Self {
         let table = |name| Table::new(client.clone(), name);
-        Self { state: table(state), facts: table(facts), retention, clock, ids }
+        Self { state: table(state), facts: table(facts), retention, clock, ids, counted_attempts: None }
+    }
+
+    /// The same, where averages count only so many attempts of a person at a quiz on a day of UTC.
+    #[must_use]
+    pub fn counting(self, counted_attempts: Option<u32>) -> Self {
+        Self { counted_attempts, ..self }
     }
 
     /// A person likes a quiz, or takes that back; tells whether that changed anything.
@@ -109,7 +144,7 @@ impl Interactions {
                 if held.as_ref().is_some_and(|held| held.state.on) == on {
                     return Ok(false);
                 }
-                let fact = QuizFact { user: user.clone(), what: Interaction::Like { on } };
+                let fact = QuizFact { user: user.clone(), what: Interaction::Like { on }, unscored: false };
                 self.record(quiz, &key, held, Liked { on }, fact).await?;
                 Ok(true)
             })
@@ -134,7 +169,8 @@ impl Interactions {
                 let was = held.as_ref().map(|held| held.state.rating);
                 let has_changed = was != Some(rating);
                 if has_changed {
-                    let fact = QuizFact { user: user.clone(), what: Interaction::Rate { rating, was } };
+                    let fact =
+                        QuizFact { user: user.clone(), what: Interaction::Rate { rating, was }, unscored: false };
                     self.record(quiz, &key, held, Opinion { rating }, fact).await?;
                 }
                 Ok(Rated { was, has_changed })
@@ -156,16 +192,43 @@ impl Interactions {
         Box::pin(again(deadline, move || {
             Box::pin(async move {
                 let key = keys::attempt(user, quiz, &attempt.id);
-                match self.held::<Attempt>(&key).await? {
-                    Some(held) if held.state == *attempt => Ok(Attempted::Before(held.at)),
-                    Some(_) => Ok(Attempted::Other),
-                    None => {
-                        let fact = QuizFact { user: user.clone(), what: Interaction::Attempt(attempt.clone()) };
-                        Ok(Attempted::Recorded(self.record(quiz, &key, None, attempt.clone(), fact).await?))
+                match self.held::<Kept>(&key).await? {
+                    Some(Guard { at, state: Kept { attempt: held, unscored }, .. }) if held == *attempt => {
+                        Ok(Attempted::Before(Scored { at, counts: !unscored }))
                     }
+                    Some(_) => Ok(Attempted::Other),
+                    None => self.record_attempt(user, quiz, attempt, &key).await.map(Attempted::Recorded),
                 }
             })
         }))
+    }
+
+    async fn record_attempt(
+        &self,
+        user: &UserId,
+        quiz: &QuizId,
+        attempt: &Attempt,
+        key: &Key,
+    ) -> Result<Scored, StoreError> {
+        let now = Time::from(self.clock.now());
+        let mut counted = None;
+        let mut unscored = false;
+        if let Some(most) = self.counted_attempts {
+            let key = keys::counted_attempts(user, quiz, Window::day(now));
+            let held = self.held::<Counted>(&key).await?;
+            let count = held.as_ref().map_or(0, |held| held.state.count);
+            unscored = count >= most;
+            // Both are written together, so of several at once only one is the last that counts.
+            let ttl = Window::day(now).end().plus(TimeDelta::days(1)).seconds();
+            let state = Counted { count: count + 1, ttl };
+            let guard = Guard { version: self.ids.fresh(), at: now, state };
+            let condition = Condition::still(held.map(|held| held.version));
+            counted = (!unscored).then_some((to_item(&key, guard)?, condition));
+        }
+        let fact = QuizFact { user: user.clone(), what: Interaction::Attempt(attempt.clone()), unscored };
+        let state = Kept { attempt: attempt.clone(), unscored };
+        let at = self.record_with(quiz, key, None, state, fact, counted).await?;
+        Ok(Scored { at, counts: !unscored })
     }
 
     async fn held<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<Guard<T>>, StoreError> {
@@ -181,6 +244,19 @@ impl Interactions {
         state: T,
         fact: QuizFact,
     ) -> Result<Time, StoreError> {
+        self.record_with(quiz, key, held, state, fact, None).await
+    }
+
+    /// The same, together with another item of state.
+    async fn record_with<T: Serialize>(
+        &self,
+        quiz: &QuizId,
+        key: &Key,
+        held: Option<Guard<T>>,
+        state: T,
+        fact: QuizFact,
+        other: Option<(Item, Condition)>,
+    ) -> Result<Time, StoreError> {
         let at = Time::from(self.clock.now());
         // A version is used once, so it also names the fact that this state came from.
         let version = self.ids.fresh();
@@ -190,6 +266,9 @@ impl Interactions {
         let mut transaction = Transaction::new(self.state.client.clone());
         transaction.put(&self.state.name, state, Some(Condition::still(held.map(|held| held.version))))?;
         transaction.put(&self.facts.name, fact, None)?;
+        if let Some((other, condition)) = other {
+            transaction.put(&self.state.name, other, Some(condition))?;
+        }
         transaction.commit().await?;
         Ok(at)
     }

@@ -22,7 +22,7 @@ use crate::domain::quiz::{Quiz, QuizFigures};
 use crate::domain::time::Time;
 use crate::ids::Ids;
 
-pub use interactions::{Attempted, Interactions, Rated};
+pub use interactions::{Attempted, Interactions, Rated, Scored};
 
 /// The table of quizzes' documents.
 #[derive(Clone)]

@@ -35,7 +35,7 @@ pub(super) async fn measure(options: &Options) -> anyhow::Result<Option<Table>> 
         return Ok(None);
     };
     let server = Sockudo::start(&program).await?;
-    let mut cloud = cloud::Options::of_workspace();
+    let mut cloud = cloud::Options::of_workspace().without_limits();
     cloud.parameters.extend(server.parameters());
     // One seller sells all of them.
     cloud.parameters.insert("SellerSalesPerDay".to_owned(), "1000000".to_owned());

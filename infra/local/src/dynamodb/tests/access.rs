@@ -1,5 +1,6 @@
 //! Policies and metering: what a function may do, and what it uses.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::{
@@ -16,6 +17,7 @@ fn only(allowed: &[(&str, String)]) -> ClientOptions {
     let statement = |(action, resource): &(&str, String)| Statement {
         actions: vec![format!("dynamodb:{action}")],
         resources: vec![resource.clone()],
+        ..Statement::default()
     };
     let policy = Policy { statements: allowed.iter().map(statement).collect() };
     ClientOptions { function: "f".to_owned(), policy: Some(Arc::new(policy)), ..ClientOptions::default() }
@@ -41,6 +43,52 @@ async fn what_the_policy_does_not_allow_is_denied_and_not_carried_out() {
     let batch = client.batch_write_item().request_items("Facts", vec![write("b")]).send().await;
     assert_eq!(batch.unwrap_err().into_service_error().meta().code(), Some("AccessDeniedException"));
     assert_eq!(database.records_after("Facts", 0).unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_condition_on_leading_keys_is_held_against_every_item_of_a_request() {
+    let database = database(StreamView::KeysOnly);
+    let actions = ["PutItem", "GetItem", "UpdateItem", "DeleteItem", "Query", "BatchGetItem", "BatchWriteItem"];
+    let statement = Statement {
+        actions: actions.iter().map(|action| format!("dynamodb:{action}")).collect(),
+        resources: vec![table_arn("Facts")],
+        leading_keys: Some(vec!["p".to_owned(), "p#*".to_owned()]),
+    };
+    let policy = Some(Arc::new(Policy { statements: vec![statement] }));
+    let client = client(&database, ClientOptions { function: "f".to_owned(), policy, ..ClientOptions::default() });
+    let key = |pk: &str| HashMap::from([("pk".to_owned(), text(pk)), ("sk".to_owned(), text("a"))]);
+    let items = |pk: &str| {
+        let put = PutRequest::builder().set_item(Some(key(pk))).build().unwrap();
+        vec![write("b"), WriteRequest::builder().put_request(put).build()]
+    };
+    let keys = |pk: &str| KeysAndAttributes::builder().keys(key("p")).keys(key(pk)).build().unwrap();
+    let update = |pk: &str| {
+        let update = Update::builder().table_name("Facts").set_key(Some(key(pk))).update_expression("SET n = :n");
+        let update = update.expression_attribute_values(":n", number(1)).build().unwrap();
+        TransactWriteItem::builder().update(update).build()
+    };
+    for (pk, is_allowed) in [("p", true), ("p#x", true), ("q", false)] {
+        let query = || {
+            let query = client.query().table_name("Facts").key_condition_expression("begins_with(sk, :a) AND #k = :pk");
+            let query = query.expression_attribute_names("#k", "pk").expression_attribute_values(":a", text("a"));
+            query.expression_attribute_values(":pk", text(pk)).send()
+        };
+        let answers = [
+            client.put_item().table_name("Facts").set_item(Some(key(pk))).send().await.is_ok(),
+            client.get_item().table_name("Facts").set_key(Some(key(pk))).send().await.is_ok(),
+            client.delete_item().table_name("Facts").set_key(Some(key(pk))).send().await.is_ok(),
+            client.batch_write_item().request_items("Facts", items(pk)).send().await.is_ok(),
+            client
+                .batch_get_item()
+                .request_items("Facts", keys(if pk == "p" { "p#y" } else { pk }))
+                .send()
+                .await
+                .is_ok(),
+            client.transact_write_items().transact_items(update(pk)).send().await.is_ok(),
+            query().await.is_ok(),
+        ];
+        assert_eq!(answers, [is_allowed; 7], "{pk}");
+    }
 }
 
 #[tokio::test]

@@ -73,3 +73,18 @@ async fn other_origins_are_told_what_they_may() {
     let (_, headers, _) = read(post("https://b.example").await).await;
     assert!(!headers.contains_key("access-control-allow-origin"));
 }
+
+#[tokio::test]
+async fn a_route_that_takes_no_more_answers_as_api_gateway_does_before_anybody_is_asked() {
+    let api = api();
+    let ask =
+        || api.send(Request::get("/busy").header("authorization", "good").header("origin", "https://a.example"), "");
+    assert_eq!(ask().await.status(), 200);
+    let asked = api.told.asked.load(Ordering::Relaxed);
+    let (status, headers, body) = read(ask().await).await;
+    assert_eq!((status, body.as_str()), (429, r#"{"message":"Too Many Requests"}"#));
+    assert_eq!(headers["access-control-allow-origin"], "https://a.example");
+    assert!(!headers.contains_key("retry-after"));
+    assert_eq!(api.told.asked.load(Ordering::Relaxed), asked);
+    assert_eq!(api.get("/fresh", "good").await, 200);
+}

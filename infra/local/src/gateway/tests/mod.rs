@@ -95,7 +95,12 @@ fn api() -> Api {
             route("GET", "/kept/too", Some("Kept")),
             route("GET", "/both", Some("Both")),
             route("GET", "/fresh", Some("Fresh")),
+            route("GET", "/busy", Some("Fresh")),
         ],
+        throttles: ThrottleConfig {
+            default: None,
+            routes: [("GET /busy".to_owned(), Throttle { burst: 1.0, rate: 0.001 })].into(),
+        },
     };
     let told = Arc::new(Told::default());
     let functions = Arc::clone(&told) as Arc<dyn Invoker>;

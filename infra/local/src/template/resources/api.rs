@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{seconds, whole};
-use crate::gateway::{ApiConfig, AuthorizerConfig, CorsConfig, IdentitySource};
+use crate::gateway::{ApiConfig, AuthorizerConfig, CorsConfig, IdentitySource, Throttle, ThrottleConfig};
 use crate::template::described::Described;
 use crate::template::names::{Kind, Names};
 use crate::template::refusal::{Refusal, at, read};
@@ -24,8 +24,18 @@ struct Properties {
     cors_configuration: Option<Cors>,
     auth: Option<Auth>,
     access_log_settings: Option<Value>,
-    default_route_settings: Option<Value>,
+    default_route_settings: Option<RouteSettings>,
+    route_settings: Option<BTreeMap<String, RouteSettings>>,
     tags: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct RouteSettings {
+    throttling_burst_limit: Whole,
+    throttling_rate_limit: Whole,
+    #[serde(rename = "DetailedMetricsEnabled")]
+    _detailed_metrics_enabled: Option<Flag>,
 }
 
 #[derive(Deserialize)]
@@ -91,7 +101,6 @@ pub(crate) fn api(
         return Refusal::err(at(place, "StageName"), "only $default is known");
     }
     described.note(properties.access_log_settings, "access logs");
-    described.note(properties.default_route_settings, "throttling of routes");
     described.note(properties.tags, "tags");
     let cors =
         properties.cors_configuration.map(|cors| read_cors(&at(place, "CorsConfiguration"), cors)).transpose()?;
@@ -112,7 +121,39 @@ pub(crate) fn api(
         }
         default_authorizer = auth.default_authorizer;
     }
-    Ok(Api { config: ApiConfig { id: api_id, cors, authorizers, routes: Vec::new() }, default_authorizer })
+    let throttles = ThrottleConfig {
+        default: properties
+            .default_route_settings
+            .map(|settings| read_throttle(&at(place, "DefaultRouteSettings"), settings))
+            .transpose()?,
+        routes: properties
+            .route_settings
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(route, settings)| {
+                let throttle = read_throttle(&at(&at(place, "RouteSettings"), &route), settings)?;
+                Ok((route, throttle))
+            })
+            .collect::<Result<_, _>>()?,
+    };
+    Ok(Api { config: ApiConfig { id: api_id, cors, authorizers, routes: Vec::new(), throttles }, default_authorizer })
+}
+
+fn read_throttle(place: &str, settings: RouteSettings) -> Result<Throttle, Refusal> {
+    let number = |name: &str, given| whole(&at(place, name), Some(given), 0, 0..=1_000_000);
+    let burst = number("ThrottlingBurstLimit", settings.throttling_burst_limit)?;
+    let rate = number("ThrottlingRateLimit", settings.throttling_rate_limit)?;
+    let exact = |number: i64| u32::try_from(number).map(f64::from).unwrap_or(f64::MAX);
+    Ok(Throttle { burst: exact(burst), rate: exact(rate) })
+}
+
+/// Whether every route whose settings are given is one.
+pub(crate) fn check_routes(place: &str, api: &ApiConfig) -> Result<(), Refusal> {
+    let is_routed = |key: &String| api.routes.iter().any(|route| route.target.key() == *key);
+    match api.throttles.routes.keys().find(|key| !is_routed(key)) {
+        Some(unknown) => Refusal::err(at(place, "RouteSettings"), format_args!("there is no route {unknown:?}")),
+        None => Ok(()),
+    }
 }
 
 fn read_cors(place: &str, cors: Cors) -> Result<CorsConfig, Refusal> {

@@ -1,5 +1,7 @@
 //! Policies: statements of functions, and `AWS::IAM::Role`.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -24,6 +26,7 @@ struct Clause {
     effect: String,
     action: OneOrMany<String>,
     resource: OneOrMany<String>,
+    condition: Option<BTreeMap<String, BTreeMap<String, OneOrMany<String>>>>,
 }
 
 #[derive(Deserialize)]
@@ -89,7 +92,29 @@ fn document(place: &str, document: Value) -> Result<Vec<Statement>, Refusal> {
             if let Some(action) = clause.action.0.iter().find(|action| !action.contains(':')) {
                 return Refusal::err(at(&place, "Action"), format_args!("{action:?} names no service"));
             }
-            Ok(Statement { actions: clause.action.0, resources: clause.resource.0 })
+            let leading_keys = clause.condition.map(|condition| leading_keys(&at(&place, "Condition"), condition));
+            let (actions, resources) = (clause.action.0, clause.resource.0);
+            Ok(Statement { actions, resources, leading_keys: leading_keys.transpose()? })
         })
         .collect()
+}
+
+/// The only condition that is known: what the partition keys of items must be like.
+fn leading_keys(
+    place: &str,
+    condition: BTreeMap<String, BTreeMap<String, OneOrMany<String>>>,
+) -> Result<Vec<String>, Refusal> {
+    const KNOWN: &str = "ForAllValues:StringLike";
+    let mut operators = condition.into_iter();
+    let (Some((operator, keys)), None) = (operators.next(), operators.next()) else {
+        return Refusal::err(place, "only one operator is known");
+    };
+    if operator != KNOWN {
+        return Refusal::err(at(place, operator), format_args!("only {KNOWN} is known"));
+    }
+    let mut keys = keys.into_iter();
+    match (keys.next(), keys.next()) {
+        (Some((key, patterns)), None) if key.eq_ignore_ascii_case("dynamodb:LeadingKeys") => Ok(patterns.0),
+        _ => Refusal::err(at(place, operator), "only dynamodb:LeadingKeys is known"),
+    }
 }

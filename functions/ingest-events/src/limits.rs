@@ -1,0 +1,48 @@
+//! What is said of quotas that refused something.
+
+use std::collections::BTreeMap;
+
+use http::header;
+use shared::domain::time::Time;
+use shared::http::Response;
+use shared::obs::metrics::Measure;
+use shared::store::SubjectKind;
+
+/// In how many seconds something is over; at least one.
+pub(crate) fn retry_after(until: Time, now: Time) -> i64 {
+    (until.since(now).num_milliseconds() + 999).div_euclid(1000).max(1)
+}
+
+/// What quotas refused of one request.
+#[derive(Debug, Default)]
+pub(crate) struct Limits {
+    refused: BTreeMap<SubjectKind, usize>,
+    /// When the first of them may be sent again, in seconds.
+    soonest: Option<i64>,
+}
+
+impl Limits {
+    /// An event was refused because of a subject of this kind.
+    pub(crate) fn refused(&mut self, by: SubjectKind, seconds: i64) {
+        *self.refused.entry(by).or_default() += 1;
+        self.soonest = Some(self.soonest.map_or(seconds, |soonest| soonest.min(seconds)));
+    }
+
+    /// The answer with what is to be said of it: when to try again, and a count for each kind of subject.
+    pub(crate) fn tell(&self, mut response: Response) -> Response {
+        for (kind, events) in &self.refused {
+            let name = match kind {
+                SubjectKind::Key => "limitedByKey",
+                SubjectKind::User => "limitedByUser",
+                SubjectKind::Network => "limitedByNetwork",
+                SubjectKind::Session => "limitedBySession",
+            };
+            tracing::warn!(subject = ?kind, events, "a quota refused {events} events: {name}");
+            response = response.with_measure(Measure::count(name, *events));
+        }
+        match self.soonest {
+            Some(seconds) => response.with_header(header::RETRY_AFTER, &seconds.to_string()),
+            None => response,
+        }
+    }
+}

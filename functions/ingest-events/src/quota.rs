@@ -1,0 +1,137 @@
+//! Quotas: what a caller may send before it is recorded.
+
+use shared::domain::caller::Caller;
+use shared::domain::entity::{Bucket, Entity};
+use shared::domain::event::{Engagement, Event};
+use shared::domain::id::SessionId;
+use shared::http::Request;
+use shared::store::{Admission, Arrived, Engagements, Foresight, Outcome, QuotaCounters, Requester};
+use tokio::time::Instant;
+
+/// Records events, as far as their sender's quotas allow; tells what became of each, in their order.
+///
+/// An event that was recorded before is accepted again, whatever the quotas, and uses nothing of them up once they matter:
+/// nothing that was accepted is ever refused, and a request that is sent again is no greater than it was.
+pub(crate) async fn record(
+    quotas: &QuotaCounters,
+    engagements: &Engagements,
+    arrived: Arrived,
+    request: &Request,
+    network: Option<&str>,
+) -> Vec<Outcome> {
+    let key = request.write_key();
+    let requester = Requester { caller: &request.caller, key: key.as_deref(), network };
+    let gate = Gate { quotas, engagements, requester, deadline: request.deadline };
+    let mut refused = gate.admit(&arrived).await;
+    gate.ration(&arrived, &mut refused).await;
+
+    let kept = arrived.events.iter().zip(&refused).filter(|(_, refused)| refused.is_none());
+    let kept = Arrived { events: kept.map(|(event, _)| event.clone()).collect(), ..arrived };
+    let mut recorded = engagements.record(kept, request.deadline).await.into_iter();
+    refused.into_iter().map(|refused| refused.or_else(|| recorded.next()).unwrap_or(Outcome::Retry)).collect()
+}
+
+struct Gate<'a> {
+    quotas: &'a QuotaCounters,
+    engagements: &'a Engagements,
+    requester: Requester<'a>,
+    deadline: Instant,
+}
+
+fn bucket(event: &Event) -> Bucket {
+    Bucket { entity: Entity::Track(event.track.clone()), minute: event.at.minute() }
+}
+
+fn refusal(admission: Admission) -> Option<Outcome> {
+    match admission {
+        Admission::Granted => None,
+        Admission::Limited { until, by } => Some(Outcome::Limited { until, by }),
+        Admission::Unknown => Some(Outcome::Retry),
+    }
+}
+
+/// Whether an event switches something on that only so many of a network may switch on.
+fn is_rationed(event: &Event) -> bool {
+    matches!(event.what, Engagement::Like { on: true, .. } | Engagement::Save { on: true, .. })
+}
+
+impl Gate<'_> {
+    /// What the quotas of the sender make of each event; nothing where it may be recorded.
+    async fn admit(&self, arrived: &Arrived) -> Vec<Option<Outcome>> {
+        let events: Vec<(Bucket, &SessionId)> =
+            arrived.events.iter().map(|event| (bucket(event), &event.session)).collect();
+        let all: Vec<usize> = (0..events.len()).collect();
+        let plan = self.quotas.plan(self.requester, &events);
+        let admissions = self.quotas.admit(&plan, &all, self.deadline).await;
+        let mut refused: Vec<Option<Outcome>> = admissions.into_iter().map(refusal).collect();
+        if !refused.iter().any(|refused| matches!(refused, Some(Outcome::Limited { .. }))) {
+            return refused;
+        }
+        let foreseen = self.foresee(arrived, &all).await;
+        let (mut released, mut again) = (Vec::new(), Vec::new());
+        for ((at, refused), foresight) in refused.iter_mut().enumerate().zip(foreseen) {
+            match (foresight, &*refused) {
+                (Some(Foresight::Settled), was) => {
+                    if was.is_none() {
+                        released.push(at);
+                    }
+                    *refused = Some(Outcome::Accepted);
+                }
+                (Some(_), Some(Outcome::Limited { .. })) => again.push(at),
+                (None, Some(Outcome::Limited { .. })) => *refused = Some(Outcome::Retry),
+                _ => {}
+            }
+        }
+        if released.is_empty() || again.is_empty() {
+            return refused;
+        }
+        self.quotas.release(&plan, &released);
+        let admissions = self.quotas.admit(&plan, &again, self.deadline).await;
+        for (at, admission) in again.into_iter().zip(admissions) {
+            if let Some(refused) = refused.get_mut(at) {
+                *refused = refusal(admission);
+            }
+        }
+        refused
+    }
+
+    /// Refuses likes and saves that are more than anonymous callers of a network may give.
+    async fn ration(&self, arrived: &Arrived, refused: &mut [Option<Outcome>]) {
+        let is_anonymous = *self.requester.caller == Caller::Anonymous;
+        let Some(network) = self.requester.network.filter(|_| is_anonymous && self.quotas.ration_likes()) else {
+            return;
+        };
+        let pairs = arrived.events.iter().zip(refused.iter()).enumerate();
+        let rationed = pairs.filter(|(_, (event, refused))| refused.is_none() && is_rationed(event));
+        let rationed: Vec<usize> = rationed.map(|(at, _)| at).collect();
+        if rationed.is_empty() {
+            return;
+        }
+        let foreseen = self.foresee(arrived, &rationed).await;
+        for (at, foresight) in rationed.into_iter().zip(foreseen) {
+            let (Some(refused), Some(event)) = (refused.get_mut(at), arrived.events.get(at)) else { continue };
+            match foresight {
+                None => *refused = Some(Outcome::Retry),
+                Some(Foresight::New) => {
+                    let track = Entity::Track(event.track.clone());
+                    let admission = self.quotas.like(network, &track, self.deadline).await;
+                    *refused = refusal(admission.unwrap_or(Admission::Unknown));
+                }
+                Some(Foresight::Settled | Foresight::Confirms) => {}
+            }
+        }
+    }
+
+    /// What recording the events of these places would do; nothing where that is not known.
+    async fn foresee(&self, arrived: &Arrived, places: &[usize]) -> Vec<Option<Foresight>> {
+        let events = places.iter().filter_map(|at| arrived.events.get(*at)).cloned().collect();
+        let arrived = Arrived { events, ..arrived.clone() };
+        match self.engagements.foresee(&arrived, self.deadline).await {
+            Ok(foreseen) => foreseen.into_iter().map(Some).collect(),
+            Err(error) => {
+                tracing::warn!(error = %error, "not known what was recorded: {error}");
+                vec![None; places.len()]
+            }
+        }
+    }
+}
