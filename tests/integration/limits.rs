@@ -51,7 +51,7 @@ impl Limited {
 
     /// What the API knows of the plays of a track.
     async fn plays(&self, track: &str) -> u64 {
-        self.app.get_track(track).await.body["counters"]["playCount"].as_u64().unwrap_or_default()
+        self.app.get_track(track).await.body["counters"]["totalPlays"].as_u64().unwrap_or_default()
     }
 }
 
@@ -96,8 +96,8 @@ async fn a_network_puts_only_so_much_into_one_minute_of_a_track_and_is_told_whic
     // Another minute and another track have their own shares of what the network may send in all.
     let other = bomb("other", "o", 15, BEGIN);
     assert_eq!(limited(&limits.post(&other).await), Vec::<u64>::new());
-    assert_eq!(limits.app.counters("song").await["playCount"], 30);
-    assert_eq!(limits.app.counters("other").await["playCount"], 15);
+    assert_eq!(limits.app.counters("song").await["totalPlays"], 30);
+    assert_eq!(limits.app.counters("other").await["totalPlays"], 15);
 
     // When the time is over that the answer names, more is taken.
     limits.later(TimeDelta::seconds(i64::try_from(seconds).unwrap() + 1));
@@ -137,7 +137,7 @@ async fn who_sends_in_bulk_uses_up_nothing_that_listeners_of_the_same_key_and_ne
         }
     }
     assert_eq!(accepted, 310);
-    assert_eq!(limits.app.counters("quiet").await["playCount"], 10);
+    assert_eq!(limits.app.counters("quiet").await["totalPlays"], 10);
     limits.app.finish().await;
 }
 
@@ -191,12 +191,12 @@ async fn a_network_gives_only_so_many_anonymous_likes_and_takes_back_any() {
     for _ in 0..3 {
         assert_eq!(limits.post(&likes[..5]).await.body["accepted"], 5);
     }
-    assert_eq!(limits.app.counters("song").await["likeCount"], 5);
+    assert_eq!(limits.app.counters("song").await["netLikes"], 5);
     let person = word(20, "like", BEGIN);
     assert_eq!(limits.app.post_as("student", &json!([person])).await.body["accepted"], 1);
     let unlikes: Vec<Value> = (0..5).map(|session| word(session, "unlike", "2026-04-10T12:00:06.000Z")).collect();
     assert_eq!(limits.post(&unlikes).await.body["accepted"], 5);
-    assert_eq!(limits.app.counters("song").await["likeCount"], 1);
+    assert_eq!(limits.app.counters("song").await["netLikes"], 1);
     limits.app.finish().await;
 }
 
@@ -237,14 +237,14 @@ async fn a_minute_with_too_many_facts_holds_up_no_other_and_waits_but_once() {
     assert_eq!(app.queue_depth("CounterDeferredQueue"), 1);
     assert!(limits.plays("bomb").await < 1000);
     limits.later(TimeDelta::minutes(16));
-    assert_eq!(app.counters("bomb").await["playCount"], 1000);
+    assert_eq!(app.counters("bomb").await["totalPlays"], 1000);
     assert_eq!(app.queue_depth("CounterDeferredQueue"), 0);
 
     // What comes after the minute was folded waits anew.
     limits.post(&bomb("bomb", "late.", 50, BEGIN)).await;
     app.eventually("the minute is deferred again", || app.queue_depth("CounterDeferredQueue") == 1).await;
     limits.later(TimeDelta::minutes(32));
-    assert_eq!(app.counters("bomb").await["playCount"], 1050);
+    assert_eq!(app.counters("bomb").await["totalPlays"], 1050);
     limits.app.finish().await;
 }
 
@@ -330,7 +330,7 @@ async fn whoever_first_describes_a_track_that_was_played_does_not_own_it() {
     let limits = Limited::start(&[]).await;
     let app = &limits.app;
     limits.post(&bomb("hit", "e", 3, BEGIN)).await;
-    assert_eq!(app.counters("hit").await["playCount"], 3);
+    assert_eq!(app.counters("hit").await["totalPlays"], 3);
     let description = json!({"title": "Hit", "durationSeconds": 60});
     let claimed = app.put_track("artist", "hit", &[], &description).await;
     assert!(claimed.is_problem(409)["detail"].as_str().unwrap().contains("admin"), "{claimed:?}");
