@@ -18,7 +18,6 @@ use crate::domain::product::Product;
 use crate::domain::purchase::Purchase;
 use crate::domain::quiz::{Quiz, QuizFigures};
 use crate::domain::score::GivenScore;
-use crate::domain::time::Time;
 use crate::store::{PackageStats, Ranked, Received, Scored, Settled, Versioned};
 
 /// A playlist.

@@ -240,7 +240,7 @@ fn whatever_is_not_known_is_refused_with_its_place() {
         (
             "Action: dynamodb:GetItem",
             "Action: dynamodb:GetItem, Condition: {}",
-            "Policies.0.Statement.0.Condition: unknown field",
+            "Policies.0.Statement.0.Condition: only one operator is known",
         ),
         (
             "Effect: Allow, Action: dynamodb:GetItem",
