@@ -16,7 +16,7 @@ use crate::domain::entity::Bucket;
 use crate::function::{Invocation, InvocationError, Invoke};
 use crate::messaging::{self, Queue};
 use crate::obs::Reporter;
-use crate::store::{Budget, Deferrals, Mark};
+use crate::store::{Budget, Deferral, Deferrals};
 use crate::stream::touched_bucket;
 
 /// Handles batches of stream records.
@@ -123,7 +123,7 @@ impl BatchFunction {
     async fn defer<'a>(&self, buckets: &BTreeMap<&'a Bucket, &EventRecord>, deadline: Instant) -> Vec<&'a Bucket> {
         let Some(deferring) = &self.deferring else { return Vec::new() };
         let deferrals = &deferring.deferrals;
-        let (mut certain, mut to_send): (Vec<&Bucket>, Vec<(&Bucket, Mark, String)>) = Default::default();
+        let (mut certain, mut to_send): (Vec<&Bucket>, Vec<(&Bucket, Deferral, String)>) = Default::default();
         for (bucket, record) in buckets {
             match (deferrals.mark(bucket, deadline).await, serde_json::to_string(record)) {
                 (Ok(None), _) => certain.push(bucket),

@@ -33,7 +33,7 @@ const SENT: &str = "sent";
 
 /// A mark that was set for a message that is to be sent.
 #[derive(Debug)]
-pub struct Mark {
+pub struct Deferral {
     key: Key,
     version: String,
 }
@@ -68,7 +68,7 @@ impl Deferrals {
         &'a self,
         bucket: &'a Bucket,
         deadline: Instant,
-    ) -> BoxFuture<'a, Result<Option<Mark>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Option<Deferral>, StoreError>> {
         Box::pin(again(deadline, move || {
             Box::pin(async move {
                 let (key, now) = (keys::deferred(self.function, bucket), Time::from(self.clock.now()));
@@ -79,7 +79,7 @@ impl Deferrals {
                 }
                 let version = self.ids.fresh();
                 self.table.put(item(&key, &version, false, now), Condition::default()).await?;
-                Ok(Some(Mark { key, version }))
+                Ok(Some(Deferral { key, version }))
             })
         }))
     }
@@ -88,7 +88,7 @@ impl Deferrals {
     ///
     /// # Errors
     /// What stood in the way when the time was up.
-    pub fn confirm<'a>(&'a self, mark: &'a Mark, deadline: Instant) -> BoxFuture<'a, Result<(), StoreError>> {
+    pub fn confirm<'a>(&'a self, mark: &'a Deferral, deadline: Instant) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(again(deadline, move || {
             Box::pin(async move {
                 let now = Time::from(self.clock.now());

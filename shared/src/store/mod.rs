@@ -49,7 +49,7 @@ pub use buyers::BuyerUpdates;
 pub use claims::Claims;
 pub use class::ClassNumbers;
 pub use classroom::Classroom;
-pub use deferrals::{Deferrals, Mark};
+pub use deferrals::{Deferral, Deferrals};
 pub use documents::{Documents, Listed, PutCondition, Version, Versioned};
 pub use engagements::{Arrived, Engagements, Outcome, Sender};
 pub use error::StoreError;
