@@ -154,8 +154,10 @@ pub fn stable_hash(text: &str) -> u64 {
 /// The cell of a thing.
 #[must_use]
 pub fn cell(of: &str) -> u8 {
-    // The upper half, for the lowest bits of the hash depend on the lowest of the bytes alone.
-    u8::try_from((stable_hash(of) >> 32) % CELLS).unwrap_or_default()
+    let hash = stable_hash(of);
+    // All parts of the hash, for not every part of it depends on all of the text.
+    let folded = hash ^ (hash >> 16) ^ (hash >> 32) ^ (hash >> 48);
+    u8::try_from(folded % CELLS).unwrap_or_default()
 }
 
 #[cfg(test)]
