@@ -36,7 +36,7 @@ fn bytes(digits: &str) -> Option<Vec<u8>> {
         _ => None,
     };
     let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
-    let decoded = pairs.iter().map(|[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect();
+    let decoded = pairs.iter().map(|[high, low]| Some((digit(high)? << 4) | digit(low)?)).collect();
     if rest.is_empty() { decoded } else { None }
 }
 
