@@ -188,12 +188,12 @@ mod tests {
         assert_eq!(
             different[0].counters(),
             [
-                row("totalPlays", 2, Some(3)),
-                row("sourceBreakdown.share", 0, Some(1)),
                 row("qualifiedPlays", 1, Some(2)),
+                row("sourceBreakdown.share", 0, Some(1)),
                 row("totalDurationSeconds in ms", 21_235, Some(21_236)),
+                row("totalPlays", 2, Some(3)),
             ]
         );
-        assert_eq!(different[1].counters()[0], row("totalPlays", 1, None));
+        assert_eq!(different[1].counters()[0], row("qualifiedPlays", 1, None));
     }
 }
