@@ -387,7 +387,7 @@ mod tests {
             let left = dropped.with_status(Dropped, By::Student, now).unwrap();
             assert!(left.with_status(Active, By::Teacher, now).is_err());
             assert_eq!(begin(By::Teacher, Some(&left)).status, Invited);
-            assert_eq!(left.with_status(Active, By::Admin, now).unwrap().is_agreed, true);
+            assert!(left.with_status(Active, By::Admin, now).unwrap().is_agreed);
         }
         assert_eq!(begin(By::Admin, None).status, Active);
     }
