@@ -7,7 +7,7 @@ import type { components, paths, webhooks } from "./contract.d.ts";
 
 type Schemas = components["schemas"];
 
-const api: Client<paths> = createClient<paths>({ baseUrl: "http://127.0.0.1:3000" });
+const api: Client<paths> = createClient<paths>({ baseUrl: "http://127.0.0.1:8255" });
 
 // What a value is known to be; a function, so that nothing is left unused.
 function is<T>(value: T): T {

@@ -303,6 +303,7 @@ fn nothing_is_discarded_or_left_for_later() {
 #[test]
 fn links_lead_somewhere() {
     let mut documents = files("infra/decisions", ".md");
+    documents.extend(files("docs", ".md"));
     documents.extend(["README.md", "CHANGELOG.md"].map(str::to_owned));
     let mut local = 0;
     for path in documents {

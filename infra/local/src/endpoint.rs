@@ -1,16 +1,17 @@
 //! The services over HTTP, for clients outside this process: other programs' SDKs, and functions that
-//! `cargo lambda watch` runs. Whoever calls may do everything.
+//! `cargo lambda watch` runs. Whoever calls from this machine may do everything; web pages of others may not call at all.
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, State};
-use axum::serve::ListenerExt as _;
+use axum::body::Body;
+use axum::extract::State;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use tokio::net::TcpListener;
 
+use crate::listener::{self, NoBody};
+use crate::loopback::Hosts;
 use crate::wire::{Answer, ClientOptions, Services};
 
 /// The most bytes of a request: more than any service takes.
@@ -19,35 +20,48 @@ const LARGEST_REQUEST: usize = 20 * 1024 * 1024;
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 
-/// Serves services until the future ends, and finishes what is under way.
-///
-/// # Errors
-/// The listener breaks.
-pub async fn serve(
+struct Endpoint {
     services: Services,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!("a connection keeps its delay: {error}");
-        }
-    });
-    let service = Router::new()
-        .fallback(handle)
-        .layer(DefaultBodyLimit::max(LARGEST_REQUEST))
-        .with_state(Arc::new(services))
-        .into_make_service();
-    axum::serve(listener, service).with_graceful_shutdown(shutdown).await
+    hosts: Hosts,
 }
 
-async fn handle(State(services): State<Arc<Services>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
-    let target = headers.get(TARGET).and_then(|target| target.to_str().ok()).unwrap_or_default();
-    let caller = ClientOptions { function: "a client".to_owned(), ..ClientOptions::default() };
-    let answer = match std::str::from_utf8(&body) {
-        Ok(body) => services.call(target, body, &caller).await,
-        Err(_) => Answer::error(400, "com.amazon.coral.service#SerializationException", "the body is not UTF-8"),
-    };
+/// Serves services until the future ends, and finishes what is under way.
+pub async fn serve(
+    services: Services,
+    hosts: Hosts,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) {
+    let router = Router::new().fallback(handle).with_state(Arc::new(Endpoint { services, hosts }));
+    listener::serve(router, listener, shutdown).await;
+}
+
+async fn handle(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, body: Body) -> Response<Body> {
+    if let Some(host) = endpoint.hosts.stranger(&headers) {
+        tracing::warn!("a client called for the host {host:?} was refused: it is not this machine");
+        let message = format!("the Host header names {host:?}, which is not this machine");
+        return respond(Answer::error(403, "AccessDeniedException", &message));
+    }
+    respond(match listener::read(body, LARGEST_REQUEST, LARGEST_REQUEST).await {
+        Ok(body) => endpoint.call(&headers, &body).await,
+        Err(NoBody::TooLarge) => Answer::error(413, "RequestEntityTooLargeException", "the request is too large"),
+        Err(NoBody::Slow) => Answer::error(408, "RequestTimeoutException", "the body did not arrive in time"),
+        Err(NoBody::Broken) => Answer::error(400, "SerializationException", "the body breaks off"),
+    })
+}
+
+impl Endpoint {
+    async fn call(&self, headers: &HeaderMap, body: &[u8]) -> Answer {
+        let target = headers.get(TARGET).and_then(|target| target.to_str().ok()).unwrap_or_default();
+        let caller = ClientOptions { function: "a client".to_owned(), ..ClientOptions::default() };
+        match std::str::from_utf8(body) {
+            Ok(body) => self.services.call(target, body, &caller).await,
+            Err(_) => Answer::error(400, "com.amazon.coral.service#SerializationException", "the body is not UTF-8"),
+        }
+    }
+}
+
+fn respond(answer: Answer) -> Response<Body> {
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
@@ -55,4 +69,36 @@ async fn handle(State(services): State<Arc<Services>>, headers: HeaderMap, body:
         response.headers_mut().insert(QUERY_ERROR, code);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+    use crate::dynamodb::Database;
+
+    async fn asked(host: &str) -> (StatusCode, String) {
+        let services = Services { dynamodb: Some(Database::memory().unwrap()), ..Services::default() };
+        let endpoint = Arc::new(Endpoint { services, hosts: Hosts::default() });
+        let request = Request::post("/").header("host", host).header("x-amz-target", "DynamoDB_20120810.ListTables");
+        let (parts, body) = request.body(Body::from("{}")).unwrap().into_parts();
+        let answer = handle(State(endpoint), parts.headers, body).await;
+        let status = answer.status();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn clients_that_were_sent_here_under_another_name_are_refused() {
+        for host in ["127.0.0.1:8256", "localhost:8256", "[::1]:8256"] {
+            assert_eq!(asked(host).await, (StatusCode::OK, r#"{"TableNames":[]}"#.to_owned()), "{host}");
+        }
+        for host in ["evil.example:8256", "127.0.0.1.evil.example", "10.0.0.1:8256"] {
+            let (status, body) = asked(host).await;
+            assert_eq!(status, StatusCode::FORBIDDEN, "{host}");
+            assert!(body.contains("AccessDeniedException"), "{body}");
+        }
+    }
 }

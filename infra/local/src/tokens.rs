@@ -9,11 +9,13 @@ use chrono::{DateTime, Duration, Utc};
 use jsonwebtoken::{EncodingKey, Header};
 use serde::{Deserialize, Serialize};
 
+use crate::private;
+
 /// Every role that a token may carry.
 pub const ROLES: [&str; 5] = ["admin", "artist", "seller", "teacher", "student"];
 
-/// How long a token is good for.
-const GOOD_FOR: Duration = Duration::days(30);
+/// How long a token is good for where nothing else is said.
+pub const GOOD_FOR: Duration = Duration::days(30);
 
 /// What signs tokens, and what lets anonymous callers send events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,11 +46,7 @@ impl Secrets {
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let secrets = Self::fresh();
-                let mut options = std::fs::OpenOptions::new();
-                options.write(true).create_new(true);
-                #[cfg(unix)]
-                std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-                let mut file = options.open(path).with_context(|| format!("{} cannot be made", path.display()))?;
+                let mut file = private::new_file(path).with_context(|| format!("{} cannot be made", path.display()))?;
                 file.write_all(&serde_json::to_vec_pretty(&secrets)?)?;
                 Ok(secrets)
             }
@@ -58,13 +56,16 @@ impl Secrets {
 }
 
 /// What every token says, apart from its role.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Claims {
     /// The shared secret that signs.
     pub secret: String,
     /// Who issued it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
     /// Whom it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audience: Option<String>,
 }
 
@@ -80,16 +81,30 @@ struct Payload<'a> {
     aud: Option<&'a str>,
 }
 
-/// A token for a subject with a role.
+/// A token for a subject with a role, good for as long as those that are printed.
 ///
 /// # Errors
 /// It cannot be signed.
 pub fn token(claims: &Claims, subject: &str, role: &str, now: DateTime<Utc>) -> anyhow::Result<String> {
+    token_for(claims, subject, role, now, GOOD_FOR)
+}
+
+/// A token for a subject with a role.
+///
+/// # Errors
+/// It cannot be signed, or would be good beyond the end of time.
+pub fn token_for(
+    claims: &Claims,
+    subject: &str,
+    role: &str,
+    now: DateTime<Utc>,
+    good_for: Duration,
+) -> anyhow::Result<String> {
     let payload = Payload {
         sub: subject.to_owned(),
         role,
         iat: now.timestamp(),
-        exp: (now + GOOD_FOR).timestamp(),
+        exp: now.checked_add_signed(good_for).context("a token cannot be good for that long")?.timestamp(),
         iss: claims.issuer.as_deref(),
         aud: claims.audience.as_deref(),
     };

@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use crate::export::{Holding, Kind, Terms};
 
-    const API: &str = "http://127.0.0.1:3000";
+    const API: &str = "http://127.0.0.1:8255";
 
     fn key(digit: char) -> String {
         format!("migrate:{}", digit.to_string().repeat(40))

@@ -172,7 +172,7 @@ enum Http {
 }
 
 impl Api {
-    /// A client of the API at `url`, such as `http://127.0.0.1:3000`.
+    /// A client of the API at `url`, such as `http://127.0.0.1:8255`.
     ///
     /// # Errors
     /// [`ApiError::Setup`].
@@ -416,7 +416,7 @@ mod tests {
 
     #[test]
     fn takes_http_urls_only() {
-        for url in ["127.0.0.1:3000", "ftp://127.0.0.1", ""] {
+        for url in ["127.0.0.1:8255", "ftp://127.0.0.1", ""] {
             assert!(matches!(Api::new(url, None, impatient()), Err(ApiError::Setup(_))), "{url}");
         }
     }

@@ -21,13 +21,15 @@ mod socket;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::Request;
+use axum::middleware::Next;
 use axum::routing::{get, post};
+use axum::{Router, middleware};
 use shared::clock::Clock;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::listener;
 use hub::Hub;
 
 /// The application's id and public key. Both are fixed, so that a page's configuration survives a restart.
@@ -91,29 +93,26 @@ struct Server {
 }
 
 /// Serves an application until the future ends; then tells connected pages to reconnect, and closes.
-///
-/// # Errors
-/// The listener breaks.
 pub async fn serve(
     application: Application,
     timing: Timing,
     clock: Arc<dyn Clock>,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+) {
     let (stop, stopping) = watch::channel(false);
     let server = Arc::new(Server { application, timing, clock, hub: Hub::default(), stopping });
     let service = Router::new()
         .route("/app/{key}", get(socket::connect))
         .route("/apps/{app}/events", post(requests::event))
         .route("/apps/{app}/batch_events", post(requests::batch))
-        .layer(DefaultBodyLimit::max(LARGEST_REQUEST))
+        .layer(middleware::from_fn(|request: Request, next: Next| listener::whole(request, LARGEST_REQUEST, next)))
         .with_state(server);
     let shutdown = async move {
         shutdown.await;
         stop.send_replace(true);
     };
-    axum::serve(listener, service).with_graceful_shutdown(shutdown).await
+    listener::serve(service, listener, shutdown).await;
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ struct Running {
     application: Application,
     clock: Arc<Moved>,
     stop: watch::Sender<bool>,
-    task: JoinHandle<std::io::Result<()>>,
+    task: JoinHandle<()>,
 }
 
 impl Running {
@@ -253,5 +253,5 @@ async fn a_server_that_stops_asks_pages_to_reconnect() {
     server.stop.send_replace(true);
     assert_eq!(client.told().await["data"]["code"], 4200);
     assert_eq!(client.closed().await, 4200);
-    server.task.await.unwrap().unwrap();
+    server.task.await.unwrap();
 }

@@ -3,7 +3,10 @@
 mod arguments;
 mod channels;
 mod logs;
+mod run_function;
 mod show;
+mod table;
+mod token;
 mod watch;
 
 use std::io::Write as _;
@@ -13,43 +16,86 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use crate::cloud::{Functions, LocalCloud, Options, Source};
+use crate::loopback::Hosts;
 use arguments::{Arguments, Command};
 pub use show::ready;
+
+#[cfg(test)]
+pub(crate) use logs::Readable;
 
 /// Runs the command line to its end.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::parse(lexopt::Parser::from_env()) {
-        Ok(Command::Start(arguments)) => arguments,
-        Ok(Command::Help) => return said(arguments::HELP).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
+    let command = match Command::parse(lexopt::Parser::from_env()) {
+        Ok(command) => command,
         Err(error) => return failed(&format!("{error:#}; see --help"), 2),
     };
-    logs::start();
-    let outcome = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("no runtime")
-        .and_then(|runtime| runtime.block_on(Box::pin(run(*arguments))));
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(command) {
+        Ok(code) => code,
         Err(error) => failed(&format!("{error:#}"), 1),
     }
 }
 
-async fn run(arguments: Arguments) -> anyhow::Result<()> {
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Help => said(arguments::HELP)?,
+        Command::RunFunction(start) => return start.run(),
+        Command::Token(wanted) => said(&(wanted.token(&state_folder(wanted.state.as_deref())?)? + "\n"))?,
+        Command::Tables(listing) => {
+            let folder = state_folder(listing.state.as_deref())?;
+            // Whoever reads along may have seen enough.
+            let mut out = Vec::new();
+            runtime()?.block_on(Box::pin(listing.which.print(&folder, &mut out)))?;
+            said(&String::from_utf8(out)?)?;
+        }
+        Command::Start(arguments) => {
+            logs::start(arguments.log);
+            runtime()?.block_on(Box::pin(start(*arguments)))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")
+}
+
+/// Where a local cloud keeps its state, or announces itself, if nothing else is said.
+fn state_folder(given: Option<&Path>) -> anyhow::Result<PathBuf> {
+    match given {
+        Some(folder) => Ok(folder.to_owned()),
+        None => Ok(folder_of(&template_above(&std::env::current_dir()?)?).join(STATE)),
+    }
+}
+
+fn folder_of(template: &Path) -> &Path {
+    template.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The folder of the state, beside the template.
+const STATE: &str = ".local";
+
+async fn start(arguments: Arguments) -> anyhow::Result<()> {
     let template = match arguments.template {
         Some(template) => template,
         None => template_above(&std::env::current_dir()?)?,
     };
-    let root = template.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
-    let state = (!arguments.in_memory).then(|| arguments.state.unwrap_or_else(|| root.join(".local")));
+    let root = folder_of(&template).to_owned();
+    let folder = arguments.state.unwrap_or_else(|| root.join(STATE));
     let mut options = Options::new(Source::File(template), crate::functions::all());
+    options.local_origins = !arguments.parameters.contains_key("AllowedOrigins");
+    options.hosts = Some(Hosts::with(arguments.allowed_hosts));
     options.parameters = arguments.parameters;
     options.port = arguments.port;
     options.fresh = arguments.fresh;
-    options.state.clone_from(&state);
-    if let Some(port) = arguments.cargo_lambda {
-        options.running = Functions::CargoLambda(format!("http://127.0.0.1:{port}"));
+    options.state = (!arguments.in_memory).then(|| folder.clone());
+    options.announced = Some(folder.clone());
+    let watched = match arguments.cargo_lambda {
+        Some(port) => Some(watch::address(port).await?),
+        None => None,
+    };
+    if let Some(address) = watched {
+        options.running = Functions::CargoLambda(format!("http://{address}"));
     }
 
     #[allow(clippy::disallowed_methods, reason = "the command line reads the environment")]
@@ -61,11 +107,18 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     if !described.is_empty() {
         tracing::info!("described, not simulated here: {}", described.join(", "));
     }
-    let watch = match arguments.cargo_lambda {
-        Some(port) => Some(watch::start(&cloud, &root, state.as_deref(), port).await?),
+    let watch = match watched {
+        Some(address) => match watch::start(&cloud, &root, &folder, address).await {
+            Ok(watch) => Some(watch),
+            Err(error) => {
+                cloud.stop().await;
+                return Err(error);
+            }
+        },
         None => None,
     };
-    said(&if arguments.json { cloud.summary().to_json()? + "\n" } else { ready(&cloud) })?;
+    let ready = || ready(&cloud) + &watch.as_ref().map(watch::Watch::described).unwrap_or_default();
+    said(&if arguments.json { cloud.summary().to_json()? + "\n" } else { ready() })?;
 
     interrupts.recv().await;
     tracing::info!("stopping");

@@ -1,35 +1,88 @@
 //! `cargo lambda watch`, as a child of the local cloud.
+//!
+//! It gives all functions the same variables, while the template gives each its own. So `cargo run` is told of a runner:
+//! this program, which reads the variables of the function that it is to start from a file, and becomes that function.
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 use crate::cloud::LocalCloud;
-use crate::runtime::union_of_environments;
-use crate::wire::REGION;
+use crate::private;
+use crate::runtime::environments;
 
 /// How long it may take to answer, and to end.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
-/// `cargo lambda watch` under way, or what to type to get it under way.
-pub(super) struct Watch {
-    child: Option<Child>,
-    environment: PathBuf,
+/// Where `cargo lambda watch` takes invocations: where `cargo lambda invoke` looks, if this machine has IPv6.
+///
+/// # Errors
+/// The port is taken.
+pub(super) async fn address(port: u16) -> anyhow::Result<SocketAddr> {
+    let addresses = [SocketAddr::from((Ipv6Addr::LOCALHOST, port)), SocketAddr::from((Ipv4Addr::LOCALHOST, port))];
+    for address in addresses {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Ok(listener.local_addr()?),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                anyhow::bail!("port {port} of cargo lambda watch is taken; choose another with --functions-port")
+            }
+            Err(error) => tracing::debug!("{address}: {error}"),
+        }
+    }
+    anyhow::bail!("cargo lambda watch cannot listen on port {port}")
 }
 
-/// Starts `cargo lambda watch` if it is installed; says how to start it otherwise.
-pub(super) async fn start(cloud: &LocalCloud, root: &Path, state: Option<&Path>, port: u16) -> anyhow::Result<Watch> {
-    let folder = state.map_or_else(std::env::temp_dir, Path::to_owned);
-    let environment = folder.join(match state {
-        Some(_) => "cargo-lambda.env".to_owned(),
-        None => format!("cargo-lambda-{}.env", std::process::id()),
-    });
-    std::fs::write(&environment, variables(cloud)?).with_context(|| format!("{}", environment.display()))?;
+/// `cargo lambda watch` under way.
+pub(super) struct Watch {
+    child: Child,
+    address: SocketAddr,
+    files: Files,
+}
+
+/// The files that it reads: the variables of every function, and what is not watched.
+struct Files {
+    variables: PathBuf,
+    ignored: PathBuf,
+}
+
+impl Files {
+    fn in_folder(folder: &Path) -> Self {
+        let file = |name: &str| folder.join(format!("cargo-lambda-{}.{name}", std::process::id()));
+        Self { variables: file("json"), ignored: file("ignore") }
+    }
+
+    fn write(&self, cloud: &LocalCloud) -> anyhow::Result<()> {
+        private::write(&self.variables, &variables(cloud)?)?;
+        // Neither what Git keeps nor pages of text are built into functions.
+        private::write(&self.ignored, "/.git\n/.local\n/.venv\n/target\n*.md\n")?;
+        Ok(())
+    }
+
+    fn remove(&self) {
+        for path in [&self.variables, &self.ignored] {
+            if let Err(error) = std::fs::remove_file(path) {
+                tracing::debug!("{} stays: {error}", path.display());
+            }
+        }
+    }
+}
+
+/// Starts `cargo lambda watch`.
+///
+/// # Errors
+/// It is not installed, or does not start.
+pub(super) async fn start(
+    cloud: &LocalCloud,
+    root: &Path,
+    folder: &Path,
+    address: SocketAddr,
+) -> anyhow::Result<Watch> {
     let installed = Command::new("cargo")
         .args(["lambda", "--version"])
         .stdout(Stdio::null())
@@ -37,51 +90,78 @@ pub(super) async fn start(cloud: &LocalCloud, root: &Path, state: Option<&Path>,
         .status()
         .await
         .is_ok_and(|status| status.success());
-    let port = port.to_string();
-    let file = environment.display().to_string();
-    let arguments = ["lambda", "watch", "--invoke-address", "127.0.0.1", "--invoke-port", &port, "--env-file", &file];
-    let child = if installed {
-        let mut command = Command::new("cargo");
-        command.args(arguments).current_dir(root).stdin(Stdio::null()).stdout(std::io::stderr()).kill_on_drop(true);
-        let mut child = command.spawn().context("cargo lambda watch does not start")?;
-        answers(&mut child, &port).await?;
-        Some(child)
-    } else {
-        tracing::warn!(
-            "cargo lambda is not installed (pip install cargo-lambda); when it is, run in another terminal, \
-             in {}: cargo {}",
-            root.display(),
-            arguments.join(" ")
-        );
-        None
-    };
-    Ok(Watch { child, environment })
+    anyhow::ensure!(installed, "cargo lambda is not installed; install it with: pip install cargo-lambda");
+    private::make_folder(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let files = Files::in_folder(folder);
+    files.write(cloud)?;
+    let runner = runner(&std::env::current_exe()?, &files.variables)?;
+    let (ip, port) = (address.ip().to_string(), address.port().to_string());
+    let mut command = Command::new("cargo");
+    command
+        .args(["lambda", "watch", "--disable-cors", "--invoke-address", &ip, "--invoke-port", &port])
+        .args(["--config", &runner])
+        .env("CARGO_LAMBDA_IGNORE_FILES", &files.ignored)
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .stdout(std::io::stderr())
+        .kill_on_drop(true);
+    let child = command.spawn().context("cargo lambda watch does not start")?;
+    let mut watch = Watch { child, address, files };
+    match watch.answers().await {
+        Ok(()) => Ok(watch),
+        Err(error) => {
+            watch.files.remove();
+            Err(error)
+        }
+    }
 }
 
-/// Waits until it takes connections; its functions are built when they are first called.
-async fn answers(child: &mut Child, port: &str) -> anyhow::Result<()> {
-    let began = Instant::now();
-    while TcpStream::connect(format!("127.0.0.1:{port}")).await.is_err() {
-        if let Some(status) = child.try_wait()? {
-            anyhow::bail!("cargo lambda watch ended at once: {status}");
-        }
-        anyhow::ensure!(began.elapsed() < PATIENCE, "cargo lambda watch does not answer");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Ok(())
+/// The setting that has `cargo run` start functions through this program.
+fn runner(program: &Path, variables: &Path) -> anyhow::Result<String> {
+    let [program, variables] = [program, variables].map(|path| path.to_str().map(serde_json::to_string));
+    let (program, variables) = (
+        program.context("the path of this program is not UTF-8")??,
+        variables.context("the path of the state is not UTF-8")??,
+    );
+    // A string of JSON is one of TOML too.
+    Ok(format!("target.'cfg(all())'.runner=[{program}, \"{}\", {variables}]", super::run_function::NAME))
 }
 
 impl Watch {
+    /// Waits until it takes connections; its functions are built when they are first called.
+    async fn answers(&mut self) -> anyhow::Result<()> {
+        let began = Instant::now();
+        while TcpStream::connect(self.address).await.is_err() {
+            if let Some(status) = self.child.try_wait()? {
+                anyhow::bail!("cargo lambda watch ended at once: {status}");
+            }
+            anyhow::ensure!(began.elapsed() < PATIENCE, "cargo lambda watch does not answer");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    /// How to invoke one function with an example of its events.
+    pub(super) fn described(&self) -> String {
+        let mut options = String::new();
+        if self.address.is_ipv4() {
+            options.push_str(" --invoke-address 127.0.0.1");
+        }
+        if self.address.port() != super::arguments::WATCH_PORT {
+            options.push_str(&format!(" --invoke-port {}", self.address.port()));
+        }
+        format!(
+            "Functions run in `cargo lambda watch`; each is built when it is first called, and again when it was edited:\n\n  \
+             cargo lambda invoke get-track{options} --data-file functions/get-track/events/get.json\n\n"
+        )
+    }
+
     /// Ends it.
-    pub(super) async fn stop(self) {
-        if let Some(mut child) = self.child
-            && let Err(error) = end(&mut child).await
-        {
+    pub(super) async fn stop(mut self) {
+        if let Err(error) = end(&mut self.child).await {
             tracing::warn!("cargo lambda watch does not stop: {error}");
         }
-        if let Err(error) = std::fs::remove_file(&self.environment) {
-            tracing::debug!("{} stays: {error}", self.environment.display());
-        }
+        self.files.remove();
     }
 }
 
@@ -98,20 +178,37 @@ async fn end(child: &mut Child) -> std::io::Result<()> {
     child.kill().await
 }
 
-/// What every function finds in its environment.
+/// What every function finds in its environment, as JSON.
 fn variables(cloud: &LocalCloud) -> anyhow::Result<String> {
-    let mut variables = union_of_environments(cloud.template().functions.values())?;
-    for (name, value) in [
+    let endpoints = [
         ("AWS_ENDPOINT_URL_DYNAMODB", cloud.dynamodb_url()),
         ("AWS_ENDPOINT_URL_DYNAMODB_STREAMS", cloud.dynamodb_url()),
-        ("AWS_ENDPOINT_URL_SQS", cloud.sqs_url()),
         // One port serves both.
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", cloud.sqs_url()),
-        ("AWS_REGION", REGION),
+        ("AWS_ENDPOINT_URL_SQS", cloud.sqs_url()),
         ("AWS_ACCESS_KEY_ID", "local"),
         ("AWS_SECRET_ACCESS_KEY", "local"),
-    ] {
-        variables.insert(name.to_owned(), value.to_owned());
+    ];
+    Ok(serde_json::to_string_pretty(&environments(cloud.template().functions.values(), &endpoints))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runner_is_named_as_cargo_reads_it() {
+        let setting = runner(Path::new("/a \"b\"/local"), Path::new("/s/v.json")).unwrap();
+        assert_eq!(setting, r#"target.'cfg(all())'.runner=["/a \"b\"/local", "run-function", "/s/v.json"]"#);
     }
-    Ok(variables.into_iter().map(|(name, value)| format!("{name}={value}\n")).collect())
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_told() {
+        let free = address(0).await.unwrap();
+        assert!(free.ip().is_loopback() && free.port() != 0);
+        let taken = TcpListener::bind(free).await.unwrap();
+        let error = address(free.port()).await.unwrap_err().to_string();
+        assert!(error.contains("--functions-port"), "{error}");
+        drop(taken);
+    }
 }

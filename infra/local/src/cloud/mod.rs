@@ -2,6 +2,7 @@
 //!
 //! Everything binds 127.0.0.1 alone. Any number of clouds run side by side in one process; they share nothing.
 
+mod announcement;
 mod options;
 mod start;
 mod state;
@@ -16,8 +17,10 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+pub use announcement::Ready;
 pub use options::{Functions, Options, Source};
 pub use start::JWT_SECRET_ARN;
+pub use state::{kept_database, kept_secrets};
 pub use summary::{Channels, Summary};
 
 use crate::dynamodb::Database;
@@ -26,6 +29,7 @@ use crate::runtime::{InProcess, InvokeFailure, Invoker};
 use crate::schedule::Schedules;
 use crate::sqs::Queues;
 use crate::template::Template;
+use announcement::Announcement;
 use state::State;
 
 /// How long a cloud takes to finish what is under way before it ends anyway.
@@ -44,7 +48,9 @@ pub struct LocalCloud {
     schedules: Schedules,
     stopping: watch::Sender<bool>,
     tasks: JoinSet<()>,
-    state: Option<State>,
+    /// What the cloud lives in; nobody else may use it meanwhile.
+    _state: Option<State>,
+    announcement: Option<Announcement>,
 }
 
 impl LocalCloud {
@@ -163,7 +169,7 @@ impl LocalCloud {
 
     /// Stops: takes nothing new, finishes what is under way, and lets go of the state.
     pub async fn stop(self) {
-        let Self { mut tasks, mappings, schedules, in_process, stopping, state, .. } = self;
+        let Self { mut tasks, mappings, schedules, in_process, stopping, announcement, .. } = self;
         stopping.send_replace(true);
         let finish = async {
             while tasks.join_next().await.is_some() {}
@@ -175,8 +181,8 @@ impl LocalCloud {
         if tokio::time::timeout(PATIENCE, finish).await.is_err() {
             tracing::warn!("something is still under way after {} s; it is cut off", PATIENCE.as_secs());
         }
-        if let Some(state) = state {
-            state.forget_summary();
+        if let Some(announcement) = announcement {
+            announcement.withdraw();
         }
     }
 }

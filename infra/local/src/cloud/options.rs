@@ -10,6 +10,7 @@ use shared::ids::Ids;
 use shared::obs::metrics::{Nowhere, Sink};
 
 use crate::capacity::Meter;
+use crate::loopback::Hosts;
 use crate::secrets::SecretsManager;
 use crate::wire::Faults;
 
@@ -45,10 +46,17 @@ pub struct Options {
     pub state: Option<PathBuf>,
     /// Whether the folder is emptied first.
     pub fresh: bool,
+    /// The folder in which a running cloud tells programs of this machine how to reach it; else that of the state.
+    pub announced: Option<PathBuf>,
     /// The API's port; 0 for any free one.
     pub port: u16,
     /// Whether a server of channels runs with it, unless the parameters name one.
     pub channels: bool,
+    /// Whether web pages that this machine serves may call the API, beside those that the template allows.
+    pub local_origins: bool,
+    /// The hosts that the API may be called by; any, if none are named. DynamoDB and SQS take these as well, and no others
+    /// but this machine's names.
+    pub hosts: Option<Hosts>,
     /// How functions run.
     pub running: Functions,
     /// Whether schedules fire at their times; by hand they can be fired anyway.
@@ -77,8 +85,11 @@ impl Options {
             parameters: BTreeMap::new(),
             state: None,
             fresh: false,
+            announced: None,
             port: 0,
             channels: false,
+            local_origins: false,
+            hosts: None,
             running: Functions::InProcess,
             schedules: true,
             clock: shared::clock::system(),

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use shared::boot::Boot;
-use shared::config::Environment;
 use shared::function::Function;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::announcement::{Announcement, Ready};
 use super::state::State;
 use super::sweep::sweep;
 use super::{Channels, Functions, LocalCloud, Options, Source, Summary};
@@ -20,12 +20,12 @@ use crate::dynamodb::Database;
 use crate::endpoint;
 use crate::gateway::{self, Gateway};
 use crate::mapping::{Mappings, Sources};
-use crate::runtime::{BUILDING, CargoLambda, Deployment, FunctionConfig, InProcess, Invoker};
+use crate::runtime::{BUILDING, CargoLambda, Deployment, InProcess, Invoker};
 use crate::schedule::{Firing, Schedules};
 use crate::sqs::Queues;
 use crate::template::{self, Surroundings, Template};
 use crate::tokens::{self, Claims, Secrets};
-use crate::wire::{ClientOptions, REGION, Services};
+use crate::wire::{ClientOptions, Services};
 
 /// The name of the stack.
 const STACK: &str = "tally";
@@ -105,27 +105,29 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
 
     let stopping = watch::Sender::new(false);
     let mut tasks = JoinSet::new();
-    let gateway = Gateway::new(
-        template.api.clone().unwrap_or_default(),
-        Arc::clone(&functions),
-        Arc::clone(&options.clock),
-        Arc::clone(&options.ids),
-        api_port,
-    );
+    let mut api = template.api.clone().unwrap_or_default();
+    if let Some(cors) = &mut api.cors {
+        cors.allow_this_machine = options.local_origins;
+    }
+    let gateway =
+        Gateway::new(api, Arc::clone(&functions), Arc::clone(&options.clock), Arc::clone(&options.ids), api_port)
+            .with_hosts(options.hosts.clone());
     let gateway = if in_process.is_some() { gateway } else { gateway.with_patience(BUILDING) };
-    spawn(&mut tasks, "the API", gateway::serve(gateway, api_listener, stopped(&stopping)));
+    tasks.spawn(gateway::serve(gateway, api_listener, stopped(&stopping)));
 
-    for (what, services, listener) in [
-        ("DynamoDB", Services { dynamodb: services.dynamodb, ..Services::default() }, dynamodb_listener),
-        ("SQS", Services { sqs: services.sqs, secrets: services.secrets, ..Services::default() }, sqs_listener),
+    let hosts = options.hosts.clone().unwrap_or_default();
+    // Functions in this process reach secrets in it; only others need to find them outside.
+    let secrets = services.secrets.filter(|_| in_process.is_none());
+    for (services, listener) in [
+        (Services { dynamodb: services.dynamodb, ..Services::default() }, dynamodb_listener),
+        (Services { sqs: services.sqs, secrets, ..Services::default() }, sqs_listener),
     ] {
-        spawn(&mut tasks, what, endpoint::serve(services, listener, stopped(&stopping)));
+        tasks.spawn(endpoint::serve(services, hosts.clone(), listener, stopped(&stopping)));
     }
     if let Some(listener) = channels_listener {
         let clock = Arc::clone(&options.clock);
         let timing = channels::Timing::default();
-        let server = channels::serve(application, timing, clock, listener, stopped(&stopping));
-        spawn(&mut tasks, "the server of channels", server);
+        tasks.spawn(channels::serve(application, timing, clock, listener, stopped(&stopping)));
     }
     tasks.spawn(sweep(database.clone(), Arc::clone(&options.clock), stopped(&stopping)));
     let sources = Sources {
@@ -143,10 +145,23 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
     let schedules = Schedules::start(firing, planned)?;
     let mappings = Mappings::start(&sources, template.stream_mappings.clone(), template.queue_mappings.clone())?;
 
-    if let Some(state) = &state {
-        state.leave_summary(&summary)?;
-    }
-    let jwt_secret = claims.secret;
+    let announced = options.announced.as_deref().or(options.state.as_deref());
+    let ready = Ready { summary, signing: claims };
+    let announcement = match announced {
+        Some(folder) => {
+            let announcement = Announcement::leave(folder, &ready).await?;
+            if announcement.is_none() {
+                tracing::warn!(
+                    "another local cloud announces itself in {}; this one is found by its URL alone",
+                    folder.display()
+                );
+            }
+            announcement
+        }
+        None => None,
+    };
+    let Ready { summary, signing } = ready;
+    let jwt_secret = signing.secret;
     Ok(LocalCloud {
         summary,
         template,
@@ -159,7 +174,8 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
         schedules,
         stopping,
         tasks,
-        state,
+        _state: state,
+        announcement,
     })
 }
 
@@ -212,7 +228,7 @@ fn deployments(
                 faults: options.faults.clone(),
             };
             let boot = Boot {
-                environment: environment(config),
+                environment: config.variables().into_iter().collect(),
                 aws: services.sdk_config(client),
                 clock: Arc::clone(&options.clock),
                 ids: Arc::clone(&options.ids),
@@ -221,20 +237,6 @@ fn deployments(
             (id.clone(), Deployment { function, boot, timeout: config.timeout })
         })
         .collect()
-}
-
-/// The variables of the template, and those that Lambda sets.
-fn environment(config: &FunctionConfig) -> Environment {
-    let own = config.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
-    let memory = config.memory.to_string();
-    let of_lambda = [
-        ("AWS_REGION", REGION),
-        ("AWS_DEFAULT_REGION", REGION),
-        ("AWS_LAMBDA_FUNCTION_NAME", config.name.as_str()),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory.as_str()),
-        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-    ];
-    own.chain(of_lambda.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
 }
 
 async fn listen(port: u16) -> anyhow::Result<TcpListener> {
@@ -263,16 +265,4 @@ fn stopped(stopping: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + 
         // An error says that the cloud is gone, which is a stop as well.
         drop(stopping.wait_for(|stopping| *stopping).await);
     }
-}
-
-fn spawn<E: std::fmt::Display>(
-    tasks: &mut JoinSet<()>,
-    what: &'static str,
-    task: impl Future<Output = Result<(), E>> + Send + 'static,
-) {
-    tasks.spawn(async move {
-        if let Err(error) = task.await {
-            tracing::error!("{what} broke: {error}");
-        }
-    });
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use super::Summary;
+use crate::dynamodb::Database;
+use crate::private;
 use crate::tokens::Secrets;
 
 /// A folder that this process alone uses, as long as this value lives.
@@ -17,9 +18,9 @@ pub(super) struct State {
 impl State {
     /// Takes the folder, making it if it is not there, and empties it if it is to be fresh.
     pub(super) fn take(folder: &Path, fresh: bool) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-        let path = folder.join("lock");
-        let lock = File::create(&path).with_context(|| format!("{} cannot be made", path.display()))?;
+        private::make_folder(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        let path = folder.join(LOCK);
+        let lock = private::file(&path).with_context(|| format!("{} cannot be made", path.display()))?;
         match lock.try_lock() {
             Ok(()) => {
                 let state = Self { folder: folder.to_owned(), _lock: lock };
@@ -27,6 +28,7 @@ impl State {
                     state.empty()?;
                 }
                 state.check_format()?;
+                state.make_private().with_context(|| format!("{} cannot be made private", folder.display()))?;
                 Ok(state)
             }
             Err(TryLockError::WouldBlock) => anyhow::bail!(
@@ -63,14 +65,42 @@ impl State {
 
     /// Forgets whatever was kept. Files are known by their names, so a folder of something else stays as it is.
     fn empty(&self) -> anyhow::Result<()> {
-        for entry in std::fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            if KEPT.iter().any(|kept| name.starts_with(kept)) && path.is_file() {
-                std::fs::remove_file(&path).with_context(|| format!("{} cannot be removed", path.display()))?;
-            }
+        for path in self.kept()?.0 {
+            std::fs::remove_file(&path).with_context(|| format!("{} cannot be removed", path.display()))?;
         }
         Ok(())
+    }
+
+    /// Takes what is kept from everybody but the owner: secrets, and whatever was stored. SQLite gives the files beside a
+    /// database the database's own mode, so the databases are there before it is asked. A folder that holds something
+    /// else too stays as open as it is.
+    fn make_private(&self) -> anyhow::Result<()> {
+        for database in [self.database(), self.queues()] {
+            drop(private::file(&database)?);
+        }
+        let (kept, is_ours_alone) = self.kept()?;
+        for path in kept {
+            drop(private::file(&path)?);
+        }
+        if is_ours_alone {
+            private::narrow_folder(&self.folder)?;
+        }
+        Ok(())
+    }
+
+    /// The files that are kept, and whether there is nothing else in the folder.
+    fn kept(&self) -> anyhow::Result<(Vec<PathBuf>, bool)> {
+        let (mut kept, mut is_ours_alone) = (Vec::new(), true);
+        for entry in std::fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if KEPT.iter().any(|kept| name.starts_with(kept)) && entry.file_type()?.is_file() {
+                kept.push(entry.path());
+            } else {
+                is_ours_alone &= LOCKS.contains(&name.as_str());
+            }
+        }
+        Ok((kept, is_ours_alone))
     }
 
     pub(super) fn secrets(&self) -> anyhow::Result<Secrets> {
@@ -84,29 +114,35 @@ impl State {
     pub(super) fn queues(&self) -> PathBuf {
         self.folder.join(QUEUES)
     }
-
-    /// Leaves the summary for scripts that come by.
-    pub(super) fn leave_summary(&self, summary: &Summary) -> anyhow::Result<()> {
-        let path = self.folder.join(SUMMARY);
-        std::fs::write(&path, summary.to_json()? + "\n")
-            .with_context(|| format!("{} cannot be written", path.display()))
-    }
-
-    /// Takes the summary away: nobody answers there any more.
-    pub(super) fn forget_summary(&self) {
-        if let Err(error) = std::fs::remove_file(self.folder.join(SUMMARY)) {
-            tracing::debug!("the summary stays: {error}");
-        }
-    }
 }
 
+/// The secrets that a state folder keeps; nothing if there are none.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn kept_secrets(folder: &Path) -> anyhow::Result<Option<Secrets>> {
+    let path = folder.join(SECRETS);
+    if path.exists() { Secrets::kept(&path).map(Some) } else { Ok(None) }
+}
+
+/// The database that a state folder keeps; nothing if there is none. No cloud may run on it meanwhile.
+///
+/// # Errors
+/// The folder or the database is used by a cloud, or cannot be read.
+pub fn kept_database(folder: &Path) -> anyhow::Result<Option<Database>> {
+    let path = folder.join(DATABASE);
+    if path.exists() { Ok(Some(Database::open(&path)?)) } else { Ok(None) }
+}
+
+const LOCK: &str = "lock";
 const SECRETS: &str = "secrets.json";
 const DATABASE: &str = "dynamodb.sqlite";
 const QUEUES: &str = "sqs.sqlite";
-const SUMMARY: &str = "ready.json";
 const FORMAT: &str = "state-format";
 /// The format of what is kept: it changes with every key or item that an older version would misread. 2: the actor is part
 /// of the key of every fact of a track.
 const CURRENT_FORMAT: u32 = 2;
 /// What names in the folder begin with.
-const KEPT: [&str; 6] = [SECRETS, DATABASE, QUEUES, SUMMARY, FORMAT, "cargo-lambda.env"];
+const KEPT: [&str; 6] = [SECRETS, DATABASE, QUEUES, FORMAT, "ready.json", "cargo-lambda"];
+/// Files that are only there to be locked.
+const LOCKS: [&str; 4] = [LOCK, "ready.lock", "dynamodb.lock", "sqs.lock"];

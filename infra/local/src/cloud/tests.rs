@@ -138,6 +138,7 @@ async fn state_is_kept_until_it_is_to_be_fresh() {
     assert!(second.starts_with("another local cloud uses"), "{second}");
     cloud.stop().await;
     assert!(!state.join("ready.json").exists());
+    assert_eq!(Ready::of_running(&state).unwrap(), None);
 
     let again = LocalCloud::start(options(Some(&state))).await.unwrap();
     assert_eq!(send(&again, "GET", "/notes/a", "").await.1, "kept");
@@ -169,6 +170,63 @@ async fn state_of_another_format_is_refused() {
     let fresh = LocalCloud::start(Options { fresh: true, ..options(Some(&state)) }).await.unwrap();
     fresh.stop().await;
     LocalCloud::start(options(Some(&state))).await.unwrap().stop().await;
+}
+
+#[tokio::test]
+async fn a_cloud_without_state_announces_itself_unless_another_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let announced = folder.path().join("announced");
+    let with = |state: Option<&Path>| Options { announced: Some(announced.clone()), ..options(state) };
+    let first = LocalCloud::start(with(None)).await.unwrap();
+    let ready = Ready::of_running(&announced).unwrap().unwrap();
+    assert_eq!((&ready.summary, ready.signing.secret.as_str()), (first.summary(), first.jwt_secret()));
+    let second = LocalCloud::start(with(None)).await.unwrap();
+    second.stop().await;
+    assert_eq!(Ready::of_running(&announced).unwrap(), Some(ready));
+    assert!(!announced.join("secrets.json").exists());
+    first.stop().await;
+    assert!(!announced.join("ready.json").exists());
+    // One that was killed leaves the file, and not the lock.
+    std::fs::write(announced.join("ready.json"), "{}").unwrap();
+    assert_eq!(Ready::of_running(&announced).unwrap(), None);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_else_can_read_what_a_cloud_writes() {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    // As it was left by somebody who did not take care.
+    LocalCloud::start(options(Some(&state))).await.unwrap().stop().await;
+    for entry in std::fs::read_dir(&state).unwrap() {
+        std::fs::set_permissions(entry.unwrap().path(), Permissions::from_mode(0o644)).unwrap();
+    }
+    std::fs::set_permissions(&state, Permissions::from_mode(0o755)).unwrap();
+    let cloud = LocalCloud::start(options(Some(&state))).await.unwrap();
+    send(&cloud, "PUT", "/notes/a", "secret").await;
+    assert_eq!(mode(&state), 0o700);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&state).unwrap() {
+        let path = entry.unwrap().path();
+        let is_empty = std::fs::metadata(&path).unwrap().len() == 0;
+        assert!(is_empty || mode(&path) == 0o600, "{}: {:o}", path.display(), mode(&path));
+        names.push(path.file_name().unwrap().to_string_lossy().into_owned());
+    }
+    for name in ["dynamodb.sqlite", "sqs.sqlite", "secrets.json", "ready.json"] {
+        assert!(names.iter().any(|found| found == name), "{name} is not among {names:?}");
+    }
+    cloud.stop().await;
+
+    let shared = folder.path().join("shared");
+    std::fs::create_dir(&shared).unwrap();
+    std::fs::write(shared.join("somebody else's"), "").unwrap();
+    std::fs::set_permissions(&shared, Permissions::from_mode(0o755)).unwrap();
+    let cloud = LocalCloud::start(options(Some(&shared))).await.unwrap();
+    assert_eq!((mode(&shared), mode(&shared.join("secrets.json"))), (0o755, 0o600));
+    cloud.stop().await;
 }
 
 #[tokio::test]

@@ -26,6 +26,37 @@ struct Structured {
     is_base64_encoded: Option<bool>,
 }
 
+/// Why a request was not answered as asked: for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) reason: String,
+    /// The id by which the caller can name the request, where a function said one.
+    pub(super) request_id: Option<String>,
+}
+
+impl Refusal {
+    pub(super) fn because(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), request_id: None }
+    }
+
+    /// What a function says in an answer that refuses: a problem's detail and its errors, else the body's message.
+    pub(super) fn of_function(answer: &str) -> Self {
+        let body = serde_json::from_str::<Structured>(answer).ok().and_then(|answer| answer.body).unwrap_or_default();
+        let body: Value = serde_json::from_str(&body).unwrap_or_default();
+        let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        let mut reason = ["detail", "title", "message"].into_iter().find_map(|name| text(&body, name));
+        let errors = body.get("errors").and_then(Value::as_array).into_iter().flatten();
+        let errors: Vec<String> =
+            errors.filter_map(|error| Some(format!("{} {}", text(error, "field")?, text(error, "reason")?))).collect();
+        if !errors.is_empty() {
+            let detail = reason.unwrap_or_default();
+            reason = Some(format!("{detail}: {}", errors.join("; ")));
+        }
+        let reason = reason.unwrap_or_else(|| "the function does not say why".to_owned());
+        Self { reason, request_id: text(&body, "requestId") }
+    }
+}
+
 /// An answer of the gateway itself.
 pub(super) fn message(status: StatusCode, message: &str) -> Response<Body> {
     let mut response = Response::new(Body::from(json!({ "message": message }).to_string()));

@@ -37,6 +37,9 @@ pub struct CorsConfig {
     pub max_age: Option<u64>,
     /// Whether cookies and credentials may be sent.
     pub allow_credentials: bool,
+    /// Whether pages that this machine serves may call as well, from whatever port. No template says so: it is for
+    /// developers alone.
+    pub allow_this_machine: bool,
 }
 
 /// A Lambda authorizer with simple responses.

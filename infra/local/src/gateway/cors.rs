@@ -4,6 +4,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request};
 
 use super::config::CorsConfig;
+use crate::loopback;
 
 const CORS_HEADERS: [header::HeaderName; 6] = [
     header::ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -56,6 +57,9 @@ impl CorsConfig {
 
     fn allowed_origin(&self, origin: &HeaderValue) -> Option<HeaderValue> {
         let text = origin.to_str().ok()?;
+        if self.allow_this_machine && loopback::is_origin(text) {
+            return Some(origin.clone());
+        }
         self.allow_origins.iter().find_map(|allowed| match allowed.as_str() {
             "*" => Some(HeaderValue::from_static("*")),
             pattern => {

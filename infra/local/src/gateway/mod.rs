@@ -7,8 +7,9 @@
 //! |---|---|
 //! | 400 | the `Host` header is not one, the path is not percent-encoded UTF-8, or the body breaks off |
 //! | 401 | a part of the request that the authorizer knows callers by is missing |
-//! | 403 | the authorizer says no |
+//! | 403 | the authorizer says no, or the caller was sent here under the name of another machine |
 //! | 404 | no route matches; an HTTP API says so too where only the method is another, it knows no 405 |
+//! | 408 | the body does not arrive in time |
 //! | 413 | the body is larger than 10 MB, or the event made of the request larger than Lambda's 6 MB |
 //! | 429 | the route takes no more requests at the moment; like API Gateway, without `Retry-After` |
 //! | 431 | request line and headers are larger than 10,240 bytes |
@@ -22,14 +23,13 @@ mod contract;
 mod cors;
 mod event;
 mod handle;
+mod log;
 mod routes;
 mod throttle;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 
 pub use config::{ApiConfig, AuthorizerConfig, CorsConfig, IdentitySource, RouteConfig, Segment, Target};
@@ -37,24 +37,9 @@ pub use handle::Gateway;
 pub use throttle::{Throttle, ThrottleConfig};
 
 /// Serves the API until the future ends, and finishes what is under way.
-///
-/// # Errors
-/// The listener breaks.
-pub async fn serve(
-    gateway: Gateway,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!("a connection keeps its delay: {error}");
-        }
-    });
-    let service = Router::new()
-        .fallback(handle::handle)
-        .with_state(Arc::new(gateway))
-        .into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(shutdown).await
+pub async fn serve(gateway: Gateway, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) {
+    let router = Router::new().fallback(handle::handle).with_state(Arc::new(gateway));
+    crate::listener::serve(router, listener, shutdown).await;
 }
 
 #[cfg(test)]

@@ -61,12 +61,12 @@ impl Invoker for CargoLambda {
             let outcome = match self.call(function, payload).await {
                 Ok(outcome) => outcome,
                 Err(error) => {
-                    tracing::warn!(function, "{function} cannot be reached at {}: {error:#}", self.url);
+                    tracing::error!(function, "{function} cannot be reached at {}: {error:#}", self.url);
                     Err(InvokeFailure::Unavailable)
                 }
             };
             if let Err(failure @ InvokeFailure::Failed { .. }) = &outcome {
-                tracing::warn!(function, "{function}: {failure}");
+                tracing::error!(function, "{function}: {failure}");
             }
             outcome
         }
@@ -74,29 +74,18 @@ impl Invoker for CargoLambda {
     }
 }
 
-/// The variables of all functions together, for `cargo lambda watch` gives every function the same.
-///
-/// # Errors
-/// The variable that two functions want to have different values.
-pub fn union_of_environments<'a>(
+/// The variables of every function, by its crate: `cargo lambda watch` knows functions by their binaries.
+#[must_use]
+pub fn environments<'a>(
     functions: impl IntoIterator<Item = &'a FunctionConfig>,
-) -> anyhow::Result<BTreeMap<String, String>> {
-    let mut union: BTreeMap<String, (String, &str)> = BTreeMap::new();
-    for function in functions {
-        for (name, value) in &function.environment {
-            match union.get(name) {
-                Some((other, by)) if other != value => anyhow::bail!(
-                    "{name} has one value for {by} and another for {}: cargo lambda gives all functions the same",
-                    function.logical_id
-                ),
-                Some(_) => {}
-                None => {
-                    union.insert(name.clone(), (value.clone(), &function.logical_id));
-                }
-            }
-        }
-    }
-    Ok(union.into_iter().map(|(name, (value, _))| (name, value)).collect())
+    endpoints: &[(&str, &str)],
+) -> BTreeMap<String, BTreeMap<String, String>> {
+    let with_endpoints = |function: &FunctionConfig| {
+        let mut variables = function.variables();
+        variables.extend(endpoints.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        variables
+    };
+    functions.into_iter().map(|function| (function.crate_name.clone(), with_endpoints(function))).collect()
 }
 
 #[cfg(test)]
@@ -107,8 +96,8 @@ mod tests {
     fn config(id: &str, environment: [(&str, &str); 1]) -> FunctionConfig {
         FunctionConfig {
             logical_id: id.to_owned(),
-            name: id.to_owned(),
-            crate_name: id.to_owned(),
+            name: format!("tally-{id}"),
+            crate_name: id.to_lowercase(),
             memory: 128,
             timeout: Duration::from_secs(1),
             environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
@@ -117,11 +106,26 @@ mod tests {
     }
 
     #[test]
-    fn variables_must_agree() {
-        let same = [config("A", [("TABLE", "t")]), config("B", [("TABLE", "t")])];
-        assert_eq!(union_of_environments(&same).unwrap(), BTreeMap::from([("TABLE".to_owned(), "t".to_owned())]));
-        let other = [config("A", [("TABLE", "t")]), config("B", [("TABLE", "u")])];
-        let error = union_of_environments(&other).unwrap_err().to_string();
-        assert!(error.starts_with("TABLE has one value for A and another for B"));
+    fn every_function_has_its_own_value_of_a_variable() {
+        let functions = [config("A", [("QUEUE", "a")]), config("B", [("QUEUE", "b")])];
+        let environments = environments(&functions, &[("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:1")]);
+        let value = |function: &str, name: &str| environments[function][name].clone();
+        assert_eq!((value("a", "QUEUE"), value("b", "QUEUE")), ("a".to_owned(), "b".to_owned()));
+        assert_eq!(value("b", "AWS_LAMBDA_FUNCTION_NAME"), "tally-B");
+        assert_eq!(value("b", "AWS_ENDPOINT_URL_SQS"), "http://127.0.0.1:1");
+    }
+
+    #[test]
+    fn every_function_of_the_workspace_has_variables() {
+        let surroundings = crate::template::Surroundings {
+            stack: "tally".to_owned(),
+            sqs_url: "http://127.0.0.1:1".to_owned(),
+            parameters: BTreeMap::from([("JwtSecretArn".to_owned(), crate::cloud::JWT_SECRET_ARN.to_owned())]),
+        };
+        let template = crate::template::read_template(crate::functions::TEMPLATE, &surroundings).unwrap();
+        let environments = environments(template.functions.values(), &[]);
+        for function in crate::functions::all() {
+            assert!(environments.contains_key(function.name), "{}", function.name);
+        }
     }
 }

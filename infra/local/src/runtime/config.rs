@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::iam::Policy;
+use crate::wire::REGION;
 
 /// A function with everything that surrounds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,4 +23,21 @@ pub struct FunctionConfig {
     pub environment: BTreeMap<String, String>,
     /// What it may do.
     pub policy: Policy,
+}
+
+impl FunctionConfig {
+    /// The variables that the function finds: the template's, and those that Lambda sets.
+    #[must_use]
+    pub fn variables(&self) -> BTreeMap<String, String> {
+        let memory = self.memory.to_string();
+        let of_lambda = [
+            ("AWS_REGION", REGION),
+            ("AWS_DEFAULT_REGION", REGION),
+            ("AWS_LAMBDA_FUNCTION_NAME", self.name.as_str()),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory.as_str()),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ];
+        let own = self.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
+        own.chain(of_lambda.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
+    }
 }

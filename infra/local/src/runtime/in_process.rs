@@ -17,6 +17,7 @@ use shared::boot::Boot;
 use shared::function::{Function, Invocation, Invoke};
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::{InvokeFailure, Invoker, LARGEST_PAYLOAD};
 
@@ -80,18 +81,22 @@ impl Invoker for InProcess {
             let deadline = Instant::now() + deployed.deployment.timeout;
             let under_way = UnderWay::begin(&self.under_way);
             let deployed = Arc::clone(deployed);
-            let task = tokio::spawn(async move {
-                let outcome = deployed.run(&payload, deadline).await;
+            let request_id = deployed.deployment.boot.ids.fresh();
+            let span = tracing::info_span!("invocation", function, requestId = request_id);
+            let invocation = Invocation { request_id: request_id.clone(), deadline };
+            let run = async move {
+                let outcome = deployed.run(&payload, &invocation).await;
                 drop(under_way);
                 outcome
-            });
+            };
+            let task = tokio::spawn(run.instrument(span));
             let outcome = match tokio::time::timeout_at(deadline + GRACE, task).await {
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(_)) => Err(InvokeFailure::Unavailable),
                 Err(_) => Err(InvokeFailure::TimedOut),
             };
             if let Err(failure) = &outcome {
-                tracing::warn!(function, "{function}: {failure}");
+                tracing::error!(function, requestId = request_id, "{function}: {failure} [{request_id}]");
             }
             outcome
         }
@@ -100,15 +105,14 @@ impl Invoker for InProcess {
 }
 
 impl Deployed {
-    async fn run(&self, payload: &str, deadline: Instant) -> Result<String, InvokeFailure> {
+    async fn run(&self, payload: &str, invocation: &Invocation) -> Result<String, InvokeFailure> {
         let sandbox = self.take().map_err(|problem| {
             tracing::error!("{} does not start: {problem}", self.deployment.function.name);
             InvokeFailure::Unavailable
         })?;
-        let invocation = Invocation { request_id: self.deployment.boot.ids.fresh(), deadline };
-        let handling = AssertUnwindSafe(async { sandbox.invoke(payload, &invocation).await }).catch_unwind();
+        let handling = AssertUnwindSafe(async { sandbox.invoke(payload, invocation).await }).catch_unwind();
         // Whatever returns before the sandbox is put back is the end of the sandbox.
-        let handled = match tokio::time::timeout_at(deadline, handling).await {
+        let handled = match tokio::time::timeout_at(invocation.deadline, handling).await {
             Ok(Ok(handled)) => handled,
             Ok(Err(panic)) => return Err(InvokeFailure::Panicked(message(panic.as_ref()))),
             Err(_) => return Err(InvokeFailure::TimedOut),
@@ -175,6 +179,10 @@ mod tests {
                     "panic" => panic!("as told"),
                     "hang" => std::future::pending().await,
                     "fail" => Err("as told".to_owned()),
+                    "warn" => {
+                        tracing::warn!("careful");
+                        Err(format!("as told in {}", invocation.request_id))
+                    }
                     "large" => Ok("x".repeat(LARGEST_PAYLOAD + 1)),
                     "left" => Ok((invocation.deadline - Instant::now()).as_secs().to_string()),
                     "id" => Ok(invocation.request_id.clone()),
@@ -199,6 +207,21 @@ mod tests {
         assert_eq!(functions.invoke("Nobody", String::new()).await, Err(InvokeFailure::Unavailable));
         assert_eq!(invoke("y").await, Ok("y".to_owned()));
         functions.idle().await;
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_an_error_with_the_id_that_the_function_logs_under() {
+        let captured = crate::testing::Captured::default();
+        let subscriber = tracing_subscriber::fmt().without_time().with_ansi(false).with_writer(captured.clone());
+        let _guard = tracing::subscriber::set_default(subscriber.finish());
+        let functions = running(Duration::from_secs(5));
+        let id = functions.invoke("Odd", "warn".to_owned()).await.unwrap_err().to_string();
+        let id = id.rsplit(' ').next().unwrap();
+        let text = captured.text();
+        let logged = |level: &str, part: &str| {
+            text.lines().any(|line| line.trim_start().starts_with(level) && line.contains(part) && line.contains(id))
+        };
+        assert!(logged("WARN", "careful") && logged("ERROR", "Odd: the function failed"), "{text}");
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ mod in_process;
 
 use futures::future::BoxFuture;
 
-pub use cargo_lambda::{BUILDING, CargoLambda, union_of_environments};
+pub use cargo_lambda::{BUILDING, CargoLambda, environments};
 pub use config::FunctionConfig;
 pub use in_process::{Deployment, InProcess};
 

@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn unknown_sections_and_transforms_are_refused() {
         let refused = |text: &str| parse(text).unwrap_err().place;
-        assert_eq!(refused("Transform: AWS::Serverless-2016-10-31\nRules: {}"), "Rules");
+        assert_eq!(refused("Transform: AWS::Serverless-2016-10-31\nStages: {}"), "Stages");
         assert_eq!(refused("Transform: AWS::Include\nResources: {}"), "Transform");
         assert_eq!(refused("Resources: {}"), "Transform");
         assert_eq!(refused("- a"), "template");

@@ -176,7 +176,10 @@ fn everything_known_is_read() {
 
 #[test]
 fn the_workspaces_own_template_is_read() {
-    let template = read_template(crate::functions::TEMPLATE, &surroundings()).unwrap();
+    let mut surroundings = surroundings();
+    let name_of_secret = crate::cloud::JWT_SECRET_ARN.to_owned();
+    surroundings.parameters.insert("JwtSecretArn".to_owned(), name_of_secret);
+    let template = read_template(crate::functions::TEMPLATE, &surroundings).unwrap();
     let registered: Vec<&str> = crate::functions::all().iter().map(|function| function.name).collect();
     assert_eq!(template.functions.len(), registered.len());
     assert!(template.functions.values().all(|function| registered.contains(&function.crate_name.as_str())));

@@ -39,7 +39,7 @@ async fn served() -> Served {
     let queues = Queues::memory(&[queue], &url, shared::clock::system(), shared::ids::random()).unwrap();
     let services = Services { dynamodb: Some(database.clone()), sqs: Some(queues), secrets: None };
     let (stop, stopped) = oneshot::channel::<()>();
-    tokio::spawn(crate::endpoint::serve(services, listener, async {
+    tokio::spawn(crate::endpoint::serve(services, crate::loopback::Hosts::default(), listener, async {
         // Whoever holds the other end ends the server by dropping it.
         stopped.await.unwrap_or_default();
     }));

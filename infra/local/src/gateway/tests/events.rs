@@ -6,7 +6,7 @@ use super::*;
 async fn the_event_says_everything_of_the_request() {
     let api = api();
     let request = Request::post("/open/a%20b%C3%A9?x=1&y=%2B&x=2+3&z")
-        .header("Host", "api.example:3000")
+        .header("Host", "api.example:8255")
         .header("Content-Type", "application/json; charset=utf-8")
         .header("X-Many", "1")
         .header("X-Many", "2")
@@ -30,13 +30,13 @@ async fn the_event_says_everything_of_the_request() {
             "rawQueryString": "x=1&y=%2B&x=2+3&z",
             "cookies": ["a=1", "b=2"],
             "headers": {
-                "host": "api.example:3000",
+                "host": "api.example:8255",
                 "content-type": "application/json; charset=utf-8",
                 "x-many": "1,2",
                 "user-agent": "tester",
                 "x-forwarded-for": "198.51.100.1, 192.0.2.7",
                 "x-forwarded-proto": "http",
-                "x-forwarded-port": "3000",
+                "x-forwarded-port": "8255",
             },
             "queryStringParameters": {"x": "1,2 3", "y": "+", "z": ""},
             "pathParameters": {"id": "a bé"},

@@ -3,6 +3,8 @@
 mod answers;
 mod decisions;
 mod events;
+mod logs;
+mod pages;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -61,6 +63,10 @@ struct Api {
 }
 
 fn api() -> Api {
+    api_with(|_| {}, |gateway| gateway)
+}
+
+fn api_with(change: impl FnOnce(&mut ApiConfig), with: impl FnOnce(Gateway) -> Gateway) -> Api {
     let authorizer = |identity: Vec<IdentitySource>, seconds| AuthorizerConfig {
         function: "Guard".to_owned(),
         identity,
@@ -73,7 +79,7 @@ fn api() -> Api {
         authorizer: authorizer.map(str::to_owned),
         timeout: Duration::from_secs(30),
     };
-    let config = ApiConfig {
+    let mut config = ApiConfig {
         id: "api".to_owned(),
         cors: Some(CorsConfig {
             allow_origins: vec!["https://a.example".to_owned()],
@@ -82,6 +88,7 @@ fn api() -> Api {
             expose_headers: vec!["etag".to_owned()],
             max_age: Some(60),
             allow_credentials: false,
+            allow_this_machine: false,
         }),
         authorizers: BTreeMap::from([
             ("Kept".to_owned(), authorizer(vec![header.clone()], 60)),
@@ -102,10 +109,11 @@ fn api() -> Api {
             routes: [("GET /busy".to_owned(), Throttle { burst: 1.0, rate: 0.001 })].into(),
         },
     };
+    change(&mut config);
     let told = Arc::new(Told::default());
     let functions = Arc::clone(&told) as Arc<dyn Invoker>;
-    let gateway = Gateway::new(config, functions, shared::clock::system(), shared::ids::random(), 3000);
-    Api { gateway: Arc::new(gateway), told }
+    let gateway = Gateway::new(config, functions, shared::clock::system(), shared::ids::random(), 8255);
+    Api { gateway: Arc::new(with(gateway)), told }
 }
 
 impl Api {

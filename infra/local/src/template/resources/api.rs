@@ -172,6 +172,7 @@ fn read_cors(place: &str, cors: Cors) -> Result<CorsConfig, Refusal> {
         expose_headers: cors.expose_headers,
         max_age: max_age.and_then(|age| u64::try_from(age).ok()),
         allow_credentials,
+        allow_this_machine: false,
     })
 }
 
