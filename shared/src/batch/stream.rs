@@ -100,7 +100,7 @@ const QUEUE: &str = "aws:sqs";
 
 /// Whether a batch is one of queue messages. A batch of a stream is long, and seldom looked at twice.
 fn is_of_queue(payload: &str) -> bool {
-    let first_source = || Some(serde_json::from_str::<Batch>(payload).ok()?.records.into_iter().next()?.event_source?);
+    let first_source = || serde_json::from_str::<Batch>(payload).ok()?.records.into_iter().next()?.event_source;
     payload.contains(QUEUE) && first_source().is_some_and(|source| source == QUEUE)
 }
 

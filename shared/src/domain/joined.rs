@@ -89,7 +89,6 @@ pub struct JoinedPlay {
 
 impl JoinedPlay {
     /// The play that one fact tells of, and which play that is.
-    #[must_use]
     pub fn of(at: Time, id: EventId, fact: &TrackFact, play: &Play) -> (PlayKey, Self) {
         let key = (at, fact.session.clone(), play.play_id.clone().ok_or_else(|| id.clone()));
         let actor = fact.actor();
