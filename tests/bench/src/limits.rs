@@ -74,7 +74,7 @@ async fn bomb(options: &Options, api: &Api, clock: &dyn Clock) -> anyhow::Result
 async fn counted(api: &Api, taken: u64, patience: Duration) -> anyhow::Result<Option<Duration>> {
     let began = Instant::now();
     loop {
-        let found = api.track("bomb").await?.map_or(0, |track| track.counters.play_count);
+        let found = api.track("bomb").await?.map_or(0, |track| track.counters.total_plays);
         if found >= taken {
             return Ok(Some(began.elapsed()));
         }
