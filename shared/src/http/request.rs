@@ -180,9 +180,7 @@ impl Request {
     /// # Errors
     /// If it is larger, of another content type, or no UTF-8.
     pub fn text(&self, limit: usize, content_types: &[&str]) -> Result<&str, Problem> {
-        if let Some(essence) = self.content_type()
-            && !content_types.iter().any(|taken| essence.eq_ignore_ascii_case(taken))
-        {
+        if self.headers.content_type.as_deref().is_some_and(|essence| !content_types.contains(&essence)) {
             return Err(Problem::UnsupportedMediaType(content_types.join(", ")));
         }
         let body = self.bytes(limit)?;
