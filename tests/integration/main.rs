@@ -20,6 +20,7 @@ mod contributions;
 mod crowd;
 mod deliveries;
 mod delivery;
+mod everybody;
 mod examples;
 mod expired;
 mod flow;

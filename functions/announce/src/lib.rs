@@ -20,8 +20,8 @@ use shared::store::{Answers, Outbox};
 /// The function.
 pub const FUNCTION: Function = Function { name: "announce", start };
 
-/// The largest body, in bytes.
-const MAX_BODY: usize = 16 * 1024;
+/// The largest body, in bytes: the longest texts fit, with every character of them escaped.
+const MAX_BODY: usize = 32 * 1024;
 
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();

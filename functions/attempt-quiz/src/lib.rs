@@ -45,15 +45,14 @@ impl HttpHandler for AttemptQuiz {
             if !self.quizzes.exists(&id).await? {
                 return Err(Problem::NotFound(format!("there is no quiz {id}")));
             }
-            let (status, scored) = match self.interactions.attempt(user, &id, &attempt, request.deadline).await? {
-                Attempted::Recorded(scored) => (StatusCode::CREATED, scored),
-                Attempted::Before(scored) => (StatusCode::OK, scored),
+            let scored = match self.interactions.attempt(user, &id, &attempt, request.deadline).await? {
+                Attempted::Recorded(scored) | Attempted::Before(scored) => scored,
                 Attempted::Other => {
                     let taken = format!("another attempt was recorded under the id {}", attempt.id);
                     return Err(Problem::Unfit(taken));
                 }
             };
-            Ok(Response::json(status, &bodies::attempt(&id, &attempt, scored)))
+            Ok(Response::json(StatusCode::CREATED, &bodies::attempt(&id, &attempt, scored)))
         })
     }
 }

@@ -31,29 +31,47 @@ struct CheckOwnership {
     ownership: Ownership,
 }
 
-fn items(request: &Request) -> Result<Vec<Item>, Problem> {
-    let missing = |field| Problem::query(Invalid::new(field, "is missing"));
-    let kind: ItemType = request.query("itemType")?.ok_or_else(|| missing("itemType"))?;
-    let ids: Vec<ItemId> = request.query_list("itemId")?;
-    match ids.len() {
-        0 => Err(missing("itemId")),
-        1..=MAX_ITEMS => Ok(ids.into_iter().map(|id| Item { kind, id }).collect()),
-        _ => Err(Problem::query(Invalid::new("itemId", format!("must be at most {MAX_ITEMS}")))),
+/// What is asked.
+struct Ask {
+    items: Vec<Item>,
+    is_strong: bool,
+    user: Option<UserId>,
+}
+
+impl Ask {
+    fn of(request: &Request) -> Result<Self, Problem> {
+        let mut query = request.asked();
+        let (kind, ids): (Option<ItemType>, Vec<ItemId>) = (query.one("itemType"), query.list("itemId"));
+        let (is_strong, user): (Option<bool>, Option<UserId>) = (query.one("strong"), query.one("userId"));
+        query.done()?;
+        let missing = |field| Problem::query(Invalid::new(field, "is missing"));
+        let kind = kind.ok_or_else(|| missing("itemType"))?;
+        match ids.len() {
+            0 => Err(missing("itemId")),
+            1..=MAX_ITEMS => {
+                let items = ids.into_iter().map(|id| Item { kind, id }).collect();
+                Ok(Self { items, is_strong: is_strong.unwrap_or(false), user })
+            }
+            _ => Err(Problem::query(Invalid::new("itemId", format!("must be at most {MAX_ITEMS}")))),
+        }
     }
 }
 
 impl HttpHandler for CheckOwnership {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["itemType", "itemId", "userId", "strong"]
+    }
+
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
-            let items = items(&request)?;
-            let strong: bool = request.query("strong")?.unwrap_or(false);
+            let Ask { items, is_strong, user } = Ask::of(&request)?;
             let own = request.user()?;
-            let user: UserId = request.query("userId")?.unwrap_or_else(|| own.clone());
+            let user = user.unwrap_or_else(|| own.clone());
             if user != *own && !request.caller.is_admin() {
                 return Err(Problem::Forbidden("only an admin may ask what others have".to_owned()));
             }
             let asked: BTreeSet<Item> = items.iter().cloned().collect();
-            let owned = self.ownership.of(&Buyer::User(user), &asked, strong, request.deadline).await?;
+            let owned = self.ownership.of(&Buyer::User(user), &asked, is_strong, request.deadline).await?;
             let bodies: Vec<Value> = items
                 .iter()
                 .map(|item| {

@@ -59,14 +59,14 @@ impl HttpHandler for CreatePackage {
                 if let Some(held) = held.as_there() {
                     // Sent again, perhaps because the answer was lost.
                     if held.document == package {
-                        return Ok(answer(StatusCode::OK, &id, &package, &held.version.0));
+                        return Ok(answer(&id, &package, &held.version.0));
                     }
                     return Err(Problem::Unfit(format!("there is a package {id} already")));
                 }
                 self.currencies.check_change(None, Some(package.currency))?;
                 quizzes::all_there(&self.quizzes, new.quizzes(), request.deadline).await?;
                 match self.packages.put(&id, &package, &held).await {
-                    Ok(version) => return Ok(answer(StatusCode::CREATED, &id, &package, &version.0)),
+                    Ok(version) => return Ok(answer(&id, &package, &version.0)),
                     Err(StoreError::Conflict) if backoff.wait().await => {}
                     Err(error) => return Err(error.into()),
                 }
@@ -75,7 +75,7 @@ impl HttpHandler for CreatePackage {
     }
 }
 
-fn answer(status: StatusCode, id: &PackageId, package: &Package, version: &str) -> Response {
-    let response = Response::json(status, &bodies::package(id, package)).with_etag(version);
+fn answer(id: &PackageId, package: &Package, version: &str) -> Response {
+    let response = Response::json(StatusCode::CREATED, &bodies::package(id, package)).with_etag(version);
     response.with_header(header::LOCATION, &format!("/api/packages/{id}"))
 }

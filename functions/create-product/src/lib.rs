@@ -20,8 +20,8 @@ use shared::store::{Products, Retention, StoreError};
 /// The function.
 pub const FUNCTION: Function = Function { name: "create-product", start };
 
-/// The largest body, in bytes.
-const MAX_BODY: usize = 16 * 1024;
+/// The largest body, in bytes: the longest texts fit, with every character of them escaped.
+const MAX_BODY: usize = 32 * 1024;
 
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
@@ -62,7 +62,7 @@ impl HttpHandler for CreateProduct {
                 if let Some(held) = held.as_there() {
                     // Sent again, perhaps because the answer was lost.
                     if held.document == product {
-                        return Ok(answer(StatusCode::OK, &id, &product, &held.version.0));
+                        return Ok(answer(&id, &product, &held.version.0));
                     }
                     return Err(Problem::Unfit(format!("there is a product {id} already")));
                 }
@@ -75,7 +75,7 @@ impl HttpHandler for CreateProduct {
                     });
                 }
                 match self.products.put(&id, &product, &held, most).await {
-                    Ok(version) => return Ok(answer(StatusCode::CREATED, &id, &product, &version.0)),
+                    Ok(version) => return Ok(answer(&id, &product, &version.0)),
                     Err(StoreError::Conflict) if backoff.wait().await => {}
                     Err(error) => return Err(error.into()),
                 }
@@ -84,7 +84,7 @@ impl HttpHandler for CreateProduct {
     }
 }
 
-fn answer(status: StatusCode, id: &ProductId, product: &Product, version: &str) -> Response {
-    let response = Response::json(status, &bodies::product(id, product)).with_etag(version);
+fn answer(id: &ProductId, product: &Product, version: &str) -> Response {
+    let response = Response::json(StatusCode::CREATED, &bodies::product(id, product)).with_etag(version);
     response.with_header(header::LOCATION, &format!("/api/products/{id}"))
 }

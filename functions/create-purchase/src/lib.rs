@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use http::{StatusCode, header};
+use http::StatusCode;
 use shared::BoxFuture;
 use shared::backoff::Backoff;
 use shared::boot::Boot;
@@ -22,8 +22,9 @@ use shared::store::{Answers, Change, Discounts, HeldDiscount, Ownership, Package
 /// The function.
 pub const FUNCTION: Function = Function { name: "create-purchase", start };
 
-/// The largest body, in bytes.
-const MAX_BODY: usize = 16 * 1024;
+/// The largest body, in bytes: an order with as much metadata as it may have, with every character of it escaped, and room to
+/// spare.
+const MAX_BODY: usize = 32 * 1024;
 
 /// After how long there are tries again at the latest, in seconds.
 const SECONDS_OF_AN_HOUR: u32 = 3_600;
@@ -151,10 +152,7 @@ impl CreatePurchase {
             let body = bodies::purchase(&purchase);
             let answer = once.answer(StatusCode::CREATED, &body, now);
             match self.purchases.write(&purchase, Change::Made(discount.as_ref()), Some(&answer), &body).await {
-                Ok(()) => {
-                    let response = Response::json(StatusCode::CREATED, &body);
-                    return Ok(response.with_header(header::CACHE_CONTROL, "no-store"));
-                }
+                Ok(()) => return Ok(Response::json(StatusCode::CREATED, &body)),
                 Err(error) if error.may_pass() && backoff.wait().await => was_refused = true,
                 Err(error) => return Err(error.into()),
             }

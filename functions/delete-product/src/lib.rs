@@ -35,6 +35,8 @@ impl HttpHandler for DeleteProduct {
             let mut backoff = Backoff::until(request.deadline);
             loop {
                 let held = self.products.product(&id).await?.there();
+                // That somebody else has a draft is nobody's business.
+                let held = held.filter(|held| held.document.is_seen_by(&request.caller));
                 let held = held.ok_or_else(|| Problem::NotFound(format!("there is no product {id}")))?;
                 held.document.delete(&request.caller)?;
                 if !wanted.hold(Some(&held.version)) {

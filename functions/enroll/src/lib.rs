@@ -46,11 +46,11 @@ impl HttpHandler for Enroll {
                 let enrollment = Enrollment::begun(id, &student, (name, by), before, now);
                 let body = bodies::enrollment(&enrollment, Some(&course));
                 if let Some(held) = held.as_ref().filter(|held| held.document == enrollment) {
-                    return Ok(Response::json(StatusCode::OK, &body).with_etag(&held.version.0));
+                    return Ok(Response::json(StatusCode::CREATED, &body).with_etag(&held.version.0));
                 }
-                let (code, name) = match &held {
-                    Some(_) => (StatusCode::OK, LiveEventName::EnrollmentUpdate),
-                    None => (StatusCode::CREATED, LiveEventName::NewEnrollment),
+                let name = match &held {
+                    Some(_) => LiveEventName::EnrollmentUpdate,
+                    None => LiveEventName::NewEnrollment,
                 };
                 let (channels, since) = (enrollment.channels(&course), enrollment.changed_at);
                 let events = self.desk.events(channels, name, since, ("enrollment", &body));
@@ -61,7 +61,7 @@ impl HttpHandler for Enroll {
                     .enroll((&enrollment, &course), held.as_ref(), &self.desk.numbers, telling)
                     .await
                 {
-                    Ok(version) => return Ok(Response::json(code, &body).with_etag(&version.0)),
+                    Ok(version) => return Ok(Response::json(StatusCode::CREATED, &body).with_etag(&version.0)),
                     Err(StoreError::Conflict) if backoff.wait().await => {}
                     Err(error) => return Err(error.into()),
                 }

@@ -46,13 +46,18 @@ struct Asked {
 
 impl Asked {
     fn of(request: &Request, calendar: &Calendar, now: Time) -> Result<Self, Problem> {
-        let scope = match (request.query("trackId")?, request.query("artistId")?) {
+        let mut query = request.asked();
+        let of = (query.one("trackId"), query.one("artistId"));
+        let times = (query.one("timeRange"), query.one("from"), query.one("to"));
+        let metrics: Vec<Metric> = query.list("metric");
+        let (compare, interval) = (query.one::<String>("compare"), query.one("interval"));
+        query.done()?;
+        let scope = match of {
             (None, None) => Scope::Platform,
             (Some(track), None) => Scope::Track(track),
             (None, Some(artist)) => Scope::Artist(artist),
             (Some(_), Some(_)) => return Err(refused("artistId", "must not be given beside trackId")),
         };
-        let times = (request.query("timeRange")?, request.query("from")?, request.query("to")?);
         let range = match times {
             (Some(_), Some(_), _) => return Err(refused("from", "must not be given beside timeRange")),
             (_, None, Some(_)) => return Err(refused("to", "must not be given without from")),
@@ -60,16 +65,16 @@ impl Asked {
             (named, None, None) => Range::named(named.unwrap_or(TimeRange::Last30Days), calendar, now),
         };
         let range = if scope == Scope::Platform { range.in_full_hours(calendar, now) } else { range };
-        let mut metrics: BTreeSet<Metric> = request.query_list("metric")?.into_iter().collect();
+        let mut metrics: BTreeSet<Metric> = metrics.into_iter().collect();
         if metrics.is_empty() {
             metrics.extend(Metric::ALL);
         }
-        let compares = match request.query::<String>("compare")?.as_deref() {
+        let compares = match compare.as_deref() {
             None => false,
             Some("previous") => true,
             Some(_) => return Err(refused("compare", "must be previous")),
         };
-        Ok(Self { scope, range, metrics, interval: request.query("interval")?, compares })
+        Ok(Self { scope, range, metrics, interval, compares })
     }
 }
 
@@ -78,6 +83,10 @@ fn refused(parameter: &'static str, reason: &str) -> Problem {
 }
 
 impl HttpHandler for GetAnalytics {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["trackId", "artistId", "timeRange", "from", "to", "metric", "interval", "compare"]
+    }
+
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             if !request.caller.is_admin() {

@@ -33,12 +33,18 @@ struct GetAttendance {
 }
 
 impl HttpHandler for GetAttendance {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["courseId", "studentId", "date", "limit", "cursor"]
+    }
+
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let asked = Part::of(&request, &self.classroom).await?;
-            let date: Option<Date> = request.query("date")?;
-            let limit: Limit = request.query("limit")?.unwrap_or_default();
-            let cursor: Option<Cursor> = request.query("cursor")?;
+            let mut query = request.asked();
+            let date: Option<Date> = query.one("date");
+            let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
+            query.done()?;
+            let limit = limit.unwrap_or_default();
             let scope = asked.scope(&format!("attendance on {date:?}"));
             let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
             let page = match &asked {

@@ -30,11 +30,17 @@ struct GetCourses {
 }
 
 impl HttpHandler for GetCourses {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["teacherId", "limit", "cursor"]
+    }
+
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let teacher = classroom::teacher(&request)?;
-            let limit: Limit = request.query("limit")?.unwrap_or_default();
-            let cursor: Option<Cursor> = request.query("cursor")?;
+            let mut query = request.asked();
+            let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
+            query.done()?;
+            let limit = limit.unwrap_or_default();
             let scope = classroom::taught_by(&teacher);
             let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
             let page = (after.as_deref(), limit.items());

@@ -74,6 +74,10 @@ struct Activity {
 struct Catalogue(BTreeMap<TrackId, Listed>);
 
 impl HttpHandler for GetDashboard {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["artistId", "timeRange"]
+    }
+
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let artist = whose(&request)?;

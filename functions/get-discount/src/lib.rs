@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
 use shared::BoxFuture;
 use shared::boot::Boot;
 use shared::domain::id::DiscountCode;
@@ -34,8 +33,8 @@ impl HttpHandler for GetDiscount {
             let code: DiscountCode = request.path("code")?;
             let held = self.discounts.discount(&code).await?;
             let held = held.ok_or_else(|| Problem::NotFound(format!("there is no discount {code}")))?;
-            let body = bodies::discount(&code, &held.discount, held.uses);
-            Ok(Response::json(StatusCode::OK, &body).with_etag(&held.version.0))
+            let body = bodies::discount(&code, &held.discount, held.uses, &held.version);
+            Ok(Response::counted(&request, &held.version, &body))
         })
     }
 }

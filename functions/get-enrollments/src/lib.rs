@@ -27,11 +27,17 @@ struct GetEnrollments {
 }
 
 impl HttpHandler for GetEnrollments {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["courseId", "studentId", "limit", "cursor"]
+    }
+
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let asked = Part::of(&request, &self.classroom).await?;
-            let limit: Limit = request.query("limit")?.unwrap_or_default();
-            let cursor: Option<Cursor> = request.query("cursor")?;
+            let mut query = request.asked();
+            let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
+            query.done()?;
+            let limit = limit.unwrap_or_default();
             let scope = asked.scope("enrollments");
             let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
             let page = match &asked {

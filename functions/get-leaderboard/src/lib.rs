@@ -12,7 +12,7 @@ use shared::domain::id::UserId;
 use shared::domain::money::Currency;
 use shared::domain::time::Time;
 use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
+use shared::http::{Access, Asked, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use shared::store::Boards;
 
 /// The function.
@@ -39,27 +39,35 @@ fn refused(parameter: &'static str, reason: &str) -> Problem {
     Problem::query(Invalid::new(parameter, reason))
 }
 
-fn metric(request: &Request) -> Result<Metric, Problem> {
-    let currency: Option<Currency> = request.query("currency")?;
-    match (request.query::<String>("metric")?.as_deref(), currency) {
-        (Some("revenue"), Some(currency)) => Ok(Metric::Revenue(currency)),
-        (Some("revenue"), None) => Err(refused("currency", "is missing: revenue is never summed across currencies")),
-        (_, Some(_)) => Err(refused("currency", "must be given with metric=revenue alone")),
-        (None | Some("sales"), None) => Ok(Metric::Sales),
-        (Some("views"), None) => Ok(Metric::Views),
-        (Some(_), None) => Err(refused("metric", "must be one of sales, views, revenue")),
-    }
+fn metric(query: &mut Asked<'_>) -> Option<Metric> {
+    let currency: Option<Currency> = query.one("currency");
+    let (parameter, reason) = match (query.one::<String>("metric").as_deref(), currency) {
+        (Some("revenue"), Some(currency)) => return Some(Metric::Revenue(currency)),
+        (Some("revenue"), None) => ("currency", "is missing: revenue is never summed across currencies"),
+        (_, Some(_)) => ("currency", "must be given with metric=revenue alone"),
+        (None | Some("sales"), None) => return Some(Metric::Sales),
+        (Some("views"), None) => return Some(Metric::Views),
+        (Some(_), None) => ("metric", "must be one of sales, views, revenue"),
+    };
+    query.refuse(parameter, reason);
+    None
 }
 
 impl HttpHandler for GetLeaderboard {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["metric", "currency", "period", "limit", "cursor", "around"]
+    }
+
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let now = Time::from(self.clock.now());
-            let metric = metric(&request)?;
-            let season: Season = request.query("period")?.unwrap_or_else(|| Season::running(now));
-            let around: Option<UserId> = request.query("around")?;
-            let limit: Option<Limit> = request.query("limit")?;
-            let cursor: Option<Cursor> = request.query("cursor")?;
+            let mut query = request.asked();
+            let (metric, season) = (metric(&mut query), query.one::<Season>("period"));
+            let around: Option<UserId> = query.one("around");
+            let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
+            query.done()?;
+            let metric = metric.ok_or(Problem::Internal)?;
+            let season = season.unwrap_or_else(|| Season::running(now));
             let scope = format!("board {metric} {season}");
             let (name, currency) = match metric {
                 Metric::Sales => ("sales", None),

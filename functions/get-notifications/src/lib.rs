@@ -32,13 +32,19 @@ struct GetNotifications {
 }
 
 impl HttpHandler for GetNotifications {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["from", "limit", "cursor"]
+    }
+
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let user = request.user()?;
             let now = Time::from(self.clock.now());
-            let since: Option<Time> = request.query("from")?;
-            let limit: Limit = request.query("limit")?.unwrap_or_default();
-            let cursor: Option<Cursor> = request.query("cursor")?;
+            let mut query = request.asked();
+            let since: Option<Time> = query.one("from");
+            let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
+            query.done()?;
+            let limit = limit.unwrap_or_default();
             let scope = format!("notifications of {user} since {since:?}");
             let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
             let from = since.map(|since| since.plus(-OVERLAP));

@@ -43,9 +43,10 @@ enum Asked {
 
 impl Asked {
     fn parse(request: &Request) -> Result<Self, Problem> {
-        let packages: Vec<PackageId> = request.query_list("packageId")?;
-        let creator: Option<UserId> = request.query("creatorId")?;
-        let (limit, cursor): (Option<Limit>, Option<Cursor>) = (request.query("limit")?, request.query("cursor")?);
+        let mut query = request.asked();
+        let (packages, creator): (Vec<PackageId>, Option<UserId>) = (query.list("packageId"), query.one("creatorId"));
+        let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
+        query.done()?;
         let unfit = |field| Err(Problem::query(Invalid::new(field, "must not be given with packageId")));
         match (packages.len(), creator) {
             (0, Some(creator)) => {
@@ -68,6 +69,10 @@ fn scope(creator: &UserId) -> String {
 }
 
 impl HttpHandler for GetPackageStats {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["packageId", "creatorId", "limit", "cursor"]
+    }
+
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let asked = Asked::parse(&request)?;

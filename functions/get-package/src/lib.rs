@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use http::{StatusCode, header};
 use shared::BoxFuture;
 use shared::boot::Boot;
 use shared::domain::id::PackageId;
@@ -33,12 +32,7 @@ impl HttpHandler for GetPackage {
             // What is read here is changed on the condition that it still is so: an old version is refused then.
             let held = self.packages.package(&id, false).await?.there();
             let held = held.ok_or_else(|| Problem::NotFound(format!("there is no package {id}")))?;
-            let response = if request.tags(&header::IF_NONE_MATCH).is_some_and(|tags| tags.include(&held.version.0)) {
-                Response::not_modified()
-            } else {
-                Response::json(StatusCode::OK, &bodies::package(&id, &held.document))
-            };
-            Ok(response.with_etag(&held.version.0))
+            Ok(Response::document(&request, &held.version, &bodies::package(&id, &held.document)))
         })
     }
 }

@@ -41,12 +41,18 @@ fn whose(request: &Request) -> Result<Option<Buyer>, Problem> {
 }
 
 impl HttpHandler for GetPayments {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["status", "userId", "limit", "cursor"]
+    }
+
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let of = whose(&request)?;
-            let status: Option<PaymentStatus> = request.query("status")?;
-            let limit: Limit = request.query("limit")?.unwrap_or_default();
-            let cursor: Option<Cursor> = request.query("cursor")?;
+            let mut query = request.asked();
+            let status: Option<PaymentStatus> = query.one("status");
+            let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
+            query.done()?;
+            let limit = limit.unwrap_or_default();
             let scope = format!("payments of {of:?}: {status:?}");
             let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
             let page = self.payments.page(of.as_ref(), status, after.as_deref(), limit.items()).await?;

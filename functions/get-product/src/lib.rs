@@ -45,7 +45,7 @@ impl HttpHandler for GetProduct {
             if let Some(body) = body.as_object_mut() {
                 body.insert("views".to_owned(), json!({"total": shown.total, "month": shown.in_month}));
             }
-            Ok(Response::read_with(&request, &shown.product.version, body, now))
+            Ok(Response::read_with(&request, Some(&shown.product.version), body, now))
         })
     }
 }

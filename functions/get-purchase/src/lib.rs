@@ -1,6 +1,6 @@
 //! `GET /api/purchases/{purchaseId}`: a purchase, to its buyer and admins.
 
-use http::{StatusCode, header};
+use http::StatusCode;
 use shared::BoxFuture;
 use shared::boot::Boot;
 use shared::domain::id::PurchaseId;
@@ -32,8 +32,7 @@ impl HttpHandler for GetPurchase {
             // Others are not told that there is one.
             let held = held.filter(|held| request.caller.is_admin() || held.document.buyer.user() == Some(own));
             let held = held.ok_or_else(|| Problem::NotFound(format!("there is no purchase {id}")))?;
-            let response = Response::json(StatusCode::OK, &bodies::purchase(&held.document));
-            Ok(response.with_header(header::CACHE_CONTROL, "no-store"))
+            Ok(Response::json(StatusCode::OK, &bodies::purchase(&held.document)))
         })
     }
 }

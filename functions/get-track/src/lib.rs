@@ -1,9 +1,7 @@
 //! `GET /api/tracks/{trackId}`: a track as it was described, with its counters.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use http::{StatusCode, header};
 use serde_json::{Value, json};
 use shared::BoxFuture;
 use shared::boot::Boot;
@@ -48,15 +46,8 @@ impl HttpHandler for GetTrack {
                 return Err(Problem::NotFound(format!("no track {id} was described, and nothing happened to one")));
             }
             let (counters, as_of) = total.unwrap_or_else(|| (TrackCounters::default(), Time::from(self.clock.now())));
-            let mut body = body(&id, track.as_ref(), &counters);
-            let tag = tag(track.as_ref(), &body);
-            if request.tags(&header::IF_NONE_MATCH).is_some_and(|tags| tags.include(&tag)) {
-                return Ok(Response::not_modified().with_etag(&tag));
-            }
-            if let Some(body) = body.as_object_mut() {
-                body.insert("asOf".to_owned(), Value::from(as_of.to_string()));
-            }
-            Ok(Response::json(StatusCode::OK, &body).with_etag(&tag))
+            let body = body(&id, track.as_ref(), &counters);
+            Ok(Response::read_with(&request, track.as_ref().map(|track| &track.version), body, as_of))
         })
     }
 }
@@ -71,11 +62,4 @@ fn body(id: &TrackId, track: Option<&Versioned<Track>>, counters: &TrackCounters
         "releasedAt": track.and_then(|track| track.released_at),
         "counters": bodies::counters(counters),
     })
-}
-
-/// The document's version and a digest of all that is answered but the time: the same answer has the same tag.
-fn tag(track: Option<&Versioned<Track>>, body: &Value) -> String {
-    let mut hasher = DefaultHasher::new();
-    body.to_string().hash(&mut hasher);
-    format!("{}.{:016x}", track.map(|track| track.version.0.as_str()).unwrap_or_default(), hasher.finish())
 }

@@ -43,12 +43,18 @@ fn entry(viewed: &Viewed) -> Value {
 }
 
 impl HttpHandler for GetTrending {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["period", "limit", "cursor"]
+    }
+
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let now = Time::from(self.clock.now());
-            let season: Season = request.query("period")?.unwrap_or_else(|| Season::running(now));
-            let limit: Option<Limit> = request.query("limit")?;
-            let cursor: Option<Cursor> = request.query("cursor")?;
+            let mut query = request.asked();
+            let season: Option<Season> = query.one("period");
+            let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
+            query.done()?;
+            let season = season.unwrap_or_else(|| Season::running(now));
             let scope = format!("trending {season}");
             let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
             let count = limit.unwrap_or_default().items();

@@ -7,7 +7,6 @@ use shared::BoxFuture;
 use shared::backoff::Backoff;
 use shared::boot::Boot;
 use shared::desk::Desk;
-use shared::domain::fields::Invalid;
 use shared::domain::id::ScoreId;
 use shared::domain::live::LiveEventName;
 use shared::domain::score::NewScore;
@@ -60,9 +59,9 @@ impl HttpHandler for GiveScore {
                     // Its answer was kept for as long as it is; the score is kept for ever, and so is what it was given for.
                     let is_same = held.document.course == new.course && held.document.student == new.student;
                     if done.is_none() && !is_same {
-                        return Err(Invalid::new("Idempotency-Key", "was used for another request").into());
+                        return Err(Problem::KeyReused);
                     }
-                    return Ok(Response::json(StatusCode::OK, &bodies::score(&held.document, Some(&course))));
+                    return Ok(Response::json(StatusCode::CREATED, &bodies::score(&held.document, Some(&course))));
                 }
                 let enrollment = takes_part(&self.desk.classroom, &new.course, &new.student).await?;
                 let score = new.given(id.clone(), enrollment.student_name, now);

@@ -47,14 +47,13 @@ impl HttpHandler for MarkAttendance {
                 let attendance = mark.apply(enrollment.student_name, before, now);
                 let body = bodies::attendance(&attendance, Some(&course));
                 if before == Some(&attendance) {
-                    return Ok(Response::json(StatusCode::OK, &body));
+                    return Ok(Response::json(StatusCode::CREATED, &body));
                 }
-                let code = if held.is_some() { StatusCode::OK } else { StatusCode::CREATED };
                 let (channels, since) = (attendance.channels(&course), attendance.marked_at);
                 let events = self.desk.events(channels, LiveEventName::AttendanceMarked, since, ("attendance", &body));
                 let telling = self.desk.telling(&events);
                 match self.attendances.put((&attendance, &course), held.as_ref(), &self.desk.numbers, telling).await {
-                    Ok(()) => return Ok(Response::json(code, &body)),
+                    Ok(()) => return Ok(Response::json(StatusCode::CREATED, &body)),
                     Err(StoreError::Conflict) if backoff.wait().await => {}
                     Err(error) => return Err(error.into()),
                 }

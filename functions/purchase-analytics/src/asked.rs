@@ -8,7 +8,7 @@ use shared::domain::id::{GuestId, UserId};
 use shared::domain::money::Currency;
 use shared::domain::purchase::Buyer;
 use shared::domain::time::Time;
-use shared::http::{Problem, Request};
+use shared::http::{Asked as Query, Problem, Request};
 
 /// The most points that a series has: two years of days.
 const MAX_POINTS: usize = 750;
@@ -31,32 +31,36 @@ fn refused(parameter: &'static str, reason: impl ToString) -> Problem {
     Problem::query(Invalid::new(parameter, reason))
 }
 
-fn day(request: &Request, name: &'static str) -> Result<Option<Period>, Problem> {
-    let Some(text) = request.query::<String>(name)? else { return Ok(None) };
-    let day = days::day(&text).map_err(|error| refused(name, error))?;
+fn day(query: &mut Query<'_>, name: &'static str) -> Option<Period> {
+    let text = query.one::<String>(name)?;
+    let day = days::day(&text).map_err(|error| query.refuse(name, error)).ok()?;
     // The year 9999 ends at a time that RFC 3339 has no text for.
     if day.end().to_string().starts_with('+') {
-        return Err(refused(name, "must be before the last day of 9999"));
+        query.refuse(name, "must be before the last day of 9999");
+        return None;
     }
-    Ok(Some(day))
+    Some(day)
 }
 
-fn buyer(request: &Request) -> Result<Option<Buyer>, Problem> {
-    let (user, guest): (Option<UserId>, Option<GuestId>) = (request.query("userId")?, request.query("guestId")?);
-    match (user, guest) {
-        (Some(_), Some(_)) => Err(refused("guestId", "must not be given with userId")),
-        (user, guest) => Ok(user.map(Buyer::User).or(guest.map(Buyer::Guest))),
+fn buyer(query: &mut Query<'_>) -> Option<Buyer> {
+    let (user, guest): (Option<UserId>, Option<GuestId>) = (query.one("userId"), query.one("guestId"));
+    if user.is_some() && guest.is_some() {
+        query.refuse("guestId", "must not be given with userId");
     }
+    user.map(Buyer::User).or(guest.map(Buyer::Guest))
 }
 
 impl Asked {
     pub(crate) fn of(request: &Request) -> Result<Self, Problem> {
-        let interval = request.query("interval")?.unwrap_or(Level::Month);
+        let mut query = request.asked();
+        let interval = query.one("interval").unwrap_or(Level::Month);
         if interval == Level::Hour {
-            return Err(refused("interval", "must be one of day, week, month, year"));
+            query.refuse("interval", "must be one of day, week, month, year");
         }
-        let (first, last) = (day(request, "from")?, day(request, "to")?);
-        Ok(Self { first, last, interval, currency: request.query("currency")?, buyer: buyer(request)? })
+        let (first, last) = (day(&mut query, "from"), day(&mut query, "to"));
+        let (currency, buyer) = (query.one("currency"), buyer(&mut query));
+        query.done()?;
+        Ok(Self { first, last, interval, currency, buyer })
     }
 
     /// The days: unless it is said, from the month of the first sale until today.

@@ -141,6 +141,10 @@ impl PurchaseAnalytics {
 }
 
 impl HttpHandler for PurchaseAnalytics {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["from", "to", "interval", "currency", "userId", "guestId"]
+    }
+
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             if !request.caller.is_admin() {

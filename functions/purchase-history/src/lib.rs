@@ -10,7 +10,7 @@ use shared::domain::fields::Invalid;
 use shared::domain::id::{GuestId, UserId};
 use shared::domain::purchase::Buyer;
 use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
+use shared::http::{Access, Asked, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use shared::store::{Filter, History};
 
 /// The function.
@@ -28,9 +28,8 @@ struct PurchaseHistory {
     history: History,
 }
 
-fn buyer(request: &Request) -> Result<Buyer, Problem> {
+fn buyer(request: &Request, user: Option<UserId>, guest: Option<GuestId>) -> Result<Buyer, Problem> {
     let own = request.user()?;
-    let (user, guest): (Option<UserId>, Option<GuestId>) = (request.query("userId")?, request.query("guestId")?);
     let buyer = match (user, guest) {
         (Some(_), Some(_)) => return Err(Problem::query(Invalid::new("guestId", "must not be given with userId"))),
         (user, None) => Buyer::User(user.unwrap_or_else(|| own.clone())),
@@ -43,33 +42,42 @@ fn buyer(request: &Request) -> Result<Buyer, Problem> {
 }
 
 /// A day of UTC, if one is asked for.
-fn day(request: &Request, name: &'static str) -> Result<Option<Period>, Problem> {
-    let Some(text) = request.query::<String>(name)? else { return Ok(None) };
-    days::day(&text).map(Some).map_err(|error| Problem::query(Invalid::new(name, error)))
+fn day(query: &mut Asked<'_>, name: &'static str) -> Option<Period> {
+    let text = query.one::<String>(name)?;
+    days::day(&text).map_err(|error| query.refuse(name, error)).ok()
 }
 
-fn filter(request: &Request) -> Result<Filter, Problem> {
-    let (first, last) = (day(request, "from")?, day(request, "to")?);
+fn filter(query: &mut Asked<'_>) -> Filter {
+    let (first, last) = (day(query, "from"), day(query, "to"));
     if let (Some(first), Some(last)) = (&first, &last)
         && last.start() < first.start()
     {
-        return Err(Problem::query(Invalid::new("to", "must not be before from")));
+        query.refuse("to", "must not be before from");
     }
-    Ok(Filter {
-        kind: request.query("itemType")?,
-        status: request.query("status")?,
+    Filter {
+        kind: query.one("itemType"),
+        status: query.one("status"),
         from: first.map(|day| day.start()),
         until: last.map(|day| day.end()),
-    })
+    }
 }
 
 impl HttpHandler for PurchaseHistory {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["userId", "guestId", "itemType", "status", "from", "to", "limit", "cursor"]
+    }
+
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
-            let (buyer, filter) = (buyer(&request)?, filter(&request)?);
-            let limit: Limit = request.query("limit")?.unwrap_or_default();
+            let mut query = request.asked();
+            let (user, guest): (Option<UserId>, Option<GuestId>) = (query.one("userId"), query.one("guestId"));
+            let filter = filter(&mut query);
+            let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
+            // What is wrong with a query is told to those who may ask.
+            let buyer = buyer(&request, user, guest)?;
+            query.done()?;
+            let limit = limit.unwrap_or_default();
             let scope = format!("purchases of {buyer}: {filter:?}");
-            let cursor: Option<Cursor> = request.query("cursor")?;
             let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
             let page = self.history.of(&buyer, &filter, after.as_deref(), limit.items()).await?;
             let purchases: Vec<Value> = page.purchases.iter().map(bodies::purchase).collect();

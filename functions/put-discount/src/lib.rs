@@ -61,7 +61,7 @@ impl HttpHandler for PutDiscount {
                 };
                 match self.discounts.put(&code, &discount, held.as_ref()).await {
                     Ok(version) => {
-                        let response = Response::json(status, &bodies::discount(&code, &discount, uses));
+                        let response = Response::json(status, &bodies::discount(&code, &discount, uses, &version));
                         return Ok(response.with_etag(&version.0));
                     }
                     Err(StoreError::Conflict) if backoff.wait().await => {}

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use shared::domain::calendar::Level;
-use shared::domain::fields::{Fields, Invalid};
+use shared::domain::fields::{Invalid, object};
 use shared::domain::span::Span;
 
 /// All periods of a level in a span.
@@ -14,14 +14,15 @@ pub(crate) struct Again {
 
 impl Again {
     /// Reads `interval`, `from` and `to`.
-    pub(crate) fn parse(body: &Value) -> Result<Self, Invalid> {
-        let fields = Fields(body.as_object().ok_or_else(|| Invalid::new("body", "must be an object"))?);
-        let level = fields.required("interval")?;
-        let span = Span { from: fields.required("from")?, to: fields.required("to")? };
-        if span.is_empty() {
-            return Err(Invalid::new("to", "must be after from"));
+    pub(crate) fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+        let (fields, mut wrong) = object(body, &["interval", "from", "to"])?;
+        let level = wrong.keep(fields.required("interval"));
+        let (from, to) = (wrong.keep(fields.required("from")), wrong.keep(fields.required("to")));
+        let span = from.zip(to).map(|(from, to)| Span { from, to });
+        if span.is_some_and(|span| span.is_empty()) {
+            wrong.add(Invalid::new("to", "must be after from"));
         }
-        Ok(Self { level, span })
+        wrong.finish(level.zip(span).map(|(level, span)| Self { level, span }))
     }
 }
 
@@ -31,8 +32,12 @@ mod tests {
 
     use super::*;
 
+    fn named(body: &Value) -> Vec<String> {
+        Again::parse(body).unwrap_err().into_iter().map(|invalid| invalid.field.into_owned()).collect()
+    }
+
     #[test]
-    fn names_the_field_that_is_wrong() {
+    fn names_every_field_that_is_wrong() {
         let good = json!({"interval": "day", "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"});
         assert_eq!(Again::parse(&good).unwrap().level, Level::Day);
         for (field, value) in
@@ -40,8 +45,9 @@ mod tests {
         {
             let mut body = good.clone();
             body[field] = value;
-            assert_eq!(Again::parse(&body).unwrap_err().field, field);
+            assert_eq!(named(&body), [field]);
         }
-        assert_eq!(Again::parse(&json!([])).unwrap_err().field, "body");
+        assert_eq!(named(&json!([])), ["body"]);
+        assert_eq!(named(&json!({"from": 1, "form": 2})), ["form", "interval", "from", "to"]);
     }
 }

@@ -105,7 +105,10 @@ impl TaskHandler for Dispatcher {
         Box::pin(async move {
             // A schedule says nothing of periods: then everything that is due is handed over.
             let again = match input.get("interval") {
-                Some(_) => Some(Again::parse(&input).map_err(|error| InvocationError { message: error.to_string() })?),
+                Some(_) => {
+                    let again = Again::parse(&input).map_err(Problem::Invalid);
+                    Some(again.map_err(|problem| InvocationError { message: problem.to_string() })?)
+                }
                 None => None,
             };
             let done = Dispatcher::run(self, again, invocation.deadline).await;
@@ -121,7 +124,7 @@ impl HttpHandler for Dispatcher {
                 return Err(Problem::Forbidden("only an admin may have periods closed again".to_owned()));
             }
             let body = request.json(MAX_BODY, &["application/json"])?;
-            let again = Again::parse(&body)?;
+            let again = Again::parse(&body).map_err(Problem::Invalid)?;
             match Dispatcher::run(self, Some(again), request.deadline).await {
                 Ok(done) => Ok(Response::json(StatusCode::ACCEPTED, &done)),
                 Err(NotSent::Store(error)) => Err(error.into()),

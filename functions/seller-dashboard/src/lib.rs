@@ -67,6 +67,10 @@ fn on_boards(season: Season, on: &OnBoards) -> Value {
 }
 
 impl HttpHandler for SellerDashboard {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["sellerId"]
+    }
+
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let seller = whose(&request)?;

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use http::{StatusCode, header};
+use http::StatusCode;
 use serde_json::json;
 use shared::BoxFuture;
 use shared::backoff::Backoff;
 use shared::boot::Boot;
 use shared::clock::Clock;
-use shared::domain::fields::Invalid;
 use shared::domain::id::{NotificationId, UserId};
 use shared::domain::live::{Channel, LiveEvent, LiveEventName};
 use shared::domain::notification::{LinkTargets, NewNotification, may_notify};
@@ -23,8 +22,8 @@ use shared::store::{Classroom, Inbox, Outbox, Received, StoreError};
 /// The function.
 pub const FUNCTION: Function = Function { name: "send-notification", start };
 
-/// The largest body, in bytes.
-const MAX_BODY: usize = 16 * 1024;
+/// The largest body, in bytes: the longest texts fit, with every character of them escaped.
+const MAX_BODY: usize = 32 * 1024;
 
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
@@ -79,7 +78,7 @@ impl HttpHandler for SendNotification {
             let mut backoff = Backoff::until(request.deadline);
             loop {
                 match self.inbox.put(&to, &notification, (&self.outbox, &event)).await {
-                    Ok(()) => return Ok(answer(StatusCode::CREATED, &to, &notification)),
+                    Ok(()) => return Ok(answer(&to, &notification)),
                     Err(StoreError::Conflict) => {}
                     Err(error) => return Err(error.into()),
                 }
@@ -87,8 +86,8 @@ impl HttpHandler for SendNotification {
                 if self.inbox.receiver(&id).await?.is_some() {
                     let held = self.inbox.notification(&to, &id).await?;
                     let held = held.filter(|held| held.notice == notification.notice);
-                    let held = held.ok_or_else(|| Invalid::new("Idempotency-Key", "was used for another request"))?;
-                    return Ok(answer(StatusCode::OK, &to, &held));
+                    let held = held.ok_or(Problem::KeyReused)?;
+                    return Ok(answer(&to, &held));
                 }
                 if !backoff.wait().await {
                     return Err(Problem::Unavailable);
@@ -98,10 +97,10 @@ impl HttpHandler for SendNotification {
     }
 }
 
-fn answer(status: StatusCode, to: &UserId, notification: &Received) -> Response {
+fn answer(to: &UserId, notification: &Received) -> Response {
     let mut body = bodies::notification(notification);
     if let Some(body) = body.as_object_mut() {
         body.insert("userId".to_owned(), json!(to));
     }
-    Response::json(status, &body).with_header(header::CACHE_CONTROL, "no-store")
+    Response::json(StatusCode::CREATED, &body)
 }

@@ -90,6 +90,10 @@ impl StudentDashboard {
 }
 
 impl HttpHandler for StudentDashboard {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["studentId"]
+    }
+
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let now = Time::from(self.clock.now());

@@ -61,11 +61,10 @@ impl HttpHandler for SubmitTrack {
                 let standing = held.as_ref().map(|held| &held.document);
                 let submission = offer.apply(to, &track.document, standing, &request.caller, now)?;
                 if standing == Some(&submission) {
-                    return Ok(Response::json(StatusCode::OK, &bodies::submission(&submission)));
+                    return Ok(Response::json(StatusCode::CREATED, &bodies::submission(&submission)));
                 }
-                let status = if held.is_some() { StatusCode::OK } else { StatusCode::CREATED };
                 match self.playlists.put_submission(&submission, held.as_ref()).await {
-                    Ok(_) => return Ok(Response::json(status, &bodies::submission(&submission))),
+                    Ok(_) => return Ok(Response::json(StatusCode::CREATED, &bodies::submission(&submission))),
                     Err(StoreError::Conflict) if backoff.wait().await => {}
                     Err(error) => return Err(error.into()),
                 }

@@ -40,6 +40,10 @@ struct TeacherDashboard {
 }
 
 impl HttpHandler for TeacherDashboard {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["teacherId"]
+    }
+
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let teacher = classroom::teacher(&request)?;

@@ -8,7 +8,7 @@ use shared::BoxFuture;
 use shared::boot::Boot;
 use shared::domain::caller::Actor;
 use shared::domain::entity::Entity;
-use shared::domain::fields::{Fields, Invalid};
+use shared::domain::fields::{Invalid, object};
 use shared::domain::id::ProductId;
 use shared::function::{Function, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Problem, Request, Response, is_crawler};
@@ -44,13 +44,13 @@ struct ViewProduct {
 fn viewer(request: &Request) -> Result<Vec<Actor>, Problem> {
     // Beacons are sent as plain text, which needs no preflight.
     let body = request.json(MAX_BODY, &["application/json", "text/plain"])?;
-    let fields = body.as_object().map(Fields).ok_or_else(|| Invalid::new("body", "must be an object"))?;
-    let (session, device) = (fields.parsed("sessionId")?, fields.parsed("anonymousId")?);
-    let actors = Actor::all(request.caller.user(), device.as_ref(), session.as_ref());
-    if actors.is_empty() {
-        return Err(Invalid::new("sessionId", "is missing").into());
-    }
-    Ok(actors)
+    let (fields, mut wrong) = object(&body, &["sessionId", "anonymousId"]).map_err(Problem::Invalid)?;
+    let (session, device) = (wrong.keep(fields.parsed("sessionId")), wrong.keep(fields.parsed("anonymousId")));
+    let actors = session.zip(device).and_then(|(session, device)| {
+        let actors = Actor::all(request.caller.user(), device.as_ref(), session.as_ref());
+        if actors.is_empty() { wrong.keep(Err(Invalid::new("sessionId", "is missing"))) } else { Some(actors) }
+    });
+    wrong.finish(actors).map_err(Problem::Invalid)
 }
 
 impl ViewProduct {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::calendar::InvalidPeriod;
 use super::classroom::Course;
 use super::days;
-use super::fields::{Fields, Invalid, Wrong, object};
+use super::fields::{Fields, Invalid, object};
 use super::id::{CourseId, UserId};
 use super::live::Channel;
 use super::time::Time;
@@ -124,13 +124,11 @@ impl Mark {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
-        let fields = object(body)?;
-        let mut wrong = Wrong::default();
+        let (fields, mut wrong) = object(body, &["courseId", "studentId", "date", "status"])?;
         let (course, student) = (wrong.keep(fields.required("courseId")), wrong.keep(fields.required("studentId")));
-        match (course, student, wrong.keep(date(fields)), wrong.keep(fields.required("status"))) {
-            (Some(course), Some(student), Some(date), Some(status)) => Ok(Self { course, student, date, status }),
-            _ => Err(wrong.into()),
-        }
+        let (date, status) = (wrong.keep(date(fields)), wrong.keep(fields.required("status")));
+        let read = course.zip(student).zip(date.zip(status));
+        wrong.finish(read.map(|((course, student), (date, status))| Self { course, student, date, status }))
     }
 
     /// What is noted in place of what was; the same where it was noted so.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::caller::{Caller, Role};
-use super::fields::{Invalid, Wrong, object, title};
+use super::fields::{Invalid, object, title};
 use super::id::{CourseId, UserId};
 use super::live::{Channel, RESERVED_FOR_COURSES};
 use super::time::Time;
@@ -187,13 +187,9 @@ impl NewEnrollment {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
-        let fields = object(body)?;
-        let mut wrong = Wrong::default();
+        let (fields, mut wrong) = object(body, &["courseId", "studentId"])?;
         let (course, student) = (wrong.keep(fields.required("courseId")), wrong.keep(fields.parsed("studentId")));
-        match (course, student) {
-            (Some(course), Some(student)) => Ok(Self { course, student }),
-            _ => Err(wrong.into()),
-        }
+        wrong.finish(course.zip(student).map(|(course, student)| Self { course, student }))
     }
 
     /// Who is to take the course, and who says so: an admin enrolls, the course's teacher invites, others ask for themselves.
@@ -236,14 +232,11 @@ impl EnrollmentChange {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
-        let fields = object(body)?;
-        let mut wrong = Wrong::default();
+        let (fields, mut wrong) = object(body, &["courseId", "studentId", "status"])?;
         let course = wrong.keep(fields.required("courseId"));
         let (student, status) = (wrong.keep(fields.required("studentId")), wrong.keep(fields.required("status")));
-        match (course, student, status) {
-            (Some(course), Some(student), Some(status)) => Ok(Self { course, student, status }),
-            _ => Err(wrong.into()),
-        }
+        let read = course.zip(student).zip(status);
+        wrong.finish(read.map(|((course, student), status)| Self { course, student, status }))
     }
 
     /// As whom `caller` may change it, before it is known how it is.
@@ -290,13 +283,9 @@ impl CourseDescription {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
-        let fields = object(body)?;
-        let mut wrong = Wrong::default();
+        let (fields, mut wrong) = object(body, &["title", "teacherId"])?;
         let (named, teacher) = (wrong.keep(title(fields)), wrong.keep(fields.parsed("teacherId")));
-        match (named, teacher) {
-            (Some(title), Some(teacher)) => Ok(Self { title, teacher }),
-            _ => Err(wrong.into()),
-        }
+        wrong.finish(named.zip(teacher).map(|(title, teacher)| Self { title, teacher }))
     }
 
     /// The course that `held` becomes, if `caller` may make it that; it stays its teacher's.

@@ -81,6 +81,9 @@ pub struct Discount {
     pub max_uses: Option<u64>,
 }
 
+/// The fields of a discount.
+const FIELDS: &[&str] = &["type", "percent", "amount", "currency", "validFrom", "validTo", "maxUses"];
+
 /// Why a discount is not given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotGiven {
@@ -124,7 +127,7 @@ impl Discount {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
-        let fields = object(body)?;
+        let (fields, mut wrong) = object(body, FIELDS)?;
         let missing = |field| Invalid::new(field, "is missing");
         let percent = || match fields.whole("percent", 100)? {
             Some(0) => Err(Invalid::new("percent", "must be more than 0")),
@@ -136,22 +139,24 @@ impl Discount {
             Some(amount) => Ok(Off::Fixed { amount, currency: fields.required("currency")? }),
             None => Err(missing("amount")),
         };
-        let off = fields.required("type").and_then(|kind| match kind {
-            DiscountKind::Percent => percent(),
-            DiscountKind::Fixed => amount(),
+        let off = wrong.keep(fields.required("type")).and_then(|kind| match kind {
+            DiscountKind::Percent => wrong.keep(percent()),
+            DiscountKind::Fixed => wrong.keep(amount()),
         });
-        let read = (off, fields.time("validFrom"), fields.time("validTo"), fields.whole("maxUses", MAX_USES));
-        match read {
-            (_, Ok(Some(from)), Ok(Some(until)), _) if until <= from => {
-                Err(vec![Invalid::new("validTo", "must be later than validFrom")])
-            }
-            (Ok(off), Ok(valid_from), Ok(valid_until), Ok(max_uses)) => {
-                Ok(Self { off, valid_from, valid_until, max_uses })
-            }
-            (off, from, until, uses) => {
-                Err([off.err(), from.err(), until.err(), uses.err()].into_iter().flatten().collect())
-            }
+        let (from, until) = (wrong.keep(fields.time("validFrom")), wrong.keep(fields.time("validTo")));
+        let uses = wrong.keep(fields.whole("maxUses", MAX_USES));
+        if let (Some(Some(from)), Some(Some(until))) = (from, until)
+            && until <= from
+        {
+            wrong.add(Invalid::new("validTo", "must be later than validFrom"));
         }
+        let read = off.zip(uses).zip(from.zip(until));
+        wrong.finish(read.map(|((off, max_uses), (valid_from, valid_until))| Self {
+            off,
+            valid_from,
+            valid_until,
+            max_uses,
+        }))
     }
 
     /// How much it takes off a price, in minor units: a percentage rounded half up, and never more than the price.
@@ -177,8 +182,8 @@ mod tests {
 
     use super::*;
 
-    fn wrong(body: &Value) -> Vec<&'static str> {
-        Discount::parse(body).unwrap_err().iter().map(|invalid| invalid.field).collect()
+    fn wrong(body: &Value) -> Vec<String> {
+        Discount::parse(body).unwrap_err().into_iter().map(|invalid| invalid.field.into_owned()).collect()
     }
 
     #[test]

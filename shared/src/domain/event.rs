@@ -313,7 +313,7 @@ mod tests {
     }
 
     fn fields<T: std::fmt::Debug>(read: Result<T, Vec<Invalid>>) -> Vec<String> {
-        read.unwrap_err().iter().map(|wrong| wrong.field.to_string()).collect()
+        read.unwrap_err().into_iter().map(|wrong| wrong.field.into_owned()).collect()
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Reading the fields of a JSON object that came from outside, with an error that names the field.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use serde_json::{Map, Value};
@@ -17,30 +18,59 @@ pub const MAX_TEXT: usize = 1_000;
 #[error("{field}: {reason}")]
 pub struct Invalid {
     /// The field's name.
-    pub field: &'static str,
+    pub field: Cow<'static, str>,
     /// What it must be.
     pub reason: String,
 }
 
 impl Invalid {
     /// A field that breaks a rule.
-    pub fn new(field: &'static str, reason: impl ToString) -> Self {
-        Self { field, reason: reason.to_string() }
+    pub fn new(field: impl Into<Cow<'static, str>>, reason: impl ToString) -> Self {
+        Self { field: field.into(), reason: reason.to_string() }
     }
 }
 
+/// How many fields of one kind of mistake are named at most.
+pub(super) const MAX_NAMED: usize = 10;
+
+/// The longest name of an unknown field that is repeated in full, in characters.
+const MAX_NAME: usize = 64;
+
+/// The most edits that turn a mistyped name into the one that was meant.
+const MAX_EDITS: usize = 2;
+
 /// What was found wrong so far.
 #[derive(Debug, Default)]
-pub(super) struct Wrong(Vec<Invalid>);
+pub struct Wrong(Vec<Invalid>);
 
 impl Wrong {
+    /// What is wrong with the names of a body's fields: a command takes the fields that it knows, and no others. Whoever
+    /// mistypes the name of an optional field would otherwise get something else than they asked for.
+    fn names(fields: &Map<String, Value>, known: &[&str]) -> Self {
+        let unknown = fields.keys().filter(|name| !known.contains(&name.as_str()));
+        Self(unknown.take(MAX_NAMED).map(|name| Invalid::new(shortened(name), unknown_field(name, known))).collect())
+    }
+
+    /// One more rule that is broken.
+    pub fn add(&mut self, invalid: Invalid) {
+        self.0.push(invalid);
+    }
+
+    /// What was read, if nothing at all is wrong.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn finish<T>(self, read: Option<T>) -> Result<T, Vec<Invalid>> {
+        read.filter(|_| self.0.is_empty()).ok_or(self.0)
+    }
+
     /// What was read, unless that is wrong.
-    pub(super) fn keep<T>(&mut self, read: Result<T, Invalid>) -> Option<T> {
+    pub fn keep<T>(&mut self, read: Result<T, Invalid>) -> Option<T> {
         read.map_err(|invalid| self.0.push(invalid)).ok()
     }
 
     /// The same of what several fields tell.
-    pub(super) fn keep_all<T>(&mut self, read: Result<T, Vec<Invalid>>) -> Option<T> {
+    pub fn keep_all<T>(&mut self, read: Result<T, Vec<Invalid>>) -> Option<T> {
         read.map_err(|invalid| self.0.extend(invalid)).ok()
     }
 }
@@ -51,7 +81,37 @@ impl From<Wrong> for Vec<Invalid> {
     }
 }
 
-/// The fields of a JSON object. A `null` counts as absent; fields nobody asks for are left alone.
+fn shortened(name: &str) -> String {
+    if name.chars().count() <= MAX_NAME {
+        return name.to_owned();
+    }
+    name.chars().take(MAX_NAME).chain(['…']).collect()
+}
+
+fn unknown_field(name: &str, known: &[&str]) -> String {
+    match nearest(name, known) {
+        Some(meant) => format!("is not a field of this request; did you mean {meant}?"),
+        None if known.is_empty() => "is not a field of this request, which has none".to_owned(),
+        None => format!("is not a field of this request, which takes {}", known.join(", ")),
+    }
+}
+
+/// The known name that is meant by a mistyped one, if one is close.
+#[must_use]
+pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    if name.chars().count() > MAX_NAME {
+        return None;
+    }
+    let name = name.to_lowercase();
+    let edits = |known: &str| strsim::osa_distance(&name, &known.to_lowercase());
+    let nearest = known.iter().map(|known| (edits(known), *known)).min()?;
+    let (edits, meant) = nearest;
+    // Half of a short name is another name.
+    (edits <= MAX_EDITS && edits * 2 <= meant.len()).then_some(meant)
+}
+
+/// The fields of a JSON object. A `null` counts as absent; fields nobody asks for are left alone, unless the object was
+/// read by [`object`].
 #[derive(Debug, Clone, Copy)]
 pub struct Fields<'a>(pub &'a Map<String, Value>);
 
@@ -157,9 +217,13 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The fields of a body that must be an object.
-pub(super) fn object(body: &Value) -> Result<Fields<'_>, Vec<Invalid>> {
-    body.as_object().map(Fields).ok_or_else(|| vec![Invalid::new("body", "must be an object")])
+/// The fields of a body that must be an object with these fields alone, and what is wrong with their names.
+///
+/// # Errors
+/// If it is no object.
+pub fn object<'a>(body: &'a Value, known: &[&str]) -> Result<(Fields<'a>, Wrong), Vec<Invalid>> {
+    let fields = body.as_object().ok_or_else(|| vec![Invalid::new("body", "must be an object")])?;
+    Ok((Fields(fields), Wrong::names(fields, known)))
 }
 
 /// A title that must be there.
@@ -183,4 +247,45 @@ pub(super) fn text(fields: Fields<'_>, field: &'static str) -> Result<Option<Str
         return Err(Invalid::new(field, reason));
     }
     Ok(Some(text.to_owned()).filter(|text| !text.trim().is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_field_that_nobody_knows_is_wrong_and_the_one_that_was_meant_is_named() {
+        let known = ["amount", "discountCode", "to"];
+        for (name, meant) in [
+            ("amout", Some("amount")),
+            ("Amount", Some("amount")),
+            ("amuont", Some("amount")),
+            ("discountcode", Some("discountCode")),
+            ("discuntCod", Some("discountCode")),
+            ("ot", Some("to")),
+            ("x", None),
+            ("sum", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(name, &known), meant, "{name}");
+            let body = json!({"amount": 1, (name): 5});
+            let (fields, wrong) = object(&body, &known).unwrap();
+            assert_eq!(fields.whole("amount", 9), Ok(Some(1)));
+            let wrong = wrong.finish(Some(())).unwrap_err();
+            assert_eq!(wrong.iter().map(|invalid| invalid.field.as_ref()).collect::<Vec<_>>(), [name]);
+        }
+        let body = json!({"to": "x"});
+        assert!(object(&body, &known).unwrap().1.finish(Some(())).is_ok());
+        assert!(object(&json!([]), &known).is_err());
+    }
+
+    #[test]
+    fn what_is_said_of_unknown_fields_is_bounded() {
+        let body: Map<String, Value> = (0..1000).map(|n| (format!("{n}{}", "x".repeat(10_000)), json!(n))).collect();
+        let wrong = object(&Value::Object(body), &["a"]).unwrap().1.finish(Some(())).unwrap_err();
+        let said: usize = wrong.iter().map(|invalid| invalid.field.len() + invalid.reason.len()).sum();
+        assert!(wrong.len() == MAX_NAMED && said < 2_000, "{wrong:?}");
+    }
 }

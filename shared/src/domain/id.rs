@@ -1,4 +1,6 @@
-//! Ids: 1 to 64 of `[A-Za-z0-9_.:-]`, a type for each kind of thing.
+//! Ids: 1 to 64 of `[A-Za-z0-9_.:-]`, a type for each kind of thing. `.` and `..` are none: a client that follows
+//! [the URL standard](https://url.spec.whatwg.org/#single-dot-path-segment) takes them out of a path, so nobody could
+//! address what is named so.
 
 use std::fmt;
 
@@ -9,11 +11,12 @@ pub const MAX_LENGTH: usize = 64;
 
 /// A text that is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be 1 to 64 characters of A-Z a-z 0-9 _ . : -")]
+#[error("must be 1 to 64 characters of A-Z a-z 0-9 _ . : -, and neither . nor ..")]
 pub struct InvalidId;
 
 fn is_id(text: &str) -> bool {
     (1..=MAX_LENGTH).contains(&text.len())
+        && !matches!(text, "." | "..")
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-'))
 }
 
@@ -144,10 +147,10 @@ mod tests {
 
     #[test]
     fn accepts_only_the_alphabet_and_the_length() {
-        for good in ["a", "A-z_0.9:x", &"x".repeat(64)] {
+        for good in ["a", "A-z_0.9:x", "...", ".a", &"x".repeat(64)] {
             assert!(good.parse::<TrackId>().is_ok(), "{good}");
         }
-        for bad in ["", "a b", "a#b", "a/b", "é", "a\0", "a\n", &"x".repeat(65)] {
+        for bad in ["", ".", "..", "a b", "a#b", "a/b", "é", "a\0", "a\n", &"x".repeat(65)] {
             assert_eq!(bad.parse::<TrackId>(), Err(InvalidId), "{bad:?}");
         }
     }

@@ -44,11 +44,14 @@ impl Rating {
     /// # Errors
     /// If it is anything else.
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
-        object(body)?;
-        let given = body.get("rating").filter(|given| !given.is_null());
-        let given = given.ok_or_else(|| vec![Invalid::new("rating", "is missing")])?;
-        let rating = given.as_u64().ok_or(InvalidRating).and_then(Self::try_from);
-        rating.map_err(|error| vec![Invalid::new("rating", error)])
+        let (Fields(fields), mut wrong) = object(body, &["rating"])?;
+        let given = fields.get("rating").filter(|given| !given.is_null());
+        let rating = given.ok_or_else(|| Invalid::new("rating", "is missing")).and_then(|given| {
+            let rating = given.as_u64().ok_or(InvalidRating).and_then(Self::try_from);
+            rating.map_err(|error| Invalid::new("rating", error))
+        });
+        let rating = wrong.keep(rating);
+        wrong.finish(rating)
     }
 }
 
@@ -108,7 +111,10 @@ impl Score {
     pub(super) fn parse(fields: Fields<'_>) -> Result<Self, Vec<Invalid>> {
         let number = |field| fields.number(field, MAX_SCORE)?.ok_or_else(|| Invalid::new(field, "is missing"));
         match (number("score").map(thousandths), number("maxScore").map(thousandths)) {
-            (_, Ok(0)) => Err(vec![Invalid::new("maxScore", "must be more than 0")]),
+            (reached, Ok(0)) => {
+                let max = Invalid::new("maxScore", "must be more than 0");
+                Err(reached.err().into_iter().chain([max]).collect())
+            }
             (Ok(reached), Ok(max)) if reached > max => Err(vec![Invalid::new("score", "must be at most maxScore")]),
             (Ok(reached), Ok(max)) => Ok(Self { reached, max }),
             (reached, max) => Err([reached.err(), max.err()].into_iter().flatten().collect()),
@@ -136,17 +142,12 @@ impl Attempt {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
-        let fields = object(body)?;
-        let id = fields.required("attemptId");
-        let score = Score::parse(fields);
-        let duration = fields.number("durationSeconds", MAX_DURATION_S);
-        match (id, score, duration) {
-            (Ok(id), Ok(score), Ok(duration)) => Ok(Self { id, score, duration_ms: duration.map(thousandths) }),
-            (id, score, duration) => {
-                let scores = score.err().unwrap_or_default();
-                Err(id.err().into_iter().chain(scores).chain(duration.err()).collect())
-            }
-        }
+        let (fields, mut wrong) = object(body, &["attemptId", "score", "maxScore", "durationSeconds"])?;
+        let id = wrong.keep(fields.required("attemptId"));
+        let score = wrong.keep_all(Score::parse(fields));
+        let duration = wrong.keep(fields.number("durationSeconds", MAX_DURATION_S));
+        let read = id.zip(score).zip(duration);
+        wrong.finish(read.map(|((id, score), duration)| Self { id, score, duration_ms: duration.map(thousandths) }))
     }
 }
 
@@ -202,8 +203,8 @@ mod tests {
 
     use super::*;
 
-    fn wrong<T: std::fmt::Debug>(parsed: Result<T, Vec<Invalid>>) -> Vec<&'static str> {
-        parsed.unwrap_err().iter().map(|invalid| invalid.field).collect()
+    fn wrong<T: std::fmt::Debug>(parsed: Result<T, Vec<Invalid>>) -> Vec<String> {
+        parsed.unwrap_err().into_iter().map(|invalid| invalid.field.into_owned()).collect()
     }
 
     #[test]

@@ -29,6 +29,9 @@ words! {
 /// The longest link, in characters.
 const MAX_LINK: usize = 500;
 
+/// The fields of a notice.
+const OF_NOTICES: &[&str] = &["title", "message", "type", "link"];
+
 /// What somebody is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
@@ -93,9 +96,9 @@ impl Notice {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value, targets: &LinkTargets) -> Result<Self, Vec<Invalid>> {
-        let fields = object(body)?;
-        let mut wrong = Wrong::default();
-        Self::read(fields, targets, &mut wrong).ok_or_else(|| wrong.into())
+        let (fields, mut wrong) = object(body, OF_NOTICES)?;
+        let read = Self::read(fields, targets, &mut wrong);
+        wrong.finish(read)
     }
 }
 
@@ -104,8 +107,9 @@ fn link(fields: Fields<'_>, targets: &LinkTargets) -> Result<Option<String>, Inv
     let Some(link) = fields.text("link")? else { return Ok(None) };
     // Browsers read a backslash as a slash, wherever it stands.
     let is_within = link.starts_with('/') && !link.starts_with("//");
-    let is_plain = link.chars().count() <= MAX_LINK && !link.chars().any(|letter| letter.is_control() || letter == ' ');
-    if is_plain && !link.contains('\\') && (is_within || targets.include(link)) {
+    let is_plain = link.chars().count() <= MAX_LINK
+        && !link.chars().any(|letter| letter.is_control() || letter.is_whitespace() || letter == '\\');
+    if is_plain && (is_within || targets.include(link)) {
         Ok(Some(link.to_owned()))
     } else {
         Err(Invalid::new(
@@ -132,13 +136,11 @@ impl NewNotification {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value, targets: &LinkTargets) -> Result<Self, Vec<Invalid>> {
-        let fields = object(body)?;
-        let mut wrong = Wrong::default();
+        let (fields, mut wrong) = object(body, &[OF_NOTICES, &["userId", "courseId"]].concat())?;
         let (to, course) = (wrong.keep(fields.required("userId")), wrong.keep(fields.parsed("courseId")));
-        match (to, course, Notice::read(fields, targets, &mut wrong)) {
-            (Some(to), Some(course), Some(notice)) => Ok(Self { to, course, notice }),
-            _ => Err(wrong.into()),
-        }
+        let notice = Notice::read(fields, targets, &mut wrong);
+        let read = to.zip(course).zip(notice);
+        wrong.finish(read.map(|((to, course), notice)| Self { to, course, notice }))
     }
 }
 
@@ -189,6 +191,20 @@ mod tests {
             "javascript:alert(1)",
             "/a b",
             "/\n",
+            "https://",
+            "https:///path",
+            "https://?x",
+            "https://#y",
+            "https://:443/",
+            "https://example.org:x/",
+            "https://example.org:70000/",
+            "https://bank.example@evil.example/",
+            "https://a..b/",
+            "https://-a.example/",
+            "https://[::1/",
+            "https://1.2.3/",
+            "https://evil.example\\@x",
+            "HTTPS:/example.org",
             &format!("/{}", "x".repeat(500)),
         ] {
             assert!(!of(link), "{link}");

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::authorship::{self, Owned, Refused};
 use super::caller::Caller;
-use super::fields::{Fields, Invalid, object, text, title};
+use super::fields::{Fields, Invalid, MAX_NAMED, Wrong, object, text, title};
 use super::id::{PackageId, QuizId, UserId};
 use super::money::{Currency, MAX_AMOUNT};
 use super::quiz::QuizFigures;
@@ -43,6 +43,9 @@ pub struct PackageDescription {
     quizzes: Vec<QuizId>,
 }
 
+/// The fields of a description.
+const OF_PACKAGES: &[&str] = &["title", "description", "price", "currency", "quizIds"];
+
 /// A package that is to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPackage {
@@ -64,19 +67,17 @@ impl PackageDescription {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
-        let fields = object(body)?;
+        let (fields, mut wrong) = object(body, OF_PACKAGES)?;
+        let read = Self::read(fields, &mut wrong);
+        wrong.finish(read)
+    }
+
+    fn read(fields: Fields<'_>, wrong: &mut Wrong) -> Option<Self> {
+        let (title, description) = (wrong.keep(title(fields)), wrong.keep(text(fields, "description")));
         let price = fields.whole("price", MAX_AMOUNT);
-        let price = price.and_then(|price| price.ok_or_else(|| Invalid::new("price", "is missing")));
-        let read = (title(fields), text(fields, "description"), price, fields.required("currency"), quizzes(fields));
-        match read {
-            (Ok(title), Ok(description), Ok(price), Ok(currency), Ok(quizzes)) => {
-                Ok(Self { title, description, price, currency, quizzes })
-            }
-            (title, description, price, currency, quizzes) => {
-                let errors = [title.err(), description.err(), price.err(), currency.err(), quizzes.err()];
-                Err(errors.into_iter().flatten().collect())
-            }
-        }
+        let price = wrong.keep(price.and_then(|price| price.ok_or_else(|| Invalid::new("price", "is missing"))));
+        let (currency, quizzes) = (wrong.keep(fields.required("currency")), wrong.keep_all(quizzes(fields)));
+        Some(Self { title: title?, description: description?, price: price?, currency: currency?, quizzes: quizzes? })
     }
 
     /// Its quizzes.
@@ -106,19 +107,16 @@ impl NewPackage {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
-        let fields = object(body)?;
+        let (fields, mut wrong) = object(body, &[OF_PACKAGES, &["packageId", "creatorId"]].concat())?;
         let id = fields.parsed("packageId").and_then(|id: Option<PackageId>| match id {
             // Its address would be that of the stats of packages.
             Some(id) if id.as_str() == "stats" => Err(Invalid::new("packageId", "must not be \"stats\"")),
             id => Ok(id),
         });
-        match (id, fields.parsed("creatorId"), PackageDescription::parse(body)) {
-            (Ok(id), Ok(creator), Ok(description)) => Ok(Self { id, creator, description }),
-            (id, creator, description) => {
-                let described = description.err().unwrap_or_default();
-                Err([id.err(), creator.err()].into_iter().flatten().chain(described).collect())
-            }
-        }
+        let (id, creator) = (wrong.keep(id), wrong.keep(fields.parsed("creatorId")));
+        let description = PackageDescription::read(fields, &mut wrong);
+        let read = id.zip(creator).zip(description);
+        wrong.finish(read.map(|((id, creator), description)| Self { id, creator, description }))
     }
 
     /// Its quizzes.
@@ -138,23 +136,27 @@ impl NewPackage {
     }
 }
 
-fn quizzes(fields: Fields<'_>) -> Result<Vec<QuizId>, Invalid> {
+fn quizzes(fields: Fields<'_>) -> Result<Vec<QuizId>, Vec<Invalid>> {
     let wrong = |reason: String| Invalid::new("quizIds", reason);
-    let list = fields.list("quizIds")?.unwrap_or_default();
+    let list = fields.list("quizIds").map_err(|invalid| vec![invalid])?.unwrap_or_default();
     if list.len() > MAX_QUIZZES {
-        return Err(wrong(format!("must be at most {MAX_QUIZZES}")));
+        return Err(vec![wrong(format!("must be at most {MAX_QUIZZES}"))]);
     }
     let mut seen = BTreeSet::new();
-    let mut quizzes = Vec::with_capacity(list.len());
-    for (place, value) in list.iter().enumerate() {
+    let read = list.iter().enumerate().map(|(place, value)| {
         let text = value.as_str().ok_or_else(|| wrong(format!("the one at {place} must be a string")))?;
         let quiz: QuizId = text.parse().map_err(|error| wrong(format!("the one at {place} {error}")))?;
-        if !seen.insert(quiz.clone()) {
-            return Err(wrong(format!("the one at {place} is there twice")));
+        if seen.insert(quiz.clone()) { Ok(quiz) } else { Err(wrong(format!("the one at {place} is there twice"))) }
+    });
+    let (mut quizzes, mut errors) = (Vec::with_capacity(list.len()), Vec::new());
+    for quiz in read {
+        match quiz {
+            Ok(quiz) => quizzes.push(quiz),
+            Err(invalid) => errors.push(invalid),
         }
-        quizzes.push(quiz);
     }
-    Ok(quizzes)
+    errors.truncate(MAX_NAMED);
+    if errors.is_empty() { Ok(quizzes) } else { Err(errors) }
 }
 
 /// The numbers of a package.
@@ -183,7 +185,8 @@ mod tests {
 
     #[track_caller]
     fn is_refused(patch: &Value, fields: &[&str]) {
-        let wrong: Vec<_> = NewPackage::parse(&body(patch)).unwrap_err().iter().map(|invalid| invalid.field).collect();
+        let wrong: Vec<_> =
+            NewPackage::parse(&body(patch)).unwrap_err().iter().map(|invalid| invalid.field.clone()).collect();
         assert_eq!(wrong, fields, "{patch}");
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::caller::Caller;
-use super::fields::{Invalid, Wrong, object};
+use super::fields::{Invalid, object};
 use super::id::{PaymentId, PurchaseId, UserId};
 use super::live::Channel;
 use super::money::Currency;
@@ -103,9 +103,9 @@ impl Payment {
 /// # Errors
 /// If it is missing or wrong.
 pub fn paid_for(body: &Value) -> Result<PurchaseId, Vec<Invalid>> {
-    let fields = object(body)?;
-    let mut wrong = Wrong::default();
-    wrong.keep(fields.required("purchaseId")).ok_or_else(|| wrong.into())
+    let (fields, mut wrong) = object(body, &["purchaseId"])?;
+    let purchase = wrong.keep(fields.required("purchaseId"));
+    wrong.finish(purchase)
 }
 
 /// Whether `caller` may say that a buyer paid.

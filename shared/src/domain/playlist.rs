@@ -108,19 +108,16 @@ impl PlaylistDescription {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
-        let fields = object(body)?;
-        let title = title(fields);
-        let owner = fields.parsed("ownerId");
-        let description = text(fields, "description");
-        let is_open = fields.flag("isOpen");
-        match (title, owner, description, is_open) {
-            (Ok(title), Ok(owner), Ok(description), Ok(is_open)) => {
-                Ok(Self { title, owner, description, is_open: is_open.unwrap_or(true) })
-            }
-            (title, owner, description, is_open) => {
-                Err([title.err(), owner.err(), description.err(), is_open.err()].into_iter().flatten().collect())
-            }
-        }
+        let (fields, mut wrong) = object(body, &["title", "ownerId", "description", "isOpen"])?;
+        let (title, owner) = (wrong.keep(title(fields)), wrong.keep(fields.parsed("ownerId")));
+        let (description, is_open) = (wrong.keep(text(fields, "description")), wrong.keep(fields.flag("isOpen")));
+        let read = title.zip(owner).zip(description.zip(is_open));
+        wrong.finish(read.map(|((title, owner), (description, is_open))| Self {
+            title,
+            owner,
+            description,
+            is_open: is_open.unwrap_or(true),
+        }))
     }
 
     /// The playlist that `held` becomes, if `caller` may make it that.
@@ -159,11 +156,9 @@ impl Offer {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
-        let fields = object(body)?;
-        match (fields.required("trackId"), text(fields, "message")) {
-            (Ok(track), Ok(message)) => Ok(Self { track, message }),
-            (track, message) => Err([track.err(), message.err()].into_iter().flatten().collect()),
-        }
+        let (fields, mut wrong) = object(body, &["trackId", "message"])?;
+        let (track, message) = (wrong.keep(fields.required("trackId")), wrong.keep(text(fields, "message")));
+        wrong.finish(track.zip(message).map(|(track, message)| Self { track, message }))
     }
 
     /// The submission that `held` becomes, if `caller` may submit `track` to the playlist. The one that is held stands
@@ -219,7 +214,9 @@ impl Decision {
     /// # Errors
     /// If it is missing or neither of the two.
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
-        object(body)?.required("status").map_err(|invalid| vec![invalid])
+        let (fields, mut wrong) = object(body, &["status"])?;
+        let decision = wrong.keep(fields.required("status"));
+        wrong.finish(decision)
     }
 }
 
@@ -273,8 +270,8 @@ mod tests {
         format!("2026-01-31T09:30:{second:02}Z").parse().unwrap()
     }
 
-    fn fields<T: fmt::Debug>(parsed: Result<T, Vec<Invalid>>) -> Vec<&'static str> {
-        parsed.unwrap_err().iter().map(|invalid| invalid.field).collect()
+    fn fields<T: fmt::Debug>(parsed: Result<T, Vec<Invalid>>) -> Vec<String> {
+        parsed.unwrap_err().into_iter().map(|invalid| invalid.field.into_owned()).collect()
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::authorship::{self, Owned};
 use super::caller::{Caller, Role};
-use super::fields::{Invalid, Wrong, object, text, title};
+use super::fields::{Invalid, object, text, title};
 use super::fold::{Fold, Recorded, Summed};
 use super::id::{ProductId, SaleId, UserId};
 use super::limits::MAX_AHEAD;
@@ -98,6 +98,10 @@ impl Product {
     }
 }
 
+/// The fields of a description.
+const FIELDS: &[&str] =
+    &["productId", "title", "description", "price", "currency", "status", "sellerId", "soldAt", "soldAtEstimated"];
+
 /// What a caller wants a product to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProductDescription {
@@ -131,8 +135,7 @@ impl ProductDescription {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
-        let fields = object(body)?;
-        let mut wrong = Wrong::default();
+        let (fields, mut wrong) = object(body, FIELDS)?;
         let price = fields.whole("price", MAX_AMOUNT);
         let price = wrong.keep(price.and_then(|price| price.ok_or_else(|| Invalid::new("price", "is missing"))));
         let id =
@@ -144,7 +147,7 @@ impl ProductDescription {
         let seller = wrong.keep(fields.parsed("sellerId"));
         let sold_at = wrong.keep(fields.time("soldAt"));
         let is_estimated = wrong.keep(fields.flag("soldAtEstimated"));
-        match (id, named, description, price, currency, status, seller, sold_at, is_estimated) {
+        let read = match (id, named, description, price, currency, status, seller, sold_at, is_estimated) {
             (
                 Some(id),
                 Some(title),
@@ -157,10 +160,11 @@ impl ProductDescription {
                 Some(is_estimated),
             ) => {
                 let is_estimated = is_estimated.unwrap_or_default();
-                Ok(Self { id, title, description, price, currency, status, seller, sold_at, is_estimated })
+                Some(Self { id, title, description, price, currency, status, seller, sold_at, is_estimated })
             }
-            _ => Err(wrong.into()),
-        }
+            _ => None,
+        };
+        wrong.finish(read)
     }
 
     /// The product that `held` becomes, if `caller` may make it that; a sale that begins with this gets the id `sale`. Where

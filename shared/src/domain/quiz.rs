@@ -36,13 +36,11 @@ impl QuizDescription {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
-        let fields = object(body)?;
-        match (title(fields), fields.parsed("creatorId"), text(fields, "description")) {
-            (Ok(title), Ok(creator), Ok(description)) => Ok(Self { title, creator, description }),
-            (title, creator, description) => {
-                Err([title.err(), creator.err(), description.err()].into_iter().flatten().collect())
-            }
-        }
+        let (fields, mut wrong) = object(body, &["title", "creatorId", "description"])?;
+        let (title, creator) = (wrong.keep(title(fields)), wrong.keep(fields.parsed("creatorId")));
+        let description = wrong.keep(text(fields, "description"));
+        let read = title.zip(creator).zip(description);
+        wrong.finish(read.map(|((title, creator), description)| Self { title, creator, description }))
     }
 
     /// The quiz that `held` becomes, if `caller` may make it that.

@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(Value::Object(object.read(["a", "z"], &mut wrong)), serde_json::json!({"a": "y"}));
         assert_eq!(wrong, []);
         assert!(object.read(["b", "c", "d"], &mut wrong).is_empty());
-        assert_eq!(wrong.iter().map(|wrong| wrong.field.to_string()).collect::<Vec<_>>(), ["b", "c", "d"]);
+        assert_eq!(wrong.iter().map(|wrong| wrong.field.as_ref()).collect::<Vec<_>>(), ["b", "c", "d"]);
         for other in ["[]", "7", "null", "\"a\"", "{", ""] {
             assert!(RawObject::parse(other).is_none(), "{other}");
         }

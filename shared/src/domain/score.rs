@@ -10,6 +10,9 @@ use super::interaction::Score;
 use super::live::Channel;
 use super::time::Time;
 
+/// The fields of a description.
+const OF_SCORES: &[&str] = &["title", "score", "maxScore"];
+
 /// What a score is for, and how high it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScoreDescription {
@@ -31,9 +34,9 @@ impl ScoreDescription {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
-        let fields = object(body)?;
-        let mut wrong = Wrong::default();
-        Self::read(fields, &mut wrong).ok_or_else(|| wrong.into())
+        let (fields, mut wrong) = object(body, OF_SCORES)?;
+        let read = Self::read(fields, &mut wrong);
+        wrong.finish(read)
     }
 }
 
@@ -97,13 +100,11 @@ impl NewScore {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
-        let fields = object(body)?;
-        let mut wrong = Wrong::default();
+        let (fields, mut wrong) = object(body, &[OF_SCORES, &["courseId", "studentId"]].concat())?;
         let (course, student) = (wrong.keep(fields.required("courseId")), wrong.keep(fields.required("studentId")));
-        match (course, student, ScoreDescription::read(fields, &mut wrong)) {
-            (Some(course), Some(student), Some(description)) => Ok(Self { course, student, description }),
-            _ => Err(wrong.into()),
-        }
+        let description = ScoreDescription::read(fields, &mut wrong);
+        let read = course.zip(student).zip(description);
+        wrong.finish(read.map(|((course, student), description)| Self { course, student, description }))
     }
 
     /// The score under this id.

@@ -54,19 +54,16 @@ impl Description {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
-        let fields = object(body)?;
-        let title = title(fields);
-        let artist = fields.parsed("artistId");
-        let duration = duration(fields);
-        let released_at = fields.parsed("releasedAt");
-        match (title, artist, duration, released_at) {
-            (Ok(title), Ok(artist), Ok(duration_ms), Ok(released_at)) => {
-                Ok(Self { title, artist, duration_ms, released_at })
-            }
-            (title, artist, duration, released_at) => {
-                Err([title.err(), artist.err(), duration.err(), released_at.err()].into_iter().flatten().collect())
-            }
-        }
+        let (fields, mut wrong) = object(body, &["title", "artistId", "durationSeconds", "releasedAt"])?;
+        let (title, artist) = (wrong.keep(title(fields)), wrong.keep(fields.parsed("artistId")));
+        let (duration, released_at) = (wrong.keep(duration(fields)), wrong.keep(fields.parsed("releasedAt")));
+        let read = title.zip(artist).zip(duration.zip(released_at));
+        wrong.finish(read.map(|((title, artist), (duration_ms, released_at))| Self {
+            title,
+            artist,
+            duration_ms,
+            released_at,
+        }))
     }
 
     /// The track that `held` becomes, if `caller` may make it that.
@@ -123,7 +120,8 @@ mod tests {
     #[test]
     fn names_every_wrong_field() {
         let wrong = json!({"title": "a\u{0}", "artistId": "a b", "durationSeconds": 0, "releasedAt": "soon"});
-        let fields: Vec<_> = Description::parse(&wrong).unwrap_err().iter().map(|invalid| invalid.field).collect();
+        let fields: Vec<_> =
+            Description::parse(&wrong).unwrap_err().iter().map(|invalid| invalid.field.clone()).collect();
         assert_eq!(fields, ["title", "artistId", "durationSeconds", "releasedAt"]);
         assert_eq!(Description::parse(&json!([])).unwrap_err().first().unwrap().field, "body");
     }

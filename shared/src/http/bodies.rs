@@ -18,7 +18,7 @@ use crate::domain::product::Product;
 use crate::domain::purchase::Purchase;
 use crate::domain::quiz::{Quiz, QuizFigures};
 use crate::domain::score::GivenScore;
-use crate::store::{PackageStats, Ranked, Received, Scored, Settled, Versioned};
+use crate::store::{PackageStats, Ranked, Received, Scored, Settled, Version, Versioned};
 
 /// A playlist.
 #[must_use]
@@ -313,7 +313,7 @@ pub fn purchase(purchase: &Purchase) -> Value {
 
 /// A discount, and how often it was used.
 #[must_use]
-pub fn discount(code: &DiscountCode, discount: &Discount, uses: u64) -> Value {
+pub fn discount(code: &DiscountCode, discount: &Discount, uses: u64, version: &Version) -> Value {
     let (percent, amount, currency) = match discount.off {
         Off::Percent { percent } => (Some(percent), None, None),
         Off::Fixed { amount, currency } => (None, Some(amount), Some(currency)),
@@ -328,5 +328,6 @@ pub fn discount(code: &DiscountCode, discount: &Discount, uses: u64) -> Value {
         "validTo": discount.valid_until,
         "maxUses": discount.max_uses,
         "uses": uses,
+        "version": version.0,
     })
 }

@@ -30,6 +30,11 @@ pub enum Access {
 
 /// Answers requests of one route.
 pub trait HttpHandler: Send + Sync {
+    /// The query parameters that the function takes: a request with any other is refused before the handler sees it.
+    fn parameters(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Answers one request.
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>>;
 }
@@ -76,14 +81,16 @@ impl Invoke for HttpFunction {
             let request = lambda_http::request::from_str(payload)
                 .map_err(|error| InvocationError { message: format!("not a request of an HTTP API: {error}") })?;
             let deadline = invocation.deadline.checked_sub(TO_ANSWER).unwrap_or(invocation.deadline);
-            let answer = match self.admit(&request) {
-                Ok(caller) => {
-                    let request = Request::new(request, caller, invocation.request_id.clone(), deadline);
-                    self.handler.handle(request).await
-                }
+            let takes = (self.access, self.handler.parameters());
+            let read = self
+                .admit(&request)
+                .and_then(|caller| Request::read(request, caller, (invocation.request_id.clone(), deadline), takes));
+            let answer = match read {
+                Ok(request) => self.handler.handle(request).await,
                 Err(problem) => Err(problem),
             };
             let response = answer.unwrap_or_else(|problem| problem.into_response(&invocation.request_id));
+            let response = response.kept_by(self.access);
             let outcome = match response.status.as_u16() {
                 ..400 => "ok",
                 400..500 => "refused",

@@ -4,14 +4,12 @@
 use std::collections::BTreeMap;
 
 use http::StatusCode;
-use http::header::HeaderName;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::problem::Problem;
 use super::request::Request;
 use super::response::Response;
-use crate::domain::fields::Invalid;
 use crate::domain::id::{IdempotencyKey, UserId};
 use crate::domain::time::Time;
 use crate::store::{Answer, Answers, Mark, Standing};
@@ -32,14 +30,11 @@ impl Once {
     /// The request of this content; nothing if it has no key.
     ///
     /// # Errors
-    /// If its key is none, or nobody is signed in.
+    /// If nobody is signed in.
     pub fn of(request: &Request, operation: &'static str, content: Value) -> Result<Option<Self>, Problem> {
         let user = request.user()?.clone();
-        let Some(key) = request.header(&HeaderName::from_static("idempotency-key")) else { return Ok(None) };
-        // The draft has it as a quoted string, most clients send it bare.
-        let key = key.trim_matches('"').parse();
-        let key = key.map_err(|error| Problem::Malformed(format!("Idempotency-Key {error}")))?;
-        Ok(Some(Self { user, operation, key, content }))
+        let key = request.headers().idempotency_key.clone();
+        Ok(key.map(|key| Self { user, operation, key, content }))
     }
 
     /// The same, of a request that must have a key.
@@ -48,7 +43,7 @@ impl Once {
     /// If it has none.
     pub fn required(request: &Request, operation: &'static str, content: Value) -> Result<Self, Problem> {
         let once = Self::of(request, operation, content)?;
-        once.ok_or_else(|| Problem::Malformed("Idempotency-Key is missing".to_owned()))
+        once.ok_or_else(|| Problem::Header { name: "Idempotency-Key".to_owned(), reason: "is missing".to_owned() })
     }
 
     /// An id that this request has for ever, however often it is sent, and no other: a name-based UUID
@@ -72,7 +67,7 @@ impl Once {
                 let status = StatusCode::from_u16(status).map_err(|_| Problem::Internal)?;
                 Ok(Some(Response::text(status, body)))
             }
-            Standing::Reused => Err(Invalid::new("Idempotency-Key", "was used for another request").into()),
+            Standing::Reused => Err(Problem::KeyReused),
         }
     }
 
@@ -84,7 +79,7 @@ impl Once {
         match answers.mark(&self.id()).await? {
             None => Ok(None),
             Some(mark) if mark.content == self.fingerprint() => Ok(Some(mark.at)),
-            Some(_) => Err(Invalid::new("Idempotency-Key", "was used for another request").into()),
+            Some(_) => Err(Problem::KeyReused),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What an HTTP function is asked.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::str::FromStr;
 
@@ -11,13 +13,15 @@ use lambda_http::{Body, RequestExt};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::etag::Tags;
+use super::etag::Tag;
+use super::function::Access;
+use super::headers::Headers;
 use super::identity::{Fault, Verdict};
 use super::problem::Problem;
 use crate::domain::caller::Caller;
 use crate::domain::country::Country;
 use crate::domain::fact::{MAX_USER_AGENT, Origin};
-use crate::domain::fields::Invalid;
+use crate::domain::fields::{Invalid, nearest};
 use crate::domain::id::UserId;
 
 /// The client program and its network, as the request alone tells.
@@ -33,6 +37,8 @@ pub struct Client {
 #[derive(Debug)]
 pub struct Request {
     inner: lambda_http::Request,
+    headers: Headers,
+    parameters: &'static [&'static str],
     /// Who calls.
     pub caller: Caller,
     /// The id that logs and problems carry.
@@ -42,8 +48,23 @@ pub struct Request {
 }
 
 impl Request {
-    pub(super) fn new(inner: lambda_http::Request, caller: Caller, id: String, deadline: Instant) -> Self {
-        Self { inner, caller, id, deadline }
+    /// A request of a route that takes these parameters in its query.
+    ///
+    /// # Errors
+    /// If it has other parameters, or a header that means something and cannot be read.
+    pub(super) fn read(
+        inner: lambda_http::Request,
+        caller: Caller,
+        (id, deadline): (String, Instant),
+        (access, parameters): (Access, &'static [&'static str]),
+    ) -> Result<Self, Problem> {
+        let headers = Headers::read(inner.headers())?;
+        unknown_parameters(&inner, access, parameters)?;
+        Ok(Self { inner, headers, parameters, caller, id, deadline })
+    }
+
+    pub(super) fn headers(&self) -> &Headers {
+        &self.headers
     }
 
     /// The method.
@@ -87,6 +108,7 @@ impl Request {
     /// # Errors
     /// If it is there twice, or not what the route needs.
     pub fn query<T: FromStr<Err: ToString>>(&self, name: &'static str) -> Result<Option<T>, Problem> {
+        self.declares(name)?;
         let parameters = self.inner.query_string_parameters();
         match parameters.all(name).unwrap_or_default().as_slice() {
             [] => Ok(None),
@@ -101,29 +123,44 @@ impl Request {
     /// # Errors
     /// If one of them is not what the route needs.
     pub fn query_list<T: FromStr<Err: ToString>>(&self, name: &'static str) -> Result<Vec<T>, Problem> {
+        self.declares(name)?;
         let parameters = self.inner.query_string_parameters();
         let values = parameters.all(name).unwrap_or_default();
         values.into_iter().flat_map(|value| value.split(',')).map(|text| parsed(name, text)).collect()
     }
 
-    /// A header, if it is there and readable.
+    /// The query, read parameter by parameter.
     #[must_use]
-    pub fn header(&self, name: &HeaderName) -> Option<&str> {
-        self.inner.headers().get(name)?.to_str().ok()
+    pub fn asked(&self) -> Asked<'_> {
+        Asked { request: self, wrong: Vec::new(), unknown: false }
     }
 
     /// The write key that an anonymous caller shows, as the authorizer reads it.
     #[must_use]
     pub fn write_key(&self) -> Option<String> {
-        let in_query = || self.inner.query_string_parameters().first("writeKey").map(str::to_owned);
-        let in_header = self.header(&HeaderName::from_static("x-write-key")).map(str::to_owned);
+        let in_query = || self.inner.query_string_parameters().first(WRITE_KEY).map(str::to_owned);
+        let in_header = self.described(&HeaderName::from_static("x-write-key")).map(Cow::into_owned);
         in_header.or_else(in_query)
     }
 
-    /// The entity tags of a precondition, if there is one.
+    /// A function declares the parameters that it reads: one that it forgot could never be given.
+    fn declares(&self, name: &str) -> Result<(), Problem> {
+        if self.parameters.contains(&name) {
+            return Ok(());
+        }
+        tracing::error!(parameter = name, "the parameter {name} is read and not declared");
+        Err(Problem::Internal)
+    }
+
+    /// Whether the caller has what has this tag already.
     #[must_use]
-    pub fn tags(&self, name: &HeaderName) -> Option<Tags> {
-        self.header(name).map(Tags::parse)
+    pub fn has(&self, tag: &Tag) -> bool {
+        self.headers.if_none_match.as_ref().is_some_and(|tags| tags.include_weakly(tag))
+    }
+
+    /// A header that only describes the caller, if it is there; what cannot be read of it is replaced.
+    fn described(&self, name: &HeaderName) -> Option<Cow<'_, str>> {
+        self.inner.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()))
     }
 
     /// The body as JSON, of at most `limit` bytes.
@@ -131,9 +168,7 @@ impl Request {
     /// # Errors
     /// If it is larger, of another content type, or no JSON.
     pub fn json(&self, limit: usize, content_types: &[&str]) -> Result<Value, Problem> {
-        if let Some(essence) = self.content_type()
-            && !content_types.iter().any(|taken| essence.eq_ignore_ascii_case(taken))
-        {
+        if self.headers.content_type.as_deref().is_some_and(|essence| !content_types.contains(&essence)) {
             return Err(Problem::UnsupportedMediaType(content_types.join(", ")));
         }
         let body = self.bytes(limit)?;
@@ -145,9 +180,7 @@ impl Request {
     /// # Errors
     /// If it is larger, of another content type, or no UTF-8.
     pub fn text(&self, limit: usize, content_types: &[&str]) -> Result<&str, Problem> {
-        if let Some(essence) = self.content_type()
-            && !content_types.iter().any(|taken| essence.eq_ignore_ascii_case(taken))
-        {
+        if self.headers.content_type.as_deref().is_some_and(|essence| !content_types.contains(&essence)) {
             return Err(Problem::UnsupportedMediaType(content_types.join(", ")));
         }
         let body = self.bytes(limit)?;
@@ -160,7 +193,7 @@ impl Request {
     /// If it is larger, of another content type, or neither.
     pub fn form(&self, limit: usize) -> Result<Map<String, Value>, Problem> {
         const FORM: &str = "application/x-www-form-urlencoded";
-        if self.content_type().is_some_and(|essence| essence.eq_ignore_ascii_case(FORM)) {
+        if self.headers.content_type.as_deref() == Some(FORM) {
             let fields = form_urlencoded::parse(self.bytes(limit)?);
             return Ok(fields.map(|(name, value)| (name.into_owned(), Value::from(value.into_owned()))).collect());
         }
@@ -170,11 +203,10 @@ impl Request {
         }
     }
 
-    fn content_type(&self) -> Option<&str> {
-        self.header(&header::CONTENT_TYPE).map(|given| given.split(';').next().unwrap_or_default().trim())
-    }
-
     fn bytes(&self, limit: usize) -> Result<&[u8], Problem> {
+        if self.headers.is_coded {
+            return Err(Problem::UnsupportedCoding);
+        }
         let body = match self.inner.body() {
             Body::Empty => &[],
             Body::Text(text) => text.as_bytes(),
@@ -194,14 +226,14 @@ impl Request {
             Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
             _ => None,
         };
-        let user_agent = self.header(&header::USER_AGENT).filter(|agent| !agent.is_empty());
+        let user_agent = self.described(&header::USER_AGENT).filter(|agent| !agent.is_empty());
         Client {
-            user_agent: user_agent.map(str::to_owned),
             origin: Origin {
-                user_agent: user_agent.map(|agent| agent.chars().take(MAX_USER_AGENT).collect()),
+                user_agent: user_agent.as_ref().map(|agent| agent.chars().take(MAX_USER_AGENT).collect()),
                 network: address.and_then(|address| address.parse().ok()).map(network),
                 country: None,
             },
+            user_agent: user_agent.map(Cow::into_owned),
         }
     }
 
@@ -209,8 +241,90 @@ impl Request {
     /// something only where nothing but the edge reaches the API.
     #[must_use]
     pub fn viewer_country(&self) -> Option<Country> {
-        self.header(&HeaderName::from_static("cloudfront-viewer-country"))?.parse().ok()
+        self.described(&HeaderName::from_static("cloudfront-viewer-country"))?.parse().ok()
     }
+}
+
+/// A query that is read parameter by parameter, so that all that is wrong with it is told at once.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    request: &'a Request,
+    wrong: Vec<Invalid>,
+    /// Whether a parameter is read that was not declared.
+    unknown: bool,
+}
+
+impl Asked<'_> {
+    /// A parameter, parsed, if it is there and right.
+    pub fn one<T: FromStr<Err: ToString>>(&mut self, name: &'static str) -> Option<T> {
+        let read = self.request.query(name);
+        self.keep(read)
+    }
+
+    /// Every value of a parameter, parsed, if all of them are right.
+    pub fn list<T: FromStr<Err: ToString>>(&mut self, name: &'static str) -> Vec<T> {
+        let read = self.request.query_list(name).map(Some);
+        self.keep(read).unwrap_or_default()
+    }
+
+    /// One more rule that is broken.
+    pub fn refuse(&mut self, name: &'static str, reason: impl ToString) {
+        self.wrong.push(Invalid::new(name, reason));
+    }
+
+    fn keep<T>(&mut self, read: Result<Option<T>, Problem>) -> Option<T> {
+        match read {
+            Ok(value) => value,
+            Err(Problem::Query(wrong)) => {
+                self.wrong.extend(wrong);
+                None
+            }
+            Err(_) => {
+                self.unknown = true;
+                None
+            }
+        }
+    }
+
+    /// That all of it was right.
+    ///
+    /// # Errors
+    /// Everything that was not.
+    pub fn done(self) -> Result<(), Problem> {
+        match (self.unknown, self.wrong) {
+            (true, _) => Err(Problem::Internal),
+            (false, wrong) if wrong.is_empty() => Ok(()),
+            (false, wrong) => Err(Problem::Query(wrong)),
+        }
+    }
+}
+
+/// The query parameter in which a write key may stand, where a route takes one.
+const WRITE_KEY: &str = "writeKey";
+
+/// How many unknown parameters are named at most.
+const MAX_NAMED: usize = 10;
+
+/// The longest name of an unknown parameter that is repeated in full, in characters.
+const MAX_NAME: usize = 64;
+
+/// Whoever mistypes a filter would otherwise be answered everything.
+fn unknown_parameters(request: &lambda_http::Request, access: Access, known: &[&'static str]) -> Result<(), Problem> {
+    let parameters = request.query_string_parameters();
+    let given: BTreeSet<&str> = parameters.iter().map(|(name, _)| name).collect();
+    let is_key = |name: &str| access == Access::WriteKey && name == WRITE_KEY;
+    let unknown = given.into_iter().filter(|name| !known.contains(name) && !is_key(name));
+    let wrong: Vec<Invalid> = unknown.take(MAX_NAMED).map(|name| unknown_parameter(name, known)).collect();
+    if wrong.is_empty() { Ok(()) } else { Err(Problem::Query(wrong)) }
+}
+
+fn unknown_parameter(name: &str, known: &[&'static str]) -> Invalid {
+    let reason = match nearest(name, known) {
+        Some(meant) => format!("is not a parameter here; did you mean {meant}? It takes {}", known.join(", ")),
+        None if known.is_empty() => "is not a parameter here: it takes none".to_owned(),
+        None => format!("is not a parameter here: it takes {}", known.join(", ")),
+    };
+    Invalid::new(name.chars().take(MAX_NAME).collect::<String>(), reason)
 }
 
 fn parsed<T: FromStr<Err: ToString>>(name: &'static str, text: &str) -> Result<T, Problem> {
@@ -249,16 +363,49 @@ mod tests {
     use crate::domain::event::Source;
     use crate::domain::id::TrackId;
 
-    fn asked(query: &str) -> Request {
+    fn read(query: &str, access: Access, known: &'static [&'static str]) -> Result<Request, Problem> {
         let parameters: QueryMap = query.parse().unwrap();
         let inner = lambda_http::Request::new(Body::Empty).with_query_string_parameters(parameters);
-        Request::new(inner, Caller::Anonymous, String::new(), Instant::now())
+        Request::read(inner, Caller::Anonymous, (String::new(), Instant::now()), (access, known))
+    }
+
+    fn asked(query: &str) -> Request {
+        read(query, Access::Public, &["q", "other"]).unwrap()
+    }
+
+    #[test]
+    fn a_parameter_that_nobody_knows_is_refused_and_the_known_ones_are_named() {
+        for (query, access, named) in [
+            ("nonsense=1", Access::Public, Some("it takes from, to")),
+            ("form=1&to=2", Access::SignedIn, Some("did you mean from? It takes from, to")),
+            ("From=1", Access::SignedIn, Some("did you mean from?")),
+            ("=", Access::Public, Some("it takes from, to")),
+            ("writeKey=k", Access::Public, Some("it takes from, to")),
+            ("writeKey=k", Access::SignedIn, Some("it takes from, to")),
+            ("writeKey=k&from=1", Access::WriteKey, None),
+            ("", Access::Public, None),
+        ] {
+            match (read(query, access, &["from", "to"]), named) {
+                (Ok(_), None) => {}
+                (Err(Problem::Query(wrong)), Some(named)) => {
+                    assert!(wrong.len() == 1 && wrong[0].reason.contains(named), "{query}: {wrong:?}");
+                }
+                (read, _) => panic!("{query}: {read:?}"),
+            }
+        }
+        let Err(Problem::Query(wrong)) = read("a=1&b=2&a=3", Access::Public, &[]) else { panic!() };
+        assert_eq!(wrong.iter().map(|invalid| invalid.field.as_ref()).collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_parameter_that_is_read_must_be_declared() {
+        assert!(matches!(asked("q=a").query::<TrackId>("undeclared"), Err(Problem::Internal)));
     }
 
     #[track_caller]
     fn is_refused<T: std::fmt::Debug>(asked: Result<T, Problem>) {
         let Err(Problem::Query(wrong)) = asked else { panic!("{asked:?}") };
-        assert_eq!(wrong.iter().map(|invalid| invalid.field).collect::<Vec<_>>(), ["q"]);
+        assert_eq!(wrong.iter().map(|invalid| invalid.field.as_ref()).collect::<Vec<_>>(), ["q"]);
     }
 
     #[test]
@@ -278,6 +425,15 @@ mod tests {
         for query in ["q=", "q=search,", "q=search&q=radio"] {
             is_refused(asked(query).query_list::<Source>("q"));
         }
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_a_query_is_told_at_once() {
+        let request = asked("q=a%20b&other=");
+        let mut query = request.asked();
+        assert_eq!((query.one::<TrackId>("q"), query.list::<Source>("other")), (None, vec![]));
+        let Err(Problem::Query(wrong)) = query.done() else { panic!() };
+        assert_eq!(wrong.iter().map(|invalid| invalid.field.as_ref()).collect::<Vec<_>>(), ["q", "other"]);
     }
 
     #[test]

@@ -8,6 +8,8 @@ use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 
+use super::etag::Tag;
+use super::function::Access;
 use super::request::Request;
 use crate::domain::time::Time;
 use crate::obs::metrics::Measure;
@@ -39,6 +41,12 @@ pub struct Response {
     pub(super) measures: Vec<Measure>,
 }
 
+fn insert(body: &mut Value, name: &str, value: Value) {
+    if let Some(body) = body.as_object_mut() {
+        body.insert(name.to_owned(), value);
+    }
+}
+
 fn digest(body: &Value) -> String {
     let mut hasher = DefaultHasher::new();
     body.to_string().hash(&mut hasher);
@@ -59,31 +67,47 @@ impl Response {
         Self { body: Some(body), ..Self::json(status, &Value::Null) }
     }
 
-    /// What was read, as of a time: tagged with a digest of all but that time, and left out if the caller has it already.
-    /// For whoever asked alone, and to be asked for again each time.
+    /// What was read, as of a time: tagged weakly with a digest of all but that time, and left out if the caller has it
+    /// already. For whoever asked alone, and to be asked for again each time.
     #[must_use]
     pub fn read(request: &Request, body: Value, as_of: Time) -> Self {
-        let tag = digest(&body);
+        let tag = Tag::weak(digest(&body));
         Self::tagged(request, &tag, body, as_of)
     }
 
-    /// A document with what was read beside it: the tag begins with the document's version, and so is good for changing it.
-    #[must_use]
-    pub fn read_with(request: &Request, version: &Version, body: Value, as_of: Time) -> Self {
-        let tag = format!("{}.{}", version.0, digest(&body));
-        Self::tagged(request, &tag, body, as_of)
-    }
-
-    fn tagged(request: &Request, tag: &str, mut body: Value, as_of: Time) -> Self {
-        let response = if request.tags(&header::IF_NONE_MATCH).is_some_and(|tags| tags.include(tag)) {
+    fn tagged(request: &Request, tag: &Tag, mut body: Value, as_of: Time) -> Self {
+        let response = if request.has(tag) {
             Self::not_modified()
         } else {
-            if let Some(body) = body.as_object_mut() {
-                body.insert("asOf".to_owned(), Value::from(as_of.to_string()));
-            }
+            insert(&mut body, "asOf", Value::from(as_of.to_string()));
             Self::json(StatusCode::OK, &body)
         };
-        response.with_etag(tag).with_header(header::CACHE_CONTROL, "private, no-cache")
+        response.with_tag(tag)
+    }
+
+    /// A document with what was read beside it. The body names the document's version, which is good for changing it: the
+    /// tag of all this is weak, and no condition of a change.
+    #[must_use]
+    pub fn read_with(request: &Request, version: Option<&Version>, mut body: Value, as_of: Time) -> Self {
+        insert(&mut body, "version", Value::from(version.map(|version| version.0.as_str())));
+        let tag = Tag::of_more(version, &digest(&body));
+        Self::tagged(request, &tag, body, as_of)
+    }
+
+    /// A document with what is counted beside it, and no time: its tag is no condition of a change either.
+    #[must_use]
+    pub fn counted(request: &Request, version: &Version, body: &Value) -> Self {
+        let tag = Tag::of_more(Some(version), &digest(body));
+        let response = if request.has(&tag) { Self::not_modified() } else { Self::json(StatusCode::OK, body) };
+        response.with_tag(&tag)
+    }
+
+    /// A document and nothing else: its version is its tag, which is good for changing it.
+    #[must_use]
+    pub fn document(request: &Request, version: &Version, body: &Value) -> Self {
+        let tag = Tag::strong(&*version.0);
+        let response = if request.has(&tag) { Self::not_modified() } else { Self::json(StatusCode::OK, body) };
+        response.with_tag(&tag)
     }
 
     /// It is done, and there is nothing to say of it.
@@ -107,10 +131,29 @@ impl Response {
         self
     }
 
-    /// With an entity tag.
+    /// With the version of a document as its strong entity tag.
     #[must_use]
-    pub fn with_etag(self, tag: &str) -> Self {
-        self.with_header(header::ETAG, &format!("\"{tag}\""))
+    pub fn with_etag(self, version: &str) -> Self {
+        self.with_tag(&Tag::strong(version))
+    }
+
+    fn with_tag(self, tag: &Tag) -> Self {
+        self.with_header(header::ETAG, &tag.to_string())
+    }
+
+    /// With the headers that every answer has. What has a tag may be kept, and is asked for again each time; everything else
+    /// is not kept. What is not for everybody is for its caller's cache alone. No answer is taken for anything but what
+    /// its content type says.
+    pub(super) fn kept_by(self, access: Access) -> Self {
+        let is_tagged = self.headers.contains_key(header::ETAG);
+        let kept = match (access, is_tagged) {
+            (Access::Public, true) => "no-cache",
+            (Access::WriteKey | Access::SignedIn, true) => "private, no-cache",
+            (Access::Public, false) => "no-store",
+            (Access::WriteKey | Access::SignedIn, false) => "private, no-store",
+        };
+        let response = self.with_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        response.with_header(header::CACHE_CONTROL, kept)
     }
 
     /// With something measured on the way.

@@ -91,7 +91,7 @@ async fn a_package_is_made_once() {
     // Sent again, by the creator or by an admin, it is the same package.
     for person in [TIM, ROOT] {
         let again = api.post(person, &named("p", &["q", "r"])).await;
-        assert_eq!((again.status.as_u16(), &again.body), (200, &expected));
+        assert_eq!((again.status.as_u16(), &again.body), (201, &expected));
         assert_eq!((again.header("etag"), again.header("location")), (first.header("etag"), "/api/packages/p"));
     }
     for (field, value) in [

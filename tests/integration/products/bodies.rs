@@ -84,7 +84,7 @@ async fn bodies_that_are_none() {
         for body in ["null", "[]", "7"] {
             is_wrong(&api.send(route.clone(), of, &headers, body).await, 422, "body");
         }
-        let huge = mug(&json!({"note": "x".repeat(17_000)})).to_string();
+        let huge = mug(&json!({"note": "x".repeat(33_000)})).to_string();
         api.send(route.clone(), of, &headers, huge).await.is_problem(413);
         let text = [("content-type", "text/plain"), headers[1]];
         api.send(route, of, &text, mug(&json!({})).to_string()).await.is_problem(415);

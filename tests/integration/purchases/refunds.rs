@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::api::{ANN, Api, EVE, REFUND, ROOT, SAM, SUE, TIM, id, is_wrong, order, order_with, standing, with};
-use crate::app::ago;
+use crate::app::{Answer, ago};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_are_given_back_until_nothing_is_left() {
@@ -106,12 +106,17 @@ async fn refunds_that_are_wrong() {
 async fn only_an_admin_gives_money_back() {
     let api = Api::start().await;
     let bought = api.bought(SAM, "k", &order("course", "algebra")).await;
-    for person in [SAM, SUE, TIM, EVE, ANN] {
-        api.end(person, id(&bought)).await.is_problem(403);
+    // To anybody but its buyer it is as if there were no such purchase.
+    for (person, status) in [(SAM, 403), (SUE, 404), (TIM, 404), (EVE, 404), (ANN, 404)] {
+        api.end(person, id(&bought)).await.is_problem(status);
         for body in [json!({}), json!({"amount": 1})] {
-            api.refund(person, "r", id(&bought), &body).await.is_problem(403);
+            api.refund(person, "r", id(&bought), &body).await.is_problem(status);
         }
     }
+    let unknown = api.end(SUE, "unknown").await;
+    let foreign = api.end(SUE, id(&bought)).await;
+    let said = |answer: &Answer| answer.body["detail"].as_str().unwrap().replace(id(&bought), "unknown");
+    assert_eq!(said(&foreign), said(&unknown));
     assert_eq!(api.all(SAM).await, from_ref(&bought));
     let ended = api.ended(ROOT, id(&bought)).await;
     let at = ended["endedAt"].as_str().unwrap();
@@ -215,9 +220,9 @@ async fn times_at_which_nothing_can_have_been_given_back() {
     }
     // It is not for anybody else to say, and not of what was never paid.
     let at = json!("2011-02-01T00:00:00Z");
-    for person in [SAM, SUE, TIM, EVE, ANN] {
+    for (person, status) in [(SAM, 403), (SUE, 404), (TIM, 404), (EVE, 404), (ANN, 404)] {
         for purchase in [&bought, &waiting] {
-            api.refund(person, "r", id(purchase), &json!({"refundedAt": at})).await.is_problem(403);
+            api.refund(person, "r", id(purchase), &json!({"refundedAt": at})).await.is_problem(status);
         }
     }
     is_wrong(&api.refund(ROOT, "r", id(&waiting), &json!({"refundedAt": at})).await, 422, "refundedAt");

@@ -104,9 +104,13 @@ async fn it_is_the_token_that_says_who() {
         body.to_string()
     };
     assert_eq!(api.post(SAM, LIKE, "capitals", claim(json!({}))).await.body["changed"], true);
-    assert_eq!(api.post(SAM, RATE, "capitals", claim(json!({"rating": 3}))).await.body["changed"], true);
-    let claimed = claim(json!({"attemptId": "a", "score": 1, "maxScore": 2}));
-    assert_eq!(api.post(SAM, ATTEMPT, "capitals", claimed).await.status, 201);
+    let (rating, report) = (json!({"rating": 3}), json!({"attemptId": "a", "score": 1, "maxScore": 2}));
+    for (route, body) in [(RATE, &rating), (ATTEMPT, &report)] {
+        let claimed = api.post(SAM, route, "capitals", claim(body.clone())).await;
+        assert_eq!(claimed.is_problem(422)["errors"].as_array().unwrap().len(), 5, "{claimed:?}");
+    }
+    assert_eq!(api.post(SAM, RATE, "capitals", rating.to_string()).await.body["changed"], true);
+    assert_eq!(api.post(SAM, ATTEMPT, "capitals", report.to_string()).await.status, 201);
     let facts = api.facts();
     assert_eq!(facts.len(), 3);
     assert!(facts.iter().all(|fact| is_of(fact, SAM)), "{facts:?}");

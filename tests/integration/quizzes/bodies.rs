@@ -85,7 +85,7 @@ async fn bodies_that_are_wrong() {
     let named: Vec<&Value> = many.is_problem(422)["errors"].as_array().unwrap().iter().map(|e| &e["field"]).collect();
     assert_eq!(named, ["attemptId", "score", "maxScore", "durationSeconds"]);
 
-    let huge = "x".repeat(20_000);
+    let huge = "x".repeat(40_000);
     api.put(TIM, "new", &[], &json!({"title": huge})).await.is_problem(413);
     api.post(SAM, RATE, "capitals", json!({"rating": 5, "why": huge}).to_string()).await.is_problem(413);
     api.attempt(SAM, "capitals", &json!({"attemptId": huge})).await.is_problem(413);

@@ -68,7 +68,7 @@ async fn an_attempt_whose_answer_was_lost_is_counted_once() {
             let first = api.attempt(SAM, "capitals", &attempt(id, score, 4.0)).await;
             assert!(first.status.is_success(), "{first:?}");
             let again = api.attempt(SAM, "capitals", &attempt(id, score, 4.0)).await;
-            assert_eq!((again.status.as_u16(), &again.body), (200, &first.body));
+            assert_eq!((again.status.as_u16(), &again.body), (201, &first.body));
             api.attempt(SAM, "capitals", &attempt(id, 4.0, 4.0)).await.is_problem(409);
             let expected = Numbers { attempts: count, score: Some(average), ..NOTHING };
             assert_eq!((api.count(), api.numbers("capitals").await), (count, expected), "{fault:?}");

@@ -33,10 +33,7 @@ async fn many_words_of_one_person_at_once() {
     let before = api.count();
     let report = attempt("a", 3.0, 4.0);
     let sent = join_all((0..32).map(|_| api.attempt(SAM, "capitals", &report))).await;
-    let mut statuses: Vec<u16> = sent.iter().map(|answer| answer.status.as_u16()).collect();
-    statuses.sort_unstable();
-    assert_eq!((&statuses[..31], statuses[31]), ([200; 31].as_slice(), 201));
-    assert!(sent.iter().all(|answer| answer.body == sent[0].body), "{sent:?}");
+    assert!(sent.iter().all(|answer| answer.status == 201 && answer.body == sent[0].body), "{sent:?}");
     assert_eq!(api.count(), before + 1);
     let expected = Numbers { attempts: 1, likes: 1, ratings: 1, rating: Some(f64::from(held)), score: Some(75.0) };
     assert_eq!(api.numbers("capitals").await, expected);
@@ -45,7 +42,7 @@ async fn many_words_of_one_person_at_once() {
     let reports: Vec<Value> = (0..32_u8).map(|n| attempt("b", f64::from(n % 4), 4.0)).collect();
     let sent = join_all(reports.iter().map(|report| api.attempt(SAM, "capitals", report))).await;
     let count = |status: u16| sent.iter().filter(|answer| answer.status == status).count();
-    assert_eq!((count(201), count(200), count(409)), (1, 7, 24));
+    assert_eq!((count(201), count(409)), (8, 24));
     assert_eq!((api.count(), api.numbers("capitals").await.attempts), (before + 2, 2));
     api.finish().await;
 }

@@ -104,7 +104,7 @@ async fn courses_that_are_none() {
     ] {
         are_wrong(&put(&api, TIM, "logic", &[], &body).await, 422, fields);
     }
-    let huge = json!({"title": "Logic", "x": "x".repeat(17_000)});
+    let huge = json!({"title": "Logic", "x": "x".repeat(33_000)});
     put(&api, TIM, "logic", &[], &huge).await.is_problem(413);
     let token = api.token(TIM);
     for (kind, body, status) in [(JSON.1, "{", 400), ("text/plain", "{}", 415)] {

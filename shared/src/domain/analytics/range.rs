@@ -372,7 +372,8 @@ mod tests {
         let (utc, now) = (Calendar::default(), time("2026-11-20T14:37:20.500Z"));
         let series = |range: &Range, interval: &str, first: Option<&str>| {
             let points = range.series(interval.parse().unwrap(), first.map(time), &utc, now);
-            points.map(|points| points.into_iter().map(show).collect::<Vec<_>>()).map_err(|invalid| invalid.field)
+            let shown = points.map(|points| points.into_iter().map(show).collect::<Vec<_>>());
+            shown.map_err(|invalid| if invalid.field == "interval" { "interval" } else { "another field" })
         };
         let of = |name: &str| named(name, "UTC", "2026-11-20T14:37:20.500Z");
         let hours = series(&of("24h"), "hour", None).unwrap();

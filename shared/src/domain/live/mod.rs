@@ -47,6 +47,9 @@ words! {
     }
 }
 
+/// The largest data of an event, in bytes: servers of channels take 10 kB, however they count a kilobyte.
+const MAX_DATA: usize = 10_000;
+
 /// An event on a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveEvent {
@@ -75,7 +78,8 @@ impl LiveEvent {
         channels.into_iter().map(event).collect()
     }
 
-    /// What is sent: the body with id and time.
+    /// What is sent: the body with id and time. A server of channels refuses what is too large; what does not fit is left out,
+    /// the largest parts of a thing first, and `leftOut` names it.
     #[must_use]
     pub fn data(&self) -> Value {
         let mut data = json!({"id": self.id, "timestamp": self.time});
@@ -84,6 +88,51 @@ impl LiveEvent {
                 data.entry(name).or_insert_with(|| value.clone());
             }
         }
+        let mut left_out = Vec::new();
+        while data.to_string().len() > MAX_DATA
+            && let Some((thing, part)) = largest(&data)
+        {
+            if let Some(thing) = data.get_mut(&thing).and_then(Value::as_object_mut) {
+                thing.remove(&part);
+            }
+            left_out.push(format!("{thing}.{part}"));
+            if let Some(data) = data.as_object_mut() {
+                data.insert("leftOut".to_owned(), json!(left_out));
+            }
+        }
         data
+    }
+}
+
+/// The largest part of a thing that an event tells, by the names of both.
+fn largest(data: &Value) -> Option<(String, String)> {
+    let things = data.as_object().into_iter().flatten();
+    let parts = things.flat_map(|(thing, is)| {
+        let parts = is.as_object().into_iter().flatten();
+        parts.map(move |(part, value)| (value.to_string().len(), thing, part))
+    });
+    parts.max().map(|(_, thing, part)| (thing.clone(), part.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_into_an_event_is_left_out_and_named() {
+        let told = |words: usize| {
+            let metadata: serde_json::Map<String, Value> =
+                (0..words).map(|n| (format!("k{n}"), json!("漢".repeat(200)))).collect();
+            let purchase = json!({"purchaseId": "p", "metadata": metadata});
+            let (id, time) = ("e", "2026-01-31T09:30:00Z".parse().unwrap());
+            let thing = ("purchase", &purchase);
+            let events = LiveEvent::on([Channel::AdminDashboard], LiveEventName::PurchaseCompleted, (id, time), thing);
+            events.first().unwrap().data()
+        };
+        let small = told(3);
+        assert_eq!((small["purchase"]["metadata"].as_object().unwrap().len(), &small["leftOut"]), (3, &Value::Null));
+        let large = told(20);
+        assert_eq!(large["purchase"], json!({"purchaseId": "p"}));
+        assert_eq!(large["leftOut"], json!(["purchase.metadata"]));
     }
 }

@@ -22,6 +22,27 @@ const MAX_WORD: usize = 200;
 /// How much metadata a purchase has at most.
 const MAX_METADATA: usize = 20;
 
+/// The most bytes that it takes as JSON in UTF-8, without white space. It fits into the body of a request however its characters
+/// are escaped there, and into what is told on a channel.
+const MAX_METADATA_BYTES: usize = 4_096;
+
+/// The fields of an order.
+const FIELDS: &[&str] = &[
+    "itemType",
+    "itemId",
+    "amount",
+    "currency",
+    "paymentMethod",
+    "discountCode",
+    "variant",
+    "metadata",
+    "status",
+    "userId",
+    "guestId",
+    "purchasedAt",
+    "quantity",
+];
+
 /// An order as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
@@ -59,8 +80,7 @@ impl Order {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
-        let fields = object(body)?;
-        let mut wrong = Wrong::default();
+        let (fields, mut wrong) = object(body, FIELDS)?;
         let kind = wrong.keep(fields.required("itemType"));
         let id = wrong.keep(fields.required("itemId"));
         let price = wrong.keep_all(price(fields));
@@ -75,7 +95,7 @@ impl Order {
         let quantity = wrong.keep(quantity(fields));
         let read = (kind, id, price, payment_method, discount_code, variant, metadata, status);
         let of_admins = (user, guest, purchased_at, quantity);
-        match (read, of_admins) {
+        let order = match (read, of_admins) {
             (
                 (
                     Some(kind),
@@ -88,7 +108,7 @@ impl Order {
                     Some(status),
                 ),
                 (Some(user), Some(guest), Some(purchased_at), Some(quantity)),
-            ) => Ok(Self {
+            ) => Some(Self {
                 item: Item { kind, id },
                 discount_code,
                 price,
@@ -101,8 +121,9 @@ impl Order {
                 purchased_at,
                 quantity,
             }),
-            _ => Err(wrong.into()),
-        }
+            _ => None,
+        };
+        wrong.finish(order)
     }
 
     /// The price before any discount, if it is known.
@@ -197,7 +218,7 @@ fn price(fields: Fields<'_>) -> Result<Option<(u64, Currency)>, Vec<Invalid>> {
     let amount = fields.whole("amount", MAX_AMOUNT);
     let amount = wrong.keep(amount.and_then(|amount| amount.ok_or_else(|| Invalid::new("amount", "is missing"))));
     let currency = wrong.keep(fields.required("currency"));
-    amount.zip(currency).map(Some).ok_or_else(|| wrong.into())
+    wrong.finish(amount.zip(currency).map(Some))
 }
 
 fn status(fields: Fields<'_>) -> Result<Option<Status>, Invalid> {
@@ -228,11 +249,14 @@ fn word(fields: Fields<'_>, field: &'static str) -> Result<Option<String>, Inval
 
 fn metadata(fields: Fields<'_>) -> Result<BTreeMap<String, String>, Invalid> {
     let wrong = || {
-        let rule = format!("must be an object of at most {MAX_METADATA} texts, each of 1 to {MAX_WORD} characters");
+        let rule = format!(
+            "must be an object of at most {MAX_METADATA} texts, each of 1 to {MAX_WORD} characters, and of at most \
+             {MAX_METADATA_BYTES} bytes as JSON"
+        );
         Invalid::new("metadata", rule)
     };
     let Some(object) = fields.object("metadata")? else { return Ok(BTreeMap::new()) };
-    if object.len() > MAX_METADATA {
+    if object.len() > MAX_METADATA || Value::Object(object.clone()).to_string().len() > MAX_METADATA_BYTES {
         return Err(wrong());
     }
     let entry = |(name, value): (&String, &Value)| {
@@ -303,7 +327,7 @@ mod tests {
             (json!({"metadata": {"a": 1}, "variant": "a\u{0}"}), vec!["variant", "metadata"]),
         ] {
             let wrong = Order::parse(&body(&patch)).unwrap_err();
-            assert_eq!(wrong.iter().map(|invalid| invalid.field).collect::<Vec<_>>(), fields, "{patch}");
+            assert_eq!(wrong.iter().map(|invalid| invalid.field.as_ref()).collect::<Vec<_>>(), fields, "{patch}");
         }
         let mut without = body(&json!({}));
         without.as_object_mut().unwrap().remove("amount");
@@ -348,7 +372,7 @@ mod tests {
         let paid = applied(&coded, Role::Student, Some(&half)).unwrap().paid.unwrap();
         assert_eq!((paid.listed, paid.discount, paid.amount()), (999, 500, 499));
         let refused = |applied: Result<Purchase, Refused>| match applied {
-            Err(Refused::Invalid(invalid)) => invalid.field,
+            Err(Refused::Invalid(invalid)) => invalid.field.into_owned(),
             other => panic!("{other:?}"),
         };
         assert_eq!(refused(applied(&coded, Role::Student, None)), "discountCode");

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Purchase, Refused};
 use crate::domain::caller::Caller;
-use crate::domain::fields::{Invalid, Wrong, object};
+use crate::domain::fields::{Invalid, object};
 use crate::domain::limits::MAX_AHEAD;
 use crate::domain::money::MAX_AMOUNT;
 use crate::domain::time::Time;
@@ -23,11 +23,10 @@ impl RefundOrder {
     /// # Errors
     /// Every field that is wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
-        let fields = object(body)?;
-        let mut wrong = Wrong::default();
+        let (fields, mut wrong) = object(body, &["amount", "refundedAt"])?;
         let amount = wrong.keep(fields.whole("amount", MAX_AMOUNT));
         let at = wrong.keep(fields.time("refundedAt"));
-        amount.zip(at).map(|(amount, at)| Self { amount, at }).ok_or_else(|| wrong.into())
+        wrong.finish(amount.zip(at).map(|(amount, at)| Self { amount, at }))
     }
 
     /// When it is given back: now, unless an admin says that it was before.
