@@ -55,13 +55,13 @@ impl Reader<'_> {
     }
 
     /// A variable that must be there and parse.
-    pub fn parsed<T: FromStr + Default>(&mut self, name: &str) -> T {
+    pub fn parsed<T: FromStr<Err: std::fmt::Display> + Default>(&mut self, name: &str) -> T {
         let value = self.required(name);
         if value.is_empty() {
             return T::default();
         }
-        value.parse().unwrap_or_else(|_| {
-            self.problems.push(format!("{name} is malformed: {value:?}"));
+        value.parse().unwrap_or_else(|error| {
+            self.problems.push(format!("{name} is malformed: {value:?} {error}"));
             T::default()
         })
     }
@@ -96,6 +96,6 @@ mod tests {
         let mut reader = environment.reader();
         let config = (reader.parsed::<u32>("A"), reader.required("EMPTY"), reader.required("B"));
         let error = reader.finish(config).unwrap_err();
-        assert_eq!(error.0, ["A is malformed: \"x\"", "EMPTY is missing", "B is missing"]);
+        assert_eq!(error.0, ["A is malformed: \"x\" invalid digit found in string", "EMPTY is missing", "B is missing"]);
     }
 }

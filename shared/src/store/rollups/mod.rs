@@ -25,6 +25,7 @@
 mod activity;
 mod closing;
 mod dispatch;
+mod holding;
 mod lists;
 mod plan;
 mod reading;
