@@ -96,6 +96,9 @@ mod tests {
         let mut reader = environment.reader();
         let config = (reader.parsed::<u32>("A"), reader.required("EMPTY"), reader.required("B"));
         let error = reader.finish(config).unwrap_err();
-        assert_eq!(error.0, ["A is malformed: \"x\" invalid digit found in string", "EMPTY is missing", "B is missing"]);
+        assert_eq!(
+            error.0,
+            ["A is malformed: \"x\" invalid digit found in string", "EMPTY is missing", "B is missing"]
+        );
     }
 }

@@ -114,7 +114,11 @@ async fn an_admin_has_periods_closed_again_and_nobody_else() {
     };
     for period in ["hour", "day"] {
         let answer = again(&app.long_token("admin"), body(period)).await;
-        assert_eq!((answer.status.as_u16(), &answer.body), (202, &json!({"messages": 1, "tracks": 1, "remainingFrom": null})), "{answer:?}");
+        assert_eq!(
+            (answer.status.as_u16(), &answer.body),
+            (202, &json!({"messages": 1, "tracks": 1, "remainingFrom": null})),
+            "{answer:?}"
+        );
     }
     app.settled().await;
     assert_eq!(analytics(&app, "timeRange=7d&trackId=song").await["metrics"]["plays"]["totalPlays"], 1);
@@ -217,6 +221,7 @@ async fn every_day_of_a_real_log_is_what_the_file_says() {
         }
     }
     let (app, _clock) = start().await;
+    let before = crate::app::now();
     post(&app, &plays).await;
     app.settled().await;
     for closed in [false, true] {
@@ -231,6 +236,14 @@ async fn every_day_of_a_real_log_is_what_the_file_says() {
         }
         let points = told["series"]["points"].as_array().unwrap();
         assert_eq!(points.len(), days.len());
+        if !closed {
+            // So many hours of tracks came late that not all of them are in the answer, and it says so.
+            let as_of = told["asOf"].as_str().unwrap();
+            assert!(before.as_str() <= as_of && as_of < crate::app::now().as_str(), "{as_of}");
+            let plays = told["metrics"]["plays"]["totalPlays"].as_u64().unwrap();
+            assert!(plays > 2_000 && plays < all.plays, "{plays}");
+            continue;
+        }
         for (point, (date, day)) in points.iter().zip(&days) {
             assert!(point["from"].as_str().unwrap().starts_with(date));
             is_what_the_file_says(&point["plays"], day, date);

@@ -65,9 +65,14 @@ struct Change {
 }
 
 impl Change {
-    /// Whether it brings something else to what it is part of.
+    /// Whether it brings something else to its track and to the platform.
     fn turns(&self) -> bool {
-        self.held.as_ref().is_none_or(|held| held.value != self.new.value || held.artist != self.new.artist)
+        self.held.as_ref().is_none_or(|held| held.value != self.new.value)
+    }
+
+    /// Whether it brings something else to its artist.
+    fn turns_for_artist(&self) -> bool {
+        self.turns() || self.held.as_ref().is_none_or(|held| held.artist != self.new.artist)
     }
 }
 
@@ -299,7 +304,8 @@ impl Closing {
         deadline: Instant,
     ) -> Result<Parents, StoreError> {
         let mut numbers = Parents::new();
-        let late = chunk.turned(changes);
+        let (late, late_of_artists) =
+            (chunk.late(changes, Change::turns), chunk.late(changes, Change::turns_for_artist));
         let mut parents: BTreeSet<(Scope, Period)> = BTreeSet::new();
         for ((period, _), change) in changes {
             parents.insert((Scope::Platform, *period));
@@ -355,6 +361,7 @@ impl Closing {
                     }
                     _ => true,
                 };
+                let late = if matches!(scope, Scope::Artist(_)) { &late_of_artists } else { &late };
                 let parts = late.iter().filter(|(hour, track)| period.contains(hour.start()) && belongs(track));
                 holding = holding.next(parts.map(|(hour, track)| (track, hour)));
                 let new = Rolled {
@@ -415,10 +422,10 @@ impl Chunk<'_> {
         all
     }
 
-    /// The hours that change and may have been closed before.
-    fn turned(&self, changes: &Changes) -> Vec<(Period, TrackId)> {
-        let turned = changes.iter().filter(|((period, _), change)| period.level() == Level::Hour && change.turns());
-        turned.filter(|_| self.from == From::Below).map(|(key, _)| key.clone()).collect()
+    /// The hours that may have been closed before and that change so.
+    fn late(&self, changes: &Changes, how: fn(&Change) -> bool) -> Vec<(Period, TrackId)> {
+        let hours = changes.iter().filter(|((period, _), change)| period.level() == Level::Hour && how(change));
+        hours.filter(|_| self.from == From::Below).map(|(key, _)| key.clone()).collect()
     }
 
     fn closes_days(&self) -> bool {
@@ -428,7 +435,7 @@ impl Chunk<'_> {
 
 /// Counts what changes in the rollups of tracks.
 fn count_changes(chunk: &Chunk<'_>, changes: &mut Changes) {
-    let late = chunk.turned(changes);
+    let late = chunk.late(changes, Change::turns);
     for ((period, track), change) in changes {
         let parts = late.iter().filter(|(hour, of)| of == track && period.contains(hour.start()));
         let holding = change.held.as_ref().map(Holding::from).unwrap_or_default();
