@@ -40,7 +40,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(config(150))]
+    #![proptest_config(config(40))]
 
     #[test]
     fn every_answer_is_the_same_before_during_and_after_a_closing(plan in snapshots::plans()) {

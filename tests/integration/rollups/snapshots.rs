@@ -56,6 +56,13 @@ struct Driver {
     /// Each with how many tracks had changed hands when it began: one that sees a track change hands sees either.
     readers: Vec<(u8, Running<Found>)>,
     moved: u8,
+    /// Whether calls fail, so that readers may have no answer.
+    fails: bool,
+}
+
+/// Whether a reader was told to come again, and not anything wrong.
+fn is_no_answer(wrong: &str) -> bool {
+    ["unavailable", "throttled", "\"statusCode\":503"].iter().any(|told| wrong.contains(told))
 }
 
 /// Runs a plan to its end; what was wrong, if anything was.
@@ -72,6 +79,7 @@ pub(crate) fn run(plan: &Plan) -> Result<(), String> {
             workers: Vec::new(),
             readers: Vec::new(),
             moved: 0,
+            fails: plan.faults > 0,
         };
         driver.happen(plan).await;
         driver.drive(plan).await
@@ -212,7 +220,7 @@ impl Driver {
             let (moved, reader) = self.readers.swap_remove(at);
             let found = reader.outcome(&crashed).await.unwrap_or(Ok(()));
             if moved == self.moved {
-                found?;
+                found.or_else(|wrong| if self.fails && is_no_answer(&wrong) { Ok(()) } else { Err(wrong) })?;
                 read += 1;
             }
         }

@@ -17,6 +17,7 @@ use crate::domain::id::TrackId;
 use crate::domain::rollup::Scope;
 use crate::domain::span::Span;
 use crate::domain::time::Time;
+use crate::store::again::again;
 use crate::store::error::StoreError;
 use crate::store::folds::Live;
 use crate::store::items::{Item, from_item, text};
@@ -191,10 +192,7 @@ impl Reading {
         scope: &'a Scope,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Option<Time>, StoreError>> {
-        Box::pin(async move {
-            let earliest = timeout_at(deadline, self.earliest_once(scope)).await;
-            earliest.unwrap_or_else(|elapsed| Err(StoreError::Unavailable { source: elapsed.into() }))
-        })
+        Box::pin(async move { again(deadline, || Box::pin(self.earliest_once(scope))).await })
     }
 
     /// What the first sort key with a prefix says behind it.
