@@ -38,7 +38,7 @@ const MOST_LIVE: usize = 1_000;
 
 /// So many late hours of tracks are put right, those that have waited longest. Where there are more, the answer says since when
 /// others have changed: they are in it when they are closed.
-pub(super) const MOST_LATE: usize = 2_000;
+pub(super) const MOST_LATE: usize = 1_000;
 
 /// So many tracks of an artist are read at once, one by one.
 pub(super) const TRACKS_AT_ONCE: usize = 16;
