@@ -116,7 +116,7 @@ async fn an_admin_has_periods_closed_again_and_nobody_else() {
         let answer = again(&app.long_token("admin"), body(period)).await;
         assert_eq!(
             (answer.status.as_u16(), &answer.body),
-            (202, &json!({"messages": 1, "tracks": 1, "remainingFrom": null})),
+            (202, &json!({"messages": 1, "tracks": 1, "resumeAt": null})),
             "{answer:?}"
         );
     }

@@ -91,14 +91,17 @@ impl Dispatcher {
     }
 
     async fn run(&self, again: Option<Again>, deadline: Instant) -> Result<Value, NotSent> {
-        let (work, next) = match again {
-            Some(again) => self.dispatch.again(again.level, again.span).await?,
+        let (work, resume_at) = match again {
+            Some(again) => {
+                let found = self.dispatch.again(again.level, again.span).await?;
+                (found.due, found.resume_at)
+            }
             None => (self.dispatch.due().await?, None),
         };
         self.hand_over(&work, deadline).await?;
         let tracks: usize = work.iter().map(Work::tracks).sum();
         tracing::info!(messages = work.len(), tracks, "{} pieces of work for {tracks} tracks", work.len());
-        Ok(json!({"messages": work.len(), "tracks": tracks, "remainingFrom": next}))
+        Ok(json!({"messages": work.len(), "tracks": tracks, "resumeAt": resume_at}))
     }
 }
 

@@ -88,6 +88,18 @@ impl Work {
     }
 }
 
+/// What somebody wants closed again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Again {
+    /// The work that is handed over.
+    pub due: Vec<Work>,
+    /// When the first period begins that is not; nothing if all are.
+    pub resume_at: Option<Time>,
+}
+
+/// The pages of a period, each with its name.
+type PagesOf = (Period, Vec<(String, Page)>);
+
 /// Tells what is to be closed, and moves the frontier behind what is.
 #[derive(Clone)]
 pub struct Dispatch {
@@ -209,28 +221,28 @@ impl Dispatch {
     ///
     /// # Errors
     /// If the lists could not be read.
-    pub fn again(&self, level: Level, span: Span) -> BoxFuture<'_, Result<(Vec<Work>, Option<Time>), StoreError>> {
+    pub fn again(&self, level: Level, span: Span) -> BoxFuture<'_, Result<Again, StoreError>> {
         Box::pin(async move {
             let mut due = Vec::new();
             let frontier = self.activity.lists.frontier(Consistency::Strong).await?;
-            let Some((frontier, _)) = frontier else { return Ok((due, None)) };
+            let Some((frontier, _)) = frontier else { return Ok(Again::default()) };
             let periods = self.activity.lists.calendar.periods(level, span);
             let periods = periods.take_while(|period| frontier.covers(period)).map(|period| self.pages_of(period));
             let periods: Vec<_> = periods.collect();
             let mut read = stream::iter(periods).buffered(AT_ONCE);
             while let Some((period, pages)) = read.try_next().await? {
                 if due.len() >= HANDED_OVER {
-                    return Ok((due, Some(period.start())));
+                    return Ok(Again { due, resume_at: Some(period.start()) });
                 }
                 for (tracks, _) in pack(pages) {
                     due.push(Work::Again { level, period: period.to_string(), tracks });
                 }
             }
-            Ok((due, None))
+            Ok(Again { due, resume_at: None })
         })
     }
 
-    fn pages_of(&self, period: Period) -> BoxFuture<'_, Result<(Period, Vec<(String, Page)>), StoreError>> {
+    fn pages_of(&self, period: Period) -> BoxFuture<'_, Result<PagesOf, StoreError>> {
         Box::pin(async move { Ok((period, self.activity.lists.active(&period, Consistency::Strong).await?)) })
     }
 }

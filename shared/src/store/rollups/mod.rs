@@ -37,7 +37,7 @@ mod total;
 
 pub use activity::{Activity, GRACE};
 pub use closing::Closing;
-pub use dispatch::{Dispatch, Work};
+pub use dispatch::{Again, Dispatch, Work};
 pub use lists::Frontier;
 pub use reading::{OpenMinute, Read, ReadFrom, Reading};
 pub use recent::{Happened, Recent, RecentActivity};

@@ -126,6 +126,9 @@ pub(super) struct LateHours {
     pub(super) but_since: Option<Time>,
 }
 
+/// Hours of tracks that are marked, and whether there are more.
+type Marked = (Vec<(Period, TrackId)>, bool);
+
 /// A late hour, and where that stands which it is part of.
 pub(super) struct Late<'a> {
     pub(super) hour: Period,
@@ -434,7 +437,7 @@ impl Reading {
     }
 
     /// The hours of a track that are marked, at most so many, and whether there are more.
-    fn marked(&self, track: TrackId) -> BoxFuture<'_, Result<(Vec<(Period, TrackId)>, bool), StoreError>> {
+    fn marked(&self, track: TrackId) -> BoxFuture<'_, Result<Marked, StoreError>> {
         Box::pin(async move {
             let marks = Stretch::beginning(keys::rollups(&Scope::Track(track.clone())), keys::CHANGED);
             let (marks, more) = self.lists.stats.at_most(&marks, MOST_LATE, Consistency::Eventual).await?;

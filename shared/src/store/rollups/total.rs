@@ -202,11 +202,11 @@ impl Reading {
     }
 
     async fn earliest_once(&self, scope: &Scope) -> Result<Option<Time>, StoreError> {
-        let Scope::Artist(artist) = scope else { return self.earliest_of(scope, None).await };
+        let Scope::Artist(artist) = scope else { return Box::pin(self.earliest_of(scope, None)).await };
         let membership = self.membership(artist).await?;
         let members = membership.tracks();
         if !membership.is_moving() {
-            return self.earliest_of(scope, Some(&members)).await;
+            return Box::pin(self.earliest_of(scope, Some(&members))).await;
         }
         let tracks: Vec<_> = members.into_iter().map(|track| self.earliest_of_track(track)).collect();
         let found: Vec<Option<Time>> = stream::iter(tracks).buffer_unordered(TRACKS_AT_ONCE).try_collect().await?;
@@ -214,7 +214,7 @@ impl Reading {
     }
 
     fn earliest_of_track(&self, track: TrackId) -> BoxFuture<'_, Result<Option<Time>, StoreError>> {
-        Box::pin(async move { self.earliest_of(&Scope::Track(track), None).await })
+        Box::pin(async move { Box::pin(self.earliest_of(&Scope::Track(track), None)).await })
     }
 
     async fn earliest_of(
