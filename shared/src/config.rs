@@ -67,7 +67,7 @@ impl Reader<'_> {
     }
 
     /// A variable that must parse if it is there.
-    pub fn parsed_or_default<T: FromStr + Default>(&mut self, name: &str) -> T {
+    pub fn parsed_or_default<T: FromStr<Err: std::fmt::Display> + Default>(&mut self, name: &str) -> T {
         if self.optional(name).is_none() { T::default() } else { self.parsed(name) }
     }
 
