@@ -55,19 +55,19 @@ impl Reader<'_> {
     }
 
     /// A variable that must be there and parse.
-    pub fn parsed<T: FromStr + Default>(&mut self, name: &str) -> T {
+    pub fn parsed<T: FromStr<Err: std::fmt::Display> + Default>(&mut self, name: &str) -> T {
         let value = self.required(name);
         if value.is_empty() {
             return T::default();
         }
-        value.parse().unwrap_or_else(|_| {
-            self.problems.push(format!("{name} is malformed: {value:?}"));
+        value.parse().unwrap_or_else(|error| {
+            self.problems.push(format!("{name} is malformed: {value:?} {error}"));
             T::default()
         })
     }
 
     /// A variable that must parse if it is there.
-    pub fn parsed_or_default<T: FromStr + Default>(&mut self, name: &str) -> T {
+    pub fn parsed_or_default<T: FromStr<Err: std::fmt::Display> + Default>(&mut self, name: &str) -> T {
         if self.optional(name).is_none() { T::default() } else { self.parsed(name) }
     }
 
@@ -96,6 +96,9 @@ mod tests {
         let mut reader = environment.reader();
         let config = (reader.parsed::<u32>("A"), reader.required("EMPTY"), reader.required("B"));
         let error = reader.finish(config).unwrap_err();
-        assert_eq!(error.0, ["A is malformed: \"x\"", "EMPTY is missing", "B is missing"]);
+        assert_eq!(
+            error.0,
+            ["A is malformed: \"x\" invalid digit found in string", "EMPTY is missing", "B is missing"]
+        );
     }
 }

@@ -114,7 +114,11 @@ async fn an_admin_has_periods_closed_again_and_nobody_else() {
     };
     for period in ["hour", "day"] {
         let answer = again(&app.long_token("admin"), body(period)).await;
-        assert_eq!((answer.status.as_u16(), &answer.body), (202, &json!({"messages": 1, "tracks": 1})), "{answer:?}");
+        assert_eq!(
+            (answer.status.as_u16(), &answer.body),
+            (202, &json!({"messages": 1, "tracks": 1, "resumeAt": null})),
+            "{answer:?}"
+        );
     }
     app.settled().await;
     assert_eq!(analytics(&app, "timeRange=7d&trackId=song").await["metrics"]["plays"]["totalPlays"], 1);
@@ -122,6 +126,10 @@ async fn an_admin_has_periods_closed_again_and_nobody_else() {
         again(&app.long_token(role), body("day")).await.is_problem(403);
     }
     again("Bearer nobody", body("day")).await.is_problem(401);
+    // Years of hours are refused before anything is looked up.
+    let years = json!({"interval": "hour", "from": "2020-01-01T00:00:00Z", "to": "2026-12-01T00:00:00Z"});
+    let answer = again(&app.long_token("admin"), years).await;
+    assert_eq!(answer.is_problem(422)["errors"][0]["field"], "to", "{answer:?}");
     for (field, value) in [("interval", json!("decade")), ("from", json!(7)), ("to", json!("2020-01-01T00:00:00Z"))] {
         let mut body = body("day");
         body[field] = value;
@@ -213,6 +221,7 @@ async fn every_day_of_a_real_log_is_what_the_file_says() {
         }
     }
     let (app, _clock) = start().await;
+    let before = crate::app::now();
     post(&app, &plays).await;
     app.settled().await;
     for closed in [false, true] {
@@ -227,6 +236,14 @@ async fn every_day_of_a_real_log_is_what_the_file_says() {
         }
         let points = told["series"]["points"].as_array().unwrap();
         assert_eq!(points.len(), days.len());
+        if !closed {
+            // So many hours of tracks came late that not all of them are in the answer, and it says so.
+            let as_of = told["asOf"].as_str().unwrap();
+            assert!(before.as_str() <= as_of && as_of < crate::app::now().as_str(), "{as_of}");
+            let plays = told["metrics"]["plays"]["totalPlays"].as_u64().unwrap();
+            assert!(plays > 500 && plays < all.plays, "{plays}");
+            continue;
+        }
         for (point, (date, day)) in points.iter().zip(&days) {
             assert!(point["from"].as_str().unwrap().starts_with(date));
             is_what_the_file_says(&point["plays"], day, date);

@@ -70,6 +70,7 @@ impl BatchHandler for CounterUpdater {
                 .iter()
                 .filter_map(|asked| if let Asked::Fold(bucket) = asked { Some(bucket.clone()) } else { None })
                 .collect();
+            let since = self.activity.now();
             let folded = self.folds.refold::<TrackCounters>(buckets.into_iter().collect(), budget, deadline).await;
             let written: Vec<Bucket> = folded
                 .iter()
@@ -77,7 +78,7 @@ impl BatchHandler for CounterUpdater {
                 .map(|(bucket, _)| bucket.clone())
                 .collect();
             // Listed after the fold, so that whoever finds it listed finds the fold.
-            let noted = self.activity.note(&written, deadline).await;
+            let noted = self.activity.note(&written, since, deadline).await;
             if let Err(error) = &noted {
                 tracing::warn!(error = %error, "folds not listed: {error}");
             }

@@ -142,6 +142,7 @@ impl GetAnalytics {
         if let (Some(body), Some((name, id))) = (body.as_object_mut(), id) {
             body.insert(name.to_owned(), id);
         }
-        Ok((body, read.as_of))
+        // The first thing that happened was looked up before the numbers were read.
+        Ok((body, read.as_of.min(now)))
     }
 }

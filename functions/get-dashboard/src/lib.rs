@@ -138,6 +138,7 @@ impl GetDashboard {
     ) -> BoxFuture<'a, Result<Activity, StoreError>> {
         Box::pin(async move {
             let (scope, deadline) = (Scope::Artist(artist.clone()), request.deadline);
+            let now = Time::from(self.clock.now());
             let first =
                 if range.begins_with_the_first() { self.reading.earliest(&scope, deadline).await? } else { None };
             let points = range.points(named.step(), first, &self.calendar);
@@ -146,7 +147,7 @@ impl GetDashboard {
             let recent =
                 self.recent.of_artist(artist, (&read, range.span.from), RECENT_PLAYS, RECENT_LIKES, deadline).await?;
             let numbers = cells.sort_out(read.cells);
-            Ok(Activity { points, numbers, read_from: read.from, as_of: read.as_of, recent })
+            Ok(Activity { points, numbers, read_from: read.from, as_of: read.as_of.min(now), recent })
         })
     }
 }

@@ -121,7 +121,7 @@ impl PurchaseAnalytics {
         let as_of = sold.rows.as_of.unwrap_or(now);
         let mut body = json!({
             "range": {"from": days.first().to_string(), "to": days.last().to_string()},
-            "buyers": distinct(&sold.buyers),
+            "buyers": distinct(&sold),
             "itemTypes": item_types(&sold, figures.purchases),
             "courseToTest": course_to_test(&sold),
             "paymentMethods": payment_methods(&sold.all, figures.purchases),
@@ -180,8 +180,14 @@ fn of_point(days: &Days, rows: &Rows) -> Value {
     with(span, json!(Figures::of(&all_types(&rows.within(days)))))
 }
 
-fn distinct(buyers: &Buyers) -> Value {
-    with(json!({"count": buyers.count()}), json!(Uniques::of(buyers)))
+/// Each of the buyers has bought at least once, which an estimate does not know.
+fn buyers(sold: &Sold) -> i64 {
+    let purchases = u64::try_from(sold.all.counts().purchases).unwrap_or_default();
+    i64::try_from(sold.buyers.count_among(purchases)).unwrap_or(i64::MAX)
+}
+
+fn distinct(sold: &Sold) -> Value {
+    with(json!({"count": buyers(sold)}), json!(Uniques::of(&sold.buyers)))
 }
 
 fn purchases_of(sold: &Sold, kind: ItemType) -> i64 {
@@ -218,11 +224,10 @@ fn top(top: &Top) -> Value {
 }
 
 fn trend(days: &Days, before: &Sold, now: &Sold) -> Value {
-    let count = |buyers: &Buyers| i64::try_from(buyers.count()).unwrap_or(i64::MAX);
     json!({
         "range": {"from": days.first().to_string(), "to": days.last().to_string()},
         "purchases": Trend::of(before.all.counts().purchases, now.all.counts().purchases),
-        "buyers": Trend::of(count(&before.buyers), count(&now.buyers)),
+        "buyers": Trend::of(buyers(before), buyers(now)),
         "currencies": AmountsTrend::of(&before.all, &now.all),
     })
 }

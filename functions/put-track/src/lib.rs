@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use serde_json::{Value, json};
 use shared::BoxFuture;
+use shared::backoff::Backoff;
 use shared::boot::Boot;
 use shared::domain::id::TrackId;
 use shared::domain::track::{Description, Track};
@@ -23,7 +24,7 @@ const CLAIMED: &str =
     "the track was played before anybody described it; an admin describes it first and says whose it is";
 
 /// How often an unconditional put is tried where others write at the same time.
-const TRIES: usize = 5;
+const TRIES: usize = 8;
 
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
@@ -46,6 +47,7 @@ impl HttpHandler for PutTrack {
             let body = request.json(MAX_BODY, &["application/json"])?;
             let description = Description::parse(&body).map_err(Problem::Invalid)?;
             let wanted = Preconditions::of(&request);
+            let mut backoff = Backoff::until(request.deadline);
             for _ in 0..TRIES {
                 let held = self.documents.track(&id, true).await?;
                 let track = description.clone().apply(held.as_ref().map(|held| &held.document), &request.caller)?;
@@ -64,7 +66,9 @@ impl HttpHandler for PutTrack {
                 };
                 match self.documents.put_track(&id, &track, was.as_ref(), condition).await {
                     Ok(version) => return Ok(Response::json(status, &answer(&id, &track)).with_etag(&version.0)),
-                    Err(StoreError::Conflict) => {}
+                    // Another has put it, or a worker that closes its hours holds it for a moment.
+                    Err(StoreError::Conflict) if backoff.wait().await => {}
+                    Err(StoreError::Conflict) => return Err(Problem::Conflict),
                     Err(error) => return Err(error.into()),
                 }
             }

@@ -1,9 +1,12 @@
 //! What somebody wants closed once more.
 
 use serde_json::Value;
-use shared::domain::calendar::Level;
+use shared::domain::calendar::{Calendar, Level};
 use shared::domain::fields::{Invalid, object};
 use shared::domain::span::Span;
+
+/// So many periods may be asked for at once: the hours of 92 days. Which tracks were active is known of the last 90.
+const MOST_PERIODS: usize = 92 * 24;
 
 /// All periods of a level in a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,15 +17,18 @@ pub(crate) struct Again {
 
 impl Again {
     /// Reads `interval`, `from` and `to`.
-    pub(crate) fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub(crate) fn parse(body: &Value, calendar: &Calendar) -> Result<Self, Vec<Invalid>> {
         let (fields, mut wrong) = object(body, &["interval", "from", "to"])?;
         let level = wrong.keep(fields.required("interval"));
         let (from, to) = (wrong.keep(fields.required("from")), wrong.keep(fields.required("to")));
-        let span = from.zip(to).map(|(from, to)| Span { from, to });
-        if span.is_some_and(|span| span.is_empty()) {
+        let again = level.zip(from.zip(to)).map(|(level, (from, to))| Self { level, span: Span { from, to } });
+        if again.is_some_and(|Self { span, .. }| span.is_empty()) {
             wrong.add(Invalid::new("to", "must be after from"));
+        } else if again.is_some_and(|Self { level, span }| calendar.periods(level, span).nth(MOST_PERIODS).is_some()) {
+            let reason = format!("must lie at most {MOST_PERIODS} periods of this length after from");
+            wrong.add(Invalid::new("to", reason));
         }
-        wrong.finish(level.zip(span).map(|(level, span)| Self { level, span }))
+        wrong.finish(again)
     }
 }
 
@@ -33,13 +39,14 @@ mod tests {
     use super::*;
 
     fn named(body: &Value) -> Vec<String> {
-        Again::parse(body).unwrap_err().into_iter().map(|invalid| invalid.field.into_owned()).collect()
+        let wrong = Again::parse(body, &Calendar::default()).unwrap_err();
+        wrong.into_iter().map(|invalid| invalid.field.into_owned()).collect()
     }
 
     #[test]
     fn names_every_field_that_is_wrong() {
         let good = json!({"interval": "day", "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"});
-        assert_eq!(Again::parse(&good).unwrap().level, Level::Day);
+        assert_eq!(Again::parse(&good, &Calendar::default()).unwrap().level, Level::Day);
         for (field, value) in
             [("interval", json!("fortnight")), ("from", json!("yesterday")), ("to", json!("2025-01-01T00:00:00Z"))]
         {
@@ -49,5 +56,16 @@ mod tests {
         }
         assert_eq!(named(&json!([])), ["body"]);
         assert_eq!(named(&json!({"from": 1, "form": 2})), ["form", "interval", "from", "to"]);
+    }
+
+    #[test]
+    fn takes_the_hours_of_three_months_and_no_more() {
+        let of = |interval: &str, to: &str| json!({"interval": interval, "from": "2026-01-01T00:00:00Z", "to": to});
+        assert!(Again::parse(&of("hour", "2026-04-03T00:00:00Z"), &Calendar::default()).is_ok());
+        for (interval, to) in
+            [("hour", "2026-04-03T00:00:00.001Z"), ("day", "2036-01-01T00:00:00Z"), ("year", "9999-01-01T00:00:00Z")]
+        {
+            assert_eq!(named(&of(interval, to)), ["to"], "{interval}");
+        }
     }
 }

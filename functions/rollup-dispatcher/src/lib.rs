@@ -10,6 +10,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use shared::BoxFuture;
 use shared::boot::Boot;
+use shared::domain::calendar::Calendar;
 use shared::function::{Function, Invocation, InvocationError, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Problem, Request, Response};
 use shared::messaging::{self, Queue};
@@ -34,12 +35,12 @@ const TO_NOTE: Duration = Duration::from_secs(10);
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    let (queue, calendar) = (reader.required("ROLLUP_QUEUE_URL"), reader.parsed("TIME_ZONE"));
+    let (queue, calendar) = (reader.required("ROLLUP_QUEUE_URL"), reader.parsed::<Calendar>("TIME_ZONE"));
     reader.finish(())?;
     let client = boot.dynamodb();
     let activity = Activity::new(client.clone(), stats, calendar, Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let dispatch = Dispatch::new(activity, client, state);
-    let dispatcher = Dispatcher { dispatch, queue: messaging::sqs(boot.sqs(), queue) };
+    let dispatcher = Dispatcher { dispatch, calendar, queue: messaging::sqs(boot.sqs(), queue) };
     let http = shared::http::function(FUNCTION.name, Access::SignedIn, boot, dispatcher.clone());
     Ok(task::with_http(http, task::function(FUNCTION.name, boot, dispatcher)))
 }
@@ -47,6 +48,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 #[derive(Clone)]
 struct Dispatcher {
     dispatch: Dispatch,
+    calendar: Calendar,
     queue: Arc<dyn Queue>,
 }
 
@@ -89,14 +91,17 @@ impl Dispatcher {
     }
 
     async fn run(&self, again: Option<Again>, deadline: Instant) -> Result<Value, NotSent> {
-        let work = match again {
-            Some(again) => self.dispatch.again(again.level, again.span).await?,
-            None => self.dispatch.due().await?,
+        let (work, resume_at) = match again {
+            Some(again) => {
+                let found = self.dispatch.again(again.level, again.span).await?;
+                (found.due, found.resume_at)
+            }
+            None => (self.dispatch.due().await?, None),
         };
         self.hand_over(&work, deadline).await?;
         let tracks: usize = work.iter().map(Work::tracks).sum();
         tracing::info!(messages = work.len(), tracks, "{} pieces of work for {tracks} tracks", work.len());
-        Ok(json!({"messages": work.len(), "tracks": tracks}))
+        Ok(json!({"messages": work.len(), "tracks": tracks, "resumeAt": resume_at}))
     }
 }
 
@@ -106,7 +111,7 @@ impl TaskHandler for Dispatcher {
             // A schedule says nothing of periods: then everything that is due is handed over.
             let again = match input.get("interval") {
                 Some(_) => {
-                    let again = Again::parse(&input).map_err(Problem::Invalid);
+                    let again = Again::parse(&input, &self.calendar).map_err(Problem::Invalid);
                     Some(again.map_err(|problem| InvocationError { message: problem.to_string() })?)
                 }
                 None => None,
@@ -124,7 +129,7 @@ impl HttpHandler for Dispatcher {
                 return Err(Problem::Forbidden("only an admin may have periods closed again".to_owned()));
             }
             let body = request.json(MAX_BODY, &["application/json"])?;
-            let again = Again::parse(&body).map_err(Problem::Invalid)?;
+            let again = Again::parse(&body, &self.calendar).map_err(Problem::Invalid)?;
             match Dispatcher::run(self, Some(again), request.deadline).await {
                 Ok(done) => Ok(Response::json(StatusCode::ACCEPTED, &done)),
                 Err(NotSent::Store(error)) => Err(error.into()),

@@ -6,7 +6,9 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc, Weekday};
+use chrono::{
+    DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, Offset, TimeDelta, TimeZone, Timelike, Utc, Weekday,
+};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -139,10 +141,18 @@ impl fmt::Display for Period {
 #[error("must name a period: yyyy-mm-ddThh:mm, yyyy-mm-dd, yyyy-Www, yyyy-mm or yyyy")]
 pub struct InvalidPeriod;
 
-/// A text that names no time zone.
+/// A text that names no time zone, or none whose calendar can be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be a zone of the IANA time zone database, such as UTC or Europe/Berlin")]
-pub struct InvalidZone;
+pub enum InvalidZone {
+    /// There is no such zone.
+    #[error("must be a zone of the IANA time zone database, such as UTC or Europe/Berlin")]
+    Unknown,
+    /// Its clocks differed from UTC by seconds.
+    #[error(
+        "must be a zone whose clocks have differed from UTC by whole minutes since 1970, such as UTC or Africa/Abidjan"
+    )]
+    Seconds,
+}
 
 /// The calendar of a time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,8 +168,24 @@ impl std::str::FromStr for Calendar {
     type Err = InvalidZone;
 
     fn from_str(text: &str) -> Result<Self, InvalidZone> {
-        text.parse().map(Self).map_err(|_| InvalidZone)
+        let zone: Tz = text.parse().map_err(|_| InvalidZone::Unknown)?;
+        if differs_by_seconds(zone) { Err(InvalidZone::Seconds) } else { Ok(Self(zone)) }
     }
+}
+
+/// Whether a zone's clocks ever differed from UTC by other than whole minutes since 1970: minutes, by which everything is
+/// counted, would belong to two of its days.
+fn differs_by_seconds(zone: Tz) -> bool {
+    const DAYS: i64 = 30;
+    let mut at = DateTime::UNIX_EPOCH;
+    let until = at + TimeDelta::days(68 * 365);
+    while at < until {
+        if zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc() % 60 != 0 {
+            return true;
+        }
+        at += TimeDelta::days(DAYS);
+    }
+    false
 }
 
 impl fmt::Display for Calendar {
@@ -194,6 +220,16 @@ impl Calendar {
         self.period(period.level, period.start.plus(-TimeDelta::milliseconds(1)))
     }
 
+    /// The periods of a level that a span touches, in their order.
+    pub fn periods(&self, level: Level, span: Span) -> impl Iterator<Item = Period> {
+        let calendar = *self;
+        let first = self.period(level, span.from);
+        std::iter::successors(Some(first), move |period| {
+            Some(calendar.next(period)).filter(|next| next.start > period.start)
+        })
+        .take_while(move |period| period.start < span.to)
+    }
+
     /// When the day begins that lies so many days before the one that a time falls into.
     #[must_use]
     pub fn days_before(&self, time: Time, days: u32) -> Time {
@@ -223,9 +259,12 @@ impl Calendar {
         if period.to_string() == text { Ok(period) } else { Err(InvalidPeriod) }
     }
 
+    /// The date of a time. Where clocks are turned back over midnight, the new date is not left again.
     fn date(&self, time: Time) -> NaiveDate {
         let utc: DateTime<Utc> = time.into();
-        utc.with_timezone(&self.0).date_naive()
+        let local = utc.with_timezone(&self.0);
+        let (date, next) = (local.date_naive(), next_day(local.date_naive()));
+        if local.hour() >= 12 && self.midnight(next) <= time { next } else { date }
     }
 
     fn hour(&self, date: NaiveDate, start: Time) -> Period {
@@ -260,7 +299,7 @@ impl Calendar {
             if let Some(time) = self.0.from_local_datetime(&local).earliest() {
                 return Time::from(time.to_utc());
             }
-            local += TimeDelta::minutes(15);
+            local += TimeDelta::minutes(1);
             if local - midnight > TimeDelta::days(2) {
                 return Time::from(midnight.and_utc());
             }
@@ -355,6 +394,56 @@ mod tests {
         ] {
             assert_eq!(utc.parse(level, text), Err(InvalidPeriod), "{level} {text}");
         }
-        assert_eq!("Mars/Olympus".parse::<Calendar>(), Err(InvalidZone));
+        assert_eq!("Mars/Olympus".parse::<Calendar>(), Err(InvalidZone::Unknown));
+    }
+
+    /// When a zone's distance from UTC changes since 1970, to the minute.
+    fn changes(zone: Tz) -> Vec<Time> {
+        let offset = |at: Time| zone.offset_from_utc_datetime(&DateTime::<Utc>::from(at).naive_utc()).fix();
+        let (mut changes, mut at) = (Vec::new(), Time::from(DateTime::UNIX_EPOCH));
+        while at < time("2030-01-01T00:00:00Z") {
+            let next = at.plus(TimeDelta::days(7));
+            let (mut before, mut after) = (at, next);
+            while offset(before) != offset(after) && after.since(before) > TimeDelta::minutes(1) {
+                let middle = before.plus(TimeDelta::minutes(after.since(before).num_minutes() / 2));
+                if offset(middle) == offset(before) { before = middle } else { after = middle }
+            }
+            if offset(before) != offset(after) {
+                changes.push(after);
+            }
+            at = next;
+        }
+        changes
+    }
+
+    #[test]
+    fn every_zone_has_a_calendar_without_gaps_or_is_refused() {
+        let mut refused = Vec::new();
+        for zone in chrono_tz::TZ_VARIANTS {
+            let calendar = match zone.name().parse::<Calendar>() {
+                Ok(calendar) => calendar,
+                Err(error) => {
+                    assert_eq!(error, InvalidZone::Seconds, "{zone}");
+                    refused.push(zone.name());
+                    continue;
+                }
+            };
+            for change in changes(zone) {
+                let day = calendar.period(Level::Day, change);
+                let around = [-60, -30, -1, 0, 1, 29, 30, 31, 59, 60, 90]
+                    .map(|minutes| change.plus(TimeDelta::minutes(minutes)));
+                let near_midnight = change.since(day.start()).abs().min(day.end().since(change)) < TimeDelta::hours(3);
+                let at: &[Time] = if near_midnight { &around } else { &around[2..4] };
+                for at in at.iter().copied().chain([day.start(), day.start().plus(-TimeDelta::milliseconds(1))]) {
+                    for level in [Level::Hour, Level::Day] {
+                        let period = calendar.period(level, at);
+                        assert!(period.contains(at), "{zone} {at}: {level} {} to {}", period.start(), period.end());
+                        assert_eq!(calendar.parse(level, &period.to_string()), Ok(period), "{zone} {at}");
+                        assert_eq!(calendar.next(&period).start(), period.end(), "{zone} {at}");
+                    }
+                }
+            }
+        }
+        assert_eq!(refused, ["Africa/Monrovia"]);
     }
 }

@@ -49,11 +49,19 @@ impl<const LG_K: u8> Sketch<LG_K> {
         }
     }
 
-    /// How many there are, or about how many.
+    /// How many there are, or about how many: an estimate is never below what would have been counted exactly.
     #[must_use]
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate is finite and positive")]
     pub fn count(&self) -> u64 {
-        self.0.as_ref().map_or(0, |union| union.composite_estimate().round() as u64)
+        let count = self.0.as_ref().map_or(0, |union| union.composite_estimate().round() as u64);
+        if count <= Self::EXACT && !self.is_exact() { Self::EXACT + 1 } else { count }
+    }
+
+    /// How many there are of those who did what was done so often: each of them did it at least once, so an estimate above
+    /// that is off.
+    #[must_use]
+    pub fn count_among(&self, all: u64) -> u64 {
+        self.count().min(all)
     }
 
     /// Whether the count is exact, and no estimate.
@@ -154,6 +162,22 @@ mod tests {
         assert_eq!((buyers.count(), buyers.is_exact()), (1_536, true));
         buyers.insert("u:one more");
         assert!(!buyers.is_exact());
+    }
+
+    #[test]
+    fn an_estimate_is_no_more_than_there_can_be_and_no_less_than_is_exact() {
+        let mut above = 0;
+        for seed in 0..60 {
+            let mut counted = Distinct::default();
+            (0..600).for_each(|thing| counted.insert(&format!("{seed}:{thing}")));
+            above += u32::from(counted.count() > 600);
+            assert!(counted.count_among(600) <= 600 && counted.count() > Distinct::EXACT);
+            (0..385).for_each(|thing| counted.insert(&format!("{seed}:{thing}")));
+        }
+        assert!(above > 10, "estimates lie above the truth as often as below it: {above} of 60");
+        for count in 385..400 {
+            assert!(of(0..count).count() > Distinct::EXACT);
+        }
     }
 
     #[test]

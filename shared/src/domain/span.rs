@@ -1,7 +1,7 @@
 //! Spans of time, and how exactly the past can still be cut.
 
-use chrono::TimeDelta;
-use serde::Serialize;
+use chrono::{DateTime, TimeDelta};
+use serde::{Serialize, Serializer};
 
 use super::calendar::{Calendar, Level};
 use super::time::Time;
@@ -12,10 +12,16 @@ pub const FINE_FOR: TimeDelta = TimeDelta::days(88);
 /// From a time until just before another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Span {
-    /// The first moment in it.
+    /// The first moment in it. Of times before 1970 nothing is told, though a day of the zone may begin there.
+    #[serde(serialize_with = "since_1970")]
     pub from: Time,
     /// The first moment after it.
     pub to: Time,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn since_1970<S: Serializer>(from: &Time, to: S) -> Result<S::Ok, S::Error> {
+    (*from).max(Time::from(DateTime::UNIX_EPOCH)).serialize(to)
 }
 
 impl Span {

@@ -1,6 +1,6 @@
 //! Documents: tracks as they are described, each with a version that is never used twice.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
@@ -43,6 +43,13 @@ pub struct Listed {
     /// When it was or will be released.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub released_at: Option<Time>,
+}
+
+/// A note that a track has come to an artist.
+#[derive(Serialize)]
+struct Moved<'a> {
+    /// Whom it has left, and to whom it has come.
+    artists: BTreeSet<&'a UserId>,
 }
 
 /// What must still hold when a document is put.
@@ -96,7 +103,7 @@ impl Documents {
     /// that the condition speaks of.
     ///
     /// In the same transaction the track is listed under its artist; where it comes to one anew, a note says that its
-    /// closed periods are to follow.
+    /// closed periods are to follow, and both artists have a note that they are about to.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the condition does not hold.
@@ -118,9 +125,15 @@ impl Documents {
             let mut transaction = Transaction::new(self.client.clone());
             transaction.put(&self.table, item, Some(condition))?;
             let listed = Listed { title: track.title.clone(), released_at: track.released_at };
+            let listed = Versioned { version: version.clone(), document: listed };
             transaction.put(&self.table, to_item(&keys::track_of(&track.artist, id), listed)?, None)?;
             if was != Some(&track.artist) {
-                transaction.put(&self.table, to_key(&keys::moved(id, &self.ids.fresh())), None)?;
+                let page = self.ids.fresh();
+                let artists: BTreeSet<&UserId> = was.into_iter().chain([&track.artist]).collect();
+                for artist in &artists {
+                    transaction.put(&self.table, to_key(&keys::moving(artist, id, &page)), None)?;
+                }
+                transaction.put(&self.table, to_item(&keys::moved(id, &page), Moved { artists })?, None)?;
             }
             if let Some(was) = was.filter(|was| **was != track.artist) {
                 transaction.delete(&self.table, &keys::track_of(was, id), None)?;

@@ -73,7 +73,7 @@ pub use quotas::{Admission, Plan, QuotaCounters, Requester, Subject, SubjectKind
 pub use retention::Retention;
 pub use revenue::{Cohort, Pattern, RevenueReading, RevenueUpdates, Rows, Top};
 pub use rollups::{
-    Activity, Closing, Dispatch, Frontier, GRACE, Happened, OpenMinute, Read, ReadFrom, Reading, Recent,
+    Activity, Again, Closing, Dispatch, Frontier, GRACE, Happened, OpenMinute, Read, ReadFrom, Reading, Recent,
     RecentActivity, Work,
 };
 pub use scores::Scores;

@@ -119,6 +119,15 @@ impl Table {
         Ok(update.send().await?.attributes.unwrap_or_default())
     }
 
+    /// Deletes an item.
+    pub(super) async fn delete(&self, key: &Key, condition: Condition) -> Result<(), StoreError> {
+        let Condition { expression, names, values } = condition;
+        let delete = self.client.delete_item().table_name(&self.name).set_key(Some(to_key(key)));
+        let delete = delete.set_condition_expression(expression.map(str::to_owned));
+        delete.set_expression_attribute_names(names).set_expression_attribute_values(values).send().await?;
+        Ok(())
+    }
+
     /// Makes a number of an item at least this great.
     pub(super) async fn raise(&self, key: &Key, name: &str, number: u64) -> Result<(), StoreError> {
         let Condition { expression, names, values } = Condition::below(name, number, None);
@@ -199,6 +208,28 @@ impl Table {
                 items.extend(page?.items.unwrap_or_default());
             }
             Ok(items)
+        })
+    }
+
+    /// The first items of a stretch, in the order of their keys, at most so many; and whether there are more.
+    pub(super) fn at_most<'a>(
+        &'a self,
+        stretch: &'a Stretch,
+        most: usize,
+        consistency: Consistency,
+    ) -> BoxFuture<'a, Result<(Vec<Item>, bool), StoreError>> {
+        Box::pin(async move {
+            let limit = i32::try_from(most).unwrap_or(i32::MAX).saturating_add(1);
+            let mut pages = self.asked(stretch, consistency).into_paginator().page_size(limit).send();
+            let mut items = Vec::new();
+            while items.len() <= most
+                && let Some(page) = pages.next().await
+            {
+                items.extend(page?.items.unwrap_or_default());
+            }
+            let more = items.len() > most;
+            items.truncate(most);
+            Ok((items, more))
         })
     }
 

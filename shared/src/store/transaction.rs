@@ -194,7 +194,7 @@ impl Transaction {
 
     /// Writes all of it, or nothing.
     pub(super) async fn commit(self) -> Result<(), StoreError> {
-        if self.actions.is_empty() {
+        if self.actions.iter().all(|action| action.condition_check().is_some()) {
             return Ok(());
         }
         let transaction = self.client.transact_write_items().set_transact_items(Some(self.actions));

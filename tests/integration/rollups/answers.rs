@@ -172,7 +172,7 @@ async fn ask(
     let mut request = http(route, &admin("boss"), &json!({}), None, &Value::Null);
     let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
     request["rawQueryString"] = json!(query.join("&"));
-    let answer = invoke(&*start(&world.boot("reader", None), function), &request).await?;
+    let answer = invoke(&*start(&world.reader(), function), &request).await?;
     if answer["statusCode"] != 200 {
         return Err(format!("{route} {query:?}: {answer}"));
     }

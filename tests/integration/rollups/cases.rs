@@ -12,7 +12,7 @@ use shared::store::Work;
 
 use super::check::{self, Checked, scope};
 use super::model::{Model, Sent, What, Whose};
-use super::world::World;
+use super::world::{Death, World};
 use crate::stage::Item;
 
 const ALL: Checked = Checked { tracks: 2, artists: true, their_uniques: true, uniques: true, marks: true };
@@ -63,7 +63,11 @@ impl Story {
     }
 
     async fn is_read_right(&self) {
-        for seed in 0..30 {
+        self.is_read_right_often(30).await;
+    }
+
+    async fn is_read_right_often(&self, times: u64) {
+        for seed in 0..times {
             check::reads(&self.world, &self.model, ALL, seed).await.unwrap();
         }
     }
@@ -181,6 +185,86 @@ fn an_open_hour_before_a_closed_one_is_not_missed() {
             story.world.work(work, None).await;
         }
         story.is_read_right().await;
+    });
+}
+
+#[test]
+fn a_track_that_is_described_or_moves_after_it_was_closed_counts_at_once_and_wholly() {
+    run(async {
+        let mut story = Story::new("2026-11-20T10:00:00Z");
+        story.world.describe(&mut story.model, 1, 1).await;
+        story.happen(vec![play(0, "2025-03-04T05:06:07Z", "a"), play(0, "2026-11-18T05:06:07Z", "b")]).await;
+        story.happen(vec![play(1, "2026-11-18T05:06:07Z", "c"), play(1, "2026-11-19T07:06:07Z", "d")]).await;
+        story.world.settle().await;
+        for (track, artist) in [(0, 0), (0, 1), (1, 0)] {
+            story.world.describe(&mut story.model, track, artist).await;
+            story.is_read_right().await;
+            // Work that was begun and not ended leaves the numbers as they are.
+            for call in [3, 6, 9] {
+                for work in story.world.due(None).await {
+                    story.world.work(&work, Some(Death { call, after: true })).await;
+                    story.is_read_right_often(6).await;
+                }
+            }
+            story.world.settle().await;
+            story.is_right().await;
+        }
+    });
+}
+
+/// Many late hours take no answer longer than a bound: what is not put right is not in it, and it says since when.
+#[test]
+fn over_the_bound_of_late_hours_an_answer_says_what_it_is_right_up_to() {
+    const HOURS: u32 = 1_040;
+    run(async {
+        let mut story = Story::new("2026-11-20T10:00:00Z");
+        for track in 0..2 {
+            story.world.describe(&mut story.model, track, track).await;
+        }
+        story.happen(vec![play(1, "2026-11-18T05:06:07Z", "other")]).await;
+        story.world.settle().await;
+        let before = story.world.time();
+        story.world.advance(TimeDelta::seconds(10));
+        let late = |hour: u32| {
+            let at = at("2025-01-01T00:30:00Z") + TimeDelta::hours(hour.into());
+            Sent { at, user: Some("boss".to_owned()), ..play(0, "2025-01-01T00:30:00Z", &hour.to_string()) }
+        };
+        let late: Vec<Sent> = (0..HOURS).map(late).collect();
+        for late in late.chunks(500) {
+            story.world.send(&mut story.model, late.to_vec()).await;
+        }
+        let records = story.world.records();
+        for records in records[story.delivered..].chunks(300) {
+            assert!(story.world.deliver(records, None, None).await);
+        }
+        story.world.advance(TimeDelta::seconds(10));
+        let from = Time::from(at("2024-01-01T00:00:00Z"));
+        let span = Span { from, to: story.world.time() }.resolved(&story.world.calendar, story.world.time());
+        let until = || tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+        let reading = story.world.reading();
+        for whose in [Whose::Platform, Whose::Track(0), Whose::Artist(0)] {
+            let read = reading.read(&scope(whose), &[span], until()).await.unwrap();
+            let plays = read.cells[0].counters.plays;
+            assert!((900..1_030).contains(&plays), "{whose:?}: {plays}");
+            assert!(before < read.as_of && read.as_of <= story.world.time().plus(-TimeDelta::seconds(10)), "{whose:?}");
+        }
+        let (total, as_of) = reading.total(&"t0".parse().unwrap(), until()).await.unwrap().unwrap();
+        assert!(total.plays < 1_030 && as_of <= story.world.time().plus(-TimeDelta::seconds(10)), "{total:?} {as_of}");
+        // Another's numbers are right up to now.
+        for whose in [Whose::Track(1), Whose::Artist(1)] {
+            let read = reading.read(&scope(whose), &[span], until()).await.unwrap();
+            assert_eq!((read.cells[0].counters.plays, read.as_of), (1, story.world.time()), "{whose:?}");
+        }
+        // When some are closed, the others are put right, and all of it is.
+        for work in story.world.due(None).await.iter().take(45) {
+            story.world.work(work, None).await;
+        }
+        for whose in [Whose::Platform, Whose::Track(0), Whose::Artist(0)] {
+            let read = reading.read(&scope(whose), &[span], until()).await.unwrap();
+            let expected = u64::from(HOURS) + u64::from(whose == Whose::Platform);
+            assert_eq!((read.cells[0].counters.plays, read.as_of), (expected, story.world.time()), "{whose:?}");
+        }
+        assert_eq!(reading.total(&"t0".parse().unwrap(), until()).await.unwrap().unwrap().0.plays, u64::from(HOURS));
     });
 }
 

@@ -37,8 +37,6 @@ struct History<'a> {
     forgetting: bool,
     /// Whether an updater has died over records that were delivered before.
     orphans: bool,
-    /// Whether a track has come to an artist since all was settled.
-    moved: bool,
 }
 
 /// Runs a plan to its end; what was wrong, if anything was.
@@ -64,7 +62,6 @@ pub(crate) fn run(plan: &Plan) -> Result<(), String> {
             erased: false,
             forgetting: false,
             orphans: false,
-            moved: false,
         };
         for (at, step) in plan.steps.iter().enumerate() {
             history
@@ -105,7 +102,6 @@ impl History<'_> {
             Step::Clock(until) => self.advance(*until).await,
             Step::Describe { track, artist } => {
                 self.world.describe(&mut self.model, track % self.plan.tracks, *artist).await;
-                self.moved = true;
             }
             Step::Erase => self.erase(),
             Step::Settle { sweep } => {
@@ -136,7 +132,7 @@ impl History<'_> {
     fn checked(&self) -> Checked {
         Checked {
             tracks: self.plan.tracks,
-            artists: !self.moved,
+            artists: true,
             their_uniques: !self.erased,
             uniques: !self.forgetting,
             marks: !self.orphans,
@@ -244,7 +240,7 @@ impl History<'_> {
         }
         self.world.settle().await;
         self.settled = self.world.now();
-        (self.moved, self.forgetting) = (false, false);
+        self.forgetting = false;
     }
 
     async fn advance(&mut self, until: Until) {

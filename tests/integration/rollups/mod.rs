@@ -9,6 +9,7 @@ mod hostile;
 mod model;
 mod mutants;
 mod plan;
+mod snapshots;
 mod world;
 
 use proptest::prelude::*;
@@ -33,6 +34,17 @@ proptest! {
     #[test]
     fn whoever_works_at_the_same_time(plan in hostile::plans()) {
         if let Err(wrong) = hostile::run(&plan, None) {
+            prop_assert!(false, "{}", wrong);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(40))]
+
+    #[test]
+    fn every_answer_is_the_same_before_during_and_after_a_closing(plan in snapshots::plans()) {
+        if let Err(wrong) = snapshots::run(&plan) {
             prop_assert!(false, "{}", wrong);
         }
     }

@@ -25,6 +25,8 @@ use crate::stage::{Item, Stage, http, invoke, person, start};
 pub(crate) struct World {
     pub(crate) stage: Stage,
     pub(crate) calendar: Calendar,
+    /// What the calls of readers pass through, and the name of their sandbox.
+    reader: Option<(String, Arc<dyn Faults>)>,
 }
 
 /// The call at which a sandbox dies, and whether that call is carried out.
@@ -57,7 +59,7 @@ impl Dying {
 
 impl World {
     pub(crate) fn new(zone: &str, begin: DateTime<Utc>) -> Self {
-        Self { stage: Stage::new(begin), calendar: zone.parse().unwrap() }
+        Self { stage: Stage::new(begin), calendar: zone.parse().unwrap(), reader: None }
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
@@ -89,8 +91,21 @@ impl World {
         Closing::new(self.activity(boot), boot.dynamodb(), "State".to_owned())
     }
 
+    /// The same world, seen by a reader whose calls pass through these faults.
+    pub(crate) fn seen_by(&self, name: &str, faults: Arc<dyn Faults>) -> Self {
+        Self { reader: Some((name.to_owned(), faults)), ..self.clone() }
+    }
+
+    /// What surrounds a reader.
+    pub(crate) fn reader(&self) -> Boot {
+        match &self.reader {
+            Some((name, faults)) => self.boot(name, Some(Arc::clone(faults))),
+            None => self.boot("reader", None),
+        }
+    }
+
     pub(crate) fn reading(&self) -> Reading {
-        let boot = self.boot("reader", None);
+        let boot = self.reader();
         Reading::new(boot.dynamodb(), "State".to_owned(), "Stats".to_owned(), self.calendar, boot.clock)
     }
 

@@ -164,8 +164,8 @@ impl Figures {
             plays: asked(Metric::Plays).map(|()| Plays {
                 total_plays: counters.plays,
                 qualified_plays: counters.qualified_plays(),
-                unique_plays: counters.sessions.count(),
-                unique_listeners: counters.listeners.count(),
+                unique_plays: counters.sessions.count_among(counters.plays),
+                unique_listeners: counters.listeners.count_among(counters.plays),
                 uniques: UniquesOfPlays {
                     unique_plays: Uniques::of(&counters.sessions),
                     unique_listeners: Uniques::of(&counters.listeners),

@@ -47,7 +47,7 @@ impl Overview {
             total_shares: counters.shares(),
             total_downloads: counters.downloads,
             total_saves: counters.saves,
-            unique_listeners: counters.listeners.count(),
+            unique_listeners: counters.listeners.count_among(counters.plays),
             uniques: UniquesOfOverview { unique_listeners: Uniques::of(&counters.listeners) },
             average_duration_seconds: average_duration(counters),
             average_completion_rate: average_completion(counters),

@@ -103,10 +103,7 @@ impl FromStr for Interval {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.parse() {
-            Ok(level) if level != Level::Year => Ok(Self(level)),
-            _ => Err("must be one of hour, day, week, month"),
-        }
+        text.parse().map(Self).map_err(|_| "must be one of hour, day, week, month, year")
     }
 }
 
@@ -180,7 +177,8 @@ impl Range {
     }
 
     fn resolved(named: Option<TimeRange>, span: Span, previous: Option<Span>, calendar: &Calendar, now: Time) -> Self {
-        let previous = previous.map(|previous| previous.resolved(calendar, now)).filter(|span| !span.is_empty());
+        let previous = previous.map(|previous| previous.resolved(calendar, now));
+        let previous = previous.filter(|span| !span.is_empty() && span.to > Time::from(DateTime::UNIX_EPOCH));
         Self { named, span: span.resolved(calendar, now), previous }
     }
 
@@ -305,6 +303,28 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_told_of_times_before_1970_in_any_zone() {
+        for zone in ["UTC", "America/New_York", "Pacific/Honolulu", "Asia/Tokyo"] {
+            let calendar = calendar(zone);
+            let now = time("2026-11-20T14:37:20.500Z");
+            let all = named("all", zone, "2026-11-20T14:37:20.500Z");
+            let first = time("1970-01-01T00:30:00Z");
+            let points = all.points(Level::Day, Some(first), &calendar);
+            for told in [all.span, points[0]] {
+                let told = serde_json::to_value(told).unwrap();
+                assert!(told["from"].as_str().unwrap() >= "1970-01-01T00:00:00.000Z", "{zone}: {told}");
+            }
+            // What is read begins with the day that the first moment of 1970 falls into.
+            assert!(all.span.from <= Time::from(DateTime::UNIX_EPOCH) && points[0].from <= first);
+            assert_eq!(all.span.from, calendar.period(Level::Day, all.span.from).start(), "{zone}");
+            let early =
+                Range::between(time("1970-01-02T10:00:00Z"), Some(time("1970-01-05T10:00:00Z")), &calendar, now);
+            let previous = early.unwrap().previous.map(|span| serde_json::to_value(span).unwrap());
+            assert!(previous.is_none_or(|span| span["from"].as_str() < span["to"].as_str()));
+        }
+    }
+
+    #[test]
     fn days_are_those_of_the_zone() {
         let week = named("7d", "America/New_York", "2026-11-04T03:00:00Z");
         assert_eq!(show(week.span), "2026-10-28T04:00..2026-11-04T03:01");
@@ -397,6 +417,8 @@ mod tests {
         );
         let long = between("2026-08-26T00:00:00Z", None).unwrap();
         assert_eq!(series(&long, "hour", None), Err("interval"));
-        assert!("year".parse::<Interval>().is_err() && "Hour".parse::<Interval>().is_err());
+        let years = series(&all, "year", Some("2024-06-01T00:00:00Z")).unwrap();
+        assert_eq!((years.len(), years[0].as_str()), (3, "2024-01-01T00:00..2025-01-01T00:00"));
+        assert!("minute".parse::<Interval>().is_err() && "Hour".parse::<Interval>().is_err());
     }
 }

@@ -14,10 +14,11 @@
 //! | that a track's hour changed after it may have been closed | Stats | `TRACK#<track>` | `C#<yyyy-mm-ddThh:mm>` |
 //! | live buckets since a minute, and changed hours | Stats | `TRACK#<track>` | from `B#<minute>` to the last `C#` |
 //! | which tracks were active in a period | Stats | `ACTIVE#H#<hour>`, `ACTIVE#D#<date>` … | `<page>` |
-//! | which tracks' hours are to be closed again | Stats | `LATE` | `<hour>#<page>` |
+//! | which tracks' hours are to be closed again | Stats | `LATE` | `<since>#<hour>#<page>` |
 //! | what is closed | Stats | `ROLLUPS` | `FRONTIER` |
 //! | the tracks of an artist | State | `USER#<artist>` | `TRACK#<track>` |
 //! | which tracks have come to an artist | State | `MOVED` | `<track>#<page>` |
+//! | which tracks of an artist come or go | State | `USER#<artist>` | `TRACKMOVING#<track>#<page>` |
 //! | a track's document | State | `TRACK#<track>` | `DOC` |
 //! | whether an actor likes a track | State | `ACTOR#<actor>` | `LIKE#TRACK#<track>` |
 //! | whether an actor saved a track to a playlist | State | `ACTOR#<actor>` | `SAVE#TRACK#<track>#<playlist>` |

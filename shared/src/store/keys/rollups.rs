@@ -2,8 +2,9 @@
 
 use super::{Key, TOTAL};
 use crate::domain::calendar::{Level, Period};
-use crate::domain::id::TrackId;
+use crate::domain::id::{TrackId, UserId};
 use crate::domain::rollup::Scope;
+use crate::domain::time::Time;
 
 /// An entity's rollup.
 #[must_use]
@@ -57,10 +58,11 @@ pub fn active(period: &Period) -> String {
 /// The partition of the pages that say which tracks' hours are to be closed again.
 pub const LATE: &str = "LATE";
 
-/// A page that says that tracks' hours are to be closed again.
+/// A page that says that tracks' hours are to be closed again, with when it was begun to fold what came late: the pages lie in
+/// that order.
 #[must_use]
-pub fn late(hour: &Period, page: &str) -> Key {
-    Key { pk: LATE.to_owned(), sk: format!("{hour}#{page}") }
+pub fn late(since: Time, hour: &Period, page: &str) -> Key {
+    Key { pk: LATE.to_owned(), sk: format!("{since}#{hour}#{page}") }
 }
 
 /// What is closed.
@@ -77,3 +79,13 @@ pub const MOVED: &str = "MOVED";
 pub fn moved(track: &TrackId, page: &str) -> Key {
     Key { pk: MOVED.to_owned(), sk: format!("{track}#{page}") }
 }
+
+/// That a track comes to an artist or goes, and that not all of its closed periods have followed it yet.
+#[must_use]
+pub fn moving(artist: &UserId, track: &TrackId, page: &str) -> Key {
+    Key { pk: super::user(artist), sk: format!("{MOVING}{track}#{page}") }
+}
+
+/// What the sort keys of an artist's moving tracks begin with; behind those of all tracks, so that one query finds both, in
+/// this order.
+pub const MOVING: &str = "TRACKMOVING#";

@@ -50,10 +50,12 @@ fn golden() {
     }
     assert_eq!(total(&id), key("TRACK#t.1", "T"));
     assert_eq!(changed(&id, &hour), key("TRACK#t.1", "C#2026-01-31T09:00"));
-    assert_eq!(late(&hour, "x"), key("LATE", "2026-01-31T09:00#x"));
+    assert_eq!(late(at, &hour, "x"), key("LATE", "2026-01-31T09:07:05.040Z#2026-01-31T09:00#x"));
     assert_eq!(frontier(), key("ROLLUPS", "FRONTIER"));
     assert_eq!(track_of(&artist, &id), key("USER#ann", "TRACK#t.1"));
     assert_eq!(moved(&id, "x"), key("MOVED", "t.1#x"));
+    assert_eq!(moving(&artist, &id, "x"), key("USER#ann", "TRACKMOVING#t.1#x"));
+    assert!(TRACKS_OF < MOVING && !MOVING.starts_with(TRACKS_OF));
     let actor = Actor::Session("s".parse().unwrap());
     assert_eq!(save(&actor, &track, &"p".parse().unwrap()), key("ACTOR#s:s", "SAVE#TRACK#t.1#p"));
     let (list, song, user) = ("p".parse().unwrap(), "t.1".parse().unwrap(), "u-1".parse().unwrap());

@@ -62,7 +62,9 @@ impl Activity {
         Self { lists: Lists { stats: Table::new(client, stats), calendar }, clock, ids, listed: Arc::default() }
     }
 
-    pub(super) fn now(&self) -> Time {
+    /// The time, to be asked for before a fold that is listed afterwards.
+    #[must_use]
+    pub fn now(&self) -> Time {
         Time::from(self.clock.now())
     }
 
@@ -72,11 +74,16 @@ impl Activity {
     }
 
     /// Lists buckets of tracks that have just been folded, so that their hours are closed, again if need be. To be called after every
-    /// fold; when it is `Ok`, the folds are as good as in the rollups.
+    /// fold, with when it was begun; when it is `Ok`, the folds are as good as in the rollups.
     ///
     /// # Errors
     /// If not all could be listed; then the buckets must be folded and listed again.
-    pub fn note<'a>(&'a self, folded: &'a [Bucket], deadline: Instant) -> BoxFuture<'a, Result<(), StoreError>> {
+    pub fn note<'a>(
+        &'a self,
+        folded: &'a [Bucket],
+        since: Time,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let active: BTreeSet<(Period, TrackId)> = folded
                 .iter()
@@ -114,12 +121,18 @@ impl Activity {
                     }
                 }
             }
-            self.note_late(late, deadline).await
+            self.note_late(late, since, deadline).await
         })
     }
 
-    /// Marks hours of tracks as changed, and lists them to be closed again.
-    pub(super) async fn note_late(&self, late: Vec<(Period, TrackId)>, deadline: Instant) -> Result<(), StoreError> {
+    /// Marks hours of tracks as changed, and lists them to be closed again. `since` is when it was begun to fold what has
+    /// changed them.
+    pub(super) async fn note_late(
+        &self,
+        late: Vec<(Period, TrackId)>,
+        since: Time,
+        deadline: Instant,
+    ) -> Result<(), StoreError> {
         if late.is_empty() {
             return Ok(());
         }
@@ -134,7 +147,7 @@ impl Activity {
         let mut pages = Vec::new();
         for (hour, tracks) in by_period(late) {
             for chunk in chunks(tracks) {
-                pages.push(Write::Put(to_item(&keys::late(&hour, &self.ids.fresh()), page(chunk, None))?));
+                pages.push(Write::Put(to_item(&keys::late(since, &hour, &self.ids.fresh()), page(chunk, None))?));
             }
         }
         self.lists.stats.write_all(pages, deadline).await

@@ -4,19 +4,24 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
+use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::activity::{Activity, Word};
 use super::dispatch::Work;
 use super::settling::{Chunk, From};
 use crate::domain::calendar::{Level, Period};
-use crate::domain::id::TrackId;
+use crate::domain::id::{TrackId, UserId};
 use crate::domain::rollup::Scope;
 use crate::domain::time::Time;
 use crate::store::error::StoreError;
-use crate::store::items::text;
+use crate::store::items::{from_item, text};
 use crate::store::keys::{self, Key};
 use crate::store::table::{Consistency, Stretch, Table, Write};
+
+/// How many tracks are closed together in one period: of each the period, its artist's, its total and its document, and the
+/// platform's period.
+const OF_ONE_PERIOD: usize = 24;
 
 /// How many tracks are closed together in all periods of an hour. A transaction takes 100 items: seven of each track, five of
 /// each artist, five of the platform
@@ -25,6 +30,14 @@ const TOGETHER: usize = 7;
 
 /// How many periods of a track move in one transaction: three items each.
 const MOVED_AT_ONCE: usize = 20;
+
+/// A note that a track has come to an artist.
+#[derive(Default, Deserialize)]
+struct Moved {
+    /// Whom it has left, and to whom it has come.
+    #[serde(default)]
+    artists: BTreeSet<UserId>,
+}
 
 /// Closes periods of tracks, and of their artists and the platform with them.
 #[derive(Clone)]
@@ -80,11 +93,16 @@ impl Closing {
         pages: &[String],
         deadline: Instant,
     ) -> Result<(), StoreError> {
-        let corrupt = self.settle_all(tracks, &[period], None, From::BelowOnce, deadline).await?;
+        let all: Vec<&TrackId> = tracks.iter().collect();
+        let mut corrupt = Vec::new();
+        for together in all.chunks(OF_ONE_PERIOD) {
+            let together = together.iter().copied().cloned().collect();
+            corrupt.extend(self.settle_all(&together, &[period], None, From::BelowOnce, deadline).await?);
+        }
         // One that is corrupt must not hold up the frontier: it is marked as still to be closed.
         let hour = self.activity.lists.calendar.period(Level::Hour, period.start());
         let marked = corrupt.iter().map(|(track, _)| (hour, track.clone())).collect();
-        self.activity.note_late(marked, deadline).await?;
+        self.activity.note_late(marked, period.start(), deadline).await?;
         for above in self.directly_above(&period) {
             self.activity.enlist(&above, tracks, false, deadline).await?;
         }
@@ -169,8 +187,14 @@ impl Closing {
                 self.settle(&chunk, deadline).await?;
             }
         }
-        let done = Write::Delete(Key { pk: keys::MOVED.to_owned(), sk: page.to_owned() });
-        self.state.write_all(vec![done], deadline).await
+        // The artists' notes go first, for they are found by this one.
+        let note = Key { pk: keys::MOVED.to_owned(), sk: page.to_owned() };
+        let moved = self.state.get_all(BTreeSet::from([note.clone()]), Consistency::Strong, deadline).await?;
+        let moved: Moved = moved.into_values().next().map(from_item).transpose()?.unwrap_or_default();
+        let id = page.rsplit('#').next().unwrap_or_default();
+        let notes = moved.artists.iter().map(|artist| Write::Delete(keys::moving(artist, track, id)));
+        self.state.write_all(notes.collect(), deadline).await?;
+        self.state.write_all(vec![Write::Delete(note)], deadline).await
     }
 
     /// The periods directly above one.

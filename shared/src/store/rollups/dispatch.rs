@@ -1,14 +1,15 @@
 //! Finding out what is to be closed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::Client;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
 use super::activity::{Activity, GRACE, PAGE, Word};
-use super::lists::{Frontier, Page};
+use super::lists::{Frontier, LatePage, Page};
 use crate::domain::calendar::{Level, Period};
 use crate::domain::id::TrackId;
 use crate::domain::span::Span;
@@ -23,6 +24,16 @@ const AGAIN_AFTER: TimeDelta = TimeDelta::minutes(30);
 
 /// How many pages one piece of work finishes at most.
 const PAGES: usize = 100;
+
+/// So many pages of late hours, and so many notes of tracks that have come to an artist, are looked at in one run, the oldest
+/// first: what is behind them has its turn when they are done.
+const AT_A_TIME: usize = 10_000;
+
+/// How many periods are looked up at once that somebody wants closed again.
+const AT_ONCE: usize = 16;
+
+/// Once so many pieces of that work are found, no further period is looked up.
+const HANDED_OVER: usize = 1_000;
 
 /// A piece of work, for one worker: the message between the dispatcher and the workers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +87,18 @@ impl Work {
         }
     }
 }
+
+/// What somebody wants closed again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Again {
+    /// The work that is handed over.
+    pub due: Vec<Work>,
+    /// When the first period begins that is not; nothing if all are.
+    pub resume_at: Option<Time>,
+}
+
+/// The pages of a period, each with its name.
+type PagesOf = (Period, Vec<(String, Page)>);
 
 /// Tells what is to be closed, and moves the frontier behind what is.
 #[derive(Clone)]
@@ -140,14 +163,11 @@ impl Dispatch {
 
     async fn late(&self) -> Result<Vec<Work>, StoreError> {
         let now = self.activity.now();
-        let mut hours: Vec<(Period, Vec<(String, Page)>)> = Vec::new();
-        for (name, hour, page) in self.activity.lists.late(Consistency::Strong).await? {
-            if !is_due(&page, now) {
-                continue;
-            }
-            match hours.last_mut() {
-                Some((last, pages)) if *last == hour => pages.push((name, page)),
-                _ => hours.push((hour, vec![(name, page)])),
+        let mut hours: BTreeMap<Period, Vec<(String, Page)>> = BTreeMap::new();
+        let (pages, _) = self.activity.lists.late(AT_A_TIME, Consistency::Strong).await?;
+        for LatePage { name, hour, page, .. } in pages {
+            if is_due(&page, now) {
+                hours.entry(hour).or_default().push((name, page));
             }
         }
         let mut due = Vec::new();
@@ -161,7 +181,7 @@ impl Dispatch {
 
     async fn moved(&self) -> Result<Vec<Work>, StoreError> {
         let all = Stretch { pk: keys::MOVED.to_owned(), from: " ".to_owned(), to: LAST.to_string() };
-        let notes = self.state.query(&all, Consistency::Strong).await?;
+        let (notes, _) = self.state.at_most(&all, AT_A_TIME, Consistency::Strong).await?;
         let mut due = Vec::with_capacity(notes.len());
         for note in notes {
             let page = key_of(&note).ok_or_else(|| StoreError::corrupt("note", "no key"))?.sk;
@@ -197,24 +217,33 @@ impl Dispatch {
     }
 
     /// The work of closing all periods of a level that lie in a span once more, for every track that was active in them in
-    /// the last 90 days.
+    /// the last 90 days; and where the rest begins, if that is more than is handed over at once.
     ///
     /// # Errors
     /// If the lists could not be read.
-    pub fn again(&self, level: Level, span: Span) -> BoxFuture<'_, Result<Vec<Work>, StoreError>> {
+    pub fn again(&self, level: Level, span: Span) -> BoxFuture<'_, Result<Again, StoreError>> {
         Box::pin(async move {
             let mut due = Vec::new();
-            let Some((frontier, _)) = self.activity.lists.frontier(Consistency::Strong).await? else { return Ok(due) };
-            let mut period = self.activity.lists.calendar.period(level, span.from);
-            while period.start() < span.to && frontier.covers(&period) {
-                let pages = self.activity.lists.active(&period, Consistency::Strong).await?;
+            let frontier = self.activity.lists.frontier(Consistency::Strong).await?;
+            let Some((frontier, _)) = frontier else { return Ok(Again::default()) };
+            let periods = self.activity.lists.calendar.periods(level, span);
+            let periods = periods.take_while(|period| frontier.covers(period)).map(|period| self.pages_of(period));
+            let periods: Vec<_> = periods.collect();
+            let mut read = stream::iter(periods).buffered(AT_ONCE);
+            while let Some((period, pages)) = read.try_next().await? {
+                if due.len() >= HANDED_OVER {
+                    return Ok(Again { due, resume_at: Some(period.start()) });
+                }
                 for (tracks, _) in pack(pages) {
                     due.push(Work::Again { level, period: period.to_string(), tracks });
                 }
-                period = self.activity.lists.calendar.next(&period);
             }
-            Ok(due)
+            Ok(Again { due, resume_at: None })
         })
+    }
+
+    fn pages_of(&self, period: Period) -> BoxFuture<'_, Result<PagesOf, StoreError>> {
+        Box::pin(async move { Ok((period, self.activity.lists.active(&period, Consistency::Strong).await?)) })
     }
 }
 

@@ -125,19 +125,36 @@ impl Lists {
         items.into_iter().map(|item| Ok((sort_key(&item)?, from_item(item)?))).collect()
     }
 
-    /// The pages of hours that are to be closed again, each with its name and its hour.
-    pub(super) async fn late(&self, how: Consistency) -> Result<Vec<(String, Period, Page)>, StoreError> {
+    /// The pages of hours that are to be closed again, the oldest first, at most so many; and whether there are more.
+    pub(super) async fn late(&self, most: usize, how: Consistency) -> Result<(Vec<LatePage>, bool), StoreError> {
         let all = Stretch { pk: keys::LATE.to_owned(), from: " ".to_owned(), to: LAST.to_string() };
-        let items = self.stats.query(&all, how).await?;
+        let (items, more) = self.stats.at_most(&all, most, how).await?;
         let mut pages = Vec::with_capacity(items.len());
         for item in items {
             let name = sort_key(&item)?;
-            let hour = name.split('#').next().unwrap_or_default();
-            let hour = self.calendar.parse(Level::Hour, hour).map_err(|error| StoreError::corrupt(&name, error))?;
-            pages.push((name, hour, from_item(item)?));
+            let corrupt = |error: &dyn std::fmt::Display| StoreError::corrupt(&name, error);
+            // Earlier versions wrote no time before the hour; it has surely come later than its hour began.
+            let words: Vec<&str> = name.split('#').collect();
+            let (since, hour) = match words[..] {
+                [since, hour, _] => (Some(since.parse().map_err(|error| corrupt(&error))?), hour),
+                [hour, _] => (None, hour),
+                _ => return Err(corrupt(&"not a page")),
+            };
+            let hour = self.calendar.parse(Level::Hour, hour).map_err(|error| corrupt(&error))?;
+            let since = since.unwrap_or(hour.start());
+            pages.push(LatePage { page: from_item(item)?, name, hour, since });
         }
-        Ok(pages)
+        Ok((pages, more))
     }
+}
+
+/// A page that says that an hour is to be closed again for its tracks.
+pub(super) struct LatePage {
+    pub(super) name: String,
+    pub(super) hour: Period,
+    /// What was folded by then is on earlier pages, or in time.
+    pub(super) since: Time,
+    pub(super) page: Page,
 }
 
 fn sort_key(item: &Item) -> Result<String, StoreError> {

@@ -10,14 +10,15 @@
 //! are closed from the pages of days when the frontier of hours has passed them, and so on.
 //!
 //! **Late folds.** A fold that lands when its hour may have been closed already is followed by a mark on the track and a
-//! late page. The worker closes that hour and all periods above it that are over in one transaction, which also takes the
-//! mark away if no other fold has renewed it.
+//! late page. The worker closes that hour and all periods above it that are over in one transaction, and then takes the mark
+//! away if no other fold has renewed it.
 //!
 //! **Artists and the platform.** Whatever changes in a track's rollup changes in its artist's and in the platform's in the
 //! same transaction. So theirs are at any time the sums of their tracks' closed periods.
 //!
 //! **Reading** takes what lies before the frontier from rollups, the rest from live minutes, and puts right what is marked.
-//! So the answer does not depend on whether the rollups have run.
+//! So the answer does not depend on whether the rollups have run. Nor does it depend on a worker that closes what is being read:
+//! rollups count their changes, and hours keep the numbers of theirs (see `holding`).
 //!
 //! The clocks of functions may differ by [`GRACE`] divided by two, no more. Rollups may lag behind, but not by more than 60
 //! days: what hours are made of does not live much longer than facts.
@@ -25,6 +26,7 @@
 mod activity;
 mod closing;
 mod dispatch;
+mod holding;
 mod lists;
 mod plan;
 mod reading;
@@ -35,7 +37,7 @@ mod total;
 
 pub use activity::{Activity, GRACE};
 pub use closing::Closing;
-pub use dispatch::{Dispatch, Work};
+pub use dispatch::{Again, Dispatch, Work};
 pub use lists::Frontier;
 pub use reading::{OpenMinute, Read, ReadFrom, Reading};
 pub use recent::{Happened, Recent, RecentActivity};

@@ -1,6 +1,6 @@
 //! Reading numbers of any span: from closed periods where they fit, from live minutes elsewhere, put right by marks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, timeout_at};
 
-use super::lists::{Frontier, Lists, minutes};
+use super::holding::{Holder, Holding};
+use super::lists::{Frontier, LatePage, Lists, minutes};
 use super::plan::{Segment, live_runs, plan, runs};
 use super::rolled::Rolled;
 use crate::backoff::Backoff;
@@ -20,11 +21,11 @@ use crate::domain::counters::TrackCounters;
 use crate::domain::fold::Fold;
 use crate::domain::id::{TrackId, UserId};
 use crate::domain::rollup::{Rollup, Scope};
-use crate::domain::span::Span;
+use crate::domain::span::{FINE_FOR, Span};
 use crate::domain::time::{Minute, Time};
 use crate::store::error::StoreError;
 use crate::store::folds::Live;
-use crate::store::items::{Item, from_item, text};
+use crate::store::items::{Item, VERSION, from_item, text};
 use crate::store::keys::{self, SK};
 use crate::store::table::{Consistency, Stretch, Table};
 
@@ -34,6 +35,13 @@ const AT_ONCE: usize = 64;
 /// Of so many tracks the open hours are read for an artist or the platform. Where more were active, the answer ends with the
 /// last closed hour, and says so: it must not take longer than anybody waits.
 const MOST_LIVE: usize = 1_000;
+
+/// So many late hours of tracks are put right, those that have waited longest. Where there are more, the answer says since when
+/// others have changed: they are in it when they are closed.
+pub(super) const MOST_LATE: usize = 1_000;
+
+/// So many tracks of an artist are read at once, one by one.
+pub(super) const TRACKS_AT_ONCE: usize = 16;
 
 /// Where numbers were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,8 +93,56 @@ pub struct Read {
 pub(super) struct Known {
     pub(super) frontier: Option<Frontier>,
     pub(super) members: BTreeSet<TrackId>,
-    /// The hours that have changed since they were closed, or may have, in their order.
+    /// Hours whose facts the rollups do not tell of: those that have changed since they were closed, or may have, and those
+    /// of tracks that have come to an artist; in their order.
     pub(super) late: Vec<(Period, TrackId)>,
+}
+
+/// The tracks of an artist, each with the version of its document.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Membership {
+    tracks: BTreeMap<TrackId, Option<String>>,
+    /// Those that come or go, and whose closed periods may not have followed yet.
+    moving: BTreeSet<TrackId>,
+}
+
+impl Membership {
+    pub(super) fn tracks(&self) -> BTreeSet<TrackId> {
+        self.tracks.keys().cloned().collect()
+    }
+
+    /// Whether the artist's rollups may hold other tracks.
+    pub(super) fn is_moving(&self) -> bool {
+        !self.moving.is_empty()
+    }
+}
+
+/// Hours that have changed since they were closed, or may have.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LateHours {
+    /// The hours, in their order.
+    pub(super) hours: Vec<(Period, TrackId)>,
+    /// Where not all are known, since when others have changed.
+    pub(super) but_since: Option<Time>,
+}
+
+/// Hours of tracks that are marked, and whether there are more.
+type Marked = (Vec<(Period, TrackId)>, bool);
+
+/// A late hour, and where that stands which it is part of.
+pub(super) struct Late<'a> {
+    pub(super) hour: Period,
+    pub(super) track: TrackId,
+    pub(super) holder: Holder,
+    pub(super) holding: &'a Holding,
+}
+
+/// What a late hour is, and what it was when that was read which it is part of.
+pub(super) struct Corrected {
+    pub(super) hour: Period,
+    pub(super) track: TrackId,
+    pub(super) is: TrackCounters,
+    pub(super) was: TrackCounters,
 }
 
 /// The tables of documents and of numbers, for reading.
@@ -129,7 +185,6 @@ impl Sum {
 
     fn take_away(&mut self, at: Time, track: &TrackId, counters: &TrackCounters) -> Result<(), StoreError> {
         let listed = self.by_track.then_some(track);
-        // What is not there has been closed again since its mark was read: all of it is to be read anew.
         self.cell(at).map_or(Ok(()), |cell| cell.take_away(listed, counters)).map_err(|_| StoreError::Conflict)
     }
 }
@@ -144,7 +199,9 @@ impl Reading {
 
     /// The numbers of each cell; cells are in their order, do not overlap, and are resolved.
     ///
-    /// Eventually consistent: numbers follow the facts within about a second.
+    /// Whatever is closed meanwhile, they are those of the facts that had been counted when this began, and perhaps of newer
+    /// ones. What is live is read eventually consistent: numbers follow the facts within about a second. What is closed is
+    /// read strongly consistent, after the lists of what is late, so that nothing is missed that has left them.
     ///
     /// # Errors
     /// If they could not be read.
@@ -170,27 +227,107 @@ impl Reading {
     }
 
     async fn read_once(&self, scope: &Scope, cells: &[Span], deadline: Instant) -> Result<Read, StoreError> {
+        let Scope::Artist(artist) = scope else {
+            let frontier = self.frontier().await?;
+            return self.read_rollups(scope, None, frontier, cells, deadline).await;
+        };
+        let (frontier, membership) = futures::try_join!(self.frontier(), self.membership(artist))?;
+        if membership.is_moving() {
+            return self.read_tracks(&membership, frontier, cells, deadline).await;
+        }
+        let read = self.read_rollups(scope, Some(membership.tracks()), frontier, cells, deadline).await?;
+        // A track that has come or gone meanwhile may have been followed by some of its periods.
+        if self.membership(artist).await?.tracks == membership.tracks { Ok(read) } else { Err(StoreError::Conflict) }
+    }
+
+    /// The numbers of an artist whose tracks come and go: the sum of the tracks', wherever their closed periods lie.
+    async fn read_tracks(
+        &self,
+        membership: &Membership,
+        frontier: Option<Frontier>,
+        cells: &[Span],
+        deadline: Instant,
+    ) -> Result<Read, StoreError> {
         let as_of = Time::from(self.clock.now());
-        let (frontier, late, members) = futures::try_join!(self.frontier(), self.late(scope), self.members(scope))?;
-        let late: Vec<(Period, TrackId)> =
-            late.into_iter().filter(|(_, track)| members.as_ref().is_none_or(|all| all.contains(track))).collect();
+        let mut all = Read {
+            cells: vec![Rollup::default(); cells.len()],
+            from: BTreeSet::new(),
+            as_of,
+            open: Vec::new(),
+            known: Known { frontier, members: membership.tracks(), late: Vec::new() },
+        };
+        let tracks: Vec<_> =
+            membership.tracks.keys().map(|track| self.read_track(track.clone(), frontier, cells, deadline)).collect();
+        let mut tracks = stream::iter(tracks).buffer_unordered(TRACKS_AT_ONCE);
+        while let Some((track, read)) = tracks.try_next().await? {
+            for (cell, of_track) in all.cells.iter_mut().zip(&read.cells) {
+                if of_track.counters != TrackCounters::default() {
+                    cell.add(Some(&track), &of_track.counters);
+                }
+            }
+            all.from.extend(read.from);
+            all.as_of = all.as_of.min(read.as_of);
+            all.open.extend(read.open);
+            all.known.late.extend(read.known.late);
+        }
+        for track in membership.moving.iter().filter(|track| membership.tracks.contains_key(track)) {
+            all.known.late.extend(self.closed_hours(track).await?);
+        }
+        all.known.late.sort();
+        all.known.late.dedup();
+        Ok(all)
+    }
+
+    fn read_track<'a>(
+        &'a self,
+        track: TrackId,
+        frontier: Option<Frontier>,
+        cells: &'a [Span],
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<(TrackId, Read), StoreError>> {
+        Box::pin(async move {
+            let scope = Scope::Track(track.clone());
+            Ok((track, self.read_rollups(&scope, None, frontier, cells, deadline).await?))
+        })
+    }
+
+    /// The hours of a track that are closed and still there.
+    async fn closed_hours(&self, track: &TrackId) -> Result<Vec<(Period, TrackId)>, StoreError> {
+        let prefix = keys::rollups_of(Level::Hour);
+        let mut hours = Stretch::beginning(keys::rollups(&Scope::Track(track.clone())), prefix);
+        hours.from = format!("{prefix}{}", Time::from(self.clock.now()).plus(-FINE_FOR).minute());
+        let hours = self.lists.stats.query(&hours, Consistency::Eventual).await?;
+        hours.iter().map(|hour| Ok((self.hour(hour, prefix)?, track.clone()))).collect()
+    }
+
+    /// The numbers of each cell by the rollups of the scope, put right by what is late.
+    async fn read_rollups(
+        &self,
+        scope: &Scope,
+        members: Option<BTreeSet<TrackId>>,
+        frontier: Option<Frontier>,
+        cells: &[Span],
+        deadline: Instant,
+    ) -> Result<Read, StoreError> {
+        let as_of = Time::from(self.clock.now());
+        // What has left this list when it is read is found in the rollups, which are read after it.
+        let LateHours { hours: late, but_since } = self.late(scope, members.as_ref()).await?;
         let segments = plan(&self.lists.calendar, frontier.as_ref(), cells);
-        let (closed, (live, up_to), changed) = futures::try_join!(
-            self.closed(scope, &segments),
+        let ((closed, changed), (live, up_to)) = futures::try_join!(
+            async {
+                let closed = self.closed(scope, &segments).await?;
+                let changed = self.changed_in(scope, &segments, &closed, &late, deadline).await?;
+                Ok::<_, StoreError>((closed, changed))
+            },
             async {
                 let (spans, up_to) = self.spans(scope, &segments, &late, members.as_ref(), frontier.as_ref()).await?;
                 Ok((self.live(spans).await?, up_to))
             },
-            async {
-                let is_closed = |hour: &Period| segments.iter().any(|segment| segment.holds(hour));
-                let changed = late.iter().filter(|(hour, _)| is_closed(hour)).collect();
-                self.changed(scope, changed, deadline).await
-            }
         )?;
         let read = Read {
             cells: vec![Rollup::default(); cells.len()],
             from: BTreeSet::new(),
-            as_of: up_to.unwrap_or(as_of),
+            as_of: [up_to, but_since].into_iter().flatten().fold(as_of, Time::min),
             open: Vec::new(),
             known: Known { frontier, members: members.unwrap_or_default(), late: Vec::new() },
         };
@@ -206,7 +343,7 @@ impl Reading {
             sum.add(minute.start(), &track, &counters);
             sum.read.open.push(OpenMinute { track, minute, plays: counters.plays, likes: counters.likes });
         }
-        for (hour, track, is, was) in changed {
+        for Corrected { hour, track, is, was } in changed {
             sum.read.from.insert(ReadFrom::Live);
             sum.add(hour.start(), &track, &is);
             sum.take_away(hour.start(), &track, &was)?;
@@ -215,33 +352,104 @@ impl Reading {
         Ok(sum.read)
     }
 
+    /// What puts the closed periods of segments right.
+    async fn changed_in(
+        &self,
+        scope: &Scope,
+        segments: &[Segment],
+        closed: &[Closed],
+        late: &[(Period, TrackId)],
+        deadline: Instant,
+    ) -> Result<Vec<Corrected>, StoreError> {
+        let holdings: HashMap<(Level, Time), Holding> =
+            closed.iter().map(|(level, start, rolled)| ((*level, *start), Holding::from(rolled))).collect();
+        let nothing = Holding::default();
+        let late = late.iter().filter_map(|(hour, track)| {
+            let level = segments.iter().find(|segment| segment.holds(hour))?.level?;
+            let period = self.lists.calendar.period(level, hour.start());
+            let holding = holdings.get(&(level, period.start())).unwrap_or(&nothing);
+            Some(Late { hour: *hour, track: track.clone(), holder: Holder::of(scope, level), holding })
+        });
+        self.changed(scope, late.collect(), deadline).await
+    }
+
     pub(super) async fn frontier(&self) -> Result<Option<Frontier>, StoreError> {
         Ok(self.lists.frontier(Consistency::Eventual).await?.map(|(frontier, _)| frontier))
     }
 
-    /// The tracks of an artist; nothing where all tracks belong, or the one.
-    pub(super) async fn members(&self, scope: &Scope) -> Result<Option<BTreeSet<TrackId>>, StoreError> {
-        let Scope::Artist(artist) = scope else { return Ok(None) };
-        self.tracks_of(artist).await.map(Some)
-    }
-
-    pub(super) async fn tracks_of(&self, artist: &UserId) -> Result<BTreeSet<TrackId>, StoreError> {
-        let all = Stretch::beginning(keys::user(artist), keys::TRACKS_OF);
-        let items = self.state.query(&all, Consistency::Eventual).await?;
-        items.iter().map(|item| after(item, keys::TRACKS_OF)).collect()
-    }
-
-    /// The hours that have changed since they were closed, or may have, in their order.
-    pub(super) async fn late(&self, scope: &Scope) -> Result<Vec<(Period, TrackId)>, StoreError> {
-        if let Scope::Track(track) = scope {
-            let marks = Stretch::beginning(keys::rollups(scope), keys::CHANGED);
-            let marks = self.lists.stats.query(&marks, Consistency::Eventual).await?;
-            return marks.iter().map(|mark| Ok((self.hour(mark, keys::CHANGED)?, track.clone()))).collect();
+    /// The tracks of an artist, and those that come or go. The notes of these are read after the tracks: which track has come
+    /// or gone before either has a note, or has been followed by all of its periods.
+    pub(super) async fn membership(&self, artist: &UserId) -> Result<Membership, StoreError> {
+        let mut all = Stretch::beginning(keys::user(artist), keys::MOVING);
+        keys::TRACKS_OF.clone_into(&mut all.from);
+        let mut membership = Membership::default();
+        for item in self.state.query(&all, Consistency::Strong).await? {
+            if text(&item, SK).is_some_and(|sk| sk.starts_with(keys::MOVING)) {
+                let name: String = after(&item, keys::MOVING)?;
+                let track = name.split('#').next().unwrap_or_default();
+                membership.moving.insert(track.parse().map_err(|error| StoreError::corrupt(track, error))?);
+            } else {
+                let version = text(&item, VERSION).map(str::to_owned);
+                membership.tracks.insert(after(&item, keys::TRACKS_OF)?, version);
+            }
         }
-        let pages = self.lists.late(Consistency::Eventual).await?;
-        let late =
-            pages.into_iter().flat_map(|(_, hour, page)| page.tracks.into_iter().map(move |track| (hour, track)));
-        Ok(late.collect::<BTreeSet<_>>().into_iter().collect())
+        Ok(membership)
+    }
+
+    /// The hours that have changed since they were closed, or may have.
+    pub(super) async fn late(
+        &self,
+        scope: &Scope,
+        members: Option<&BTreeSet<TrackId>>,
+    ) -> Result<LateHours, StoreError> {
+        if let Scope::Track(track) = scope {
+            let (hours, more) = self.marked(track.clone()).await?;
+            let but_since = if more { self.late_since().await? } else { None };
+            return Ok(LateHours { hours, but_since });
+        }
+        let (pages, more) = self.lists.late(MOST_LATE, Consistency::Eventual).await?;
+        let mut but_since = None;
+        let mut hours = BTreeSet::new();
+        for LatePage { hour, page, since, .. } in pages {
+            hours.extend(page.tracks.into_iter().map(|track| (hour, track)));
+            if more || hours.len() > MOST_LATE {
+                but_since = Some(since);
+            }
+            if hours.len() > MOST_LATE {
+                break;
+            }
+        }
+        let Some(members) = members else { return Ok(LateHours { hours: hours.into_iter().collect(), but_since }) };
+        if but_since.is_none() || members.len() > MOST_LIVE {
+            hours.retain(|(_, track)| members.contains(track));
+            return Ok(LateHours { hours: hours.into_iter().collect(), but_since });
+        }
+        // Somebody else's hours may take all the places: the tracks' own marks tell which are theirs.
+        let marked: Vec<_> = members.iter().map(|track| self.marked(track.clone())).collect();
+        let marked: Vec<_> = stream::iter(marked).buffer_unordered(AT_ONCE).try_collect().await?;
+        let mut more = marked.iter().any(|(_, more)| *more);
+        let mut hours: Vec<(Period, TrackId)> = marked.into_iter().flat_map(|(hours, _)| hours).collect();
+        more |= hours.len() > MOST_LATE;
+        hours.sort();
+        hours.truncate(MOST_LATE);
+        let but_since = if more { self.late_since().await? } else { None };
+        Ok(LateHours { hours, but_since })
+    }
+
+    /// The hours of a track that are marked, at most so many, and whether there are more.
+    fn marked(&self, track: TrackId) -> BoxFuture<'_, Result<Marked, StoreError>> {
+        Box::pin(async move {
+            let marks = Stretch::beginning(keys::rollups(&Scope::Track(track.clone())), keys::CHANGED);
+            let (marks, more) = self.lists.stats.at_most(&marks, MOST_LATE, Consistency::Eventual).await?;
+            let hours = marks.iter().map(|mark| Ok((self.hour(mark, keys::CHANGED)?, track.clone())));
+            Ok((hours.collect::<Result<_, StoreError>>()?, more))
+        })
+    }
+
+    /// Since when any hour has waited to be closed again.
+    pub(super) async fn late_since(&self) -> Result<Option<Time>, StoreError> {
+        let (pages, _) = self.lists.late(1, Consistency::Eventual).await?;
+        Ok(pages.first().map(|page| page.since))
     }
 
     pub(super) fn hour(&self, item: &Item, prefix: &str) -> Result<Period, StoreError> {
@@ -266,7 +474,7 @@ impl Reading {
             let last = calendar.period(level, span.to.plus(-TimeDelta::milliseconds(1)));
             let stretch = Stretch { pk, from: format!("{prefix}{first}"), to: format!("{prefix}{last}") };
             let mut closed = Vec::new();
-            for item in self.lists.stats.query(&stretch, Consistency::Eventual).await? {
+            for item in self.lists.stats.query(&stretch, Consistency::Strong).await? {
                 let name: String = after(&item, prefix)?;
                 let period = calendar.parse(level, &name).map_err(|error| StoreError::corrupt(name, error))?;
                 closed.push((level, period.start(), from_item(item)?));
@@ -310,7 +518,8 @@ impl Reading {
 
     pub(super) fn active_in(&self, hour: Period) -> BoxFuture<'_, Result<BTreeSet<TrackId>, StoreError>> {
         Box::pin(async move {
-            let pages = self.lists.active(&hour, Consistency::Eventual).await?;
+            // A track that has left the list of what is late has come to this one before.
+            let pages = self.lists.active(&hour, Consistency::Strong).await?;
             Ok(pages.into_iter().flat_map(|(_, page)| page.tracks).collect())
         })
     }
@@ -330,16 +539,22 @@ impl Reading {
 
     /// The live minutes of tracks.
     async fn live(&self, spans: Vec<(TrackId, Span)>) -> Result<Minutes, StoreError> {
-        let read: Vec<_> = spans.into_iter().map(|(track, span)| self.minutes_of(track, span)).collect();
+        let read: Vec<_> =
+            spans.into_iter().map(|(track, span)| self.minutes_of(track, span, Consistency::Eventual)).collect();
         let read: Vec<_> = stream::iter(read).buffer_unordered(AT_ONCE).try_collect().await?;
         Ok(read.into_iter().flatten().collect())
     }
 
     /// The live minutes of a track.
-    pub(super) fn minutes_of(&self, track: TrackId, span: Span) -> BoxFuture<'_, Result<Minutes, StoreError>> {
+    pub(super) fn minutes_of(
+        &self,
+        track: TrackId,
+        span: Span,
+        how: Consistency,
+    ) -> BoxFuture<'_, Result<Minutes, StoreError>> {
         Box::pin(async move {
             let mut read = Vec::new();
-            for item in self.lists.stats.query(&minutes(&track, span), Consistency::Eventual).await? {
+            for item in self.lists.stats.query(&minutes(&track, span), how).await? {
                 let name: String = after(&item, keys::LIVE_BUCKETS)?;
                 let at: Time = format!("{name}:00Z").parse().map_err(|error| StoreError::corrupt(name, error))?;
                 let live: Live<TrackCounters> = from_item(item)?;
@@ -349,41 +564,34 @@ impl Reading {
         })
     }
 
-    /// Hours that have changed since they were closed: what they are, and what they were. Left out are those of an artist
-    /// that a track has brought along and that are still counted elsewhere.
+    /// What late hours are, and what they were. Strongly consistent, and read after that which they are part of.
     pub(super) async fn changed(
         &self,
         scope: &Scope,
-        changed: Vec<&(Period, TrackId)>,
+        late: Vec<Late<'_>>,
         deadline: Instant,
-    ) -> Result<Vec<(Period, TrackId, TrackCounters, TrackCounters)>, StoreError> {
-        let key = |hour: &Period, track: &TrackId| keys::rollup(&Scope::Track(track.clone()), hour);
-        let closed = changed.iter().map(|(hour, track)| key(hour, track)).collect();
-        let mut closed = self.lists.stats.get_all(closed, Consistency::Eventual, deadline).await?;
-        let mut read = Vec::with_capacity(changed.len());
-        let hours: Vec<_> = changed
-            .into_iter()
-            .map(|(hour, track)| {
-                let minutes = self.minutes_of(track.clone(), hour.span());
-                let (hour, track) = (*hour, track.clone());
-                async move {
-                    let mut is = TrackCounters::default();
-                    minutes.await?.iter().for_each(|(_, _, minute)| is.merge(minute));
-                    Ok::<_, StoreError>((hour, track, is))
-                }
-            })
+    ) -> Result<Vec<Corrected>, StoreError> {
+        let key = |late: &Late<'_>| keys::rollup(&Scope::Track(late.track.clone()), &late.hour);
+        let closed = self.lists.stats.get_all(late.iter().map(key).collect(), Consistency::Strong, deadline).await?;
+        let minutes: Vec<_> = late
+            .iter()
+            .map(|late| self.minutes_of(late.track.clone(), late.hour.span(), Consistency::Strong))
             .collect();
-        let live: Vec<_> = stream::iter(hours).buffer_unordered(AT_ONCE).try_collect().await?;
-        for (hour, track, is) in live {
-            let was: Option<Rolled> = closed.remove(&key(&hour, &track)).map(from_item).transpose()?;
-            if let (Scope::Artist(artist), Some(was)) = (scope, &was)
-                && was.artist.as_ref() != Some(artist)
-            {
-                continue;
-            }
-            read.push((hour, track, is, was.map(|was| was.value.counters).unwrap_or_default()));
+        let minutes: Vec<Minutes> = stream::iter(minutes).buffered(AT_ONCE).try_collect().await?;
+        let mut corrected = Vec::with_capacity(late.len());
+        for (late, minutes) in late.into_iter().zip(minutes) {
+            let read: Option<Rolled> = closed.get(&key(&late)).cloned().map(from_item).transpose()?;
+            let part = late.holding.part(late.holder, (&late.track, &late.hour), read.as_ref())?;
+            let was = part.filter(|(of, _)| match scope {
+                Scope::Artist(artist) => *of == Some(artist),
+                Scope::Track(_) | Scope::Platform => true,
+            });
+            let was = was.map(|(_, counters)| counters.clone()).unwrap_or_default();
+            let mut is = TrackCounters::default();
+            minutes.iter().for_each(|(_, _, minute)| is.merge(minute));
+            corrected.push(Corrected { hour: late.hour, track: late.track, is, was });
         }
-        Ok(read)
+        Ok(corrected)
     }
 }
 

@@ -275,7 +275,10 @@ impl Recent {
 
     /// The minutes of tracks in a closed hour.
     async fn minutes(&self, hour: Period, tracks: BTreeSet<TrackId>) -> Result<Vec<OpenMinute>, StoreError> {
-        let read: Vec<_> = tracks.into_iter().map(|track| self.reading.minutes_of(track, hour.span())).collect();
+        let read: Vec<_> = tracks
+            .into_iter()
+            .map(|track| self.reading.minutes_of(track, hour.span(), Consistency::Eventual))
+            .collect();
         let read: Vec<_> = stream::iter(read).buffer_unordered(AT_ONCE).try_collect().await?;
         let open = |(track, minute, counters): (TrackId, Minute, TrackCounters)| OpenMinute {
             track,

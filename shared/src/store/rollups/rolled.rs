@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::holding::{Before, Named, Stamps};
 use crate::domain::counters::TrackCounters;
 use crate::domain::id::UserId;
 use crate::domain::rollup::Rollup;
@@ -22,6 +23,18 @@ pub(super) struct Rolled {
     pub(super) expires: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ttl: Option<i64>,
+    /// How often it has changed.
+    #[serde(default)]
+    pub(super) changes: u64,
+    /// What its last changes were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) named: Vec<Named>,
+    /// The numbers of the change that made it what it is, in what it is part of; of hours and days of tracks only.
+    #[serde(default, skip_serializing_if = "Stamps::is_empty")]
+    pub(super) stamps: Stamps,
+    /// What it was before that change; of hours of tracks only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) before: Option<Before>,
     pub(super) value: Rollup,
 }
 
@@ -31,5 +44,11 @@ pub(super) struct Rolled {
 pub(super) struct Total {
     pub(super) version: String,
     pub(super) as_of: Time,
+    /// How often it has changed.
+    #[serde(default)]
+    pub(super) changes: u64,
+    /// What its last changes were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) named: Vec<Named>,
     pub(super) value: TrackCounters,
 }

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
+use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
 use super::activity::{Activity, GRACE};
 use super::closing::Closing;
+use super::holding::{Before, Holder, Holding, Stamps};
 use super::lists::minutes;
 use super::rolled::{Rolled, Total};
 use crate::backoff::Backoff;
@@ -20,7 +22,6 @@ use crate::domain::fold::Fold;
 use crate::domain::id::{TrackId, UserId};
 use crate::domain::rollup::{Rollup, Scope};
 use crate::domain::time::Time;
-use crate::domain::track::Track;
 use crate::store::error::StoreError;
 use crate::store::folds::Live;
 use crate::store::items::{Item, VERSION, from_item, text, to_item};
@@ -63,16 +64,39 @@ struct Change {
     new: Rolled,
 }
 
+impl Change {
+    /// Whether it brings something else to its track and to the platform.
+    fn turns(&self) -> bool {
+        self.held.as_ref().is_none_or(|held| held.value != self.new.value)
+    }
+
+    /// Whether it brings something else to its artist.
+    fn turns_for_artist(&self) -> bool {
+        self.turns() || self.held.as_ref().is_none_or(|held| held.artist != self.new.artist)
+    }
+}
+
 type Changes = BTreeMap<(Period, TrackId), Change>;
+
+/// How often rollups of artists and of the platform have changed by now.
+type Parents = BTreeMap<(Scope, Period), u64>;
+
+/// How often the totals of tracks have changed by now.
+type Totals = BTreeMap<TrackId, u64>;
+
+/// Whose a track is, by its document of this version.
+#[derive(Debug, Clone, Deserialize)]
+struct Owner {
+    version: String,
+    artist: UserId,
+}
 
 impl Closing {
     pub(super) async fn settle(&self, chunk: &Chunk<'_>, deadline: Instant) -> Result<(), StoreError> {
         let mut backoff = Backoff::until(deadline);
         loop {
             let error = match timeout_at(deadline, self.settle_once(chunk, deadline)).await {
-                Ok(Ok(true)) => return Ok(()),
-                // A track changed hands meanwhile.
-                Ok(Ok(false)) => StoreError::Conflict,
+                Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => error,
                 Err(elapsed) => StoreError::Unavailable { source: elapsed.into() },
             };
@@ -82,11 +106,14 @@ impl Closing {
         }
     }
 
-    /// Reads versions, then what rollups are made of, and writes all in one transaction; `false` if a track has changed
-    /// hands since it was read whose it is.
-    async fn settle_once(&self, chunk: &Chunk<'_>, deadline: Instant) -> Result<bool, StoreError> {
+    /// Reads versions, then what rollups are made of, and writes all in one transaction, if no track has changed hands since it
+    /// was read whose it is.
+    ///
+    /// Marks are removed after it, if no later fold has renewed them: where there is none, whoever reads strongly finds what
+    /// the transaction has written.
+    async fn settle_once(&self, chunk: &Chunk<'_>, deadline: Instant) -> Result<(), StoreError> {
         let stats = &self.activity.lists.stats;
-        let artists = self.artists(chunk.tracks, deadline).await?;
+        let owners = self.owners(chunk.tracks, deadline).await?;
         let held = stats.get_all(chunk.keys(), Consistency::Strong, deadline).await?;
         let now = self.activity.now();
 
@@ -94,30 +121,51 @@ impl Closing {
             .tracks
             .iter()
             .map(|track| {
-                self.changes(track.clone(), artists.get(track).cloned(), chunk.periods, chunk.from, &held, now)
+                let artist = owners.get(track).map(|owner| owner.artist.clone());
+                self.changes(track.clone(), artist, chunk.periods, chunk.from, &held, now)
             })
             .collect();
         let of_tracks: Vec<_> = stream::iter(of_tracks).buffer_unordered(AT_ONCE).try_collect().await?;
-        let changes: Changes = of_tracks.into_iter().flatten().collect();
+        let mut changes: Changes = of_tracks.into_iter().flatten().collect();
+        count_changes(chunk, &mut changes);
 
         let mut writes = Transaction::new(stats.client.clone());
-        self.add_parents(chunk, &changes, now, &mut writes, deadline).await?;
-        add_totals(chunk, &changes, &held, &self.activity, now, &mut writes)?;
+        let parents = self.add_parents(chunk, &changes, now, &mut writes, deadline).await?;
+        let totals = add_totals(chunk, &changes, &held, &self.activity, now, &mut writes)?;
+        stamp(&mut changes, &parents, &totals);
         for ((period, track), change) in changes {
             let version = change.held.map(|held| held.version);
             let item = to_item(&keys::rollup(&Scope::Track(track), &period), change.new)?;
             writes.put(&stats.name, item, Some(Condition::still(version)))?;
         }
-        if let Some(hour) = &chunk.changed {
-            for track in chunk.tracks {
-                let key = keys::changed(track, hour);
-                if let Some(version) = held.get(&key).and_then(|mark| text(mark, VERSION)) {
-                    writes.delete(&stats.name, &key, Some(Condition::still(Some(version.to_owned()))))?;
-                }
-            }
+        for track in chunk.tracks {
+            let condition = Condition::still(owners.get(track).map(|owner| owner.version.clone()));
+            writes.check(&self.state.name, &keys::document(&Entity::Track(track.clone())), condition)?;
         }
         writes.commit().await?;
-        Ok(self.artists(chunk.tracks, deadline).await? == artists)
+        self.unmark(chunk, &held).await
+    }
+
+    /// Takes the marks away that were there when it was read what the hours are.
+    async fn unmark(&self, chunk: &Chunk<'_>, held: &HashMap<Key, Item>) -> Result<(), StoreError> {
+        let Some(hour) = &chunk.changed else { return Ok(()) };
+        let marks = chunk.tracks.iter().filter_map(|track| {
+            let key = keys::changed(track, hour);
+            let version = held.get(&key).and_then(|mark| text(mark, VERSION))?.to_owned();
+            Some(self.unmark_one(key, version))
+        });
+        let marks: Vec<_> = marks.collect();
+        stream::iter(marks).buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    fn unmark_one(&self, key: Key, version: String) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            match self.activity.lists.stats.delete(&key, Condition::still(Some(version))).await {
+                // A later fold has renewed it: its own page has the hour closed again.
+                Ok(()) | Err(StoreError::Conflict) => Ok(()),
+                Err(error) => Err(error),
+            }
+        })
     }
 
     /// What changes in the rollups of one track.
@@ -157,24 +205,35 @@ impl Closing {
             let kept = now.plus(HOURS_KEPT).seconds();
             expires.map_or(kept, |expires| kept.max(expires + ROLLUPS_LIVE.num_seconds()))
         });
-        Rolled { version: self.activity.ids.fresh(), as_of: now, artist, expires, ttl, value }
+        Rolled {
+            version: self.activity.ids.fresh(),
+            as_of: now,
+            artist,
+            expires,
+            ttl,
+            changes: 0,
+            named: Vec::new(),
+            stamps: Stamps::default(),
+            before: None,
+            value,
+        }
     }
 
     /// Whose the tracks are, where that is known.
-    async fn artists(
+    async fn owners(
         &self,
         tracks: &BTreeSet<TrackId>,
         deadline: Instant,
-    ) -> Result<HashMap<TrackId, UserId>, StoreError> {
+    ) -> Result<HashMap<TrackId, Owner>, StoreError> {
         let keys = tracks.iter().map(|track| keys::document(&Entity::Track(track.clone()))).collect();
         let mut documents = self.state.get_all(keys, Consistency::Strong, deadline).await?;
-        let mut artists = HashMap::new();
+        let mut owners = HashMap::new();
         for track in tracks {
             if let Some(item) = documents.remove(&keys::document(&Entity::Track(track.clone()))) {
-                artists.insert(track.clone(), from_item::<Track>(item)?.artist);
+                owners.insert(track.clone(), from_item::<Owner>(item)?);
             }
         }
-        Ok(artists)
+        Ok(owners)
     }
 
     /// What a rollup is to hold, when the first of its facts expires, and when its fold began; nothing where there is
@@ -243,7 +302,10 @@ impl Closing {
         now: Time,
         writes: &mut Transaction,
         deadline: Instant,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Parents, StoreError> {
+        let mut numbers = Parents::new();
+        let (late, late_of_artists) =
+            (chunk.late(changes, Change::turns), chunk.late(changes, Change::turns_for_artist));
         let mut parents: BTreeSet<(Scope, Period)> = BTreeSet::new();
         for ((period, _), change) in changes {
             parents.insert((Scope::Platform, *period));
@@ -257,7 +319,8 @@ impl Closing {
             let held: Option<Rolled> = items.remove(&key).map(from_item).transpose()?;
             let mut value = held.as_ref().map(|held| held.value.clone()).unwrap_or_default();
             let mut ttl = held.as_ref().and_then(|held| held.ttl);
-            let mut left = false;
+            let mut holding = held.as_ref().map(Holding::from).unwrap_or_default();
+            let (mut left, mut forgotten) = (false, false);
             for ((_, track), change) in changes.iter().filter(|((of, _), _)| *of == period) {
                 let (was, is) = match &scope {
                     Scope::Artist(artist) => (
@@ -270,6 +333,9 @@ impl Closing {
                 if let Some(is) = is {
                     value.add(listed, &is.value.counters);
                     ttl = ttl.max(is.ttl);
+                }
+                if was.is_some() != is.is_some() {
+                    forgotten |= holding.forget(track);
                 }
                 if let Some(was) = was {
                     let among = value.take_away(listed, &was.value.counters);
@@ -287,13 +353,29 @@ impl Closing {
                 (value.counters.sessions, value.counters.listeners) = (sessions, listeners);
             }
             let unchanged = held.as_ref().map_or_else(|| value == Rollup::default(), |held| held.value == value);
-            if !unchanged {
-                let new = Rolled { ttl, ..self.rolled(&period, now, None, None, value) };
+            if !unchanged || forgotten {
+                let belongs = |track: &TrackId| match &scope {
+                    Scope::Artist(artist) => {
+                        let change = changes.get(&(period, track.clone()));
+                        change.is_some_and(|change| change.new.artist.as_ref() == Some(artist))
+                    }
+                    _ => true,
+                };
+                let late = if matches!(scope, Scope::Artist(_)) { &late_of_artists } else { &late };
+                let parts = late.iter().filter(|(hour, track)| period.contains(hour.start()) && belongs(track));
+                holding = holding.next(parts.map(|(hour, track)| (track, hour)));
+                let new = Rolled {
+                    ttl,
+                    changes: holding.changes,
+                    named: holding.named.clone(),
+                    ..self.rolled(&period, now, None, None, value)
+                };
                 let condition = Condition::still(held.map(|held| held.version));
                 writes.put(&self.activity.lists.stats.name, to_item(&key, new)?, Some(condition))?;
             }
+            numbers.insert((scope, period), holding.changes);
         }
-        Ok(())
+        Ok(numbers)
     }
 
     /// The sketches of an artist's tracks but some: what was counted cannot be taken out of a sketch.
@@ -340,8 +422,72 @@ impl Chunk<'_> {
         all
     }
 
+    /// The hours that may have been closed before and that change so.
+    fn late(&self, changes: &Changes, how: fn(&Change) -> bool) -> Vec<(Period, TrackId)> {
+        let hours = changes.iter().filter(|((period, _), change)| period.level() == Level::Hour && how(change));
+        hours.filter(|_| self.from == From::Below).map(|(key, _)| key.clone()).collect()
+    }
+
     fn closes_days(&self) -> bool {
         self.from != From::Itself && self.periods.iter().any(|period| period.level() == Level::Day)
+    }
+}
+
+/// Counts what changes in the rollups of tracks.
+fn count_changes(chunk: &Chunk<'_>, changes: &mut Changes) {
+    let late = chunk.late(changes, Change::turns);
+    for ((period, track), change) in changes {
+        let parts = late.iter().filter(|(hour, of)| of == track && period.contains(hour.start()));
+        let holding = change.held.as_ref().map(Holding::from).unwrap_or_default();
+        let holding = holding.next(parts.map(|(hour, track)| (track, hour)));
+        (change.new.changes, change.new.named) = (holding.changes, holding.named);
+    }
+}
+
+/// Writes into hours and days which changes of what they are part of this is.
+fn stamp(changes: &mut Changes, parents: &Parents, totals: &Totals) {
+    let counted: BTreeMap<(Period, TrackId), u64> =
+        changes.iter().map(|(key, change)| (key.clone(), change.new.changes)).collect();
+    for ((part, track), change) in changes.iter_mut().filter(|((part, _), _)| part.level() <= Level::Day) {
+        let mut stamps = Stamps::default();
+        let above = counted.iter().filter(|((period, of), _)| of == track && period.contains(part.start()));
+        for ((period, _), number) in above.filter(|_| part.level() == Level::Hour) {
+            stamps.set(Holder::Track(period.level()), *number);
+            let of_artist = change.new.artist.clone().map(Scope::Artist);
+            for scope in of_artist.into_iter().chain([Scope::Platform]) {
+                if let Some(number) = parents.get(&(scope.clone(), *period)) {
+                    stamps.set(Holder::of(&scope, period.level()), *number);
+                }
+            }
+        }
+        if let Some(number) = totals.get(track).filter(|_| {
+            counted
+                .keys()
+                .any(|(period, of)| of == track && period.level() == Level::Day && period.contains(part.start()))
+        }) {
+            stamps.set(Holder::Total, *number);
+        }
+        let Change { held, new } = change;
+        let Some(held) = held else {
+            new.stamps = stamps;
+            continue;
+        };
+        let is_another_s = held.artist != new.artist;
+        if held.value == new.value {
+            // Another artist's rollups get the hour as a whole.
+            let kept = held.stamps.clone();
+            let moved = || kept.clone().of_artists(false).with(stamps.of_artists(true));
+            new.stamps = if is_another_s { moved() } else { kept };
+            new.before.clone_from(&held.before);
+        } else {
+            let kept = if is_another_s { held.stamps.clone().of_artists(false) } else { held.stamps.clone() };
+            new.stamps = kept.with(stamps);
+            new.before = (part.level() == Level::Hour).then(|| Before {
+                artist: held.artist.clone(),
+                stamps: held.stamps.clone(),
+                value: held.value.counters.clone(),
+            });
+        }
     }
 }
 
@@ -353,9 +499,10 @@ fn add_totals(
     activity: &Activity,
     now: Time,
     writes: &mut Transaction,
-) -> Result<(), StoreError> {
+) -> Result<Totals, StoreError> {
+    let mut numbers = Totals::new();
     if !chunk.closes_days() {
-        return Ok(());
+        return Ok(numbers);
     }
     for track in chunk.tracks {
         let key = keys::total(track);
@@ -374,10 +521,16 @@ fn add_totals(
         if any {
             value.sessions = Distinct::default();
             value.listeners = Distinct::default();
-            let new = Total { version: activity.ids.fresh(), as_of: now, value };
+            let parts = changes
+                .iter()
+                .filter(|((part, of), change)| of == track && part.level() <= Level::Day && change.turns());
+            let holding = total.as_ref().map(Holding::from).unwrap_or_default();
+            let Holding { changes, named } = holding.next(parts.map(|((part, track), _)| (track, part)));
+            numbers.insert(track.clone(), changes);
+            let new = Total { version: activity.ids.fresh(), as_of: now, changes, named, value };
             let condition = Condition::still(total.map(|total| total.version));
             writes.put(&activity.lists.stats.name, to_item(&key, new)?, Some(condition))?;
         }
     }
-    Ok(())
+    Ok(numbers)
 }
