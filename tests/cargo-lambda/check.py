@@ -116,7 +116,7 @@ def counts_a_play(cloud):
 def is_counted(cloud):
     status, body = cloud.call("GET", "/api/tracks/song")
     assert status in (200, 404), (status, body)
-    return status == 200 and body["counters"]["playCount"] == 1
+    return status == 200 and body["counters"]["totalPlays"] == 1
 
 
 def takes_up_an_edit(cloud):
