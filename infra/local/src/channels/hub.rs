@@ -274,7 +274,9 @@ mod tests {
         hub.subscribe(&a.socket, "one", None).unwrap();
         hub.subscribe(&b.socket, "one", None).unwrap();
         hub.subscribe(&b.socket, "two", None).unwrap();
-        (a.told(), b.told());
+        for client in [&mut a, &mut b] {
+            client.told();
+        }
         let except = Event { except: Some(b.socket.clone()), ..event("one", "3") };
         hub.publish(&[event("one", "1"), event("two", "2"), except, event("three", "4")]);
         let told = |numbers: &[u64]| numbers.iter().map(|n| ("e".to_owned(), json!(n))).collect::<Vec<_>>();

@@ -61,14 +61,15 @@ impl Which {
 
 /// Where tables are: in a cloud that runs, or in a file that none uses.
 enum Source {
-    Running(String, Client<HttpConnector, Full<bytes::Bytes>>),
+    Running(String, Box<Client<HttpConnector, Full<bytes::Bytes>>>),
     Kept(Database),
 }
 
 impl Source {
     fn of(folder: &Path) -> anyhow::Result<Self> {
         if let Some(ready) = Ready::of_running(folder)? {
-            return Ok(Self::Running(ready.summary.dynamodb_url, Client::builder(TokioExecutor::new()).build_http()));
+            let client = Client::builder(TokioExecutor::new()).build_http();
+            return Ok(Self::Running(ready.summary.dynamodb_url, Box::new(client)));
         }
         let kept = kept_database(folder)?.with_context(|| {
             format!("no local cloud runs and none was kept in {}; start one with `cargo dev`", folder.display())
@@ -192,7 +193,12 @@ fn plain(value: &Value) -> Value {
     let Some((kind, value)) = value.as_object().and_then(|typed| typed.iter().next()) else { return value.clone() };
     let number = |value: &Value| {
         let text = value.as_str().unwrap_or_default();
-        serde_json::from_str::<Value>(text).ok().filter(|number| number.to_string() == text).unwrap_or(value.clone())
+        // A number that JSON would write otherwise stays the text that is stored.
+        let number = serde_json::from_str::<Value>(text).ok();
+        number
+            .map(|number| (number.to_string(), number))
+            .filter(|(written, _)| written == text)
+            .map_or_else(|| value.clone(), |(_, number)| number)
     };
     match (kind.as_str(), value) {
         ("N", value) => number(value),
