@@ -58,6 +58,8 @@ async fn every_operation_asks_for_the_credentials_that_the_contract_states() {
 struct Access<'a> {
     owners: Vec<&'a str>,
     others: u64,
+    /// Whether admins are as all others.
+    is_for_owners_alone: bool,
     /// What it answers where live updates are off.
     off: Option<u64>,
 }
@@ -69,6 +71,7 @@ impl<'a> Access<'a> {
         Self {
             owners: owners.map(|name| name.as_str().unwrap()).collect(),
             others: states["others"].as_u64().unwrap_or(403),
+            is_for_owners_alone: states["admins"] == "others",
             off: states["without-live-updates"].as_u64(),
         }
     }
@@ -102,7 +105,8 @@ async fn every_operation_is_for_those_whom_the_contract_states_and_for_nobody_el
             let (me, you) = (world.person(role), world.person(role));
             let what = |of: &str| format!("{} by {role} {of}", operation.id);
             let is_allowed = allows(operation, role);
-            if access.owners.is_empty() || (role == "admin" && is_allowed) {
+            let is_free = role == "admin" && is_allowed && !access.is_for_owners_alone;
+            if access.owners.is_empty() || is_free {
                 let known = match access.owners.first() {
                     Some(name) => {
                         let other = world.person(owner_role(&world, name));
