@@ -256,7 +256,7 @@ async fn a_closed_playlist_takes_nothing_new() {
         api.submit(ROOT, "list", &json!({"trackId": id})).await.is_problem(409);
     }
     // A repeat of what was taken is no new one, and what was sent can be judged.
-    assert_eq!(api.submit(ANN, "list", &json!({"trackId": "sent"})).await.status, 200);
+    assert_eq!(api.submit(ANN, "list", &json!({"trackId": "sent"})).await.status, 201);
     let judged = api.judge(SAM, "list", "sent", &json!({"status": "accepted"})).await;
     assert_eq!((judged.status.as_u16(), &judged.body["status"]), (200, &json!("accepted")));
     let standing = [("rejected".to_owned(), Status::Rejected), ("sent".to_owned(), Status::Accepted)];
@@ -281,7 +281,7 @@ async fn what_changes_hands_leaves_nothing_behind() {
     api.describe("song", "bob").await;
     api.submit(ANN, "list", &json!({"trackId": "song"})).await.is_problem(403);
     let bobs = api.submit(BOB, "list", &json!({"trackId": "song"})).await;
-    assert_eq!((bobs.status.as_u16(), &bobs.body["artistId"]), (200, &json!("bob")));
+    assert_eq!((bobs.status.as_u16(), &bobs.body["artistId"]), (201, &json!("bob")));
     assert_eq!(api.mirrored(ANN).await.1, []);
     assert_eq!(api.mirrored(BOB).await.1, [("song".to_owned(), Status::Pending)]);
     api.finish().await;

@@ -43,6 +43,7 @@ fn metric(query: &mut Asked<'_>) -> Option<Metric> {
     let currency: Option<Currency> = query.one("currency");
     let (parameter, reason) = match (query.one::<String>("metric").as_deref(), currency) {
         (Some("revenue"), Some(currency)) => return Some(Metric::Revenue(currency)),
+        (Some("revenue"), None) if query.has_refused("currency") => return None,
         (Some("revenue"), None) => ("currency", "is missing: revenue is never summed across currencies"),
         (_, Some(_)) => ("currency", "must be given with metric=revenue alone"),
         (None | Some("sales"), None) => return Some(Metric::Sales),

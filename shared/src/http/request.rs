@@ -267,6 +267,12 @@ impl Asked<'_> {
         self.keep(read).unwrap_or_default()
     }
 
+    /// Whether a parameter was found wrong.
+    #[must_use]
+    pub fn has_refused(&self, name: &str) -> bool {
+        self.wrong.iter().any(|wrong| wrong.field == name)
+    }
+
     /// One more rule that is broken.
     pub fn refuse(&mut self, name: &'static str, reason: impl ToString) {
         self.wrong.push(Invalid::new(name, reason));

@@ -92,7 +92,7 @@ async fn a_teacher_invites_and_the_student_accepts() {
     api.notify(TIM, &json!({"userId": "sam"})).await.is_problem(403);
     assert_eq!(api.told().await, []);
     let accepted = api.enroll(SAM, &algebra()).await;
-    assert_eq!((accepted.status.as_u16(), &accepted.body["status"]), (200, &json!("active")));
+    assert_eq!((accepted.status.as_u16(), &accepted.body["status"]), (201, &json!("active")));
     assert_eq!(accepted.body["studentName"], "sam the student");
     is_told(&api.told().await, "enrollment-update", &OF_SAM, &accepted.body["changedAt"], &accepted.body);
     assert_eq!(api.give(TIM, "k", &score).await.status, 201);

@@ -168,9 +168,9 @@ async fn what_is_wrong_with_a_score_is_named() {
         (json!({"maxScore": 0}), "maxScore"),
         (json!({"maxScore": null}), "maxScore"),
     ] {
-        let body = with(&score(), &patch);
-        are_wrong(&api.give(TIM, "l", &body).await, 422, &[field]);
-        are_wrong(&api.change(TIM, id, &[], &body).await, 422, &[field]);
+        are_wrong(&api.give(TIM, "l", &with(&score(), &patch)).await, 422, &[field]);
+        let right = json!({"title": "First test", "score": 17.5, "maxScore": 20});
+        are_wrong(&api.change(TIM, id, &[], &with(&right, &patch)).await, 422, &[field]);
     }
     are_wrong(&api.change(TIM, id, &[], &json!({})).await, 422, &all[2..]);
     are_wrong(&api.change(TIM, "a%20b", &[], &score()).await, 422, &["scoreId"]);

@@ -35,9 +35,11 @@ async fn those_who_teach_or_sell_have_packages_and_an_admin_anybody_s() {
         api.delete(other, "of-tim", &[]).await.is_problem(403);
         api.post(other, &named::<&str>("of-tim", &[])).await.is_problem(403);
     }
-    let changed = api.put(ROOT, "of-tim", &[], &body("ignored", "eve")).await;
+    let refused = api.put(ROOT, "of-tim", &[], &body("other", "eve")).await;
+    assert_eq!(refused.is_problem(422)["errors"].as_array().unwrap().len(), 2, "whose it is stays: {refused:?}");
+    let changed = api.put(ROOT, "of-tim", &[], &changed).await;
     assert_eq!((changed.status.as_u16(), &changed.body["creatorId"]), (200, &json!("tim")), "it stays whose it is");
-    assert_eq!((&changed.body["packageId"], api.get("ignored").await.status.as_u16()), (&json!("of-tim"), 404));
+    assert_eq!((&changed.body["packageId"], api.get("other").await.status.as_u16()), (&json!("of-tim"), 404));
     assert_eq!(api.delete(ROOT, "of-eve", &[]).await.status, 204);
     assert_eq!(api.of_creator("eve", "").await, [Vec::<String>::new()]);
     assert_eq!(api.of_creator("tim", "").await, [["of-tim"]]);

@@ -31,7 +31,7 @@ async fn an_admin_records_what_was_sold_elsewhere() {
     assert_eq!(api.places("?period=2025-12").await, places(&[(1, "eve", 1)]));
     assert_eq!((api.places("").await, api.places("?period=all").await), (vec![], places(&[(1, "eve", 1)])));
     // Told again it is the same, and its seller changes nothing of when it was.
-    assert_eq!(api.create(ROOT, &mug(&sale)).await.status, 200);
+    assert_eq!(api.create(ROOT, &mug(&sale)).await.status, 201);
     let same = api.becomes(EVE, "mug", "sold").await;
     assert_eq!(same["soldAt"], made.body["soldAt"]);
     assert_eq!(api.places("?period=all").await, places(&[(1, "eve", 1)]));

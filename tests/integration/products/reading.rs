@@ -49,7 +49,8 @@ async fn a_product_is_shown_as_it_was_described() {
         assert!(from <= as_of && as_of <= api.now(), "{as_of}");
         for Answer { status, mut body, headers, .. } in answers {
             assert_eq!((status.as_u16(), headers["cache-control"].to_str().unwrap()), (200, "private, no-cache"));
-            body.as_object_mut().unwrap().remove("asOf");
+            let body_fields = body.as_object_mut().unwrap();
+            assert!(body_fields.remove("asOf").is_some() && body_fields.remove("version").is_some());
             assert_eq!(body, shown);
         }
     }
@@ -143,7 +144,7 @@ async fn a_product_that_has_not_changed_is_not_sent_again() {
     let made = api.create(EVE, &mug(&json!({"productId": "mug"}))).await;
     for change in 0..2 {
         let tag = shows(&api, "mug").await.header("etag").to_owned();
-        for known in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()] {
+        for known in [tag.clone(), tag.trim_start_matches("W/").to_owned(), format!("\"x\", {tag}"), "*".to_owned()] {
             let again = read(&api, SAM, "mug", &[("if-none-match", &known)]).await;
             let told = (again.status.as_u16(), again.header("etag"), again.bytes.len());
             assert_eq!(told, (304, tag.as_str(), 0), "{known}");

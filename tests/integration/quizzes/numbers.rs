@@ -116,7 +116,7 @@ async fn an_attempt_that_is_reported_twice_is_one() {
     assert!(at <= Time::from(api.clock.now()));
     let expected = json!({
         "quizId": "capitals", "attemptId": "a", "score": 7.5, "maxScore": 10, "scorePercent": 75.0,
-        "durationSeconds": 61.25,
+        "durationSeconds": 61.25, "countsForAverage": true,
     });
     assert_eq!(Value::Object(fields), expected);
     assert_eq!((api.count(), attempts().await), (1, (1, Some(75.0))));
