@@ -149,10 +149,10 @@ fn names<'a>(part: &'a Value, found: &mut Vec<(&'a str, &'a Value)>) {
             if let Some(properties) = fields.get("properties").and_then(Value::as_object) {
                 found.extend(properties.iter().map(|(name, schema)| (name.as_str(), schema)));
             }
-            if let (Some(Value::String(name)), Some(Value::String(place))) = (fields.get("name"), fields.get("in")) {
-                if matches!(place.as_str(), "query" | "path") {
-                    found.push((name, &part["schema"]));
-                }
+            if let (Some(Value::String(name)), Some(Value::String(place))) = (fields.get("name"), fields.get("in"))
+                && matches!(place.as_str(), "query" | "path")
+            {
+                found.push((name, &part["schema"]));
             }
             for (name, inner) in fields {
                 // What an example holds is named by the schema it is an example of.

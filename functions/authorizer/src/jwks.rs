@@ -140,7 +140,11 @@ mod tests {
             (json!({"key_ops": ["encrypt"]}), false),
             (json!({"key_ops": []}), false),
         ] {
-            assert_eq!(pick(&set(&[patch.clone()]), Algorithm::ES256, Some("k")).is_some(), expected, "{patch}");
+            assert_eq!(
+                pick(&set(std::slice::from_ref(&patch)), Algorithm::ES256, Some("k")).is_some(),
+                expected,
+                "{patch}"
+            );
         }
     }
 
@@ -155,7 +159,7 @@ mod tests {
     #[test]
     fn token_without_a_key_id_needs_a_set_with_one_fitting_key() {
         let one = json!({});
-        assert!(pick(&set(&[one.clone()]), Algorithm::ES256, None).is_some());
+        assert!(pick(&set(std::slice::from_ref(&one)), Algorithm::ES256, None).is_some());
         assert!(pick(&set(&[one.clone(), json!({"use": "enc", "kid": "l"})]), Algorithm::ES256, None).is_some());
         assert!(pick(&set(&[one.clone(), json!({"kid": "l"})]), Algorithm::ES256, None).is_none());
         assert!(pick(&set(&[one]), Algorithm::RS256, Some("k")).is_none());

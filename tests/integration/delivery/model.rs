@@ -117,9 +117,15 @@ struct Joined {
     replayed: bool,
 }
 
+/// What each person, or nobody in particular, told of one thing.
+type ByUser<T> = BTreeMap<Option<String>, T>;
+
+/// Shares and downloads: by time, session, kind and id.
+type Others<'a> = BTreeMap<(String, String, &'static str, String), ByUser<&'a Sent>>;
+
 fn counters(track: u8, facts: &BTreeMap<Identity, Sent>, words: &Words) -> Value {
-    let mut plays: BTreeMap<(String, String, String), BTreeMap<Option<String>, Joined>> = BTreeMap::new();
-    let mut others: BTreeMap<(String, String, &'static str, String), BTreeMap<Option<String>, &Sent>> = BTreeMap::new();
+    let mut plays: BTreeMap<(String, String, String), ByUser<Joined>> = BTreeMap::new();
+    let mut others = Others::new();
     for ((of, time, kind, id, (user, session)), sent) in facts {
         if *of != track {
             continue;
