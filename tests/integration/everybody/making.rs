@@ -81,7 +81,8 @@ impl<'a> World<'a> {
                     known.insert(owner.to_owned(), json!(of.id));
                     usual()
                 }
-                None if allows(&maker, &of.role) => of.clone(),
+                // An admin makes things for others and has to say for whom, so those who have such things make them.
+                None if allows(&maker, &of.role) && (of.role != "admin" || thing["as"] == "admin") => of.clone(),
                 None => usual(),
             };
             let is_named_by_client = maker.place(name) == Some(Place::Path);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::api::{ANNOUNCEMENTS, Api, ROOT, TIM};
+use super::api::{ANNOUNCEMENTS, Api, ROOT};
 use super::notifications::hello;
 use super::server::{Asked, How, Server, Told};
 
