@@ -75,7 +75,9 @@ impl<'a> World<'a> {
             let Some(thing) = self.thing(name) else { return json!(self.fresh(name)) };
             let maker = operation(self.contract, thing["madeBy"].as_str().unwrap());
             let usual = || self.person(thing["as"].as_str().unwrap());
+            // Of whom a request speaks says nothing of whose the things are that it is about.
             let mut known = known.clone();
+            known.retain(|name, _| !self.is_person(name));
             let by = match thing["ownedBy"].as_str() {
                 Some(owner) => {
                     known.insert(owner.to_owned(), json!(of.id));
