@@ -110,7 +110,10 @@ impl<'a> Operation<'a> {
         let query = self.parameters("query");
         let query = query.iter().filter(|one| one["required"] == true).map(name).map(|name| (name, Place::Query));
         let body = self.sample().unwrap_or_default().into_iter().map(|(name, _)| (name, Place::Body));
-        path.into_iter().chain(query).chain(body).collect()
+        let with =
+            self.it["x-access"]["with"].as_array().into_iter().flatten().map(|name| name.as_str().unwrap().to_owned());
+        let with = with.filter_map(|name| self.place(&name).map(|place| (name, place)));
+        path.into_iter().chain(query).chain(body).chain(with).collect()
     }
 
     /// Where a name stands in a request of it.

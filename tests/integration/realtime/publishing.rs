@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::api::{ANNOUNCEMENTS, Api, ROOT, TIM};
+use super::api::{ANNOUNCEMENTS, Api, ROOT};
 use super::notifications::hello;
 use super::server::{Asked, How, Server, Told};
 
@@ -153,9 +153,9 @@ async fn what_is_held_up_holds_up_its_own_channel_alone() {
     for title in ["a", "b"] {
         announce(&api, title).await;
     }
-    let sent = api.notify(TIM, None, &hello(&json!({"title": LARGE}))).await;
+    let sent = api.notify(ROOT, None, &hello(&json!({"title": LARGE}))).await;
     assert_eq!(sent.status, 201, "{sent:?}");
-    let sent = api.notify(TIM, None, &hello(&json!({"title": "last", "userId": "sue"}))).await;
+    let sent = api.notify(ROOT, None, &hello(&json!({"title": "last", "userId": "sue"}))).await;
     assert_eq!(sent.status, 201, "{sent:?}");
     delivered(&api, &open).await;
     let taken = api.server.taken();
