@@ -460,14 +460,14 @@ def classroom(story):
     taken = {"courseId": "geometry"}
     theirs = taken | {"studentId": "listener-1"}
     call("POST", "/api/enrollments", taken, LISTENER, 201)
-    call("POST", "/api/enrollments", taken, LISTENER, 200)
+    call("POST", "/api/enrollments", taken, LISTENER, 201)
     call("PATCH", "/api/enrollments", theirs | {"status": "active"}, TEACHER, 200)
     score = theirs | {"title": "Test", "score": 1, "maxScore": 2}
     given = call("POST", "/api/scores", score, TEACHER, 201, idempotency_key="score-1")
     call("PUT", f"/api/scores/{given['scoreId']}", {"title": "Test", "score": 3, "maxScore": 4}, TEACHER, 200)
     mark = theirs | {"date": "2026-01-31"}
     call("POST", "/api/attendance", mark | {"status": "absent"}, TEACHER, 201)
-    call("POST", "/api/attendance", mark | {"status": "late"}, TEACHER, 200)
+    call("POST", "/api/attendance", mark | {"status": "late"}, TEACHER, 201)
     order = {"itemType": "course", "itemId": "geometry", "amount": 700, "currency": "INR", "paymentMethod": "card"}
     order["status"] = "pending"
     purchase = call("POST", "/api/purchases", order, LISTENER, 201, idempotency_key="course-1")
