@@ -350,7 +350,8 @@ Resources:
   Jobs:
     Type: AWS::SQS::Queue
     Properties:
-      VisibilityTimeout: 1
+      # Longer than the batching window and the function together, or what is under way is delivered again.
+      VisibilityTimeout: 4
       RedrivePolicy: { deadLetterTargetArn: !GetAtt DeadJobs.Arn, maxReceiveCount: 2 }
   DeadJobs: { Type: AWS::SQS::Queue }
   Done: { Type: AWS::SQS::Queue }
