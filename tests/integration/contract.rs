@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use http::Method;
 use serde_json::{Value, json};
+use shared::http::Kind;
 
 use crate::app::{Answer, App, event};
 use crate::tidy::read;
@@ -235,6 +236,37 @@ fn examples<'a>(contract: &'a Value, media: &'a Value) -> Vec<&'a Value> {
     let mut found: Vec<&Value> = named.map(|example| &resolved(contract, example)["value"]).collect();
     found.extend(media.get("example"));
     found
+}
+
+#[test]
+fn every_answer_that_refuses_shows_problems_of_its_own_status() {
+    let contract = contract();
+    let mut shown = BTreeSet::new();
+    for (name, operation) in all_operations(&contract) {
+        let keyed = operation["parameters"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|parameter| resolved(&contract, parameter)["name"] == "Idempotency-Key");
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            let media = &resolved(&contract, response)["content"]["application/problem+json"];
+            let problems = if media.is_object() { examples(&contract, media) } else { Vec::new() };
+            for problem in &problems {
+                assert_eq!(problem["status"].to_string(), *status, "{name} shows {problem} for {status}");
+                let known = Kind::ALL.iter().find(|kind| problem["type"] == kind.uri());
+                let kind = known.unwrap_or_else(|| panic!("{name}: there is no problem like {problem}"));
+                assert_eq!(problem["title"], kind.title(), "{name}");
+                shown.insert(*kind);
+            }
+            if keyed && status == "422" {
+                let reused = problems.iter().any(|problem| problem["type"] == Kind::KeyReused.uri());
+                assert!(reused, "{name} takes a key, and does not show that it was used for another request");
+            }
+        }
+    }
+    // The contract foresees no mistake of the program.
+    let every: BTreeSet<Kind> = Kind::ALL.iter().copied().filter(|kind| *kind != Kind::InternalError).collect();
+    assert_eq!(shown, every);
 }
 
 #[test]
