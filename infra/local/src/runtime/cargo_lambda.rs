@@ -1,6 +1,7 @@
 //! Functions in `cargo lambda watch`, which rebuilds them when they change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -17,10 +18,16 @@ use super::{FunctionConfig, InvokeFailure, Invoker};
 /// How long a function may take to be built before its first answer.
 pub const BUILDING: Duration = Duration::from_secs(600);
 
+/// How much longer than its timeout a function may take that has answered before: it may be built again after an edit.
+/// `cargo lambda watch` restarts all functions after every edit, and an invocation that the old process took is never
+/// answered; it fails after this time, and whoever needs it sends it again.
+const REBUILDING: Duration = Duration::from_secs(60);
+
 /// Functions that `cargo lambda watch` runs.
 pub struct CargoLambda {
     url: String,
-    crates: BTreeMap<String, String>,
+    functions: BTreeMap<String, (String, Duration)>,
+    answered: Mutex<BTreeSet<String>>,
     client: Client<HttpConnector, Full<bytes::Bytes>>,
 }
 
@@ -30,19 +37,31 @@ impl CargoLambda {
     pub fn new(url: &str, functions: &BTreeMap<String, FunctionConfig>) -> Self {
         Self {
             url: url.trim_end_matches('/').to_owned(),
-            crates: functions.iter().map(|(id, config)| (id.clone(), config.crate_name.clone())).collect(),
+            functions: functions
+                .iter()
+                .map(|(id, config)| (id.clone(), (config.crate_name.clone(), config.timeout)))
+                .collect(),
+            answered: Mutex::default(),
             client: Client::builder(TokioExecutor::new()).build_http(),
         }
     }
 
+    /// How long to wait for an answer.
+    fn patience(&self, function: &str, timeout: Duration) -> Duration {
+        let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        if answered.contains(function) { timeout + REBUILDING } else { BUILDING }
+    }
+
     async fn call(&self, function: &str, payload: String) -> anyhow::Result<Result<String, InvokeFailure>> {
-        let Some(name) = self.crates.get(function) else { return Ok(Err(InvokeFailure::Unavailable)) };
+        let Some((name, timeout)) = self.functions.get(function) else { return Ok(Err(InvokeFailure::Unavailable)) };
+        let patience = self.patience(function, *timeout);
         let request = Request::builder()
             .method(Method::POST)
             .uri(format!("{}/2015-03-31/functions/{name}/invocations", self.url))
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::from(payload))?;
-        let response = tokio::time::timeout(BUILDING, self.client.request(request)).await??;
+        let response = tokio::time::timeout(patience, self.client.request(request)).await??;
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner).insert(function.to_owned());
         let status = response.status();
         let failed = response.headers().contains_key("x-amz-function-error");
         let body = String::from_utf8(response.into_body().collect().await?.to_bytes().to_vec())?;
@@ -103,6 +122,16 @@ mod tests {
             environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             policy: Policy::default(),
         }
+    }
+
+    #[test]
+    fn a_function_that_has_answered_is_not_waited_for_as_if_it_had_to_be_built() {
+        let functions = BTreeMap::from([("A".to_owned(), config("A", [("QUEUE", "a")]))]);
+        let functions = CargoLambda::new("http://127.0.0.1:1", &functions);
+        let patience = || functions.patience("A", Duration::from_secs(10));
+        assert_eq!(patience(), BUILDING);
+        functions.answered.lock().unwrap().insert("A".to_owned());
+        assert_eq!(patience(), Duration::from_secs(70));
     }
 
     #[test]
