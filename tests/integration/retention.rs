@@ -1,12 +1,16 @@
 //! Retention removes facts, never numbers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::TimeDelta;
-use serde_json::json;
+use local::wire::{Call, Fault};
+use serde_json::{Value, json};
+use shared::boot::Boot;
 use shared::clock::Clock as _;
 
 use crate::app::{App, Forward, ago, event};
+use crate::stage::{self, Stage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn numbers_outlive_their_facts_and_closed_minutes_take_no_more() {
@@ -47,5 +51,56 @@ async fn numbers_outlive_their_facts_and_closed_minutes_take_no_more() {
     let erased = app.cloud.database().call("DeleteItem", &erase, &local::wire::ClientOptions::default());
     assert!(erased.body.contains("Attributes"), "{erased:?}");
     assert_eq!(app.counters("song").await["totalPlays"], 3);
+    app.finish().await;
+}
+
+/// Filters of event source mappings look at keys alone, so readers of streams are told of expiries too.
+#[tokio::test(flavor = "multi_thread")]
+async fn expiries_are_done_with_and_nobody_is_asked_anything() {
+    let app = App::start().await;
+    let template = app.cloud.template();
+    let mut readers = 0;
+    for mapping in &template.stream_mappings {
+        let table = app.cloud.database().table(&mapping.table).unwrap();
+        if table.ttl_attribute.is_none() {
+            continue;
+        }
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
+        let stage = Stage::new(shared::clock::system().now());
+        let failing = move |_: &Call| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Fault::ServerError
+        };
+        let config = &template.functions[&mapping.function];
+        let function = local::functions::all().into_iter().find(|function| function.name == config.crate_name).unwrap();
+        let boot = Boot {
+            environment: config.variables().into_iter().collect(),
+            ..stage.boot(function.name, Some(Arc::new(failing)), "UTC")
+        };
+        let started = stage::start(&boot, function);
+        let prefix = |filter: &Value| {
+            let prefix = filter.pointer("/dynamodb/Keys/pk/S/0/prefix").unwrap_or_else(|| panic!("{filter}"));
+            prefix.as_str().unwrap().to_owned()
+        };
+        let record = |filter: &Value| {
+            json!({
+                "eventID": "e", "eventName": "REMOVE", "eventVersion": "1.1", "eventSource": "aws:dynamodb",
+                "awsRegion": "us-east-1", "eventSourceARN": table.stream_arn(),
+                "userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"},
+                "dynamodb": {
+                    "ApproximateCreationDateTime": 1_769_851_800, "SequenceNumber": "100000000000000000001",
+                    "SizeBytes": 64, "StreamViewType": "KEYS_ONLY",
+                    "Keys": {"pk": {"S": format!("{}x#2026-01-31T09", prefix(filter))}, "sk": {"S": "07:05.040#like#e"}},
+                },
+            })
+        };
+        let records: Vec<Value> = mapping.filters.iter().map(record).collect();
+        let answer = stage::invoke(started.as_ref(), &json!({"Records": records})).await.unwrap();
+        assert_eq!(answer, json!({"batchItemFailures": []}), "{}", function.name);
+        assert_eq!(calls.load(Ordering::Relaxed), 0, "{} asks somebody", function.name);
+        readers += 1;
+    }
+    assert_eq!(readers, 5, "readers of streams whose items expire");
     app.finish().await;
 }

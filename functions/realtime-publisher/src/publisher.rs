@@ -140,14 +140,15 @@ impl Publisher {
 impl BatchHandler for Publisher {
     fn handle<'a>(&'a self, records: &'a [EventRecord], _: Budget, deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
         Box::pin(async move {
-            let asked: Vec<Result<Channel, String>> =
+            let asked: Vec<Result<Option<Channel>, String>> =
                 records.iter().map(|record| stream::channel(record).map_err(|foreign| foreign.to_string())).collect();
-            let channels: BTreeSet<Channel> = asked.iter().flatten().cloned().collect();
+            let channels: BTreeSet<Channel> = asked.iter().flatten().flatten().cloned().collect();
             let left = self.publish(channels, deadline).await;
             asked
                 .into_iter()
                 .map(|asked| match asked {
-                    Ok(channel) => left.get(&channel).cloned().unwrap_or(Settled::Done),
+                    Ok(Some(channel)) => left.get(&channel).cloned().unwrap_or(Settled::Done),
+                    Ok(None) => Settled::Done,
                     Err(reason) => Settled::Poison(reason),
                 })
                 .collect()

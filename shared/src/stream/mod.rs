@@ -33,13 +33,16 @@ fn key<'a>(record: &'a EventRecord, name: &str) -> Result<&'a str, Foreign> {
     }
 }
 
-/// The channel that a record of the outbox's stream says has events.
+/// The channel that a record of the outbox's stream says has events; none where one was sent, or expired: a removal adds none.
 ///
 /// # Errors
 /// If the record is not about an event.
-pub fn channel(record: &EventRecord) -> Result<Channel, Foreign> {
+pub fn channel(record: &EventRecord) -> Result<Option<Channel>, Foreign> {
+    if record.event_name == "REMOVE" {
+        return Ok(None);
+    }
     let pk = key(record, keys::PK)?;
-    keys::parse_outbox(pk).map_err(|error| Foreign(format!("{pk}: {error}")))
+    keys::parse_outbox(pk).map(Some).map_err(|error| Foreign(format!("{pk}: {error}")))
 }
 
 /// What a record of the stream of purchases says has changed.
@@ -88,8 +91,9 @@ pub fn change(record: &EventRecord) -> Result<Change, Foreign> {
     }
 }
 
-/// Whether a record tells of an item that expired: retention removes facts, never numbers
-/// ([time to live and streams](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html)).
+/// Whether a record tells of an item that expired: retention removes facts, never numbers. No filter of an event source
+/// mapping can tell it ([decision 41](../../../infra/decisions/0041-filters-look-at-keys.md);
+/// [time to live and streams](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html)).
 #[must_use]
 pub fn is_expiry(record: &EventRecord) -> bool {
     record

@@ -89,12 +89,13 @@ impl BatchHandler for Publisher {
         Box::pin(async move {
             let of = |record: &EventRecord| shared::stream::channel(record).unwrap();
             let mut held = BTreeSet::new();
-            for channel in records.iter().map(of).collect::<BTreeSet<Channel>>() {
+            for channel in records.iter().filter_map(of).collect::<BTreeSet<Channel>>() {
                 if self.publish(&channel, deadline).await.is_none() {
                     held.insert(channel);
                 }
             }
-            let settled = |record| if held.contains(&of(record)) { Settled::Retry } else { Settled::Done };
+            let is_held = |record| of(record).is_some_and(|channel| held.contains(&channel));
+            let settled = |record| if is_held(record) { Settled::Retry } else { Settled::Done };
             records.iter().map(settled).collect()
         })
     }

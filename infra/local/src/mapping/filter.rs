@@ -83,6 +83,12 @@ impl Filters {
         self.0.is_empty() || self.0.iter().any(|pattern| pattern.matches(Some(record)))
     }
 
+    /// A field of the record, other than `allowed`, that a pattern looks at.
+    #[must_use]
+    pub fn other_than(&self, allowed: &str) -> Option<&str> {
+        self.0.iter().find_map(|pattern| pattern.other_than(allowed))
+    }
+
     /// Whether a pattern looks at one of these fields of the record's `outer` field.
     #[must_use]
     pub fn look_at(&self, outer: &str, fields: &[&str]) -> bool {
@@ -123,6 +129,17 @@ impl Node {
             }
             Self::Any(nodes) => nodes.iter().for_each(|node| node.visit(field, look)),
             Self::Leaf(_) => {}
+        }
+    }
+
+    fn other_than(&self, allowed: &str) -> Option<&str> {
+        match self {
+            Self::All(fields) => fields.iter().find_map(|(name, node)| match name.as_str() {
+                "$or" => node.other_than(allowed),
+                name => (name != allowed).then_some(name),
+            }),
+            Self::Any(nodes) => nodes.iter().find_map(|node| node.other_than(allowed)),
+            Self::Leaf(_) => None,
         }
     }
 

@@ -81,7 +81,7 @@ Resources:
             FunctionResponseTypes: [ReportBatchItemFailures]
             BisectBatchOnFunctionError: true
             DestinationConfig: { OnFailure: { Type: SQS, Destination: !GetAtt Dead.Arn } }
-            FilterCriteria: { Filters: [{ Pattern: '{"eventName":["INSERT"]}' }] }
+            FilterCriteria: { Filters: [{ Pattern: '{"dynamodb":{"Keys":{"pk":{"S":["a"]}}}}' }] }
         Queue:
           Type: SQS
           Properties:
@@ -156,7 +156,7 @@ fn everything_known_is_read() {
         (StartingPosition::TrimHorizon, Some("s-Dead"))
     );
     assert!(stream.bisect && stream.report_batch_item_failures);
-    assert_eq!(stream.filters, [serde_json::json!({"eventName": ["INSERT"]})]);
+    assert_eq!(stream.filters, [serde_json::json!({"dynamodb": {"Keys": {"pk": {"S": ["a"]}}}})]);
     let queue = &template.queue_mappings[0];
     assert_eq!((queue.function.as_str(), queue.queue.as_str(), queue.batch_size), ("Updater", "s-Work", 25));
     assert_eq!((queue.maximum_concurrency, queue.batching_window), (Some(4), Duration::from_secs(1)));
@@ -256,7 +256,9 @@ fn whatever_is_not_known_is_refused_with_its_place() {
             "Events.Stream.Type: the function's role does not allow dynamodb:DescribeStream",
         ),
         ("[sqs:ReceiveMessage, ", "[", "Events.Queue.Type: the function's role does not allow sqs:ReceiveMessage"),
-        ("[\"INSERT\"]", "[{\"like\":1}]", "FilterCriteria.Filters.0.Pattern: filter 1, at eventName: "),
+        ("{\"S\":[\"a\"]}", "[{\"like\":1}]", "FilterCriteria.Filters.0.Pattern: filter 1, at dynamodb.Keys.pk: "),
+        ("{\"dynamodb\":", "{\"eventName\":[\"INSERT\"],\"dynamodb\":", "alone, not by \"eventName\""),
+        ("{\"S\":[\"a\"]}}}", "{\"S\":[\"a\"]}}},\"$or\":[{\"userIdentity\":{\"type\":[\"Service\"]}}]", "not by \"userIdentity\""),
         ("\"sqs:SendMessage\"", "\"sqs:DeleteMessage\"", "does not allow sqs:SendMessage"),
         (
             "AttributeType: N",
@@ -286,7 +288,7 @@ fn whatever_is_not_known_is_refused_with_its_place() {
             "Tock.Properties.FlexibleTimeWindow.Mode: only OFF",
         ),
         ("Input: '{\"a\":1}'", "Input: '{'", "Events.Tick.Properties.Input: EOF"),
-        ("Pattern: '{\"eventName\":[\"INSERT\"]}'", "Pattern: '{'", "FilterCriteria.Filters.0.Pattern: EOF"),
+        ("Pattern: '{\"dynamodb\":{\"Keys\":{\"pk\":{\"S\":[\"a\"]}}}}'", "Pattern: '{'", "FilterCriteria.Filters.0.Pattern: EOF"),
         (
             "!If [HasTopic,",
             "!If [HasTopics,",

@@ -51,16 +51,15 @@ fn fields_are_all_asked_for_and_alternatives_one_of() {
 }
 
 #[test]
-fn expired_items_are_left_out_by_their_identity() {
-    let pattern = json!({
-        "dynamodb": {"Keys": {"pk": {"S": [{"prefix": "TRACK#"}]}}},
-        "userIdentity": {"principalId": [{"exists": false}]},
-    });
-    let mut record = json!({"dynamodb": {"Keys": {"pk": {"S": "TRACK#1"}}}});
-    assert!(matches(pattern.clone(), &record));
-    record["userIdentity"] = json!({"principalId": "dynamodb.amazonaws.com"});
-    assert!(!matches(pattern.clone(), &record));
-    assert!(!matches(pattern, &json!({"dynamodb": {"Keys": {"pk": {"S": "ALBUM#1"}}}})));
+fn tells_of_fields_that_a_pattern_must_not_look_at() {
+    let other = |pattern: Value| {
+        let filters = Filters::compile(&[json!({"dynamodb": {"a": ["x"]}}), pattern]).unwrap();
+        filters.other_than("dynamodb").map(str::to_owned)
+    };
+    assert_eq!(other(json!({"dynamodb": {"Keys": {"eventName": ["x"]}}})), None);
+    assert_eq!(other(json!({"dynamodb": {"a": ["x"]}, "eventName": ["INSERT"]})), Some("eventName".to_owned()));
+    assert_eq!(other(json!({"$or": [{"userIdentity": {"type": ["x"]}}]})), Some("userIdentity".to_owned()));
+    assert_eq!(other(json!({"$or": [{"dynamodb": {"a": ["x"]}}]})), None);
 }
 
 #[test]

@@ -71,15 +71,14 @@ async fn what_filters_do_not_want_is_skipped_and_done_with() {
     assert_eq!(batches.concat(), ["wanted", "loud"]);
 
     // A second function has its own place in the stream, and its own filter, here on an image.
-    let images =
-        json!({"dynamodb": {"NewImage": {"volume": {"N": [{"numeric": [">", 10]}]}}}, "eventName": ["INSERT"]});
+    let images = json!({"dynamodb": {"NewImage": {"volume": {"N": [{"numeric": [">", 10]}]}}}});
     let second = StreamMapping { function: "g".to_owned(), filters: vec![images], ..world.mapping() };
     let batches = world.deliver(second).await;
     assert_eq!(batches.concat(), ["wanted", "loud", "loud"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn expiry_and_writes_that_change_nothing_are_not_delivered() {
+async fn expiries_are_delivered_as_the_service_s_own_and_writes_that_change_nothing_are_not() {
     let world = World::new(Function::succeeding());
     let now = world.sources.clock.now().timestamp();
     let item = |sk: &str, ttl: i64| json!({"pk": {"S": "p"}, "sk": {"S": sk}, "ttl": {"N": ttl.to_string()}});
@@ -87,9 +86,14 @@ async fn expiry_and_writes_that_change_nothing_are_not_delivered() {
     world.put(item("a", now - 100));
     world.put(item("b", now + 100));
     assert_eq!(world.sources.database.sweep_expired(now).unwrap(), 1);
-    let filter = json!({"userIdentity": {"principalId": [{"exists": false}]}});
-    let batches = world.deliver(StreamMapping { filters: vec![filter], ..world.mapping() }).await;
-    assert_eq!(batches.concat(), ["a", "b"]);
+    let batches = world.deliver(world.mapping()).await;
+    assert_eq!(batches.concat(), ["a", "b", "a"]);
+    let events = world.function.events.lock().unwrap();
+    let records = events.iter().flat_map(|event| event["Records"].as_array().unwrap());
+    let deleted_by: Vec<(&Value, Option<&Value>)> =
+        records.map(|record| (&record["eventName"], record.get("userIdentity"))).collect();
+    let service = json!({"type": "Service", "principalId": "dynamodb.amazonaws.com"});
+    assert_eq!(deleted_by, [(&json!("INSERT"), None), (&json!("INSERT"), None), (&json!("REMOVE"), Some(&service))]);
 }
 
 #[tokio::test(start_paused = true)]

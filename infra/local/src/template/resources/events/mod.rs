@@ -109,12 +109,17 @@ fn reports(place: &str, types: Option<OneOrMany<String>>) -> Result<bool, Refusa
     }
 }
 
-fn filters(place: &str, criteria: Option<FilterCriteria>) -> Result<Vec<Value>, Refusal> {
+/// Reads patterns, which may look at one field of a record alone.
+fn filters(place: &str, field: &str, criteria: Option<FilterCriteria>) -> Result<Vec<Value>, Refusal> {
     let mut patterns = Vec::new();
     for (index, filter) in criteria.map(|criteria| criteria.filters).unwrap_or_default().into_iter().enumerate() {
         let place = at(&at(&at(place, "FilterCriteria.Filters"), index), "Pattern");
         let pattern: Value = serde_json::from_str(&filter.pattern).map_err(|error| Refusal::new(&place, error))?;
-        Filters::compile(std::slice::from_ref(&pattern)).map_err(|error| Refusal::new(place, error))?;
+        let compiled =
+            Filters::compile(std::slice::from_ref(&pattern)).map_err(|error| Refusal::new(&place, error))?;
+        if let Some(other) = compiled.other_than(field) {
+            return Refusal::err(place, format_args!("Lambda filters these records by {field:?} alone, not by {other:?}"));
+        }
         patterns.push(pattern);
     }
     Ok(patterns)

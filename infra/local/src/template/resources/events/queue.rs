@@ -52,7 +52,8 @@ pub(super) fn queue(place: &str, function: &str, event: Sqs, names: &Names) -> R
         batching_window,
         report_batch_item_failures: reports(place, event.function_response_types)?,
         maximum_concurrency,
-        filters: filters(place, event.filter_criteria)?,
+        // https://docs.aws.amazon.com/lambda/latest/dg/with-sqs-filtering.html
+        filters: filters(place, "body", event.filter_criteria)?,
     })
 }
 

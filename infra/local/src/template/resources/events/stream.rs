@@ -90,6 +90,7 @@ pub(super) fn stream(
         parallelization_factor: count(&at(place, "ParallelizationFactor"), event.parallelization_factor, 1, 1..=10)?,
         report_batch_item_failures: reports(place, event.function_response_types)?,
         on_failure_queue,
-        filters: filters(place, event.filter_criteria)?,
+        // https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-filtering.html
+        filters: filters(place, "dynamodb", event.filter_criteria)?,
     })
 }
