@@ -8,8 +8,8 @@ import json
 import re
 import subprocess
 import sys
-import tomllib
 
+import deployment
 import sam
 
 EXPANDED = sam.ROOT / "target" / "template-expanded.json"
@@ -48,27 +48,23 @@ def unused_parameters():
 
 
 def samconfig_findings():
-    path = sam.ROOT / "samconfig.toml"
-    try:
-        config = tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
-        return [f"{path.name}: {error}"]
+    path = deployment.SAMCONFIG
     known = sam.load()["Parameters"]
     findings = []
-    for environment in ("dev", "prod"):
-        deploy = config.get(environment, {}).get("deploy", {}).get("parameters", {})
-        findings += [
-            f"{path.name}: {environment}.deploy.parameters lacks {key}"
-            for key in ("stack_name", "capabilities")
-            if key not in deploy
-        ]
-        for override in deploy.get("parameter_overrides", []):
-            name, _, value = override.partition("=")
-            if name not in known:
-                findings.append(f"{path.name}: {environment} sets {name}, which the template does not know")
-            elif value not in map(str, known[name].get("AllowedValues", [value])):
-                findings.append(f"{path.name}: {environment} sets {name} to {value}, which the template does not allow")
-    return findings
+    try:
+        environments = deployment.environments()
+        for environment, deploy in environments.items():
+            findings += [
+                f"{path.name}: {environment}.deploy.parameters lacks {key}"
+                for key in ("stack_name", "capabilities")
+                if key not in deploy
+            ]
+            for name, value in deployment.parameters(environment).items():
+                if value not in map(str, known[name].get("AllowedValues", [value])):
+                    findings.append(f"{path.name}: {environment}: the template does not allow {name} to be {value}")
+    except deployment.Refused as problem:
+        return [str(problem)]
+    return findings + [f"{path.name}: there is no {name}" for name in ("dev", "prod") if name not in environments]
 
 
 def main():

@@ -27,9 +27,9 @@ class _NoManagedPolicies:
         return {}
 
 
-def load():
-    """The template, with its short-form intrinsics in the long form."""
-    return yaml_parse(TEMPLATE.read_text())
+def load(path=TEMPLATE):
+    """A template, with its short-form intrinsics in the long form."""
+    return yaml_parse(pathlib.Path(path).read_text())
 
 
 def package(template, upload):

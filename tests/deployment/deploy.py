@@ -1,4 +1,4 @@
-"""Deploys the packaged functions with the unchanged template.yaml into MiniStack, and uses the API as clients do.
+"""Deploys the packaged functions with `infra/deploy dev` into MiniStack, and uses the API as clients do.
 
 MiniStack is an AWS emulator that nobody here wrote, so this shows what no test of our own cloud can:
 that template, policies, packages and functions fit together elsewhere too. Every call is checked against
@@ -6,7 +6,8 @@ the policies of the template. What the emulator does not do is not shown here: r
 on-failure delivery of stream batches, TTL, point-in-time recovery.
 
 Two things are done for it that AWS does by itself: the SAM transform runs here (with the library
-that the service runs), and the OpenAPI body that comes out of it is spelled out as resources; see stack.py.
+that the service runs), and the OpenAPI body that comes out of it is spelled out as resources; see stack.py. The rest is what
+the README says: the environment's parameters in samconfig.toml, and `sam deploy`.
 """
 
 import re
@@ -26,6 +27,7 @@ from story import PARAMETERS, SECRET, STEPS, Story
 LOGS = sam.ROOT / "target" / "deployment-test"
 EMULATOR_LOG = LOGS / "emulator.log"
 FUNCTIONS_LOG = LOGS / "functions.log"
+DEPLOY_LOG = LOGS / "deploy.log"
 COMPLAINTS_SHOWN = 50
 
 
@@ -37,7 +39,7 @@ def main():
         stack = None
         try:
             parameters = PARAMETERS | channels.parameters(server, emulator) | secret_of_tokens(emulator)
-            stack = timed("the stack is created", Stack, emulator, parameters)
+            stack = timed("infra/deploy creates the stack", Stack, emulator, parameters, DEPLOY_LOG)
             for title, check in CHECKS:
                 timed(title, check, stack)
             story = Story(Api(stack.api_url), stack, server)

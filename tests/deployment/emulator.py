@@ -11,10 +11,12 @@ import time
 import urllib.request
 
 import boto3
+import sam
 from botocore.config import Config
 
 REGION = "us-east-1"
 UP_WITHIN_SECONDS = 60
+DONE_WITHIN_SECONDS = 300
 
 
 class Emulator:
@@ -61,6 +63,28 @@ class Emulator:
             aws_secret_access_key="test",
             config=Config(s3={"addressing_style": "path"}),
         )
+
+    def run(self, command, log):
+        """Runs a program of the repository that takes this for AWS; `log` is what it wrote."""
+        surroundings = {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": REGION,
+            "SAM_CLI_TELEMETRY": "0",
+        }
+        with log.open("w") as output:
+            run = subprocess.run(
+                command,
+                cwd=sam.ROOT,
+                env=os.environ | surroundings,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=DONE_WITHIN_SECONDS,
+            )
+        if run.returncode:
+            raise RuntimeError(f"{command[0]} ended with {run.returncode}:\n{log.read_text()[-4000:]}")
 
     def _environment(self):
         return {

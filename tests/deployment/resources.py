@@ -2,7 +2,9 @@
 
 from collections import Counter
 
+import deployment
 import sam
+from stack import ENVIRONMENT
 
 CHECKS = []
 
@@ -24,6 +26,20 @@ def resources(stack):
         assert resource["ResourceStatus"] == "CREATE_COMPLETE", f"{name}: {resource['ResourceStatus']}"
     kinds = Counter(resource["ResourceType"].removeprefix("AWS::") for resource in made.values())
     return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+
+
+@check("parameters are those of samconfig.toml, and over them those given")
+def parameters(stack):
+    [made] = stack.emulator.client("cloudformation").describe_stacks(StackName=stack.name)["Stacks"]
+    values = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in made["Parameters"]}
+    declared = stack.template["Parameters"]
+    for name, expected in stack.parameters.items():
+        if not declared[name].get("NoEcho"):
+            assert values[name] == expected, f"{name} is {values[name]}"
+    of_file = dict(line.split("=", 1) for line in deployment.environments()[ENVIRONMENT]["parameter_overrides"])
+    kept = of_file.keys() - stack.given.keys()
+    assert kept and of_file.keys() & stack.given.keys(), "both are to be seen"
+    assert all(values[name] == of_file[name] for name in kept), values
 
 
 @check("functions run what was packaged")

@@ -1,33 +1,40 @@
-"""The template's stack in the emulator: packaged, expanded and created through CloudFormation."""
+"""The template's stack in the emulator: packaged, expanded and deployed with the command that the README gives."""
 
 import hashlib
 import json
+import pathlib
 import platform
-import time
 
+import deployment
 import sam
+from emulator import REGION
 
-STACK = "tally-test"
+ENVIRONMENT = "dev"
+STACK = deployment.environments()[ENVIRONMENT]["stack_name"]
 BUCKET = "packages"
-CREATED_WITHIN_SECONDS = 120
+PACKAGES = sam.ROOT / "target" / "local-lambda"
 
 
 class Stack:
-    """Creates the stack from the zips of `infra/package` and waits for it."""
+    """Deploys a stack from the zips of `infra/package` with `infra/deploy`; `log` is what that wrote."""
 
-    def __init__(self, emulator, parameters):
+    def __init__(self, emulator, given, log, name=STACK):
         self.emulator = emulator
-        self.parameters = {"Architecture": _architecture()} | parameters
+        self.name = name
+        self.log = log
+        self.given = {"Architecture": _architecture()} | given
+        arguments = [f"{name}={value}" for name, value in self.given.items()]
+        self.parameters = deployment.parameters(ENVIRONMENT, arguments)
         template = sam.package(sam.load(), self._upload())
         self.template = batches_are_sends(explicit_api(sam.expand(template, self.parameters)))
-        self._create()
+        self._deploy(arguments)
         self._resources = {
             resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in self.list_resources()
         }
         self._allow_origins()
 
     def list_resources(self):
-        pages = self.emulator.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK)
+        pages = self.emulator.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=self.name)
         return [resource for page in pages for resource in page["StackResourceSummaries"]]
 
     def physical_id(self, logical_id):
@@ -90,7 +97,7 @@ class Stack:
         s3.create_bucket(Bucket=BUCKET)
 
         def upload(folder):
-            archive = (sam.ROOT / folder).with_suffix(".zip")
+            archive = PACKAGES / f"{pathlib.Path(folder).name}.zip"
             if not archive.is_file():
                 raise SystemExit(f"{archive.relative_to(sam.ROOT)} is missing; run infra/package first")
             content = archive.read_bytes()
@@ -100,30 +107,14 @@ class Stack:
 
         return upload
 
-    def _create(self):
-        cloudformation = self.emulator.client("cloudformation")
-        # From a bucket, as `sam deploy` does: a call itself takes only 51,200 bytes.
-        key = "template.json"
-        self.emulator.client("s3").put_object(Bucket=BUCKET, Key=key, Body=json.dumps(self.template).encode())
-        cloudformation.create_stack(
-            StackName=STACK,
-            TemplateURL=f"{self.emulator.url}/{BUCKET}/{key}",
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in self.parameters.items()],
-            Capabilities=["CAPABILITY_IAM"],
-        )
-        deadline = time.monotonic() + CREATED_WITHIN_SECONDS
-        while time.monotonic() < deadline:
-            [stack] = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
-            if stack["StackStatus"] == "CREATE_COMPLETE":
-                return
-            if stack["StackStatus"] != "CREATE_IN_PROGRESS":
-                break
-            time.sleep(0.1)
-        events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
-        reasons = [
-            f"{e['LogicalResourceId']}: {e['ResourceStatusReason']}" for e in events if e.get("ResourceStatusReason")
-        ]
-        raise RuntimeError("\n".join([f"the stack is {stack['StackStatus']}", *reversed(reasons)]))
+    def _deploy(self, arguments):
+        template = self.log.with_suffix(".json")
+        template.write_text(json.dumps(self.template))
+        options = [f"--region={REGION}", "--no-progressbar"]
+        if self.name != STACK:
+            options.append(f"--stack-name={self.name}")
+        tool = ["infra/deploy", ENVIRONMENT, *arguments, f"--template-file={template}"]
+        self.emulator.run([*tool, *(f"--sam={option}" for option in options)], self.log)
 
     def _allow_origins(self):
         # MiniStack answers preflights from what this call sets, not from the resource's property.

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 
 import channels
 from api import Api, token
+from stack import Stack
 
 SECRET = "a secret of the deployment test, of no use elsewhere"
 WRITE_KEY = "wk-deployment"
@@ -497,6 +498,25 @@ def classroom(story):
         story.api.call("GET", f"/api/{whose}/dashboard", token=LISTENER).problem(403)
 
 
+@step("the tables of a moment, restored in a new stack, tell the same and go on from there")
+def restored(story):
+    drain(story)
+    old, name = story.stack, f"{story.stack.name}-2"
+    answers = {(path, token): told_by(story.api, path, token) for path, token in TOLD}
+    now = datetime.now(timezone.utc).isoformat()
+    old.emulator.run(["infra/restore", old.name, name, "--at", now], old.log.with_name("restore.log"))
+    given = old.given | {"TablePrefix": f"{name}-"}
+    new = Stack(old.emulator, given, old.log.with_name("deploy-restored.log"), name)
+    assert new.physical_id("EventsTable") == f"{name}-events", new.physical_id("EventsTable")
+    api = Api(new.api_url)
+    for (path, token), told in answers.items():
+        assert told_by(api, path, token) == told, f"{path}: {told_by(api, path, token)}, not {told}"
+    plays = answers[TRACK, None]["counters"]["totalPlays"]
+    accepted(api.call("POST", EVENTS, [event("play", source="direct")], x_write_key=WRITE_KEY), 1)
+    eventually(lambda: expect_counters(told_by(api, TRACK, None), totalPlays=plays + 1))
+    assert told_by(story.api, TRACK, None)["counters"]["totalPlays"] == plays, "the old stack counts what the new one was sent"
+
+
 @step("nothing was given up; what cannot be read is, and the rest goes on")
 def failures(story):
     queue = "CounterFailuresQueue"
@@ -508,6 +528,31 @@ def failures(story):
         assert story.stack.queue_length(queue) == 1, f"{queue} did not get the unreadable record"
 
     eventually(put_aside)
+
+
+# What a restore must not change.
+TOLD = [
+    (TRACK, None),
+    ("/api/stats/analytics?trackId=track-1&timeRange=all", ADMIN),
+    ("/api/stats/analytics?timeRange=all", ADMIN),
+    ("/api/dashboard/stats?timeRange=7d", ARTIST),
+    ("/api/quizzes/quiz-1/stats", None),
+    ("/api/packages/stats?packageId=pack-2", TEACHER),
+    ("/api/purchases", LISTENER),
+    ("/api/purchases/analytics", ADMIN),
+    ("/api/leaderboard?metric=views&period=all", None),
+    ("/api/seller/dashboard?sellerId=sally", ADMIN),
+    ("/api/notifications", LISTENER),
+    ("/api/student/dashboard", LISTENER),
+    ("/api/teacher/dashboard", TEACHER),
+    ("/api/admin/dashboard", ADMIN),
+]
+
+
+def told_by(api, path, token):
+    """An answer, without the times at which it was made."""
+    answer = api.call("GET", path, token=token).expect(200).json
+    return {name: value for name, value in answer.items() if name not in ("asOf", "serverTime")}
 
 
 EXPECTED = {

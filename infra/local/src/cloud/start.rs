@@ -33,6 +33,9 @@ const STACK: &str = "tally";
 /// Where the secret of tokens lies in the local Secrets Manager.
 pub const JWT_SECRET_ARN: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:tally-jwt-a1B2c3";
 
+/// The origin that the template is given where nobody names one.
+const ALLOWED_ORIGIN: &str = "http://localhost:3000";
+
 pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
     let text = match &options.template {
         Source::Text(text) => text.clone(),
@@ -179,7 +182,7 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
     })
 }
 
-/// The values of parameters that are given, and those that lead to the secrets where the template asks for them.
+/// The values of parameters that are given, and those that the template asks for and only an environment knows.
 fn parameters(
     text: &str,
     given: &BTreeMap<String, String>,
@@ -187,7 +190,11 @@ fn parameters(
 ) -> anyhow::Result<BTreeMap<String, String>> {
     let declared = template::parameter_names(text)?;
     let mut parameters = given.clone();
-    for (name, value) in [("JwtSecretArn", JWT_SECRET_ARN), ("WriteKeys", secrets.write_key.as_str())] {
+    for (name, value) in [
+        ("AllowedOrigins", ALLOWED_ORIGIN),
+        ("JwtSecretArn", JWT_SECRET_ARN),
+        ("WriteKeys", secrets.write_key.as_str()),
+    ] {
         if declared.iter().any(|declared| declared == name) {
             parameters.entry(name.to_owned()).or_insert_with(|| value.to_owned());
         }

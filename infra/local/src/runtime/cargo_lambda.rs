@@ -149,7 +149,10 @@ mod tests {
         let surroundings = crate::template::Surroundings {
             stack: "tally".to_owned(),
             sqs_url: "http://127.0.0.1:1".to_owned(),
-            parameters: BTreeMap::from([("JwtSecretArn".to_owned(), crate::cloud::JWT_SECRET_ARN.to_owned())]),
+            parameters: BTreeMap::from([
+                ("AllowedOrigins".to_owned(), "https://www.example.com".to_owned()),
+                ("JwtSecretArn".to_owned(), crate::cloud::JWT_SECRET_ARN.to_owned()),
+            ]),
         };
         let template = crate::template::read_template(crate::functions::TEMPLATE, &surroundings).unwrap();
         let environments = environments(template.functions.values(), &[]);

@@ -88,6 +88,10 @@ impl Scope {
                 let text = |value| Ok(self.resolve(&place, value)?.as_ref().map(comparable));
                 Ok(text(left)? == text(right)?)
             }
+            ("Fn::Contains", [list, wanted]) => {
+                let wanted = self.resolve(&place, wanted)?.as_ref().map(comparable);
+                Ok(self.list(&place, list)?.iter().any(|item| Some(comparable(item)) == wanted))
+            }
             ("Fn::Not", [item]) => Ok(!self.holds_at(&place, item, depth)?),
             ("Fn::And", items) if !items.is_empty() => {
                 items.iter().try_fold(true, |all, item| Ok(all & self.holds_at(&place, item, depth)?))
@@ -236,6 +240,8 @@ mod tests {
                 "Named": {"Fn::Not": [{"Fn::Equals": [{"Ref": "Name"}, ""]}]},
                 "Both": {"Fn::And": [{"Condition": "Named"}, {"Fn::Equals": [{"Ref": "Days"}, "90"]}]},
                 "Neither": {"Fn::Not": [{"Fn::Or": [{"Condition": "Named"}, {"Condition": "Both"}]}]},
+                "Among": {"Fn::Contains": [{"Ref": "List"}, "b"]},
+                "NotAmong": {"Fn::Not": [{"Fn::Contains": [{"Ref": "List"}, {"Ref": "Name"}]}]},
                 "Circle": {"Condition": "Circle"},
             })),
             names: Names::default(),
@@ -261,6 +267,8 @@ mod tests {
         assert_eq!(resolved(json!({"Fn::FindInMap": ["Sizes", "small", "memory"]})), json!(128));
         assert_eq!(resolved(json!({"Fn::If": ["Both", "yes", "no"]})), json!("yes"));
         assert_eq!(resolved(json!({"Fn::If": ["Neither", "yes", "no"]})), json!("no"));
+        assert_eq!(resolved(json!({"Fn::If": ["Among", "yes", "no"]})), json!("yes"));
+        assert_eq!(resolved(json!({"Fn::If": ["NotAmong", "yes", "no"]})), json!("yes"));
     }
 
     #[test]

@@ -176,13 +176,48 @@ fn everything_known_is_read() {
 
 #[test]
 fn the_workspaces_own_template_is_read() {
-    let mut surroundings = surroundings();
-    let name_of_secret = crate::cloud::JWT_SECRET_ARN.to_owned();
-    surroundings.parameters.insert("JwtSecretArn".to_owned(), name_of_secret);
-    let template = read_template(crate::functions::TEMPLATE, &surroundings).unwrap();
+    let template = read_template(crate::functions::TEMPLATE, &workspace()).unwrap();
     let registered: Vec<&str> = crate::functions::all().iter().map(|function| function.name).collect();
     assert_eq!(template.functions.len(), registered.len());
     assert!(template.functions.values().all(|function| registered.contains(&function.crate_name.as_str())));
+}
+
+/// What the workspace's own template cannot do without.
+fn workspace() -> Surroundings {
+    let mut surroundings = surroundings();
+    for (name, value) in
+        [("JwtSecretArn", crate::cloud::JWT_SECRET_ARN), ("AllowedOrigins", "https://a.example,https://b.example")]
+    {
+        surroundings.parameters.insert(name.to_owned(), value.to_owned());
+    }
+    surroundings
+}
+
+#[test]
+fn the_workspaces_own_template_refuses_a_stack_that_is_open_to_all_or_verifies_nobody() {
+    let refused = |change: &dyn Fn(&mut BTreeMap<String, String>)| {
+        let mut surroundings = workspace();
+        change(&mut surroundings.parameters);
+        read_template(crate::functions::TEMPLATE, &surroundings).unwrap_err().to_string()
+    };
+    let without = |name: &str| refused(&|parameters| drop(parameters.remove(name)));
+    let with = |name: &str, value: &str| refused(&|parameters| drop(parameters.insert(name.into(), value.into())));
+    assert!(without("AllowedOrigins").contains("AllowedOrigins: has no default"));
+    assert!(with("AllowedOrigins", "https://a.example,*").contains("names each origin"));
+    assert!(without("JwtSecretArn").contains("no token could be verified"));
+    assert!(with("JwksUrl", "https://id.example/jwks").contains("JwksUrl needs JwtIssuer and JwtAudience"));
+}
+
+#[test]
+fn tables_are_named_by_the_prefix_that_is_given() {
+    let names = |prefix: &str| {
+        let mut surroundings = workspace();
+        surroundings.parameters.insert("TablePrefix".to_owned(), prefix.to_owned());
+        let template = read_template(crate::functions::TEMPLATE, &surroundings).unwrap();
+        template.tables.into_iter().map(|table| table.name).collect::<Vec<_>>()
+    };
+    assert_eq!(names("")[0], "s-EventsTable");
+    assert_eq!(names("t-"), ["t-events", "t-interactions", "t-outbox", "t-purchases", "t-state", "t-stats"]);
 }
 
 #[test]
@@ -258,7 +293,11 @@ fn whatever_is_not_known_is_refused_with_its_place() {
         ("[sqs:ReceiveMessage, ", "[", "Events.Queue.Type: the function's role does not allow sqs:ReceiveMessage"),
         ("{\"S\":[\"a\"]}", "[{\"like\":1}]", "FilterCriteria.Filters.0.Pattern: filter 1, at dynamodb.Keys.pk: "),
         ("{\"dynamodb\":", "{\"eventName\":[\"INSERT\"],\"dynamodb\":", "alone, not by \"eventName\""),
-        ("{\"S\":[\"a\"]}}}", "{\"S\":[\"a\"]}}},\"$or\":[{\"userIdentity\":{\"type\":[\"Service\"]}}]", "not by \"userIdentity\""),
+        (
+            "{\"S\":[\"a\"]}}}",
+            "{\"S\":[\"a\"]}}},\"$or\":[{\"userIdentity\":{\"type\":[\"Service\"]}}]",
+            "not by \"userIdentity\"",
+        ),
         ("\"sqs:SendMessage\"", "\"sqs:DeleteMessage\"", "does not allow sqs:SendMessage"),
         (
             "AttributeType: N",
@@ -288,7 +327,11 @@ fn whatever_is_not_known_is_refused_with_its_place() {
             "Tock.Properties.FlexibleTimeWindow.Mode: only OFF",
         ),
         ("Input: '{\"a\":1}'", "Input: '{'", "Events.Tick.Properties.Input: EOF"),
-        ("Pattern: '{\"dynamodb\":{\"Keys\":{\"pk\":{\"S\":[\"a\"]}}}}'", "Pattern: '{'", "FilterCriteria.Filters.0.Pattern: EOF"),
+        (
+            "Pattern: '{\"dynamodb\":{\"Keys\":{\"pk\":{\"S\":[\"a\"]}}}}'",
+            "Pattern: '{'",
+            "FilterCriteria.Filters.0.Pattern: EOF",
+        ),
         (
             "!If [HasTopic,",
             "!If [HasTopics,",

@@ -115,10 +115,12 @@ fn filters(place: &str, field: &str, criteria: Option<FilterCriteria>) -> Result
     for (index, filter) in criteria.map(|criteria| criteria.filters).unwrap_or_default().into_iter().enumerate() {
         let place = at(&at(&at(place, "FilterCriteria.Filters"), index), "Pattern");
         let pattern: Value = serde_json::from_str(&filter.pattern).map_err(|error| Refusal::new(&place, error))?;
-        let compiled =
-            Filters::compile(std::slice::from_ref(&pattern)).map_err(|error| Refusal::new(&place, error))?;
+        let compiled = Filters::compile(std::slice::from_ref(&pattern)).map_err(|error| Refusal::new(&place, error))?;
         if let Some(other) = compiled.other_than(field) {
-            return Refusal::err(place, format_args!("Lambda filters these records by {field:?} alone, not by {other:?}"));
+            return Refusal::err(
+                place,
+                format_args!("Lambda filters these records by {field:?} alone, not by {other:?}"),
+            );
         }
         patterns.push(pattern);
     }
