@@ -9,7 +9,9 @@ import re
 import subprocess
 import sys
 
+import alarms
 import deployment
+import operation
 import sam
 
 EXPANDED = sam.ROOT / "target" / "template-expanded.json"
@@ -69,6 +71,8 @@ def samconfig_findings():
 
 def main():
     findings = cfn_lint(sam.TEMPLATE) + expanded_findings() + unused_parameters() + samconfig_findings()
+    findings += alarms.findings(sam.load(), (sam.ROOT / "docs" / "alarms.md").read_text())
+    findings += operation.findings(sam.load())
     for finding in findings:
         print(finding, file=sys.stderr)
     if findings:

@@ -32,6 +32,15 @@ def load(path=TEMPLATE):
     return yaml_parse(pathlib.Path(path).read_text())
 
 
+def of_type(template, kind):
+    """The resources of a type: name and properties of each."""
+    return [
+        (name, resource.get("Properties", {}))
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == kind
+    ]
+
+
 def package(template, upload):
     """Replaces each CodeUri with the place where `upload` put that folder, as `aws cloudformation package` does."""
     for resource in template["Resources"].values():

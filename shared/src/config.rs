@@ -20,6 +20,12 @@ impl Environment {
         Self(std::env::vars().collect())
     }
 
+    /// A variable as it is, if it is there and not empty.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
     /// Starts to read the environment into a config; [`Reader::finish`] names whatever was wrong.
     #[must_use]
     pub fn reader(&self) -> Reader<'_> {
@@ -51,7 +57,7 @@ impl Reader<'_> {
 
     /// A variable that may be missing; an empty one counts as missing.
     pub fn optional(&mut self, name: &str) -> Option<String> {
-        self.environment.0.get(name).filter(|value| !value.is_empty()).cloned()
+        self.environment.get(name).map(str::to_owned)
     }
 
     /// A variable that must be there and parse.

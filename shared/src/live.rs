@@ -14,19 +14,11 @@ use crate::messaging::{self, Queue};
 use crate::secrets::{self, Secret};
 use crate::store::Outbox;
 
-/// What the server and Tally know of each other, wherever its secret part is.
+/// An application of the server of channels. Its secret is in Secrets Manager.
 pub struct Keys {
     app: String,
     key: String,
-    secret: Place,
-}
-
-/// Where the secret is.
-enum Place {
-    /// Here.
-    Given(String),
-    /// In Secrets Manager.
-    Elsewhere(Cached<Secret>),
+    secret: Cached<Secret>,
 }
 
 impl Keys {
@@ -36,23 +28,18 @@ impl Keys {
         &self.app
     }
 
-    /// All of it, with the secret as it is now, or was a while ago.
+    /// The application with its secret, which may be up to five minutes old.
     ///
     /// # Errors
-    /// The secret is elsewhere, and could never be had.
+    /// The secret could never be fetched.
     pub async fn credentials(&self) -> Result<Credentials, Unavailable> {
-        let secret = match &self.secret {
-            Place::Given(secret) => secret.clone(),
-            Place::Elsewhere(secret) => secret.get().await?.current,
-        };
+        let secret = self.secret.get().await?.current;
         Ok(Credentials { app: self.app.clone(), key: self.key.clone(), secret })
     }
 
-    /// The server does not take these: the secret may have been changed.
+    /// The server does not accept these: the secret may have been changed.
     pub async fn doubt(&self, credentials: &Credentials) {
-        if let Place::Elsewhere(secret) = &self.secret {
-            secret.invalidate_if(|secret| secret.current == credentials.secret).await;
-        }
+        self.secret.invalidate_if(|secret| secret.current == credentials.secret).await;
     }
 }
 
@@ -63,26 +50,15 @@ pub fn link_targets(reader: &mut Reader<'_>) -> LinkTargets {
     parse(origins).and(parse(hosts))
 }
 
-/// What the server and Tally know of each other; nothing where live updates are off.
+/// The application that the environment names; nothing where live updates are off.
 pub fn keys(reader: &mut Reader<'_>, boot: &Boot) -> Option<Keys> {
-    let [app, key] = ["PUSHER_APP_ID", "PUSHER_KEY"].map(|name| reader.optional(name));
-    let secret = match (reader.optional("PUSHER_SECRET"), reader.optional("PUSHER_SECRET_ARN")) {
-        (Some(secret), arn) => {
-            if arn.is_some() {
-                reader.reject("PUSHER_SECRET and PUSHER_SECRET_ARN are both given, and only one can hold");
-            }
-            Some(Place::Given(secret))
+    match ["PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET_ARN"].map(|name| reader.optional(name)) {
+        [Some(app), Some(key), Some(arn)] => {
+            Some(Keys { app, key, secret: Cached::new(secrets::secrets_manager(boot.secrets_manager(), arn)) })
         }
-        (None, Some(arn)) => Some(Place::Elsewhere(Cached::new(secrets::secrets_manager(boot.secrets_manager(), arn)))),
-        (None, None) => None,
-    };
-    match (app, key, secret) {
-        (Some(app), Some(key), Some(secret)) => Some(Keys { app, key, secret }),
-        (None, None, None) => None,
+        [None, None, None] => None,
         _ => {
-            reader.reject(
-                "PUSHER_APP_ID, PUSHER_KEY and PUSHER_SECRET or PUSHER_SECRET_ARN must be given together or not at all",
-            );
+            reader.reject("PUSHER_APP_ID, PUSHER_KEY and PUSHER_SECRET_ARN must be given together or not at all");
             None
         }
     }
@@ -146,19 +122,17 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_all_given_or_none_and_the_secret_once() {
-        let (together, both) = ("must be given together or not at all", "are both given, and only one can hold");
-        for (given, expected) in [
-            (&[][..], &[][..]),
-            (&["PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET"], &[]),
-            (&["PUSHER_APP_ID", "PUSHER_KEY"], &[together]),
-            (&["PUSHER_SECRET"], &[together]),
-            (&["PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET", "PUSHER_SECRET_ARN"], &[both]),
-            (&["PUSHER_KEY", "PUSHER_SECRET", "PUSHER_SECRET_ARN"], &[both, together]),
+    fn keys_are_all_given_or_none_and_no_secret_is_a_variable() {
+        for (given, is_right) in [
+            (&[][..], true),
+            (&["PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET_ARN"], true),
+            (&["PUSHER_APP_ID", "PUSHER_KEY"], false),
+            (&["PUSHER_SECRET_ARN"], false),
+            (&["PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET"], false),
         ] {
             let problems = problems(given);
-            assert_eq!(problems.len(), expected.len(), "{given:?}: {problems:?}");
-            assert!(problems.iter().zip(expected).all(|(problem, end)| problem.ends_with(end)), "{problems:?}");
+            assert_eq!(problems.is_empty(), is_right, "{given:?}: {problems:?}");
+            assert!(problems.iter().all(|problem| problem.ends_with("together or not at all")), "{problems:?}");
         }
     }
 }

@@ -33,6 +33,11 @@ impl Lines {
         }
     }
 
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().unwrap().is_empty()
+    }
+
     /// The one line there is.
     pub(crate) fn only(&self) -> Value {
         let lines = self.0.lock().unwrap();

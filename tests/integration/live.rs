@@ -12,6 +12,8 @@ use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use live::{Page, Place, Sockudo, Told, Tools};
+use local::channels::Application;
+use local::secrets::SecretsManager;
 use serde_json::{Value, json};
 use shared::domain::live::Credentials;
 
@@ -98,6 +100,7 @@ struct Site {
     app: App,
     tools: Tools,
     place: Place,
+    secrets: SecretsManager,
     _sockudo: Option<Sockudo>,
     /// How long it took until a page was told, from the request and from its answer.
     took: Vec<(String, Duration, Duration)>,
@@ -125,9 +128,17 @@ impl Site {
             Some(program) => Some(Sockudo::start(program).await.unwrap()),
             None => None,
         };
-        let app = App::start_with(|options| match &sockudo {
-            Some(sockudo) => options.parameters.extend(sockudo.parameters()),
-            None => options.channels = true,
+        let secrets = SecretsManager::default();
+        let app = App::start_with(|options| {
+            options.secrets = secrets.clone();
+            match &sockudo {
+                Some(sockudo) => {
+                    let key = &sockudo.place().key;
+                    let [app, key, secret] = [sockudo.app(), key, sockudo.secret()].map(str::to_owned);
+                    options.publish_to(&Application { app, key, secret }, &sockudo.url());
+                }
+                None => options.channels = true,
+            }
         })
         .await;
         let embedded = app.cloud.summary().channels.as_ref();
@@ -136,7 +147,7 @@ impl Site {
             (Some(sockudo), _) => sockudo.place().clone(),
             (None, embedded) => embedded.map(|at| Place { port: at.port, key: at.key.clone() }).unwrap(),
         };
-        let site = Self { app, tools, place, _sockudo: sockudo, took: Vec::new() };
+        let site = Self { app, tools, place, secrets, _sockudo: sockudo, took: Vec::new() };
         site.send(TIM, Method::PUT, "/api/courses/algebra", &json!({"title": "Algebra"})).await;
         Some(site)
     }
@@ -431,7 +442,8 @@ async fn a_request_is_signed_and_within_the_limits_or_tells_nothing(which: Which
     let Some(site) = Site::start(which).await else { return };
     let environment = &site.app.cloud.template().functions["RealtimePublisherFunction"].environment;
     let of = |name: &str| environment[name].clone();
-    let credentials = Credentials { app: of("PUSHER_APP_ID"), key: of("PUSHER_KEY"), secret: of("PUSHER_SECRET") };
+    let secret = site.secrets.text(&of("PUSHER_SECRET_ARN")).unwrap();
+    let credentials = Credentials { app: of("PUSHER_APP_ID"), key: of("PUSHER_KEY"), secret };
     let (origin, path) = (of("PUSHER_HOST"), format!("/apps/{}/batch_events", credentials.app));
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let post = async |query: &str, body: &str| {
@@ -508,9 +520,8 @@ async fn a_server_of_channels_knows_when_its_port_is_anothers() {
 async fn a_server_that_the_parameters_name_takes_the_place_of_the_embedded_one() {
     let app = App::start_with(|options| {
         options.channels = true;
-        let named =
-            [("PusherAppId", "1"), ("PusherKey", "k"), ("PusherSecret", "s"), ("PusherHost", "http://127.0.0.1:9")];
-        options.parameters.extend(named.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let [app, key, secret] = ["1", "k", "s"].map(str::to_owned);
+        options.publish_to(&Application { app, key, secret }, "http://127.0.0.1:9");
     })
     .await;
     assert_eq!(app.cloud.summary().channels, None);

@@ -28,6 +28,7 @@ mod identity;
 mod ledger;
 mod limits;
 mod live;
+mod metrics;
 mod migration;
 mod packages;
 mod playlists;

@@ -7,11 +7,9 @@ use serde_json::json;
 use shared::BoxFuture;
 use shared::batch::{Message, QueueHandler, Settled};
 use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::time::Time;
 use shared::function::{Function, Invoke, StartError};
 use shared::messaging::{self, Queue};
-use shared::obs::metrics::{self, Measure, Sink};
+use shared::obs::metrics::{Measure, Metric, Metrics};
 use shared::store::{AuditLeg, AuditOutcome, Audits, StoreError};
 use tokio::time::Instant;
 
@@ -28,10 +26,9 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     reader.finish(())?;
     let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let auditor = Auditor {
-        audits: Audits::new(boot.dynamodb(), ledger, state, stats, Arc::clone(&clock), ids),
+        audits: Audits::new(boot.dynamodb(), ledger, state, stats, clock, ids),
         queue: messaging::sqs(boot.sqs(), queue),
-        metrics: Arc::clone(&boot.metrics),
-        clock,
+        metrics: Metrics::of(FUNCTION.name, boot),
     };
     Ok(shared::batch::queue_function(FUNCTION.name, boot, auditor))
 }
@@ -39,8 +36,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 struct Auditor {
     audits: Audits,
     queue: Arc<dyn Queue>,
-    metrics: Arc<dyn Sink>,
-    clock: Arc<dyn Clock>,
+    metrics: Metrics,
 }
 
 impl Auditor {
@@ -75,9 +71,7 @@ impl Auditor {
             let kind = finding.kind.to_string();
             tracing::error!(auditId = audit, kind, repaired = finding.kind.is_repaired(), "audit found: {kind}");
         }
-        let measures = [Measure::count("auditFindings", outcome.findings.len())];
-        let now = Time::from(self.clock.now());
-        self.metrics.line(metrics::line(now, FUNCTION.name, "audited", &measures));
+        self.metrics.emit(&[Measure::count(Metric::AuditFindings, outcome.findings.len())]);
     }
 }
 

@@ -98,7 +98,7 @@ impl Invoke for Authorizer {
                     (Verdict::Refused { fault: Fault::Unchecked }, ("failed", "keys"))
                 }
             };
-            self.reporter.ended(invocation, began, outcome, Vec::new());
+            self.reporter.ended(invocation, began, outcome, &[]);
             Ok(json!({"isAuthorized": true, "context": verdict.to_context()}).to_string())
         })
     }

@@ -6,7 +6,7 @@ use shared::domain::fields::Invalid;
 use shared::domain::id::EventId;
 use shared::domain::time::Time;
 use shared::http::Response;
-use shared::obs::metrics::Measure;
+use shared::obs::metrics::{Measure, Metric};
 use shared::store::Outcome;
 
 use crate::batch::Rejected;
@@ -78,7 +78,6 @@ fn respond(
         "serverTime": now,
     });
     Response::json(status, &body)
-        .with_measure(Measure::count("eventsAccepted", accepted))
-        .with_measure(Measure::count("eventsRejected", rejected.len()))
-        .with_measure(Measure::count("eventsDropped", dropped))
+        .with_note(format!("{accepted} accepted, {} rejected, {dropped} dropped", rejected.len()))
+        .with_measure(Measure::count(Metric::EventsRejected, rejected.len()))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use http::header;
 use shared::domain::time::Time;
 use shared::http::Response;
-use shared::obs::metrics::Measure;
+use shared::obs::metrics::{Measure, Metric};
 use shared::store::SubjectKind;
 
 /// In how many seconds something is over; at least one.
@@ -31,14 +31,14 @@ impl Limits {
     /// The answer with what is to be said of it: when to try again, and a count for each kind of subject.
     pub(crate) fn tell(&self, mut response: Response) -> Response {
         for (kind, events) in &self.refused {
-            let name = match kind {
-                SubjectKind::Key => "limitedByKey",
-                SubjectKind::User => "limitedByUser",
-                SubjectKind::Network => "limitedByNetwork",
-                SubjectKind::Session => "limitedBySession",
+            let metric = match kind {
+                SubjectKind::Key => Metric::LimitedByKey,
+                SubjectKind::User => Metric::LimitedByUser,
+                SubjectKind::Network => Metric::LimitedByNetwork,
+                SubjectKind::Session => Metric::LimitedBySession,
             };
-            tracing::warn!(subject = ?kind, events, "a quota refused {events} events: {name}");
-            response = response.with_measure(Measure::count(name, *events));
+            tracing::warn!(subject = ?kind, events, "a quota refused {events} events: {}", metric.name());
+            response = response.with_measure(Measure::count(metric, *events));
         }
         match self.soonest {
             Some(seconds) => response.with_header(header::RETRY_AFTER, &seconds.to_string()),

@@ -36,9 +36,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
             Box::new(Nowhere)
         }
         (None, _) => {
-            tracing::warn!(
-                "live updates are off: there are no PUSHER_APP_ID, PUSHER_KEY and PUSHER_SECRET or PUSHER_SECRET_ARN"
-            );
+            tracing::warn!("live updates are off: there are no PUSHER_APP_ID, PUSHER_KEY and PUSHER_SECRET_ARN");
             Box::new(Nowhere)
         }
     };

@@ -14,6 +14,7 @@ use shared::domain::calendar::Calendar;
 use shared::function::{Function, Invocation, InvocationError, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Problem, Request, Response};
 use shared::messaging::{self, Queue};
+use shared::obs::metrics::{Measure, Metric, Metrics};
 use shared::store::{Activity, Dispatch, StoreError, Work};
 use shared::task::{self, TaskHandler};
 use tokio::time::Instant;
@@ -40,7 +41,8 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let client = boot.dynamodb();
     let activity = Activity::new(client.clone(), stats, calendar, Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let dispatch = Dispatch::new(activity, client, state);
-    let dispatcher = Dispatcher { dispatch, calendar, queue: messaging::sqs(boot.sqs(), queue) };
+    let (queue, metrics) = (messaging::sqs(boot.sqs(), queue), Metrics::of(FUNCTION.name, boot));
+    let dispatcher = Dispatcher { dispatch, calendar, queue, metrics };
     let http = shared::http::function(FUNCTION.name, Access::SignedIn, boot, dispatcher.clone());
     Ok(task::with_http(http, task::function(FUNCTION.name, boot, dispatcher)))
 }
@@ -50,6 +52,7 @@ struct Dispatcher {
     dispatch: Dispatch,
     calendar: Calendar,
     queue: Arc<dyn Queue>,
+    metrics: Metrics,
 }
 
 /// Why not all work was handed over.
@@ -90,6 +93,14 @@ impl Dispatcher {
         sent.map_err(|unsent| NotSent::Queue(unsent.reason))
     }
 
+    /// Emits the age of the watermark. Its alarm takes silence for an old one.
+    async fn report_watermark(&self) {
+        match self.dispatch.watermark_age().await {
+            Ok(age) => self.metrics.emit(&[Measure::seconds(Metric::WatermarkAge, age.num_seconds())]),
+            Err(error) => tracing::warn!(error = %error, "the watermark could not be read: {error}"),
+        }
+    }
+
     async fn run(&self, again: Option<Again>, deadline: Instant) -> Result<Value, NotSent> {
         let (work, resume_at) = match again {
             Some(again) => {
@@ -117,6 +128,7 @@ impl TaskHandler for Dispatcher {
                 None => None,
             };
             let done = Dispatcher::run(self, again, invocation.deadline).await;
+            self.report_watermark().await;
             done.map_err(|error| InvocationError { message: error.to_string() })
         })
     }

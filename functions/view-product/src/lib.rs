@@ -12,7 +12,7 @@ use shared::domain::fields::{Invalid, object};
 use shared::domain::id::ProductId;
 use shared::function::{Function, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Problem, Request, Response, is_crawler};
-use shared::obs::metrics::Measure;
+use shared::obs::metrics::{Measure, Metric};
 use shared::store::{Admission, Products, QuotaCounters, Retention};
 use tokio::time::Instant;
 
@@ -94,7 +94,7 @@ impl HttpHandler for ViewProduct {
             let counted =
                 may_count && !is_limited && self.products.view(&viewer, &id, &product, request.deadline).await?;
             let response = Response::json(StatusCode::OK, &json!({"productId": id, "counted": counted}));
-            Ok(response.with_measure(Measure::count("limitedByNetwork", usize::from(is_limited))))
+            Ok(response.with_measure(Measure::count(Metric::LimitedByNetwork, usize::from(is_limited))))
         })
     }
 }

@@ -18,6 +18,12 @@ impl SecretsManager {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(arn.to_owned(), text.to_owned());
     }
 
+    /// The text of a secret.
+    #[must_use]
+    pub fn text(&self, arn: &str) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(arn).cloned()
+    }
+
     /// Carries out a call.
     #[must_use]
     pub fn call(&self, operation: &str, body: &str, caller: &ClientOptions) -> Answer {
@@ -32,7 +38,7 @@ impl SecretsManager {
         if caller.policy.as_ref().is_some_and(|policy| !policy.allows(&access)) {
             return Answer::denied(Service::SecretsManager, &iam::denial(&caller.function, &access));
         }
-        match self.0.lock().unwrap_or_else(PoisonError::into_inner).get(arn) {
+        match self.text(arn) {
             Some(text) => {
                 let name = crate::wire::arn_name(arn);
                 Answer::ok(json!({"ARN": arn, "Name": name, "SecretString": text}).to_string())

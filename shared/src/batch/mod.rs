@@ -20,7 +20,6 @@ pub use stream::{BatchHandler, Deferring, function, function_that_defers};
 use crate::domain::entity::Bucket;
 use crate::function::Invocation;
 use crate::obs::Reporter;
-use crate::obs::metrics::Measure;
 use crate::store::StoreError;
 
 /// What is kept of the deadline for putting poison aside and answering.
@@ -70,7 +69,7 @@ fn deadline(invocation: &Invocation) -> Instant {
 
 /// How a batch went.
 struct Report<'a> {
-    /// What its parts are called, in logs and metrics.
+    /// What its parts are called in logs.
     parts: &'static str,
     total: usize,
     /// The identifiers of the parts that must come again.
@@ -87,13 +86,7 @@ impl Report<'_> {
         let Self { parts, total, retried, poison, deferred } = self;
         let outcome = if retried.is_empty() { "ok" } else { "retry" };
         let detail = format!("{total} {parts}, {} to come again, {poison} poison, {deferred} deferred", retried.len());
-        let measures = vec![
-            Measure::count(parts, *total),
-            Measure::count("retried", retried.len()),
-            Measure::count("poison", *poison),
-            Measure::count("deferred", *deferred),
-        ];
-        reporter.ended(invocation, began, (outcome, &detail), measures);
+        reporter.ended(invocation, began, (outcome, &detail), &[]);
         let failures: Vec<Value> = retried.iter().map(|part| json!({"itemIdentifier": part})).collect();
         json!({"batchItemFailures": failures}).to_string()
     }

@@ -96,7 +96,9 @@ impl Invoke for HttpFunction {
                 400..500 => "refused",
                 _ => "failed",
             };
-            self.reporter.ended(invocation, began, (outcome, response.status.as_str()), response.measures.clone());
+            let status = response.status.as_str();
+            let detail = response.note.as_ref().map_or_else(|| status.to_owned(), |note| format!("{status}, {note}"));
+            self.reporter.ended(invocation, began, (outcome, &detail), &response.measures);
             response.into_payload().map_err(|error| InvocationError { message: error.to_string() })
         })
     }

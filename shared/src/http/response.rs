@@ -38,6 +38,8 @@ pub struct Response {
     pub(super) status: StatusCode,
     headers: HeaderMap,
     body: Option<String>,
+    /// What the log says of it beside its status.
+    pub(super) note: Option<String>,
     pub(super) measures: Vec<Measure>,
 }
 
@@ -58,7 +60,7 @@ impl Response {
     #[must_use]
     pub fn json(status: StatusCode, body: &Value) -> Self {
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
-        Self { status, headers, body: Some(body.to_string()), measures: Vec::new() }
+        Self { status, headers, body: Some(body.to_string()), note: None, measures: Vec::new() }
     }
 
     /// An answer in JSON that was written before.
@@ -113,13 +115,17 @@ impl Response {
     /// It is done, and there is nothing to say of it.
     #[must_use]
     pub fn no_content() -> Self {
-        Self { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), body: None, measures: Vec::new() }
+        Self::empty(StatusCode::NO_CONTENT)
     }
 
     /// What the caller has already is still so.
     #[must_use]
     pub fn not_modified() -> Self {
-        Self { status: StatusCode::NOT_MODIFIED, headers: HeaderMap::new(), body: None, measures: Vec::new() }
+        Self::empty(StatusCode::NOT_MODIFIED)
+    }
+
+    fn empty(status: StatusCode) -> Self {
+        Self { status, headers: HeaderMap::new(), body: None, note: None, measures: Vec::new() }
     }
 
     /// With a header, in place of one of the same name; one that no header can hold is left out.
@@ -154,6 +160,13 @@ impl Response {
         };
         let response = self.with_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
         response.with_header(header::CACHE_CONTROL, kept)
+    }
+
+    /// With something that the log says of it beside its status; nothing personal.
+    #[must_use]
+    pub fn with_note(mut self, note: String) -> Self {
+        self.note = Some(note);
+        self
     }
 
     /// With something measured on the way.

@@ -1,4 +1,4 @@
-//! Logs and metrics: one line of each an invocation.
+//! Logs and metrics: one line of log an invocation, and one of metrics where there is something to tell.
 
 pub mod log;
 pub mod metrics;
@@ -11,20 +11,20 @@ use crate::boot::Boot;
 use crate::clock::Clock;
 use crate::domain::time::Time;
 use crate::function::Invocation;
-use metrics::{Measure, Sink, Unit};
+use metrics::{Measure, Metrics};
 
-/// Tells how the invocations of one function went.
+/// Reports how the invocations of one function went.
 pub struct Reporter {
     function: &'static str,
     clock: Arc<dyn Clock>,
-    metrics: Arc<dyn Sink>,
+    metrics: Metrics,
 }
 
 impl Reporter {
     /// Reports for the function of this name.
     #[must_use]
     pub fn new(function: &'static str, boot: &Boot) -> Self {
-        Self { function, clock: Arc::clone(&boot.clock), metrics: Arc::clone(&boot.metrics) }
+        Self { function, clock: Arc::clone(&boot.clock), metrics: Metrics::of(function, boot) }
     }
 
     /// The function reported for.
@@ -39,14 +39,14 @@ impl Reporter {
         Time::from(self.clock.now())
     }
 
-    /// Tells how an invocation that began at `began` has ended: `outcome` is one of few words and becomes a
-    /// dimension, `detail` says more and holds nothing personal.
+    /// Logs how an invocation that began at `began` has ended, and emits what it measured: `outcome` is one of few words,
+    /// `detail` says more and holds nothing personal.
     pub fn ended(
         &self,
         invocation: &Invocation,
         began: Instant,
         (outcome, detail): (&str, &str),
-        mut measures: Vec<Measure>,
+        measures: &[Measure],
     ) {
         let duration_ms = began.elapsed().as_secs_f64() * 1000.0;
         let function = self.function;
@@ -58,7 +58,6 @@ impl Reporter {
             durationMs = duration_ms,
             "{function} {outcome}: {detail}"
         );
-        measures.push(Measure { name: "duration", unit: Unit::Milliseconds, value: duration_ms });
-        self.metrics.line(metrics::line(self.now(), function, outcome, &measures));
+        self.metrics.emit(measures);
     }
 }

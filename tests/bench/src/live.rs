@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use futures::future::{self, Either};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use http::{Method, StatusCode};
+use local::channels::Application;
 use local::cloud;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -35,15 +36,10 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<(&'static s
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let host = format!("http://{}", listener.local_addr()?);
     let server = tokio::spawn(serve(listener, Arc::clone(&taken)));
-    let parameters = [("PusherAppId", "a"), ("PusherKey", "k"), ("PusherSecret", "s"), ("PusherHost", &host)];
-    let parameters: BTreeMap<String, String> =
-        parameters.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let cloud = Staged::start_as(
-        cloud::Options { parameters, ..cloud::Options::of_workspace() }.without_limits(),
-        now,
-        options.patience,
-    )
-    .await?;
+    let [app, key, secret] = ["a", "k", "s"].map(str::to_owned);
+    let mut staged = cloud::Options::of_workspace().without_limits();
+    staged.publish_to(&Application { app, key, secret }, &host);
+    let cloud = Staged::start_as(staged, now, options.patience).await?;
     let began = Instant::now();
     // Queues hold messages back by the cloud's clock, so it has to go.
     let clock = async {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::Method;
+use local::channels::Application;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -139,14 +140,8 @@ impl Api {
         let host = format!("http://127.0.0.1:{}", ears.listen().await);
         let app = App::start_with(|options| {
             options.schedules = false;
-            for (name, value) in [
-                ("PusherAppId", "tally"),
-                ("PusherKey", "key"),
-                ("PusherSecret", "a-secret-that-nobody-knows"),
-                ("PusherHost", &host),
-            ] {
-                options.parameters.insert(name.to_owned(), value.to_owned());
-            }
+            let [app, key, secret] = ["tally", "key", "a-secret-that-nobody-knows"].map(str::to_owned);
+            options.publish_to(&Application { app, key, secret }, &host);
         });
         let api = Self { app: app.await, contract: contract(), ears };
         api.teaches(TIM, "algebra").await;

@@ -69,15 +69,17 @@ impl Api {
     }
 
     pub(super) async fn start_with(server: Server) -> Self {
+        let secrets = SecretsManager::default();
+        secrets.put(SECRET_ARN, SECRET);
         let parameters = [
             ("PusherAppId", APP),
             ("PusherKey", KEY),
-            ("PusherSecret", SECRET),
+            ("PusherSecretArn", SECRET_ARN),
             ("PusherHost", &server.url),
             ("LinkHosts", "example.org"),
         ];
         let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Self::begin(&parameters, SecretsManager::default(), server).await
+        Self::begin(&parameters, secrets, server).await
     }
 
     /// A site whose secret is in Secrets Manager, if it is there.

@@ -95,13 +95,22 @@ impl Sockudo {
         &self.place
     }
 
-    /// The parameters of the template that name it.
+    /// Its URL.
     #[must_use]
-    pub fn parameters(&self) -> [(String, String); 4] {
-        let host = format!("http://127.0.0.1:{}", self.place.port);
-        let key = &self.place.key;
-        [("PusherAppId", &self.app), ("PusherKey", key), ("PusherSecret", &self.secret), ("PusherHost", &host)]
-            .map(|(name, value)| (name.to_owned(), value.clone()))
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.place.port)
+    }
+
+    /// Its application's id.
+    #[must_use]
+    pub fn app(&self) -> &str {
+        &self.app
+    }
+
+    /// Its application's secret.
+    #[must_use]
+    pub fn secret(&self) -> &str {
+        &self.secret
     }
 }
 

@@ -30,16 +30,20 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::listener;
+use crate::secrets::SecretsManager;
 use hub::Hub;
 
 /// The application's id and public key. Both are fixed, so that a page's configuration survives a restart.
 const APP: &str = "local";
 const KEY: &str = "local";
 
+/// Where the application's secret is in the local Secrets Manager.
+pub const CHANNELS_SECRET_ARN: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:tally-channels-a1B2c3";
+
 /// The most bytes of a request: ten events of 10 kB, each byte escaped.
 const LARGEST_REQUEST: usize = 1024 * 1024;
 
-/// The application that the server serves.
+/// An application of a server of channels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Application {
     /// Its id, part of the HTTP API's paths.
@@ -57,12 +61,17 @@ impl Application {
         Self { app: APP.to_owned(), key: KEY.to_owned(), secret: shared::ids::random().fresh() }
     }
 
-    /// The template's parameters that name it at a port of this machine.
+    /// Puts its secret into the local Secrets Manager, and names it, at this URL, in the template's parameters.
     #[must_use]
-    pub fn parameters(&self, port: u16) -> [(String, String); 4] {
-        let host = format!("http://127.0.0.1:{port}");
-        [("PusherAppId", &self.app), ("PusherKey", &self.key), ("PusherSecret", &self.secret), ("PusherHost", &host)]
-            .map(|(name, value)| (name.to_owned(), value.clone()))
+    pub fn parameters(&self, url: &str, secrets: &SecretsManager) -> [(String, String); 4] {
+        secrets.put(CHANNELS_SECRET_ARN, &self.secret);
+        [
+            ("PusherAppId", self.app.as_str()),
+            ("PusherKey", &self.key),
+            ("PusherSecretArn", CHANNELS_SECRET_ARN),
+            ("PusherHost", url),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
     }
 }
 

@@ -99,7 +99,7 @@ async fn start(arguments: Arguments) -> anyhow::Result<()> {
     }
 
     #[allow(clippy::disallowed_methods, reason = "the command line reads the environment")]
-    channels::fill_in(&mut options.parameters, |name| std::env::var(name).ok());
+    channels::fill_in(&mut options.parameters, &options.secrets, |name| std::env::var(name).ok());
     options.channels = true;
     let mut interrupts = interrupts()?;
     let cloud = LocalCloud::start(options).await?;

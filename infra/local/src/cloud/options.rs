@@ -10,6 +10,7 @@ use shared::ids::Ids;
 use shared::obs::metrics::{Nowhere, Sink};
 
 use crate::capacity::Meter;
+use crate::channels::Application;
 use crate::loopback::Hosts;
 use crate::secrets::SecretsManager;
 use crate::wire::Faults;
@@ -99,6 +100,11 @@ impl Options {
             faults: None,
             meter: None,
         }
+    }
+
+    /// Lets the functions publish to an application of the server of channels at this URL.
+    pub fn publish_to(&mut self, application: &Application, url: &str) {
+        self.parameters.extend(application.parameters(url, &self.secrets));
     }
 
     /// The same with routes that take whatever comes.

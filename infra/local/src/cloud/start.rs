@@ -59,7 +59,7 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
     };
     let channels_at = channels_listener.as_ref().map(TcpListener::local_addr).transpose()?;
     if let Some(at) = channels_at {
-        parameters.extend(application.parameters(at.port()));
+        parameters.extend(application.parameters(&format!("http://{at}"), &options.secrets));
     }
     let (api_url, dynamodb_url, sqs_url) = (url(&api_listener)?, url(&dynamodb_listener)?, url(&sqs_listener)?);
 

@@ -310,6 +310,11 @@ fn whatever_is_not_known_is_refused_with_its_place() {
             "Facts.Properties.AttributeDefinitions: defines exactly",
         ),
         ("PAY_PER_REQUEST", "PROVISIONED", "Resources.Facts.Properties.BillingMode: only PAY_PER_REQUEST"),
+        (
+            "BillingMode: PAY_PER_REQUEST",
+            "BillingMode: PAY_PER_REQUEST\n      OnDemandThroughput: { MaxWriteRequestUnits: 0 }",
+            "Facts.Properties.OnDemandThroughput.MaxWriteRequestUnits: 0 is not within",
+        ),
         ("DeletionPolicy: Retain", "CreationPolicy: {}", "Resources.Facts.CreationPolicy: unknown field"),
         (
             "GetAtt Facts.StreamArn\n            Starting",

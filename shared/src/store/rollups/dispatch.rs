@@ -140,6 +140,18 @@ impl Dispatch {
         })
     }
 
+    /// How long ago the last closed hour ended; zero where nothing was ever listed.
+    ///
+    /// # Errors
+    /// If the watermark could not be read.
+    pub fn watermark_age(&self) -> BoxFuture<'_, Result<TimeDelta, StoreError>> {
+        Box::pin(async move {
+            let held = self.activity.lists.frontier(Consistency::Strong).await?;
+            let age = held.map(|(frontier, _)| self.activity.now().since(frontier.of(Level::Hour).end()));
+            Ok(age.unwrap_or_default().max(TimeDelta::zero()))
+        })
+    }
+
     /// The periods of a level that are over and not all closed; moves the frontier behind those that are.
     async fn over(&self, level: Level, frontier: &mut Frontier) -> Result<Vec<Work>, StoreError> {
         let now = self.activity.now();

@@ -36,7 +36,8 @@ pub(super) async fn measure(options: &Options) -> anyhow::Result<Option<Table>> 
     };
     let server = Sockudo::start(&program).await?;
     let mut cloud = cloud::Options::of_workspace().without_limits();
-    cloud.parameters.extend(server.parameters());
+    let [app, key, secret] = [server.app(), &server.place().key, server.secret()].map(str::to_owned);
+    cloud.publish_to(&Application { app, key, secret }, &server.url());
     // One seller sells all of them.
     cloud.parameters.insert("SellerSalesPerDay".to_owned(), "1000000".to_owned());
     let site = Site { cloud: LocalCloud::start(cloud).await?, tools, server };

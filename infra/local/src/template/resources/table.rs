@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::whole;
 use crate::dynamodb::{Attribute, AttributeKind, IndexConfig, KeySchema, Projection, StreamView, TableConfig};
 use crate::template::described::Described;
 use crate::template::inventory::Found;
 use crate::template::refusal::{Refusal, at, read};
-use crate::template::scalar::Flag;
+use crate::template::scalar::{Flag, Whole};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -28,6 +29,7 @@ struct Properties {
     point_in_time_recovery_specification: Option<Value>,
     #[serde(rename = "SSESpecification")]
     sse_specification: Option<Value>,
+    on_demand_throughput: Option<OnDemandThroughput>,
     deletion_protection_enabled: Option<Flag>,
     table_class: Option<String>,
     contributor_insights_specification: Option<Value>,
@@ -72,6 +74,13 @@ struct StreamSpecification {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct OnDemandThroughput {
+    max_read_request_units: Option<Whole>,
+    max_write_request_units: Option<Whole>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct TimeToLive {
     attribute_name: String,
     enabled: Flag,
@@ -86,6 +95,13 @@ pub(crate) fn table(found: &Found<'_>, properties: Value, described: &mut Descri
     }
     described.note(properties.point_in_time_recovery_specification, "point-in-time recovery");
     described.note(properties.sse_specification, "encryption at rest");
+    if let Some(throughput) = properties.on_demand_throughput {
+        let place = at(place, "OnDemandThroughput");
+        let limits = 1..=i64::MAX;
+        whole(&at(&place, "MaxReadRequestUnits"), throughput.max_read_request_units, 1, limits.clone())?;
+        whole(&at(&place, "MaxWriteRequestUnits"), throughput.max_write_request_units, 1, limits)?;
+        described.note(Some(throughput), "maxima of throughput");
+    }
     described.note(properties.deletion_protection_enabled, "deletion protection");
     described.note(properties.table_class, "table class");
     described.note(properties.contributor_insights_specification, "contributor insights");
