@@ -11,6 +11,7 @@ TOLD_OF_A_REQUEST = {
     "routeKey",
     "status",
     "responseLatency",
+    "integration.requestId",
     "integrationStatus",
     "integrationErrorMessage",
     "authorizer.error",

@@ -26,7 +26,7 @@ impl Lines {
     pub(crate) fn boot(&self) -> Boot {
         Boot {
             environment: std::iter::empty::<(String, String)>().collect::<Environment>(),
-            aws: aws_config::SdkConfig::builder().build(),
+            aws: aws_config::SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest()).build(),
             clock: crate::clock::system(),
             ids: crate::ids::random(),
             metrics: Arc::new(self.clone()),

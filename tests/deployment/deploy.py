@@ -5,8 +5,8 @@ that template, policies, packages and functions fit together elsewhere too. Ever
 the policies of the template. What the emulator does not do is not shown here: retries, bisecting and
 on-failure delivery of stream batches, TTL, point-in-time recovery.
 
-Two things are done for it that AWS does by itself: the SAM transform runs here (with the library
-that the service runs), and the OpenAPI body that comes out of it is spelled out as resources; see stack.py. The rest is what
+Three things that it does not do are done for it: the SAM transform runs here (with the library that the service runs), the
+OpenAPI body that comes out of it is spelled out as resources, and so are alarms on expressions; see stack.py. The rest is what
 the README says: the environment's parameters in samconfig.toml, and `sam deploy`.
 """
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import deployment
 import sam
-from stack import ENVIRONMENT, STACK
+from stack import ENVIRONMENT
 
 CHECKS = []
 
@@ -85,20 +85,15 @@ def alarms(stack):
     for name, properties in stack.of_type("AWS::CloudWatch::Alarm"):
         alarm = made[stack.physical_id(name)]
         for key in ("Namespace", "MetricName", "Threshold", "ComparisonOperator", "TreatMissingData"):
-            if key in properties:
-                assert alarm[key] == properties[key], f"{name}: {key} is {alarm[key]}"
-        watched = [alarm] if "MetricName" in properties else []
-        watched += [entry["MetricStat"]["Metric"] for entry in alarm.get("Metrics", []) if "MetricStat" in entry]
-        assert watched, f"{name} watches nothing"
-        for metric in watched:
-            dimensions = {dimension["Name"]: dimension["Value"] for dimension in metric.get("Dimensions", [])}
-            if metric["Namespace"] == "Tally":
-                # What a function measures itself has the name of its crate and of the stack.
-                crate = sam.ROOT / "functions" / dimensions["function"]
-                assert crate.is_dir() and dimensions["stack"] == STACK, f"{name} watches {dimensions}"
-                continue
-            for value in dimensions.values():
-                assert any(value == physical.rsplit("/", 1)[-1] for physical in names), f"{name} watches {value}"
+            assert alarm[key] == properties[key], f"{name}: {key} is {alarm[key]}"
+        dimensions = {dimension["Name"]: dimension["Value"] for dimension in alarm.get("Dimensions", [])}
+        if properties["Namespace"] == "Tally":
+            # What a function measures itself has the name of its crate and of the stack.
+            crate = sam.ROOT / "functions" / dimensions["function"]
+            assert crate.is_dir() and dimensions["stack"] == stack.name, f"{name} watches {dimensions}"
+            continue
+        for watched in dimensions.values():
+            assert any(watched == physical.rsplit("/", 1)[-1] for physical in names), f"{name} watches {watched}"
 
 
 @check("logs expire")

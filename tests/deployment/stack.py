@@ -26,7 +26,7 @@ class Stack:
         arguments = [f"{name}={value}" for name, value in self.given.items()]
         self.parameters = deployment.parameters(ENVIRONMENT, arguments)
         template = sam.package(sam.load(), self._upload())
-        self.template = batches_are_sends(explicit_api(sam.expand(template, self.parameters)))
+        self.template = plain_alarms(batches_are_sends(explicit_api(sam.expand(template, self.parameters))))
         self._deploy(arguments)
         self._resources = {
             resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in self.list_resources()
@@ -191,6 +191,21 @@ def batches_are_sends(template):
                 visit(part)
 
     visit(template["Resources"])
+    return template
+
+
+def plain_alarms(template):
+    """Replaces each alarm on an expression by one alarm for each metric of it, for MiniStack knows no expressions."""
+    resources = template["Resources"]
+    for name, resource in list(resources.items()):
+        if resource["Type"] != "AWS::CloudWatch::Alarm" or "Metrics" not in resource["Properties"]:
+            continue
+        del resources[name]
+        properties = resource["Properties"]
+        for entry in properties.pop("Metrics"):
+            if watched := entry.get("MetricStat"):
+                plain = watched["Metric"] | {"Statistic": watched["Stat"], "Period": watched["Period"]}
+                resources[f"{name}{entry['Id'].title()}"] = resource | {"Properties": properties | plain}
     return template
 
 

@@ -65,15 +65,18 @@ impl Measured {
 async fn dispatcher_reports_the_age_of_the_watermark_at_each_run() {
     let measured = Measured::start(&[]).await;
     assert_eq!(measured.watermark_age().await, 0.0, "nothing was ever listed");
-    measured.app.post(&json!([event("a", &json!({"timestamp": BEGIN}))])).await;
+    let answer = measured.app.post(&json!([event("a", &json!({"timestamp": BEGIN}))])).await;
+    assert_eq!(answer.body["accepted"], 1, "{answer:?}");
     measured.app.settled().await;
     measured.clock.by(BEGIN.parse::<DateTime<Utc>>().unwrap() + TimeDelta::hours(5) - SystemClock.now());
-    // The hour of the play ended four hours ago and is not closed; then it is, with those behind it.
-    let (open, alarming) = (measured.watermark_age().await, 7_200.0);
-    assert!((17_000.0..19_000.0).contains(&open) && open > alarming, "{open}");
+    // The hour before the play's ended five hours ago and is the last one that is closed.
+    let alarming = 7_200.0;
+    let open = measured.watermark_age().await;
+    assert!((18_000.0..18_100.0).contains(&open) && open > alarming, "{open}");
     measured.app.settled().await;
+    // All are closed but the one that has just ended.
     let closed = measured.watermark_age().await;
-    assert!(closed < 3_600.0, "{closed}");
+    assert!((3_600.0..3_700.0).contains(&closed) && closed < alarming, "{closed}");
     measured.app.finish().await;
 }
 

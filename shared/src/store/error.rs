@@ -100,3 +100,20 @@ pub(super) fn of_transaction(error: SdkError<TransactWriteItemsError>) -> StoreE
     }
     verdict
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn throttled_requests_may_pass_whatever_the_throttling_is_called() {
+        // A table on demand at its maximum throughput, a hot partition and the account's quota have codes of their own.
+        for code in
+            ["ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingError"]
+        {
+            let error = by_code(code).unwrap();
+            assert!(matches!(error, StoreError::Throttled) && error.may_pass(), "{code}");
+        }
+        assert!(!by_code("ValidationException").unwrap().may_pass());
+    }
+}
