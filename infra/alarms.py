@@ -63,10 +63,11 @@ def findings(template, documentation):
 
 
 def _queues(template, every):
-    dead, work = set(), set()
+    dead, work, redriven = set(), set(), set()
     for name, properties in sam.of_type(template, "AWS::SQS::Queue"):
         if target := properties.get("RedrivePolicy", {}).get("deadLetterTargetArn"):
             dead.add(_resource(target))
+            redriven.add(name)
     for _, event in _events(template):
         properties = event.get("Properties", {})
         if event["Type"] == "SQS":
@@ -82,12 +83,17 @@ def _queues(template, every):
             for alarm in every
         ):
             yield f"{name} takes failures, and no alarm watches whether it is empty"
+        if name in work - redriven:
+            yield f"{name} holds work, and what fails has no queue to go to"
         if name in work and not _any(every, SQS, "ApproximateAgeOfOldestMessage", dimensions):
             yield f"{name} holds work, and no alarm watches the age of its oldest message"
 
 
 def _streams(template, every):
-    for name in {name for name, event in _events(template) if event["Type"] == "DynamoDB"}:
+    readers = [(name, event["Properties"]) for name, event in _events(template) if event["Type"] == "DynamoDB"]
+    for name in sorted({name for name, properties in readers if "OnFailure" not in properties.get("DestinationConfig", {})}):
+        yield f"{name} reads a stream, and what fails has no queue to go to"
+    for name in sorted({name for name, _ in readers}):
         if not _any(every, LAMBDA, "IteratorAge", {"FunctionName": name}):
             yield f"{name} reads a stream, and no alarm watches its IteratorAge"
 

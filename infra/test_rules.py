@@ -86,10 +86,10 @@ class Rules(unittest.TestCase):
             resources["NewApi"] = {"Type": "AWS::Serverless::HttpApi", "Properties": {}}
 
         self.finds(queue, "NewQueue is neither worked off nor a queue of failures")
-        self.finds(worked_off, "NewQueue holds work, and no alarm watches the age")
+        self.finds(worked_off, "NewQueue holds work, and no alarm watches the age", "NewQueue holds work, and what fails")
         self.finds(failures, "NewQueue takes failures, and no alarm watches whether it is empty")
         self.finds(on_failure, "NewQueue takes failures, and no alarm watches whether it is empty")
-        self.finds(stream, "AuditFunction reads a stream")
+        self.finds(stream, "AuditFunction reads a stream, and no", "AuditFunction reads a stream, and what fails")
         self.finds(schedule, "GetTrackFunction runs every 3600 s", "GetTrackFunction runs by a schedule")
         self.finds(crontab, "AuditFunction runs by cron")
         self.finds(table, "ReadThrottleEvents of NewTable", "NewTable has no OnDemandThroughput.MaxWriteRequestUnits")
