@@ -8,6 +8,7 @@ use bench::table::{Table, ms, percentile};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use http::Method;
 use live::{Page, Sockudo, Tools};
+use local::channels::Application;
 use local::cloud::{self, LocalCloud};
 use local::tokens::{self, Claims};
 use replay::api::{Api, Credential, Patience};
