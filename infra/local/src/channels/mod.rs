@@ -21,15 +21,18 @@ mod socket;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
+use http::StatusCode;
 use shared::clock::Clock;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::listener;
+use crate::loopback::Hosts;
 use crate::secrets::SecretsManager;
 use hub::Hub;
 
@@ -101,9 +104,11 @@ struct Server {
     stopping: watch::Receiver<bool>,
 }
 
-/// Serves an application until the future ends; then tells connected pages to reconnect, and closes.
+/// Serves an application until the future ends; then tells connected pages to reconnect, and closes. Clients that call it by
+/// another name than these are refused: a page of another machine must not listen to what is public here.
 pub async fn serve(
     application: Application,
+    hosts: Hosts,
     timing: Timing,
     clock: Arc<dyn Clock>,
     listener: TcpListener,
@@ -116,12 +121,26 @@ pub async fn serve(
         .route("/apps/{app}/events", post(requests::event))
         .route("/apps/{app}/batch_events", post(requests::batch))
         .layer(middleware::from_fn(|request: Request, next: Next| listener::whole(request, LARGEST_REQUEST, next)))
+        .layer(middleware::from_fn_with_state(Arc::new(hosts), only_for))
         .with_state(server);
     let shutdown = async move {
         shutdown.await;
         stop.send_replace(true);
     };
     listener::serve(service, listener, shutdown).await;
+}
+
+/// Refuses requests for other hosts.
+async fn only_for(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
+    match hosts.stranger(request.headers()) {
+        Some(host) => {
+            tracing::warn!(
+                "a client called the server of channels for the host {host:?} and was refused; --allow-host allows it"
+            );
+            StatusCode::FORBIDDEN.into_response()
+        }
+        None => next.run(request).await,
+    }
 }
 
 #[cfg(test)]

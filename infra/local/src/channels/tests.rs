@@ -41,7 +41,8 @@ impl Running {
         let (application, clock) = (Application::fresh(), Arc::new(Moved::default()));
         let (stop, mut stopping) = watch::channel(false);
         let shutdown = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
-        let task = tokio::spawn(serve(application.clone(), timing, clock.clone(), listener, shutdown));
+        let task =
+            tokio::spawn(serve(application.clone(), Hosts::default(), timing, clock.clone(), listener, shutdown));
         Self { port, application, clock, stop, task }
     }
 
@@ -75,8 +76,10 @@ impl Running {
 
     async fn post_with(&self, path: &str, query: &str, body: &str) -> u16 {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
-        let head =
-            format!("POST {path}?{query} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}", body.len());
+        let head = format!(
+            "POST {path}?{query} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}",
+            body.len()
+        );
         // A server that has said no need not read on.
         drop(stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await);
         let mut answer = Vec::new();
@@ -253,5 +256,23 @@ async fn a_server_that_stops_asks_pages_to_reconnect() {
     server.stop.send_replace(true);
     assert_eq!(client.told().await["data"]["code"], 4200);
     assert_eq!(client.closed().await, 4200);
+    server.task.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_page_that_calls_by_another_machine_s_name_is_refused() {
+    let server = Running::start(Timing::default()).await;
+    for (host, status) in [("localhost", "101"), ("rebound.example", "403")] {
+        let mut stream = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+        let request = format!(
+            "GET /app/local?protocol=7 HTTP/1.1\r\nhost: {host}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(std::str::from_utf8(&answer).unwrap(), format!("HTTP/1.1 {status}"), "{host}");
+    }
+    server.stop.send_replace(true);
     server.task.await.unwrap();
 }

@@ -130,7 +130,7 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
     if let Some(listener) = channels_listener {
         let clock = Arc::clone(&options.clock);
         let timing = channels::Timing::default();
-        tasks.spawn(channels::serve(application, timing, clock, listener, stopped(&stopping)));
+        tasks.spawn(channels::serve(application, hosts, timing, clock, listener, stopped(&stopping)));
     }
     tasks.spawn(sweep(database.clone(), Arc::clone(&options.clock), stopped(&stopping)));
     let sources = Sources {
