@@ -1,7 +1,8 @@
-//! Metering: the read and write units that functions use.
+//! Metering: the read and write units that functions use, and how long they run.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// What was metered: who did what, where.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,10 +28,21 @@ pub struct Usage {
     pub write_units: f64,
 }
 
-/// Adds up the units of every call.
+/// The invocations of a function.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Invocations {
+    /// How many there were.
+    pub count: u64,
+    /// How long they took together, each rounded up to a whole millisecond as Lambda bills it
+    /// ([pricing](https://aws.amazon.com/lambda/pricing/)).
+    pub billed: Duration,
+}
+
+/// Adds up the units of every call, and the invocations of every function.
 #[derive(Debug, Default)]
 pub struct Meter {
     usage: Mutex<BTreeMap<Metered, Usage>>,
+    invocations: Mutex<BTreeMap<String, Invocations>>,
 }
 
 impl Meter {
@@ -54,6 +66,20 @@ impl Meter {
         sum.read_units += usage.read_units;
         sum.write_units += usage.write_units;
     }
+
+    /// Adds an invocation of a function, by logical id.
+    pub fn invoked(&self, function: &str, took: Duration) {
+        let mut all = self.invocations.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = all.entry(function.to_owned()).or_default();
+        sum.count += 1;
+        let milliseconds = took.as_nanos().div_ceil(1_000_000);
+        sum.billed += Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX));
+    }
+
+    /// The invocations since the start or since they were last taken, by the logical ids of their functions.
+    pub fn take_invocations(&self) -> BTreeMap<String, Invocations> {
+        std::mem::take(&mut *self.invocations.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// The read and write units of a snapshot taken together.
@@ -65,4 +91,20 @@ pub fn total(snapshot: &BTreeMap<Metered, Usage>) -> Usage {
         read_units: sum.read_units + usage.read_units,
         write_units: sum.write_units + usage.write_units,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invocation_is_billed_by_whole_milliseconds() {
+        let meter = Meter::default();
+        for micros in [1, 1_000, 1_001] {
+            meter.invoked("F", Duration::from_micros(micros));
+        }
+        let expected = Invocations { count: 3, billed: Duration::from_millis(4) };
+        assert_eq!(meter.take_invocations(), BTreeMap::from([("F".to_owned(), expected)]));
+        assert!(meter.take_invocations().is_empty());
+    }
 }

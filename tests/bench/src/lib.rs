@@ -3,10 +3,11 @@
 //! Nothing here asserts anything about time: a number says what was, and the reader judges it.
 //! Everything is bounded in count and in time, stops by itself, and stays on 127.0.0.1.
 //!
-//! [`ingest`] and [`lag`] drive an API from outside, by the events of [`events`]. [`cold`] starts a
+//! [`bill`] is the arithmetic of the monthly bill. [`ingest`] and [`lag`] drive an API from outside, by the events of [`events`]. [`cold`] starts a
 //! packaged function as Lambda would and weighs it. The binary adds what needs the local cloud
 //! itself, and the command line.
 
+pub mod bill;
 pub mod cold;
 pub mod events;
 pub mod ingest;

@@ -9,6 +9,7 @@ mod dashboard;
 mod functions;
 mod limits;
 mod live;
+mod monthly;
 mod options;
 mod packages;
 mod purchases;
@@ -90,6 +91,7 @@ fn measure(options: &Options) -> anyhow::Result<()> {
                 let table = runtime.block_on(limits::measure(options, &clock))?;
                 vec![("A listener beside a bomb of one minute", table)]
             }
+            Part::Bill => within()?.block_on(Box::pin(monthly::measure(options)))?,
             Part::Functions => vec![("Functions, as deployed", functions::measure(options.starts)?)],
         };
         for (title, table) in tables {

@@ -13,7 +13,9 @@ tables in Markdown.
 
 Usage: cargo run --release -p bench -- [options]
 
-  --only LIST        of ingest, lag, units, rollups, analytics, dashboard, packages, purchases,
+  --bill             only what a month costs on AWS, at three volumes of events
+  --per-request N    events of a request, for the bill [10]
+  --only LIST        of bill, ingest, lag, units, rollups, analytics, dashboard, packages, purchases,
                      revenue, boards, classroom, live, limits, functions,
                      with commas between [all]; live tells pages, too, where tests/live/install
                      was run
@@ -44,6 +46,8 @@ pub(crate) enum Part {
     Ingest,
     /// From answer to visible counter.
     Lag,
+    /// What a month costs on AWS.
+    Bill,
     /// Read and write units per event.
     Units,
     /// What closing a day costs.
@@ -71,7 +75,8 @@ pub(crate) enum Part {
 }
 
 /// Every part, by its name on the command line.
-const PARTS: [(&str, Part); 14] = [
+const PARTS: [(&str, Part); 15] = [
+    ("bill", Part::Bill),
     ("ingest", Part::Ingest),
     ("lag", Part::Lag),
     ("units", Part::Units),
@@ -114,6 +119,8 @@ pub(crate) struct Options {
     pub(crate) purchases: usize,
     pub(crate) sellers: usize,
     pub(crate) starts: usize,
+    /// Events of one request, for the bill.
+    pub(crate) per_request: usize,
     pub(crate) patience: Duration,
 }
 
@@ -134,6 +141,7 @@ impl Default for Options {
             purchases: 1_000_000,
             sellers: 1_000_000,
             starts: 21,
+            per_request: 10,
             patience: Duration::from_secs(120),
         }
     }
@@ -159,6 +167,8 @@ pub(crate) fn of_process() -> anyhow::Result<Task> {
             Long("sellers") => options.sellers = number(&mut arguments)?,
             Long("starts") => options.starts = number(&mut arguments)?,
             Long("patience") => options.patience = Duration::from_secs(number(&mut arguments)? as u64),
+            Long("bill") => options.parts = BTreeSet::from([Part::Bill]),
+            Long("per-request") => options.per_request = number(&mut arguments)?,
             Long("only") => options.parts = parts(&arguments.value()?.string()?)?,
             Long("help") | Short('h') => return Ok(Task::Help),
             Value(word) if word == Serve::WithoutLimits.word() => return Ok(Task::Serve(Serve::WithoutLimits)),
@@ -179,6 +189,7 @@ pub(crate) fn of_process() -> anyhow::Result<Task> {
         options.purchases,
         options.sellers,
         options.starts,
+        options.per_request,
     ];
     ensure!(positive.iter().all(|&number| number > 0), "every number must be at least 1");
     Ok(Task::Measure(options))

@@ -11,8 +11,9 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use http::{Method, StatusCode};
-use local::capacity::{Meter, Metered as Call, Usage};
+use local::capacity::{Invocations, Meter, Metered as Call, Usage};
 use local::cloud::{LocalCloud, Options};
+use local::template::Template;
 use local::tokens::{self, Claims};
 use local::wire::ClientOptions;
 use replay::api::{Api, Credential, Patience};
@@ -58,6 +59,8 @@ pub(crate) struct Round {
     /// Tracks that were handed over.
     pub(crate) tracks: u64,
     pub(crate) used: Usage,
+    /// All invocations, by function.
+    pub(crate) invocations: BTreeMap<String, Invocations>,
 }
 
 /// What requests took.
@@ -151,6 +154,7 @@ impl Staged {
         self.drained().await?;
         loop {
             self.meter.reset();
+            self.meter.take_invocations();
             let began = Instant::now();
             let answer = self.cloud.invoke("RollupDispatcherFunction", "{}".to_owned()).await;
             let done: Value = serde_json::from_str(&answer.map_err(|failure| anyhow::anyhow!("{failure}"))?)?;
@@ -158,7 +162,8 @@ impl Staged {
             let took = began.elapsed();
             let used = used(&self.meter.reset(), &["RollupDispatcher", "RollupWorker"]);
             let number = |field| done.get(field).and_then(Value::as_u64).context("the dispatcher does not tell");
-            rounds.push(Round { took, tracks: number("tracks")?, used });
+            let invocations = self.meter.take_invocations();
+            rounds.push(Round { took, tracks: number("tracks")?, used, invocations });
             if number("messages")? == 0 {
                 return Ok(rounds);
             }
@@ -168,6 +173,40 @@ impl Staged {
     /// What functions used since the last time.
     pub(crate) fn metered(&self) -> BTreeMap<Call, Usage> {
         self.meter.reset()
+    }
+
+    /// How often and how long functions ran since the last time.
+    pub(crate) fn invocations(&self) -> BTreeMap<String, Invocations> {
+        self.meter.take_invocations()
+    }
+
+    /// Invokes a function.
+    pub(crate) async fn invoke(&self, function: &str, payload: String) -> anyhow::Result<String> {
+        let answer = self.cloud.invoke(function, payload).await;
+        answer.map_err(|failure| anyhow::anyhow!("{function}: {failure}"))
+    }
+
+    /// What the template describes.
+    pub(crate) fn template(&self) -> &Template {
+        self.cloud.template()
+    }
+
+    /// Every item of a table of the template.
+    pub(crate) fn scan(&self, table: &str) -> anyhow::Result<Vec<Item>> {
+        let mut request = json!({"TableName": self.cloud.table(table).context("no such table")?});
+        let mut items = Vec::new();
+        loop {
+            let mut page = self.call("Scan", &request)?;
+            let found = page.get_mut("Items").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
+            items.extend(found.into_iter().filter_map(|item| match item {
+                Value::Object(item) => Some(item),
+                _ => None,
+            }));
+            match page.get("LastEvaluatedKey") {
+                Some(last) => request["ExclusiveStartKey"] = last.clone(),
+                None => return Ok(items),
+            }
+        }
     }
 
     /// Sends the same request so many times, one after the other.

@@ -161,6 +161,7 @@ pub struct Counters {
 pub struct Api {
     base: String,
     credential: Option<(HeaderName, HeaderValue)>,
+    agent: HeaderValue,
     http: Http,
     patience: Patience,
 }
@@ -200,7 +201,14 @@ impl Api {
             .map(|(name, value)| Ok((name, HeaderValue::try_from(value)?)))
             .transpose()
             .map_err(|_: http::header::InvalidHeaderValue| ApiError::Setup("the credential is malformed".to_owned()))?;
-        Ok(Self { base, credential, http, patience })
+        let agent = HeaderValue::from_static(concat!("tally-replay/", env!("CARGO_PKG_VERSION")));
+        Ok(Self { base, credential, agent, http, patience })
+    }
+
+    /// The same, with another program's name.
+    #[must_use]
+    pub fn with_agent(self, agent: &'static str) -> Self {
+        Self { agent: HeaderValue::from_static(agent), ..self }
     }
 
     /// How this client bears with faults.
@@ -291,10 +299,8 @@ impl Api {
         key: Option<&str>,
         body: Bytes,
     ) -> Result<Answer, ApiError> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.base))
-            .header(USER_AGENT, concat!("tally-replay/", env!("CARGO_PKG_VERSION")));
+        let mut request =
+            Request::builder().method(method).uri(format!("{}{path}", self.base)).header(USER_AGENT, &self.agent);
         if !body.is_empty() {
             request = request.header(CONTENT_TYPE, "application/json");
         }

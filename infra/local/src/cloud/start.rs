@@ -87,7 +87,8 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
     let (functions, in_process): (Arc<dyn Invoker>, _) = match &options.running {
         Functions::CargoLambda(url) => (Arc::new(CargoLambda::new(url, &template.functions)), None),
         Functions::InProcess => {
-            let running = Arc::new(InProcess::start(deployments(&template, &crates, &services, &options))?);
+            let running = InProcess::start(deployments(&template, &crates, &services, &options))?;
+            let running = Arc::new(running.metered(options.meter.clone()));
             (Arc::clone(&running) as Arc<dyn Invoker>, Some(running))
         }
     };

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::{InvokeFailure, Invoker, LARGEST_PAYLOAD};
+use crate::capacity::Meter;
 
 /// How long after the deadline an invocation is waited for that does not let itself be interrupted.
 const GRACE: Duration = Duration::from_millis(200);
@@ -39,6 +40,7 @@ pub struct Deployment {
 pub struct InProcess {
     functions: BTreeMap<String, Arc<Deployed>>,
     under_way: watch::Sender<usize>,
+    meter: Option<Arc<Meter>>,
 }
 
 struct Deployed {
@@ -59,7 +61,13 @@ impl InProcess {
             deployed.put_back(sandbox);
             functions.insert(id, Arc::new(deployed));
         }
-        Ok(Self { functions, under_way: watch::Sender::new(0) })
+        Ok(Self { functions, under_way: watch::Sender::new(0), meter: None })
+    }
+
+    /// The same with a meter that counts invocations.
+    #[must_use]
+    pub fn metered(self, meter: Option<Arc<Meter>>) -> Self {
+        Self { meter, ..self }
     }
 
     /// Waits until no invocation is under way.
@@ -84,8 +92,13 @@ impl Invoker for InProcess {
             let request_id = deployed.deployment.boot.ids.fresh();
             let span = tracing::info_span!("invocation", function, requestId = request_id);
             let invocation = Invocation { request_id: request_id.clone(), deadline };
+            let metered = self.meter.clone().map(|meter| (meter, function.to_owned()));
             let run = async move {
+                let began = Instant::now();
                 let outcome = deployed.run(&payload, &invocation).await;
+                if let Some((meter, function)) = metered {
+                    meter.invoked(&function, began.elapsed());
+                }
                 drop(under_way);
                 outcome
             };
