@@ -271,3 +271,69 @@ fn is_what_the_file_says(told: &Value, day: &Day, name: &str) {
         assert!((told_sessions / sessions - 1.0).abs() <= 3.0 * error, "{name}: {told_sessions} of {sessions}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_fact_of_an_hour_whose_minutes_have_expired_changes_it_and_loses_nothing() {
+    let (app, clock) = start().await;
+    let hour = Time::from(SystemClock.now()).plus(-TimeDelta::hours(2)).hour();
+    let play = |id: &str, minute: u32| {
+        let at = hour.minute(minute).unwrap().start().to_string();
+        event(id, &json!({"timestamp": at, "sessionId": format!("s-{id}")}))
+    };
+    let plays = async |after: &str, expected: u64| {
+        app.settled().await;
+        let told = analytics(&app, "timeRange=all&trackId=song").await;
+        assert_eq!(told["metrics"]["plays"]["totalPlays"], expected, "{after}: {told}");
+        assert_eq!(told["metrics"]["plays"]["uniquePlays"], expected, "{after}: {told}");
+        assert_eq!(app.counters("song").await["totalPlays"], expected, "{after}");
+    };
+    let table = app.cloud.table("StatsTable").unwrap();
+    let call = |operation: &str, mut request: Value| -> Value {
+        request["TableName"] = json!(table);
+        let request = request.to_string();
+        let answer = app.cloud.database().call(operation, &request, &local::wire::ClientOptions::default());
+        serde_json::from_str(&answer.body).unwrap()
+    };
+    let minutes = || {
+        let found = call("Scan", json!({}));
+        let keys = found["Items"].as_array().unwrap().iter().map(|item| json!({"pk": item["pk"], "sk": item["sk"]}));
+        keys.filter(|key| key["sk"]["S"].as_str().unwrap().starts_with("B#")).collect::<Vec<Value>>()
+    };
+    let sweep = || app.cloud.database().sweep_expired(clock.now().timestamp()).unwrap();
+    let again = async || {
+        let token = app.long_token("admin");
+        let headers = [("content-type", "application/json"), ("authorization", token.as_str())];
+        let span = json!({"interval": "hour", "from": crate::app::ago(TimeDelta::days(1)), "to": crate::app::now()});
+        let answer = app.send(Method::POST, "/api/admin/rollups", &headers, span.to_string()).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        answer.body["tracks"].as_u64().unwrap()
+    };
+
+    post(&app, &[play("a", 5), play("b", 20)]).await;
+    app.settled().await;
+    clock.by(TimeDelta::days(20));
+    close(&app).await;
+    plays("closed", 2).await;
+    assert_eq!(minutes().len(), 2);
+    clock.by(TimeDelta::days(40));
+    close(&app).await;
+    sweep();
+    assert_eq!(minutes().len(), 0, "minutes expire when nothing needs them any more");
+    plays("minutes have expired", 2).await;
+
+    post(&app, &[play("c", 20)]).await;
+    plays("a late fact is told at once", 3).await;
+    assert_eq!(minutes().len(), 2, "the other minute of the hour is back");
+    close(&app).await;
+    plays("a late fact is closed", 3).await;
+
+    // Without its minutes an hour stays as it is, whoever has it closed again.
+    clock.by(TimeDelta::days(60));
+    for key in minutes() {
+        call("DeleteItem", json!({"Key": key}));
+    }
+    assert!(again().await > 0, "nothing was closed again");
+    close(&app).await;
+    plays("closed again without minutes", 3).await;
+    app.finish().await;
+}

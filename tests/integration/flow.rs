@@ -139,8 +139,8 @@ async fn who_it_was_comes_from_the_token_and_where_from_the_request_alone() {
     let request = json!({"TableName": table}).to_string();
     let stored = app.cloud.database().call("Scan", &request, &local::wire::ClientOptions::default()).body;
     let items: Value = serde_json::from_str(&stored).unwrap();
-    assert_eq!(items["Items"][0]["user"]["S"], "student-1");
-    assert_eq!(items["Items"][0]["network"]["S"], "127.0.0.0/24");
+    assert!(items["Items"][0]["sk"]["S"].as_str().unwrap().ends_with("#u:student-1"), "{stored}");
+    assert_eq!(items["Items"][0]["n"]["S"], "127.0.0.0/24");
     for secret in ["somebody-else", "198.51.100.7", "forged", "127.0.0.1"] {
         assert!(!stored.contains(secret), "{secret} is kept: {stored}");
     }

@@ -73,9 +73,10 @@ async fn an_anonymous_event_never_overwrites_a_person_s_fact() {
             assert_eq!(app.post(&json!([forged])).await.body["accepted"], 1);
         }
         let kept = facts(&app);
-        let person_s = kept.iter().find(|fact| fact["kind"]["S"] == kind && fact["user"]["S"] == "student-1").unwrap();
-        assert_eq!(person_s["platform"]["S"], own["platform"], "{person_s}");
-        assert_eq!(person_s["source"]["S"], own["source"], "{person_s}");
+        let key = format!("#{kind}#same#u:student-1");
+        let person_s = kept.iter().find(|fact| fact["sk"]["S"].as_str().unwrap().ends_with(&key)).unwrap();
+        assert_eq!(person_s["p"]["S"], own["platform"], "{person_s}");
+        assert_eq!(person_s["f"]["S"], own["source"], "{person_s}");
     }
     let counters = app.counters("song").await;
     // What names the person's session is the same event; what names another session is another one.
@@ -326,9 +327,13 @@ async fn an_admin_imports_what_others_did() {
     let told = ["totalPlays", "uniqueListeners", "totalLikes"].map(|name| number(&numbers, name).unwrap());
     assert_eq!(told, [&json!(4), &json!(4), &json!(4)]);
     let facts = facts(&app);
-    assert!(facts.iter().all(|fact| fact["imported"]["BOOL"] == true && fact["network"].is_null()), "{facts:?}");
-    let ann = facts.iter().find(|fact| fact["user"]["S"] == "ann").unwrap();
-    assert_eq!((&ann["userAgent"]["S"], &ann["country"]["S"]), (&json!(agent), &json!("IN")));
+    assert!(facts.iter().all(|fact| fact["m"]["BOOL"] == true && fact["n"].is_null()), "{facts:?}");
+    let ann = facts.iter().find(|fact| fact["sk"]["S"].as_str().unwrap().ends_with("#u:ann")).unwrap();
+    assert_eq!(
+        (&ann["g"]["S"], &ann["y"]["S"]),
+        (&json!("\u{5})"), &json!("IN")),
+        "{agent:?}, with its usual part put short"
+    );
 
     // What an admin names must be right; from anybody else it is not read.
     let bad = json!([event("7", &json!({"userId": "a b", "country": "ZZ", "userAgent": 1}))]).to_string();
@@ -377,8 +382,9 @@ async fn a_country_is_believed_of_a_trusted_edge_alone() {
             send(&app, &[("cloudfront-viewer-country", country)], body).await;
         }
         let mut kept = facts(&app);
-        kept.sort_by_key(|fact| fact["session"]["S"].to_string());
-        let countries: Vec<&Value> = kept.iter().map(|fact| &fact["country"]["S"]).collect();
+        // A session without a person or a device is named by the key alone.
+        kept.sort_by_key(|fact| fact["sk"]["S"].as_str().unwrap().rsplit(':').next().unwrap().to_owned());
+        let countries: Vec<&Value> = kept.iter().map(|fact| &fact["y"]["S"]).collect();
         assert_eq!(json!(countries), expected, "{trusted}");
         app.settled().await;
         app.finish().await;

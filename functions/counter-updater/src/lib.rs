@@ -12,7 +12,7 @@ use shared::domain::live::Subject;
 use shared::function::{Function, Invoke, StartError};
 use shared::live::Numbers;
 use shared::messaging;
-use shared::store::{Activity, Budget, Folds, Refolded, StoreError};
+use shared::store::{Activity, Budget, Folds, Refolded, Restored, StoreError};
 use shared::stream;
 use tokio::time::Instant;
 
@@ -71,7 +71,8 @@ impl BatchHandler for CounterUpdater {
                 .filter_map(|asked| if let Asked::Fold(bucket) = asked { Some(bucket.clone()) } else { None })
                 .collect();
             let since = self.activity.now();
-            let folded = self.folds.refold::<TrackCounters>(buckets.into_iter().collect(), budget, deadline).await;
+            let Restored { ready, settled: mut folded } = self.activity.restore(&self.folds, buckets, deadline).await;
+            folded.extend(self.folds.refold::<TrackCounters>(ready, budget, deadline).await);
             let written: Vec<Bucket> = folded
                 .iter()
                 .filter(|(_, result)| matches!(result, Ok(Refolded::Written)))

@@ -6,8 +6,11 @@ use serde::{Serialize, Serializer};
 use super::calendar::{Calendar, Level};
 use super::time::Time;
 
-/// How long minutes and hours are surely kept: further back only whole days can be told apart.
+/// How long hours are surely kept: further back only whole days can be told apart.
 pub const FINE_FOR: TimeDelta = TimeDelta::days(88);
+
+/// How long minutes are surely kept: further back only whole hours can be told apart.
+pub const MINUTES_FOR: TimeDelta = TimeDelta::days(31);
 
 /// From a time until just before another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -25,12 +28,14 @@ fn since_1970<S: Serializer>(from: &Time, to: S) -> Result<S::Ok, S::Error> {
 }
 
 impl Span {
-    /// This span with its ends where the past can be cut: at a minute, or at the beginning of a day where they lie
-    /// further back than minutes are kept.
+    /// This span with its ends where the past can be cut: at a minute, or at the beginning of an hour or a day where they
+    /// lie further back than minutes or hours are kept.
     #[must_use]
     pub fn resolved(self, calendar: &Calendar, now: Time) -> Self {
-        let cut = |time: Time| {
-            if now.since(time) > FINE_FOR { calendar.period(Level::Day, time).start() } else { time.minute().start() }
+        let cut = |time: Time| match now.since(time) {
+            ago if ago > FINE_FOR => calendar.period(Level::Day, time).start(),
+            ago if ago > MINUTES_FOR => calendar.period(Level::Hour, time).start(),
+            _ => time.minute().start(),
         };
         Self { from: cut(self.from), to: cut(self.to) }
     }
@@ -66,12 +71,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_cut_at_minutes_and_further_back_at_days() {
+    fn is_cut_at_minutes_and_further_back_at_hours_and_days() {
         let now: Time = "2026-11-20T14:37:20.000Z".parse().unwrap();
         let span = Span { from: "2026-01-05T10:20:30.400Z".parse().unwrap(), to: now };
         let resolved = span.resolved(&Calendar::default(), now);
         assert_eq!(resolved.from.to_string(), "2026-01-05T00:00:00.000Z");
         assert_eq!(resolved.to.to_string(), "2026-11-20T14:37:00.000Z");
+        let in_october = Span { from: "2026-10-05T10:20:30.400Z".parse().unwrap(), to: now };
+        assert_eq!(in_october.resolved(&Calendar::default(), now).from.to_string(), "2026-10-05T10:00:00.000Z");
         let cells =
             Span { from: "2026-10-31T12:00:00Z".parse().unwrap(), to: now }.cells(&Calendar::default(), Level::Month);
         let starts: Vec<String> = cells.iter().map(|cell| cell.from.to_string()[..10].to_owned()).collect();

@@ -39,7 +39,7 @@ impl Reporter {
         Time::from(self.clock.now())
     }
 
-    /// Logs how an invocation that began at `began` has ended, and emits what it measured: `outcome` is one of few words,
+    /// Logs how an invocation that began at `began` has ended, unless well, and emits what it measured: `outcome` is one of few words,
     /// `detail` says more and holds nothing personal.
     pub fn ended(
         &self,
@@ -50,14 +50,24 @@ impl Reporter {
     ) {
         let duration_ms = began.elapsed().as_secs_f64() * 1000.0;
         let function = self.function;
-        tracing::info!(
-            function,
-            requestId = invocation.request_id,
-            outcome,
-            detail,
-            durationMs = duration_ms,
-            "{function} {outcome}: {detail}"
-        );
+        // Lambda counts and times every invocation anyway, and a line of each would cost more than the invocation.
+        macro_rules! log {
+            ($level:ident) => {
+                tracing::$level!(
+                    function,
+                    requestId = invocation.request_id,
+                    outcome,
+                    detail,
+                    durationMs = duration_ms,
+                    "{function} {outcome}: {detail}"
+                )
+            };
+        }
+        if outcome == "ok" {
+            log!(debug)
+        } else {
+            log!(info)
+        }
         self.metrics.emit(measures);
     }
 }

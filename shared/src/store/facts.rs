@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::error::StoreError;
 use super::items::{Item, TTL, key_of, to_item};
 use super::keys::Key;
+use super::short::shortened;
 use super::table::Table;
 use crate::backoff::Backoff;
 
@@ -35,7 +36,7 @@ impl NewFact {
     /// # Errors
     /// If the fact has no shape that an item can have.
     pub fn new<F: Serialize>(key: Key, fact: F, expires: i64) -> Result<Self, StoreError> {
-        let mut item = to_item(&key, fact)?;
+        let mut item = shortened(&key, to_item(&key, fact)?);
         item.insert(TTL.to_owned(), AttributeValue::N(expires.to_string()));
         Ok(Self { key, item })
     }

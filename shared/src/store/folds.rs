@@ -25,6 +25,7 @@ use super::error::StoreError;
 use super::items::{Item, TTL, VERSION, from_item, key_of, number, text, to_item, to_key};
 use super::keys::{self, Key, PK, SK};
 use super::retention;
+use super::short::lengthened;
 use super::table::{Consistency, Table};
 use super::transaction::Condition;
 use crate::clock::Clock;
@@ -46,7 +47,7 @@ const BATCH: usize = 100;
 const FACTS: &str = "facts";
 
 /// When the bucket's first fact expires, in seconds since 1970.
-const EXPIRES: &str = "expires";
+pub(super) const EXPIRES: &str = "expires";
 
 /// What one fold may cost: a bucket that takes more is left to a fold without bounds, so that it holds up no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +121,7 @@ pub(super) struct Live<V> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expires: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ttl: Option<i64>,
+    pub(super) ttl: Option<i64>,
     pub(super) value: V,
 }
 
@@ -228,6 +229,11 @@ impl Folds {
         Ok(Refolded::Written)
     }
 
+    /// The table of facts.
+    pub(super) fn facts_table(&self) -> Table {
+        Table::new(self.client.clone(), self.facts.clone())
+    }
+
     /// The table of numbers.
     pub(super) fn stats(&self) -> Table {
         Table::new(self.client.clone(), self.stats.clone())
@@ -268,15 +274,17 @@ impl Folds {
         Ok(read.send().await?.item.as_ref().map(Held::of).unwrap_or_default())
     }
 
-    /// What many buckets hold, strongly consistent. One that was not answered is left out; one that is not there is
-    /// in, as holding nothing.
+    /// What many buckets hold. One that was not answered is left out; one that is not there is in, as holding nothing.
+    ///
+    /// Eventually consistent, at half the price: an older version than the last is one that was read before the facts, too.
+    /// Its write fails, and the next try reads strongly consistent.
     async fn held(&self, buckets: &[Bucket]) -> Result<HashMap<Key, Held>, StoreError> {
         let mut held = HashMap::new();
         for chunk in buckets.chunks(BATCH) {
             let mut asked: HashMap<Key, Held> =
                 chunk.iter().map(|bucket| (keys::bucket(bucket), Held::default())).collect();
             let request = KeysAndAttributes::builder()
-                .consistent_read(true)
+                .consistent_read(false)
                 .set_keys(Some(asked.keys().map(to_key).collect()))
                 .projection_expression("#pk, #sk, #version, #expires, #facts")
                 .expression_attribute_names("#facts", FACTS)
@@ -338,7 +346,9 @@ impl Folds {
 }
 
 fn make_item<F: Fold>(bucket: &Bucket, version: String, as_of: Time, items: Vec<Item>) -> Result<Item, StoreError> {
-    to_item(&keys::bucket(bucket), live::<F>(version, as_of, items)?)
+    let ttl = as_of.plus(retention::MINUTES_LIVE).seconds();
+    let live = Live { ttl: Some(ttl), ..live::<F>(version, as_of, items)? };
+    to_item(&keys::bucket(bucket), live)
 }
 
 /// The bucket that facts make.
@@ -349,7 +359,7 @@ pub(super) fn live<F: Fold>(version: String, as_of: Time, items: Vec<Item>) -> R
         let key = key_of(&item).ok_or_else(|| StoreError::corrupt("fact", "no key"))?;
         let (_, at, id) = keys::parse_fact(&key.pk, &key.sk)
             .map_err(|error| StoreError::corrupt(format!("{}/{}", key.pk, key.sk), error))?;
-        facts.push(Recorded { at, id, fact: from_item::<F::Fact>(item)? });
+        facts.push(Recorded { at, id, fact: from_item::<F::Fact>(lengthened(item))? });
     }
     let count = u64::try_from(facts.len()).unwrap_or(u64::MAX);
     let ttl = expires.map(|expires| expires + retention::ROLLUPS_LIVE.num_seconds());

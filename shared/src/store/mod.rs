@@ -35,6 +35,7 @@ mod retention;
 mod revenue;
 mod rollups;
 mod scores;
+mod short;
 mod table;
 mod toggles;
 mod totals;
@@ -74,7 +75,7 @@ pub use retention::Retention;
 pub use revenue::{Cohort, Pattern, RevenueReading, RevenueUpdates, Rows, Top};
 pub use rollups::{
     Activity, Again, Closing, Dispatch, Frontier, GRACE, Happened, OpenMinute, Read, ReadFrom, Reading, Recent,
-    RecentActivity, Work,
+    RecentActivity, Restored, Work,
 };
 pub use scores::Scores;
 pub use toggles::{ToggleOf, Toggles, Word};

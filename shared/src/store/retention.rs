@@ -17,9 +17,17 @@ const CLOSED_TO_FACTS: TimeDelta = TimeDelta::hours(48);
 /// Before a bucket's first fact expires by less than this, the bucket is not folded again: longer than any fold takes.
 const CLOSED_TO_FOLDS: TimeDelta = TimeDelta::hours(1);
 
-/// So long after the first of its facts has expired a minute or an hour is still there, in case that nobody has closed what
+/// So long after the first of its facts has expired a bucket or an hour is still there, in case that nobody has closed what
 /// it belongs to: numbers outlive facts.
-pub(super) const ROLLUPS_LIVE: TimeDelta = TimeDelta::days(90);
+pub(super) const ROLLUPS_LIVE: TimeDelta = TimeDelta::days(45);
+
+/// So long after it was folded a minute of a track is there. Nothing reads it once its hour is closed, but a late fact of
+/// the hour.
+pub(super) const MINUTES_LIVE: TimeDelta = TimeDelta::days(35);
+
+/// Once an hour is older than this, some of its minutes may be gone, or go before it is closed again. Clients' facts are
+/// younger ([`MAX_AGE`](crate::domain::limits::MAX_AGE)).
+pub(super) const MINUTES_SURE: TimeDelta = TimeDelta::days(8);
 
 /// How long facts are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +71,12 @@ pub(super) fn closed_to_folds(expires: i64, now: Time) -> bool {
 /// No fact is taken for them long before.
 pub(super) fn sources_may_be_gone(expires: i64, now: Time) -> bool {
     now.seconds() >= expires + ROLLUPS_LIVE.num_seconds() * 2 / 3
+}
+
+/// Whether some minutes of an hour that begins then may be gone.
+pub(super) fn minutes_may_be_gone(begins: Time, now: Time) -> bool {
+    // Its first fact may have been taken in that long before.
+    now.since(begins) >= MINUTES_LIVE - MAX_AHEAD - TimeDelta::hours(1)
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@ use super::plan::{At, BEGINNINGS, Event, Fate, Plan, Step, Until};
 use super::world::{Death, World};
 use crate::stage::start;
 
-/// Rollups that are worked on at all are worked on at least this often: facts of a day are taken for 88 days, and its
-/// sources are kept for 60 days more.
-const SETTLED_EVERY: TimeDelta = TimeDelta::days(55);
+/// Rollups that are worked on at all are worked on at least this often: minutes are kept for 35 days, and marks of late hours for
+/// 26.
+const SETTLED_EVERY: TimeDelta = TimeDelta::days(24);
 
 /// A fact older than this is not erased any more: its minute may be sealed.
 const ERASED_WITHIN: TimeDelta = TimeDelta::days(80);

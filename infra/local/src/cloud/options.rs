@@ -129,9 +129,11 @@ impl Options {
         self
     }
 
-    /// The cloud of this workspace, in memory, on free ports, with functions in this process.
+    /// The cloud of this workspace, in memory, on free ports, with functions in this process. Its counters wait for nothing:
+    /// a batching window saves invocations, which cost nothing here.
     #[must_use]
     pub fn of_workspace() -> Self {
         Self::new(Source::Text(crate::functions::TEMPLATE.to_owned()), crate::functions::all())
+            .with_defaults(&[("CounterBatchingWindowSeconds", "0")])
     }
 }

@@ -41,26 +41,27 @@ impl State {
         }
     }
 
-    /// Refuses state whose keys and items this program would misread, and marks a new folder with the format it gets.
+    /// Refuses state whose keys and items this program would misread, and marks a folder with the format that it gets.
     fn check_format(&self) -> anyhow::Result<()> {
         let path = self.folder.join(FORMAT);
         let kept = match std::fs::read_to_string(&path) {
             Ok(text) => text.trim().to_owned(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.database().exists() => {
-                return std::fs::write(&path, format!("{CURRENT_FORMAT}\n"))
-                    .with_context(|| format!("{} cannot be written", path.display()));
+                CURRENT_FORMAT.to_string()
             }
             // Formats have been marked since the second one.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => "1".to_owned(),
             Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
         };
         anyhow::ensure!(
-            kept == CURRENT_FORMAT.to_string(),
-            "the state in {} has format {kept}, and this version reads format {CURRENT_FORMAT}; start with --fresh to forget \
-             it, take another folder with --state, or use the version that wrote it",
-            self.folder.display()
+            kept.parse().is_ok_and(|format: u32| READ_FORMATS.contains(&format)),
+            "the state in {} has format {kept}, and this version reads formats {} to {CURRENT_FORMAT}; start with --fresh to \
+             forget it, take another folder with --state, or use the version that wrote it",
+            self.folder.display(),
+            READ_FORMATS.start()
         );
-        Ok(())
+        std::fs::write(&path, format!("{CURRENT_FORMAT}\n"))
+            .with_context(|| format!("{} cannot be written", path.display()))
     }
 
     /// Forgets whatever was kept. Files are known by their names, so a folder of something else stays as it is.
@@ -140,8 +141,10 @@ const DATABASE: &str = "dynamodb.sqlite";
 const QUEUES: &str = "sqs.sqlite";
 const FORMAT: &str = "state-format";
 /// The format of what is kept: it changes with every key or item that an older version would misread. 2: the actor is part
-/// of the key of every fact of a track.
-const CURRENT_FORMAT: u32 = 2;
+/// of the key of every fact of a track. 3: facts of tracks have short attribute names, and do not repeat what their keys say.
+const CURRENT_FORMAT: u32 = 3;
+/// The formats that this program reads. What it writes is of the current one.
+const READ_FORMATS: std::ops::RangeInclusive<u32> = 2..=CURRENT_FORMAT;
 /// What names in the folder begin with.
 const KEPT: [&str; 6] = [SECRETS, DATABASE, QUEUES, FORMAT, "ready.json", "cargo-lambda"];
 /// Files that are only there to be locked.

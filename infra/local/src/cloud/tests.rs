@@ -159,13 +159,17 @@ async fn state_of_another_format_is_refused() {
     let state = folder.path().join("state");
     LocalCloud::start(options(Some(&state))).await.unwrap().stop().await;
     let format = state.join("state-format");
-    assert_eq!(std::fs::read_to_string(&format).unwrap(), "2\n");
+    assert_eq!(std::fs::read_to_string(&format).unwrap(), "3\n");
+    // What is written into the state of the second format is of the third, so that the version of the second refuses it.
+    std::fs::write(&format, "2\n").unwrap();
+    LocalCloud::start(options(Some(&state))).await.unwrap().stop().await;
+    assert_eq!(std::fs::read_to_string(&format).unwrap(), "3\n");
     // The first format was not marked.
     std::fs::remove_file(&format).unwrap();
-    for kept in ["1", "3"] {
+    for kept in ["1", "4"] {
         let refused = LocalCloud::start(options(Some(&state))).await.err().unwrap().to_string();
         assert!(refused.contains(&format!("has format {kept}")) && refused.contains("--fresh"), "{refused}");
-        std::fs::write(&format, "3").unwrap();
+        std::fs::write(&format, "4").unwrap();
     }
     let fresh = LocalCloud::start(Options { fresh: true, ..options(Some(&state)) }).await.unwrap();
     fresh.stop().await;

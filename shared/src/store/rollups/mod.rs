@@ -20,8 +20,11 @@
 //! So the answer does not depend on whether the rollups have run. Nor does it depend on a worker that closes what is being read:
 //! rollups count their changes, and hours keep the numbers of theirs (see `holding`).
 //!
-//! The clocks of functions may differ by [`GRACE`] divided by two, no more. Rollups may lag behind, but not by more than 60
-//! days: what hours are made of does not live much longer than facts.
+//! **Minutes expire** a few weeks after they were folded. A fact of an older hour has the others of its minutes folded again
+//! first (see `restoring`).
+//!
+//! The clocks of functions may differ by [`GRACE`] divided by two, no more. Rollups may lag behind, but not by more than 25
+//! days: what hours are made of does not live much longer.
 
 mod activity;
 mod closing;
@@ -31,6 +34,7 @@ mod lists;
 mod plan;
 mod reading;
 mod recent;
+mod restoring;
 mod rolled;
 mod settling;
 mod total;
@@ -41,3 +45,4 @@ pub use dispatch::{Again, Dispatch, Work};
 pub use lists::Frontier;
 pub use reading::{OpenMinute, Read, ReadFrom, Reading};
 pub use recent::{Happened, Recent, RecentActivity};
+pub use restoring::Restored;

@@ -25,6 +25,7 @@ use crate::domain::time::{Minute, Time};
 use crate::store::error::StoreError;
 use crate::store::items::{Item, from_item, key_of, text};
 use crate::store::keys::{self, Key};
+use crate::store::short::lengthened;
 use crate::store::table::{Consistency, Stretch, Table};
 
 /// How many queries are under way at once.
@@ -351,7 +352,7 @@ impl Recent {
                 let key = key_of(&item).ok_or_else(|| StoreError::corrupt("fact", "no key"))?;
                 let (_, at, event) = keys::parse_fact(&key.pk, &key.sk)
                     .map_err(|error| StoreError::corrupt(format!("{}/{}", key.pk, key.sk), error))?;
-                facts.push(Fact { track: of.track.clone(), at, event, key, fact: from_item(item)? });
+                facts.push(Fact { track: of.track.clone(), at, event, key, fact: from_item(lengthened(item))? });
             }
             Ok(facts)
         })

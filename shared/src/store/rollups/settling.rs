@@ -12,6 +12,7 @@ use super::activity::{Activity, GRACE};
 use super::closing::Closing;
 use super::holding::{Before, Holder, Holding, Stamps};
 use super::lists::minutes;
+use super::restoring::is_whole;
 use super::rolled::{Rolled, Total};
 use crate::backoff::Backoff;
 use crate::domain::calendar::{Level, Period};
@@ -26,7 +27,7 @@ use crate::store::error::StoreError;
 use crate::store::folds::Live;
 use crate::store::items::{Item, VERSION, from_item, text, to_item};
 use crate::store::keys::{self, Key};
-use crate::store::retention::{ROLLUPS_LIVE, sources_may_be_gone};
+use crate::store::retention::{ROLLUPS_LIVE, minutes_may_be_gone, sources_may_be_gone};
 use crate::store::table::{Consistency, Stretch};
 use crate::store::transaction::{Condition, Transaction};
 
@@ -122,7 +123,7 @@ impl Closing {
             .iter()
             .map(|track| {
                 let artist = owners.get(track).map(|owner| owner.artist.clone());
-                self.changes(track.clone(), artist, chunk.periods, chunk.from, &held, now)
+                self.changes(track.clone(), artist, chunk, &held, now)
             })
             .collect();
         let of_tracks: Vec<_> = stream::iter(of_tracks).buffer_unordered(AT_ONCE).try_collect().await?;
@@ -173,17 +174,19 @@ impl Closing {
         &'a self,
         track: TrackId,
         artist: Option<UserId>,
-        periods: &'a [Period],
-        from: From,
+        chunk: &'a Chunk<'a>,
         held: &'a HashMap<Key, Item>,
         now: Time,
     ) -> BoxFuture<'a, Result<Changes, StoreError>> {
         Box::pin(async move {
             let mut changes = Changes::new();
-            for period in periods {
+            let mark = chunk.changed.and_then(|hour| held.get(&keys::changed(&track, &hour)));
+            let is_whole = is_whole(mark, now);
+            for period in chunk.periods {
                 let rolled = held.get(&keys::rollup(&Scope::Track(track.clone()), period));
                 let rolled: Option<Rolled> = rolled.cloned().map(from_item).transpose()?;
-                let new = self.new_value(&track, period, rolled.as_ref(), from, &changes, now).await?;
+                let new =
+                    self.new_value(&track, period, rolled.as_ref(), (chunk.from, is_whole), &changes, now).await?;
                 if let Some((value, expires, as_of)) = new {
                     let new = Rolled { as_of, ..self.rolled(period, now, artist.clone(), expires, value) };
                     changes.insert((*period, track.clone()), Change { held: rolled, new });
@@ -243,7 +246,7 @@ impl Closing {
         track: &TrackId,
         period: &Period,
         held: Option<&Rolled>,
-        from: From,
+        (from, is_whole): (From, bool),
         changes: &Changes,
         now: Time,
     ) -> Result<Option<(Rollup, Option<i64>, Time)>, StoreError> {
@@ -252,7 +255,10 @@ impl Closing {
         let is_closed = held.is_some_and(|held| held.as_of >= period.end().plus(GRACE));
         let stays = from == From::Itself || (from == From::BelowOnce && period.level() == Level::Hour && is_closed);
         let sealed = held.and_then(|held| held.expires).is_some_and(|expires| sources_may_be_gone(expires, now));
-        if stays || (sealed && period.level() <= Level::Day) {
+        // A closed hour outlives its minutes. They are back where a mark says that the hour has changed.
+        let outlives = period.level() == Level::Hour && !is_whole && minutes_may_be_gone(period.start(), now);
+        let outlives = outlives && held.is_some();
+        if stays || outlives || (sealed && period.level() <= Level::Day) {
             return Ok(same);
         }
         let mut value = TrackCounters::default();
