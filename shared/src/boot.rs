@@ -44,6 +44,13 @@ impl Boot {
         aws_sdk_dynamodb::Client::from_conf(config.timeout_config(timeouts()).retry_config(retries()).build())
     }
 
+    /// A client of DynamoDB Streams.
+    #[must_use]
+    pub fn streams(&self) -> aws_sdk_dynamodbstreams::Client {
+        let config = aws_sdk_dynamodbstreams::config::Builder::from(&self.aws);
+        aws_sdk_dynamodbstreams::Client::from_conf(config.timeout_config(timeouts()).retry_config(retries()).build())
+    }
+
     /// A client of Secrets Manager.
     #[must_use]
     pub fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {

@@ -29,6 +29,7 @@ pub mod task;
 pub mod boot;
 pub mod function;
 pub mod live;
+pub mod refold;
 
 pub mod desk;
 

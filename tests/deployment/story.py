@@ -375,6 +375,34 @@ def purchases(story):
         assert story.stack.queue_length(queue) == 0, f"{queue} holds messages"
 
 
+@step("an admin has a day, a minute and what a message names folded again, and no number changes")
+def refolds(story):
+    path = "/api/admin/refolds"
+    before = track(story)["counters"]
+    today = datetime.now(timezone.utc)
+    minute = {"type": "track", "id": "track-1", "timestamp": today.isoformat(timespec="milliseconds").replace("+00:00", "Z")}
+    key = {"pk": {"S": f"TRACK#track-1#{today:%Y-%m-%dT%H}"}, "sk": {"S": f"{today:%M:%S}.000#download#x#s:x"}}
+    record = {"awsRegion": "us-east-1", "eventID": "e", "eventName": "INSERT", "dynamodb": {"Keys": key, "SizeBytes": 1}}
+    story.api.call("POST", path, {"units": [minute]}, token=TEACHER).problem(403)
+    for scope in (
+        {"units": [minute]},
+        {"failure": {"function": "counter-updater", "reason": "corrupt", "record": record}},
+        {"system": "tracks", "day": f"{today:%Y-%m-%d}"},
+        {"system": "sales", "day": f"{today:%Y-%m-%d}"},
+    ):
+        begun = story.api.call("POST", path, scope, token=ADMIN).expect(202).json
+
+        def done():
+            told = story.api.call("GET", f"{path}/{begun['refoldId']}", token=ADMIN).expect(200).json
+            assert told["status"] == "done" and told["units"]["failed"] == 0, told
+            assert "day" in scope or told["units"] == {"found": 1, "folded": 1, "failed": 0}, told
+
+        eventually(done)
+    after = track(story)["counters"]
+    assert after == before, f"{before} became {after}"
+    assert story.stack.queue_length("RefoldFailuresQueue") == 0, "parts were given up"
+
+
 @step("a sale and a view are on the boards and the dashboard, and an undone sale is not")
 def boards(story):
     lamp = {"title": "Lamp", "price": 2500, "currency": "USD"}

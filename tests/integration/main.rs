@@ -38,6 +38,7 @@ mod quizzes;
 mod readme;
 mod real_input;
 mod realtime;
+mod recovery;
 mod refusals;
 mod retail;
 mod retention;

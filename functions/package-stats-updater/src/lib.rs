@@ -45,6 +45,7 @@ enum Asked {
     Nothing,
     Fold(QuizId, Minute),
     Turn(Turned),
+    Mend(PackageId),
     Unreadable(String),
 }
 
@@ -54,6 +55,7 @@ fn asked(record: &EventRecord) -> Asked {
     }
     match stream::change(record) {
         Ok(Change::Facts(Bucket { entity: Entity::Quiz(quiz), minute })) => Asked::Fold(quiz, minute),
+        Ok(Change::Package(turned)) if stream::is_refold(record) => Asked::Mend(turned.package),
         Ok(Change::Package(turned)) if turned.quizzes.is_empty() => Asked::Nothing,
         Ok(Change::Package(turned)) => Asked::Turn(turned),
         Ok(Change::Facts(_)) => Asked::Unreadable("a fact of no quiz".to_owned()),
@@ -101,6 +103,17 @@ impl PackageStatsUpdater {
     }
 }
 
+impl PackageStatsUpdater {
+    /// Makes the numbers of packages from all that they are made of.
+    async fn mend(&self, packages: BTreeSet<PackageId>, deadline: Instant, left: &mut Left) {
+        for package in packages {
+            if let Err(error) = self.packages.mend(&package, deadline).await {
+                left.packages.insert(package, Settled::from(&error));
+            }
+        }
+    }
+}
+
 impl BatchHandler for PackageStatsUpdater {
     fn handle<'a>(
         &'a self,
@@ -112,8 +125,12 @@ impl BatchHandler for PackageStatsUpdater {
             let asked: Vec<Asked> = records.iter().map(asked).collect();
             let mut minutes: BTreeMap<QuizId, BTreeSet<Minute>> = BTreeMap::new();
             let mut turned: BTreeMap<PackageId, BTreeSet<QuizId>> = BTreeMap::new();
+            let mut mended: BTreeSet<PackageId> = BTreeSet::new();
             for asked in &asked {
                 match asked {
+                    Asked::Mend(package) => {
+                        mended.insert(package.clone());
+                    }
                     Asked::Fold(quiz, minute) => {
                         minutes.entry(quiz.clone()).or_default().insert(*minute);
                     }
@@ -126,6 +143,7 @@ impl BatchHandler for PackageStatsUpdater {
             let mut left = Left::default();
             self.turn(turned, deadline, &mut left).await;
             self.fold(minutes, budget, deadline, &mut left).await;
+            self.mend(mended, deadline, &mut left).await;
             asked
                 .into_iter()
                 .map(|asked| match asked {
@@ -134,7 +152,9 @@ impl BatchHandler for PackageStatsUpdater {
                         let of_quiz = left.quizzes.get(&quiz).cloned();
                         left.minutes.get(&(quiz, minute)).cloned().or(of_quiz).unwrap_or(Settled::Done)
                     }
-                    Asked::Turn(turned) => left.packages.get(&turned.package).cloned().unwrap_or(Settled::Done),
+                    Asked::Turn(Turned { package, .. }) | Asked::Mend(package) => {
+                        left.packages.get(&package).cloned().unwrap_or(Settled::Done)
+                    }
                     Asked::Unreadable(reason) => Settled::Poison(reason),
                 })
                 .collect()

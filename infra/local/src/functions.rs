@@ -64,6 +64,8 @@ pub fn all() -> Vec<Function> {
         rate_quiz::FUNCTION,
         read_notification::FUNCTION,
         realtime_publisher::FUNCTION,
+        refold::FUNCTION,
+        refolder::FUNCTION,
         refresh_packages::FUNCTION,
         refund_purchase::FUNCTION,
         rollup_dispatcher::FUNCTION,

@@ -50,15 +50,13 @@ impl Settled {
 }
 
 impl From<&StoreError> for Settled {
-    /// What is not what this program writes is poison; all else may work later.
+    /// An error that lasts is poison; all others may pass.
     fn from(error: &StoreError) -> Self {
-        match error {
-            StoreError::Corrupt { .. } => Self::Poison(error.to_string()),
-            error => {
-                tracing::warn!(error = %error, "not brought up to date: {error}");
-                Self::Retry
-            }
+        if error.is_lasting() {
+            return Self::Poison(error.to_string());
         }
+        tracing::warn!(error = %error, "not brought up to date: {error}");
+        Self::Retry
     }
 }
 

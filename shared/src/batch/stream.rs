@@ -1,9 +1,12 @@
 //! Batches of stream records.
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use aws_lambda_events::dynamodb::{Event, EventRecord};
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::json;
@@ -16,8 +19,8 @@ use crate::domain::entity::Bucket;
 use crate::function::{Invocation, InvocationError, Invoke};
 use crate::messaging::{self, Queue};
 use crate::obs::Reporter;
-use crate::store::{Budget, Deferral, Deferrals};
-use crate::stream::touched_bucket;
+use crate::store::{Budget, Deferral, Deferrals, RefoldChunk, Refolds};
+use crate::stream::{refold_record, touched_bucket};
 
 /// Handles batches of stream records.
 pub trait BatchHandler: Send + Sync {
@@ -37,6 +40,8 @@ pub struct Deferring {
     pub queue: Arc<dyn Queue>,
     /// Which buckets wait there already.
     pub deferrals: Deferrals,
+    /// Takes note of what was folded again for an operator.
+    pub refolds: Refolds,
     /// What a bucket may cost before it is deferred.
     pub budget: Budget,
 }
@@ -47,8 +52,9 @@ impl Deferring {
     pub fn of(reader: &mut Reader<'_>, boot: &Boot, function: &'static str, stats: &str) -> Option<Self> {
         let queue = messaging::sqs(boot.sqs(), reader.optional("DEFERRED_QUEUE_URL")?);
         let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+        let refolds = Refolds::new(boot.dynamodb(), stats.to_owned(), Arc::clone(&clock), Arc::clone(&ids));
         let deferrals = Deferrals::new(boot.dynamodb(), stats.to_owned(), function, clock, ids);
-        Some(Self { queue, deferrals, budget: Budget::of_facts(reader.parsed("BUCKET_FACTS")) })
+        Some(Self { queue, deferrals, refolds, budget: Budget::of_facts(reader.parsed("BUCKET_FACTS")) })
     }
 }
 
@@ -80,6 +86,12 @@ struct BatchFunction {
     failures: Arc<dyn Queue>,
     deferring: Option<Deferring>,
     handler: Box<dyn BatchHandler>,
+}
+
+/// What a panic says.
+fn reason_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
 /// What is read of a batch to tell where it comes from.
@@ -150,6 +162,23 @@ impl BatchFunction {
         certain
     }
 
+    /// Has a batch handled. A batch whose handling panics fails, so that the mapping bisects it; a single record that does
+    /// is poison, for otherwise it would hold up its shard for as long as records are tried.
+    async fn settle(
+        &self,
+        records: &[EventRecord],
+        budget: Budget,
+        deadline: Instant,
+    ) -> Result<Vec<Settled>, InvocationError> {
+        match AssertUnwindSafe(self.handler.handle(records, budget, deadline)).catch_unwind().await {
+            Ok(settled) => Ok(settled),
+            Err(panic) => match (records, reason_of(&*panic)) {
+                ([_], reason) => Ok(vec![Settled::Poison(format!("the function panicked: {reason}"))]),
+                (_, reason) => Err(InvocationError { message: format!("the function panicked: {reason}") }),
+            },
+        }
+    }
+
     /// Settles a batch of the stream.
     async fn of_stream(
         &self,
@@ -161,7 +190,7 @@ impl BatchFunction {
             .map_err(|error| InvocationError { message: format!("not a batch of stream records: {error}") })?;
         let deadline = super::deadline(invocation);
         let budget = self.deferring.as_ref().map_or(Budget::WHOLE, |deferring| deferring.budget);
-        let settled = self.handler.handle(&event.records, budget, deadline).await;
+        let settled = self.settle(&event.records, budget, deadline).await?;
 
         let to_defer = event.records.iter().zip(&settled).filter_map(|(record, settled)| match settled {
             Settled::Defer(bucket) => Some((bucket, record)),
@@ -217,8 +246,56 @@ impl BatchFunction {
         Ok(report.ended(&self.reporter, invocation, began))
     }
 
+    /// Folds again what an operator asked for. A unit that takes too long for a chunk gets a chunk of its own.
+    async fn refold(&self, deferring: &Deferring, chunk: &RefoldChunk, deadline: Instant) -> Settled {
+        let records: Vec<EventRecord> = chunk.keys.iter().map(refold_record).collect();
+        let is_alone = records.len() == 1;
+        let budget = if is_alone { Budget::WHOLE } else { deferring.budget };
+        let settled = match self.settle(&records, budget, deadline).await {
+            Ok(settled) => settled,
+            Err(error) => {
+                tracing::warn!(error = %error, "a chunk is folded unit by unit: {error}");
+                let mut settled = Vec::with_capacity(records.len());
+                for record in &records {
+                    let alone = self.settle(std::slice::from_ref(record), budget, deadline).await;
+                    settled.extend(alone.into_iter().flatten());
+                }
+                settled
+            }
+        };
+        let (mut folded, mut failed, mut apart) = (0, 0, Vec::new());
+        for (place, key) in chunk.keys.iter().enumerate() {
+            match settled.get(place) {
+                Some(Settled::Done) => folded += 1,
+                Some(Settled::Poison(reason)) => {
+                    failed += 1;
+                    let (function, (pk, sk)) = (self.reporter.function(), key);
+                    tracing::error!(function, refoldId = chunk.refold.as_str(), pk, sk, reason, "not folded: {reason}");
+                }
+                Some(Settled::Defer(_)) if !is_alone => {
+                    apart.push(RefoldChunk::new(chunk.refold.clone(), vec![key.clone()]));
+                }
+                Some(Settled::Retry | Settled::Defer(_)) | None => return Settled::Retry,
+            }
+        }
+        if let Err(error) = deferring.refolds.folded(chunk, (folded, failed), &apart, deadline).await {
+            return Settled::from(&error);
+        }
+        let bodies: Vec<String> = apart.iter().map(|chunk| json!(chunk).to_string()).collect();
+        match deferring.queue.send_all(&bodies, deadline).await {
+            Ok(()) => Settled::Done,
+            Err(unsent) => {
+                tracing::warn!(error = %unsent, "units of their own are not sent: {unsent}");
+                Settled::Retry
+            }
+        }
+    }
+
     async fn work_off(&self, message: &Message, deadline: Instant) -> Settled {
         let Some(deferring) = &self.deferring else { return Settled::Retry };
+        if let Ok(chunk) = serde_json::from_str::<RefoldChunk>(&message.body) {
+            return self.refold(deferring, &chunk, deadline).await;
+        }
         let record: EventRecord = match serde_json::from_str(&message.body) {
             Ok(record) => record,
             Err(error) => return Settled::Poison(format!("not a stream record: {error}")),
@@ -249,5 +326,70 @@ impl Invoke for BatchFunction {
                 self.of_stream(payload, invocation, began).await
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::messaging::{SendError, Unsent};
+    use crate::testing::{Lines, invocation};
+
+    /// Keeps what is sent.
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<String>>);
+
+    impl Queue for Kept {
+        fn send(&self, body: String) -> BoxFuture<'_, Result<(), SendError>> {
+            self.0.lock().unwrap().push(body);
+            Box::pin(async { Ok(()) })
+        }
+
+        fn send_all<'a>(&'a self, bodies: &'a [String], _: Instant) -> BoxFuture<'a, Result<(), Unsent>> {
+            self.0.lock().unwrap().extend_from_slice(bodies);
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    /// Panics over records that are called so.
+    struct Nervous;
+
+    impl BatchHandler for Nervous {
+        fn handle<'a>(&'a self, records: &'a [EventRecord], _: Budget, _: Instant) -> BoxFuture<'a, Vec<Settled>> {
+            Box::pin(async move {
+                assert!(records.iter().all(|record| record.event_id != "panic"), "as told");
+                vec![Settled::Done; records.len()]
+            })
+        }
+    }
+
+    async fn delivered(ids: &[&str]) -> (Result<String, InvocationError>, Vec<String>) {
+        let failures = Arc::new(Kept::default());
+        let function = function("updater", &Lines::default().boot(), Arc::clone(&failures) as _, Nervous);
+        let record = |id: &&str| {
+            json!({"awsRegion": "r", "eventID": id, "eventName": "INSERT",
+                "dynamodb": {"Keys": {}, "SequenceNumber": id, "SizeBytes": 1}})
+        };
+        let payload = json!({"Records": ids.iter().map(record).collect::<Vec<_>>()}).to_string();
+        let answer = function.invoke(&payload, &invocation()).await;
+        let kept = failures.0.lock().unwrap().clone();
+        (answer, kept)
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_panics_fails_and_a_record_that_panics_is_set_aside() {
+        let (answer, kept) = delivered(&["a", "panic", "b"]).await;
+        assert_eq!(answer.unwrap_err().message, "the function panicked: as told");
+        assert!(kept.is_empty(), "{kept:?}");
+
+        let (answer, kept) = delivered(&["panic"]).await;
+        assert_eq!(answer.unwrap(), r#"{"batchItemFailures":[]}"#);
+        let message: Value = serde_json::from_str(&kept[0]).unwrap();
+        assert_eq!((kept.len(), &message["reason"]), (1, &json!("the function panicked: as told")));
+        assert_eq!(message["record"]["eventID"], "panic");
     }
 }

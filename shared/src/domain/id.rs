@@ -86,6 +86,8 @@ ids! {
     PackageId
     /// A refresh of all packages.
     RefreshId
+    /// A refold of what was lost or damaged.
+    RefoldId
     /// An audit of all purchases.
     AuditId
     /// A course, a test, a package or a product, as the thing that is bought.

@@ -36,6 +36,7 @@ pub mod purchase;
 pub mod quiz;
 pub mod quota;
 pub mod raw;
+pub mod refold;
 pub mod revenue;
 pub mod rollup;
 pub mod sale;

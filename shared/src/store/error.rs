@@ -51,10 +51,32 @@ impl StoreError {
         matches!(self, Self::Conflict | Self::Throttled | Self::Unavailable { .. })
     }
 
+    /// Whether no try can succeed while the stored items are what they are: one is not what this program writes, or
+    /// DynamoDB refuses what would be written beside it. All other refusals (a missing right, a missing table) end with
+    /// the next deployment.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Corrupt { .. } => true,
+            Self::Refused { code } => REFUSED_FOR_CONTENT.contains(&code.as_str()),
+            Self::Conflict | Self::Throttled | Self::Unavailable { .. } | Self::OverBudget { .. } => false,
+        }
+    }
+
     pub(super) fn corrupt(item: impl Into<String>, reason: impl ToString) -> Self {
         Self::Corrupt { item: item.into(), reason: reason.to_string() }
     }
 }
+
+/// How DynamoDB refuses a request because of what it holds: an operand of another type, or an item beyond 400 KB. The
+/// shorter codes are those of the reasons of a cancelled transaction
+/// ([TransactionCanceledException](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html)).
+const REFUSED_FOR_CONTENT: [&str; 4] = [
+    "ValidationException",
+    "ValidationError",
+    "ItemCollectionSizeLimitExceededException",
+    "ItemCollectionSizeLimitExceeded",
+];
 
 /// The error codes are those of the
 /// [DynamoDB API](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html).
@@ -69,6 +91,12 @@ fn by_code(code: &str) -> Option<StoreError> {
         | "ThrottlingError" => Some(StoreError::Throttled),
         "InternalServerError" | "ServiceUnavailable" | "ServiceUnavailableException" => None,
         _ => Some(StoreError::Refused { code: code.to_owned() }),
+    }
+}
+
+impl From<tokio::time::error::Elapsed> for StoreError {
+    fn from(elapsed: tokio::time::error::Elapsed) -> Self {
+        Self::Unavailable { source: elapsed.into() }
     }
 }
 
@@ -115,5 +143,18 @@ mod tests {
             assert!(matches!(error, StoreError::Throttled) && error.may_pass(), "{code}");
         }
         assert!(!by_code("ValidationException").unwrap().may_pass());
+    }
+
+    #[test]
+    fn a_refusal_lasts_only_if_the_stored_items_are_the_reason() {
+        let refused = |code: &str| StoreError::Refused { code: code.to_owned() };
+        for code in REFUSED_FOR_CONTENT {
+            assert!(refused(code).is_lasting(), "{code}");
+        }
+        for code in ["AccessDeniedException", "ResourceNotFoundException", "ExpiredTokenException"] {
+            assert!(!refused(code).is_lasting(), "{code}");
+        }
+        assert!(StoreError::corrupt("x", "y").is_lasting());
+        assert!(!StoreError::Conflict.is_lasting() && !StoreError::Throttled.is_lasting());
     }
 }

@@ -31,6 +31,7 @@ mod products;
 mod purchases;
 mod quizzes;
 mod quotas;
+mod refolds;
 mod retention;
 mod revenue;
 mod rollups;
@@ -71,6 +72,7 @@ pub use purchases::{
 };
 pub use quizzes::{Attempted, Interactions, QuizNumbers, Quizzes, Rated, Scored};
 pub use quotas::{Admission, Plan, QuotaCounters, Requester, Subject, SubjectKind};
+pub use refolds::{FactScan, RefoldChunk, RefoldProgress, Refolds, ScanPart, StreamRange, StreamedRecords, ToRefold};
 pub use retention::Retention;
 pub use revenue::{Cohort, Pattern, RevenueReading, RevenueUpdates, Rows, Top};
 pub use rollups::{

@@ -116,8 +116,10 @@ impl Folds {
         let mut failed = Vec::new();
         for chunk in buckets.chunks(TOGETHER) {
             let together = self.refold_within::<F>(chunk, budget, deadline).await;
-            // What is corrupt in one minute, or takes too long, must not keep the others from being counted.
-            let is_apart = matches!(together, Err(StoreError::Corrupt { .. } | StoreError::OverBudget { .. }));
+            // A minute that can never be folded, or takes too long, must not keep the others from being counted.
+            let is_apart = together
+                .as_ref()
+                .is_err_and(|error| error.is_lasting() || matches!(error, StoreError::OverBudget { .. }));
             let parts = if is_apart { chunk.chunks(1).collect() } else { vec![] };
             for part in parts {
                 let alone = self.refold_within::<F>(part, budget, deadline).await;

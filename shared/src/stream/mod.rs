@@ -1,5 +1,7 @@
 //! Stream records, as typed changes.
 
+use std::collections::HashMap;
+
 use aws_lambda_events::dynamodb::{EventRecord, StreamRecord};
 use serde_dynamo::AttributeValue;
 
@@ -89,6 +91,33 @@ pub fn change(record: &EventRecord) -> Result<Change, Foreign> {
         Some(turned) => Ok(Change::Package(turned)),
         None => touched_bucket(record).map(Change::Facts),
     }
+}
+
+/// The name of the event of a record that an operator has folded again: no stream gives it.
+const REFOLD: &str = "REFOLD";
+
+/// A record that has folded again what its key is about, whatever became of the item.
+#[must_use]
+pub fn refold_record((pk, sk): &(String, String)) -> EventRecord {
+    let mut record = EventRecord::default();
+    record.event_name = REFOLD.to_owned();
+    let key = [(keys::PK, pk), (keys::SK, sk)];
+    let key = key.map(|(name, text)| (name.to_owned(), AttributeValue::S(text.clone())));
+    record.change.keys = HashMap::from(key).into();
+    record
+}
+
+/// The key of what a record is about.
+#[must_use]
+pub fn key_of(record: &EventRecord) -> Option<(String, String)> {
+    let (pk, sk) = (key(record, keys::PK).ok()?, key(record, keys::SK).ok()?);
+    Some((pk.to_owned(), sk.to_owned()))
+}
+
+/// Whether a record is one of [`refold_record`].
+#[must_use]
+pub fn is_refold(record: &EventRecord) -> bool {
+    record.event_name == REFOLD
 }
 
 /// Whether a record tells of an item that expired: retention removes facts, never numbers. No filter of an event source

@@ -217,11 +217,15 @@ struct Delivery {
     range: (usize, usize),
     task: JoinHandle<Option<Vec<String>>>,
     numbers: Vec<String>,
+    /// Whether it folds again what was lost.
+    is_refold: bool,
 }
 
 /// The stream's way to the updaters.
 struct Deliveries {
     acknowledged: usize,
+    /// Records that were never delivered, and are to be folded again.
+    lost: Vec<usize>,
     under_way: Vec<Delivery>,
     count: usize,
     updater: Updater,
@@ -231,7 +235,24 @@ impl Deliveries {
     /// Delivers a piece of the stream: from where it was acknowledged, or from before.
     fn begin(&mut self, world: &World, schedule: &Schedule, random: &mut fastrand::Rng) {
         let records = world.records();
-        if self.under_way.len() >= UPDATERS || self.acknowledged >= records.len() {
+        if self.under_way.len() >= UPDATERS {
+            return;
+        }
+        let is_real = matches!(self.updater, Updater::Real);
+        if is_real && !self.lost.is_empty() && (random.bool() || self.acknowledged >= records.len()) {
+            let lost = self.lost.swap_remove(random.usize(..self.lost.len()));
+            let mut payload = world.stage.payload("Events", [&records[lost]]);
+            payload["Records"][0]["eventName"] = json!("REFOLD");
+            let numbers = vec![records[lost].sequence_number()];
+            return self.deliver(world, schedule, payload, ((lost, lost + 1), numbers), true);
+        }
+        if self.acknowledged >= records.len() {
+            return;
+        }
+        // A mapping gives up a record, and an operator has it folded again at some time.
+        if is_real && random.u8(0..100) < 10 {
+            self.lost.push(self.acknowledged);
+            self.acknowledged += 1;
             return;
         }
         let from = if random.u8(0..100) < 70 { self.acknowledged } else { random.usize(0..=self.acknowledged) };
@@ -242,6 +263,17 @@ impl Deliveries {
             shuffle_between_keys(&mut piece, random);
         }
         let payload = world.stage.payload("Events", piece);
+        self.deliver(world, schedule, payload, ((from, to), numbers), false);
+    }
+
+    fn deliver(
+        &mut self,
+        world: &World,
+        schedule: &Schedule,
+        payload: Value,
+        (range, numbers): ((usize, usize), Vec<String>),
+        is_refold: bool,
+    ) {
         self.count += 1;
         let name = format!("delivery {}", self.count);
         let boot = world.boot(&name, Some(schedule));
@@ -253,7 +285,7 @@ impl Deliveries {
             }),
             Updater::Mutant(mutant) => tokio::spawn(mutants::update(mutant, boot, payload)),
         };
-        self.under_way.push(Delivery { name, range: (from, to), task, numbers });
+        self.under_way.push(Delivery { name, range, task, numbers, is_refold });
     }
 
     /// Acknowledges what deliveries have done; the dead have done nothing that anybody knows of.
@@ -263,10 +295,16 @@ impl Deliveries {
             let delivery = &self.under_way[at];
             if crashed.contains(&delivery.name) {
                 delivery.task.abort();
-                self.under_way.swap_remove(at);
+                let dead = self.under_way.swap_remove(at);
+                self.lost.extend(dead.is_refold.then_some(dead.range.0));
             } else if delivery.task.is_finished() {
-                let Delivery { range: (from, to), task, numbers, .. } = self.under_way.swap_remove(at);
-                let Some(failed) = task.await.unwrap() else { continue };
+                let Delivery { range: (from, to), task, numbers, is_refold, .. } = self.under_way.swap_remove(at);
+                let failed = task.await.unwrap();
+                if is_refold {
+                    self.lost.extend(failed.is_none_or(|failed| !failed.is_empty()).then_some(from));
+                    continue;
+                }
+                let Some(failed) = failed else { continue };
                 // Everything from the lowest failed record on is delivered again.
                 let done = numbers.iter().position(|number| failed.contains(number)).unwrap_or(to - from);
                 if from <= self.acknowledged {
@@ -308,7 +346,7 @@ async fn drive(world: &World, plan: &Plan, updater: Updater) -> Result<(), Strin
         .enumerate()
         .map(|(number, steps)| Client { number, steps: steps.clone(), at: 0, phase: 0, running: None, tries: 0 })
         .collect();
-    let mut deliveries = Deliveries { acknowledged: 0, under_way: Vec::new(), count: 0, updater };
+    let mut deliveries = Deliveries { acknowledged: 0, lost: Vec::new(), under_way: Vec::new(), count: 0, updater };
     for _ in 0..200_000 {
         let mut busy = false;
         for client in &mut clients {
@@ -334,7 +372,8 @@ async fn drive(world: &World, plan: &Plan, updater: Updater) -> Result<(), Strin
             client.settle(&crashed).await;
         }
         deliveries.settle(&crashed).await;
-        if !busy && deliveries.under_way.is_empty() && deliveries.acknowledged >= world.records().len() {
+        let all_delivered = deliveries.acknowledged >= world.records().len() && deliveries.lost.is_empty();
+        if !busy && deliveries.under_way.is_empty() && all_delivered {
             return Ok(());
         }
     }

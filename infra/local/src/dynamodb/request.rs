@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::config::TableConfig;
 use super::store::Database;
 use crate::iam::Access;
-use crate::wire::{index_arn, table_arn};
+use crate::wire::{index_arn, stream_arn, table_arn};
 
 macro_rules! requests {
     ($($operation:ident => $request:path),* $(,)?) => {
@@ -161,7 +161,11 @@ impl Request {
             Self::DescribeTable(request) => vec![on("dynamodb:DescribeTable", &request.table_name)],
             Self::DescribeTimeToLive(request) => vec![on("dynamodb:DescribeTimeToLive", &request.table_name)],
             Self::GetItem(request) => vec![on_item("dynamodb:GetItem", &request.table_name, &request.key)],
-            Self::GetRecords(_) => vec![on_everything("dynamodb:GetRecords")],
+            Self::GetRecords(request) => {
+                let read = get_shard_iterator::decode_shard_iterator(&request.shard_iterator);
+                let of_table = |(table, ..): (String, _, _)| Access::new("dynamodb:GetRecords", stream_arn(&table));
+                vec![read.map_or_else(|| on_everything("dynamodb:GetRecords"), of_table)]
+            }
             Self::GetShardIterator(request) => {
                 vec![Access::new("dynamodb:GetShardIterator", super::execute::public_arn(&request.stream_arn))]
             }

@@ -5,14 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::{DateTime, SecondsFormat, TimeDelta};
 use serde_json::json;
 use tokio::sync::watch;
 
 use super::Sources;
 use super::config::StreamMapping;
+use super::pruning::Readers;
 use super::response::{self, Outcome};
 use crate::wire::{self, function_arn, stream_arn};
+
+/// How long a stream keeps a record
+/// ([DynamoDB Streams](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html)).
+const KEPT: TimeDelta = TimeDelta::hours(24);
 
 /// The first and the longest pause before a batch is tried again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -39,6 +44,7 @@ struct Part {
 pub(super) struct Delivery {
     pub(super) mapping: Arc<StreamMapping>,
     pub(super) sources: Sources,
+    pub(super) readers: Arc<Readers>,
     pub(super) stop: watch::Receiver<bool>,
 }
 
@@ -141,23 +147,35 @@ impl Delivery {
         response::read(result, reports, &identifiers)
     }
 
-    /// Gives up the records at the head of a part that have become too old.
+    /// Gives up the records at the head of a part that have become too old. Where the mapping has a limit of its own, the
+    /// on-failure queue is told of them; without one they go when the stream drops them, and nobody is told.
     async fn give_up_old(&self, part: &mut Part) {
-        let Some(limit) = self.mapping.maximum_record_age else { return };
-        let limit = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX);
-        let oldest = self.sources.clock.now().timestamp().saturating_sub(limit);
-        let count = part.records.iter().take_while(|record| record.created_at < oldest).count();
-        if count > 0 {
-            let rest = part.records.split_off(count);
-            let old = std::mem::replace(&mut part.records, rest);
+        let StreamMapping { function, table, maximum_record_age, .. } = &*self.mapping;
+        if let Some(limit) = maximum_record_age {
+            let old = self.head_older_than(part, TimeDelta::from_std(*limit).unwrap_or(TimeDelta::MAX));
             self.give_up(&old, part.attempts, "RecordAgeExceeded").await;
+            return;
         }
+        let dropped = self.head_older_than(part, KEPT);
+        if let (Some(first), Some(last)) = (dropped.first(), dropped.last()) {
+            let (records, start, end) = (dropped.len(), &first.sequence_number, &last.sequence_number);
+            tracing::error!(function, table, records, start, end, "the stream dropped records that were not delivered");
+        }
+    }
+
+    /// Takes the records off the head of a part that were written longer ago than this.
+    fn head_older_than(&self, part: &mut Part, age: TimeDelta) -> Vec<Record> {
+        let oldest = self.sources.clock.now().timestamp().saturating_sub(age.num_seconds());
+        let count = part.records.iter().take_while(|record| record.created_at < oldest).count();
+        let rest = part.records.split_off(count);
+        std::mem::replace(&mut part.records, rest)
     }
 
     /// Tells the on-failure queue of records that are given up.
     async fn give_up(&self, records: &[Record], invocations: u32, condition: &str) {
         let (Some(first), Some(last)) = (records.first(), records.last()) else { return };
         let StreamMapping { function, table, on_failure_queue, .. } = &*self.mapping;
+        self.readers.give_up(table, first.sequence);
         tracing::error!(
             function,
             table,

@@ -19,6 +19,8 @@ struct Table {
     done: Vec<i64>,
     /// Acknowledgements since records were last removed.
     since: usize,
+    /// The first record that was given up: from here on all are kept, so that they can be read by their numbers.
+    given_up: Option<i64>,
 }
 
 impl Readers {
@@ -28,6 +30,13 @@ impl Readers {
         let readers = &mut tables.entry(table.to_owned()).or_default().done;
         readers.push(done);
         readers.len() - 1
+    }
+
+    /// Takes note that a record was given up.
+    pub(super) fn give_up(&self, table: &str, record: i64) {
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = &mut tables.entry(table.to_owned()).or_default().given_up;
+        *first = Some(first.map_or(record, |first| first.min(record)));
     }
 
     /// Takes note of how far a reader has come, and now and then removes what all are done with.
@@ -49,7 +58,8 @@ impl Readers {
                 return Ok(());
             }
             readers.since = 0;
-            readers.done.iter().copied().min().unwrap_or_default()
+            let all_done = readers.done.iter().copied().min().unwrap_or_default();
+            readers.given_up.map_or(all_done, |given_up| all_done.min(given_up - 1))
         };
         database.prune(table, all_done)?;
         Ok(())

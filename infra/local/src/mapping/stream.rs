@@ -80,7 +80,8 @@ impl StreamReader {
         database.set_checkpoint(&name, start)?;
         let lanes = (0..mapping.parallelization_factor.max(1)).map(|_| Lane::default()).collect();
         let mapping = Arc::new(mapping);
-        let delivery = Delivery { mapping: Arc::clone(&mapping), sources: sources.clone(), stop };
+        let delivery =
+            Delivery { mapping: Arc::clone(&mapping), sources: sources.clone(), readers: Arc::clone(&readers), stop };
         let with_images = filters.look_at("dynamodb", &["NewImage", "OldImage"]);
         let index = readers.add(&table.name, start);
         Ok(Self {

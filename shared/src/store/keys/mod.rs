@@ -85,6 +85,8 @@
 //! | whether a student was there on a day | State | `COURSE#<course>`, `USER#<student>` | `ATTENDED#<date>#<student>`, `ATTENDED#<date>#<course>` |
 //! | a payment | State | `PAYMENT#<payment>` | `DOC` |
 //! | payments that stand so: all, and a buyer's | State | `PAYMENTS#<STATUS>`, `PAYMENTS#<buyer>#<STATUS>` | `<time>#<payment>` |
+//! | how a refold goes | Stats | `REFOLD#<refold>` | `T` |
+//! | what a chunk of it, or the end of a part, contributes to that | Stats | `REFOLD#<refold>` | `C#CHUNK#<chunk>`, `C#PART#<part>` |
 //! | how an audit goes | Stats | `AUDIT#<audit>` | `T` |
 //! | what a leg of it contributes to that | Stats | `AUDIT#<audit>` | `C#<leg>` |
 //! | what it found | Stats | `AUDIT#<audit>` | `F#<kind>#<subject>` |
@@ -119,6 +121,7 @@ mod playlists;
 mod products;
 mod purchases;
 mod quizzes;
+mod refolds;
 mod revenue;
 mod rollups;
 
@@ -142,6 +145,7 @@ pub use playlists::*;
 pub use products::*;
 pub use purchases::*;
 pub use quizzes::*;
+pub use refolds::*;
 pub use revenue::*;
 pub use rollups::*;
 

@@ -202,3 +202,61 @@ async fn a_function_that_cannot_be_called_uses_up_no_tries() {
     assert_eq!(batches.len(), 6);
     assert!(world.failures().await.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_fails_hundreds_of_times_and_then_works_loses_nothing() {
+    for bisect in [false, true] {
+        let world = World::new(failing(700));
+        world.write(names(0, 5));
+        let age = Some(Duration::from_secs(82_800));
+        let mapping = StreamMapping { maximum_retry_attempts: -1, maximum_record_age: age, bisect, ..world.mapping() };
+        let batches = world.deliver(mapping).await;
+        assert!(batches.len() > 700, "{}", batches.len());
+        let done: Vec<String> = batches[700..].iter().flatten().cloned().collect();
+        assert_eq!(done, names(0, 5));
+        assert!(world.failures().await.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn endless_tries_end_with_the_age_of_the_records_and_the_on_failure_queue_is_told() {
+    let world =
+        World::new(Function::new(
+            |batch| {
+                if batch.contains(&"01".to_owned()) { Err(failure()) } else { Ok(String::new()) }
+            },
+        ));
+    world.write(names(0, 3));
+    let age = Some(Duration::from_secs(3_600));
+    let mapping =
+        StreamMapping { maximum_retry_attempts: -1, maximum_record_age: age, bisect: true, ..world.mapping() };
+    let batches = world.deliver(mapping).await;
+    let tries = batches.iter().filter(|batch| **batch == ["01"]).count();
+    assert!((500..1_500).contains(&tries), "a pause of seconds lies between the tries: {tries}");
+    assert_eq!(batches.last().unwrap(), &["02"], "what is behind goes on");
+    let failures = world.failures().await;
+    assert_eq!(failures.len(), 1);
+    assert_eq!(failures[0]["requestContext"]["condition"], "RecordAgeExceeded");
+    assert_eq!(failures[0]["DDBStreamBatchInfo"]["batchSize"], 1);
+}
+
+/// A clock that is this much ahead of another.
+struct Ahead(TestClock, chrono::TimeDelta);
+
+impl Clock for Ahead {
+    fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        self.0.now() + self.1
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_age_the_stream_drops_records_after_a_day_and_nobody_is_told() {
+    let mut world = World::new(Function::new(|_| Err(failure())));
+    let ahead = chrono::TimeDelta::hours(24) - chrono::TimeDelta::seconds(60);
+    world.sources.clock = Arc::new(Ahead(TestClock::default(), ahead));
+    world.write(["a"]);
+    let started = tokio::time::Instant::now();
+    world.deliver(StreamMapping { maximum_retry_attempts: -1, ..world.mapping() }).await;
+    assert!((59..70).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
+    assert!(world.failures().await.is_empty());
+}
