@@ -2,10 +2,12 @@
 //! have run or not.
 
 mod answers;
+mod aside;
 mod cases;
 mod check;
 mod history;
 mod hostile;
+mod many;
 mod model;
 mod mutants;
 mod plan;
