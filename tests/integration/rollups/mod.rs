@@ -12,6 +12,7 @@ mod model;
 mod mutants;
 mod plan;
 mod snapshots;
+mod torn;
 mod world;
 
 use proptest::prelude::*;

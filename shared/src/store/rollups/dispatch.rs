@@ -380,6 +380,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_piece_of_work_fits_into_a_message() {
+        let long = |number: usize| format!("{number:064}");
+        let page = |number: usize| format!("2026-01-31T09:30:00.000Z#2026-01-31T09:00#{number:036}");
+        let tracks = (0..PAGE).map(|track| long(track).parse().unwrap()).collect();
+        let work = Work::Late { hour: "2026-01-31T09:00".to_owned(), tracks, pages: (0..PAGES).map(page).collect() };
+        let bytes = serde_json::to_string(&work).unwrap().len();
+        assert!((7_000..256 * 1024).contains(&bytes), "{bytes}");
+    }
+
+    #[test]
     fn every_track_is_packed_once_and_every_page_is_finished() {
         let page = |tracks: std::ops::Range<usize>| {
             let tracks: BTreeSet<String> = tracks.map(|track| format!("t{track}")).collect();
