@@ -167,15 +167,16 @@ impl Dispatch {
         })
     }
 
-    /// How long ago the last closed hour ended; zero where nothing was ever listed.
+    /// How long ago the last closed hour ended, zero where nothing was ever listed, and how many periods are set aside.
     ///
     /// # Errors
     /// If the watermark could not be read.
-    pub fn watermark_age(&self) -> BoxFuture<'_, Result<TimeDelta, StoreError>> {
+    pub fn watermark(&self) -> BoxFuture<'_, Result<(TimeDelta, usize), StoreError>> {
         Box::pin(async move {
             let held = self.activity.lists.frontier(Consistency::Strong).await?;
-            let age = held.map(|(frontier, _)| self.activity.now().since(frontier.of(Level::Hour).end()));
-            Ok(age.unwrap_or_default().max(TimeDelta::zero()))
+            let Some((frontier, _)) = held else { return Ok((TimeDelta::zero(), 0)) };
+            let age = self.activity.now().since(frontier.of(Level::Hour).end());
+            Ok((age.max(TimeDelta::zero()), frontier.aside().count()))
         })
     }
 
