@@ -17,12 +17,12 @@ const ALL: Checked = Checked { tracks: 2, artists: true, their_uniques: true, un
 
 /// Two tracks of two artists, each played in two hours of a day.
 async fn played() -> (World, Model) {
-    let (world, mut model) = (World::new("UTC", at("2026-11-20T10:30:00Z")), Model::default());
+    let (world, mut model) = (World::new("UTC", at("2026-12-26T10:30:00Z")), Model::default());
     for track in 0..2 {
         world.describe(&mut model, track, track).await;
     }
     let plays = |hour: &str| -> Vec<Sent> {
-        (0..2).map(|track| play(track, &format!("2026-11-20T{hour}:20:00Z"), &format!("{hour}{track}"))).collect()
+        (0..2).map(|track| play(track, &format!("2026-12-26T{hour}:20:00Z"), &format!("{hour}{track}"))).collect()
     };
     world.send(&mut model, plays("09")).await;
     world.send(&mut model, plays("10")).await;
@@ -70,18 +70,18 @@ fn aside(world: &World) -> Value {
 fn a_day_that_cannot_be_closed_for_a_track_is_set_aside_and_every_answer_stays_right() {
     run(async {
         let (world, model) = played().await;
-        let junk = json!({"pk": {"S": "TRACK#t0"}, "sk": {"S": "D#2026-11-20"}, "value": {"S": "junk"}});
+        let junk = json!({"pk": {"S": "TRACK#t0"}, "sk": {"S": "D#2026-12-26"}, "value": {"S": "junk"}});
         world.stage.call("PutItem", &json!({"TableName": "Stats", "Item": junk}));
         world.advance(at("2027-01-01T01:30:00Z") - world.now());
         work(&world, |_| true).await;
         assert_eq!(frontier(&world, Level::Day), "2026-12-31");
         assert_eq!(frontier(&world, Level::Year), "2026");
-        let set_aside = ["D#2026-11-20", "W#2026-W47", "M#2026-11"].map(|name| json!({"S": name}));
+        let set_aside = ["D#2026-12-26", "W#2026-W52", "M#2026-12"].map(|name| json!({"S": name}));
         assert_eq!(aside(&world), json!(set_aside));
         // All that does not read the junk itself is right.
-        let day = ["2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z"];
-        let week = ["2026-11-16T00:00:00Z", "2026-11-23T00:00:00Z"];
-        let month = ["2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z"];
+        let day = ["2026-12-26T00:00:00Z", "2026-12-27T00:00:00Z"];
+        let week = ["2026-12-21T00:00:00Z", "2026-12-28T00:00:00Z"];
+        let month = ["2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"];
         let year = ["2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"];
         for [from, to] in [day, week, month, year] {
             let span = Span { from: Time::from(at(from)), to: Time::from(at(to)) };
@@ -93,7 +93,7 @@ fn a_day_that_cannot_be_closed_for_a_track_is_set_aside_and_every_answer_stays_r
             assert_eq!(read.counters.plays, 2, "{span:?}");
         }
         // Somebody takes the junk away.
-        let key = json!({"pk": {"S": "TRACK#t0"}, "sk": {"S": "D#2026-11-20"}});
+        let key = json!({"pk": {"S": "TRACK#t0"}, "sk": {"S": "D#2026-12-26"}});
         world.stage.call("DeleteItem", &json!({"TableName": "Stats", "Key": key}));
         reads_are_right(&world, &model).await;
         world.advance(TimeDelta::minutes(31));
@@ -113,7 +113,7 @@ async fn is_never_done(level: Level, passed: &str) {
         };
         matches!(work, Work::Close { level: of, tracks, .. } if *of == level && is_of_first(tracks))
     };
-    world.advance(at("2026-11-21T00:30:00Z") - world.now());
+    world.advance(at("2026-12-27T00:30:00Z") - world.now());
     for _ in 0..6 {
         work(&world, |work| !is_stuck(work)).await;
         world.advance(TimeDelta::minutes(30));
@@ -132,10 +132,10 @@ async fn is_never_done(level: Level, passed: &str) {
 
 #[test]
 fn an_hour_that_is_never_closed_holds_up_nobody_for_longer_than_two_hours() {
-    run(is_never_done(Level::Hour, "2026-11-20T23:00"));
+    run(is_never_done(Level::Hour, "2026-12-26T23:00"));
 }
 
 #[test]
 fn a_day_that_is_never_closed_holds_up_nobody_for_longer_than_two_hours() {
-    run(is_never_done(Level::Day, "2026-11-20"));
+    run(is_never_done(Level::Day, "2026-12-26"));
 }

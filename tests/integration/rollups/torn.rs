@@ -41,14 +41,14 @@ impl Faults for Held {
 /// Two hours of a closed day come late. While one worker has written its hour and has no answer yet, another one closes the
 /// other hour and makes the day and all above it of what it reads.
 async fn closes_two_hours(seed: u64) {
-    let (world, mut model) = (World::new("UTC", at("2026-11-20T09:30:00Z")), Model::default());
+    let (world, mut model) = (World::new("UTC", at("2026-12-26T09:30:00Z")), Model::default());
     world.describe(&mut model, 0, 0).await;
-    world.send(&mut model, vec![play(0, "2026-11-20T08:20:00Z", "a"), play(0, "2026-11-20T09:20:00Z", "b")]).await;
+    world.send(&mut model, vec![play(0, "2026-12-26T08:20:00Z", "a"), play(0, "2026-12-26T09:20:00Z", "b")]).await;
     assert!(world.deliver(&world.records(), None, None).await);
     world.advance(at("2027-01-01T01:30:00Z") - world.now());
     world.settle().await;
     let delivered = world.records().len();
-    let late = |hour: &str| play(0, &format!("2026-11-20T{hour}:25:00Z"), &format!("late{hour}"));
+    let late = |hour: &str| play(0, &format!("2026-12-26T{hour}:25:00Z"), &format!("late{hour}"));
     for hour in ["08", "09"] {
         world.send(&mut model, vec![late(hour)]).await;
     }
@@ -80,7 +80,7 @@ async fn closes_two_hours(seed: u64) {
 #[test]
 fn a_period_is_made_of_parts_that_show_all_that_is_in_it() {
     run(async {
-        for seed in 0..24 {
+        for seed in 0..12 {
             closes_two_hours(seed).await;
         }
     });
