@@ -87,6 +87,8 @@ impl Stage {
             table("Stats", None),
         ];
         database.create_tables(&tables).unwrap();
+        // The seed of the test's case, where it has one.
+        database.tear(fastrand::u64(..));
         let clock = MovedClock { began: Instant::now(), base: begin, moved_ms: AtomicI64::new(0) };
         Self { database, clock: Arc::new(clock), ids: Arc::default() }
     }
@@ -135,7 +137,11 @@ impl Stage {
     /// Records as a function is given them.
     pub(crate) fn payload<'a>(&self, table: &str, records: impl IntoIterator<Item = &'a StreamRecord>) -> Value {
         let table = self.database.table(table).unwrap();
-        let json: Vec<String> = records.into_iter().map(|record| record.to_json(&table)).collect();
+        let json = |record: &StreamRecord| {
+            self.database.told(&table.name, record);
+            record.to_json(&table)
+        };
+        let json: Vec<String> = records.into_iter().map(json).collect();
         serde_json::from_str(&format!(r#"{{"Records":[{}]}}"#, json.join(","))).unwrap()
     }
 

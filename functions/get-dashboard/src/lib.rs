@@ -168,7 +168,8 @@ impl Catalogue {
     }
 
     fn top(&self, numbers: &Numbers) -> Value {
-        let tracks = top_tracks(&numbers.total, TOP_TRACKS).into_iter().map(|top| {
+        let Some(tracks) = top_tracks(&numbers.total, TOP_TRACKS) else { return Value::Null };
+        let tracks = tracks.into_iter().map(|top| {
             let title = self.title(&top.track);
             json!({"trackId": top.track, "title": title, "totalPlays": top.share.plays, "totalLikes": top.share.likes})
         });

@@ -93,10 +93,13 @@ impl Dispatcher {
         sent.map_err(|unsent| NotSent::Queue(unsent.reason))
     }
 
-    /// Emits the age of the watermark. Its alarm takes silence for an old one.
+    /// Emits the age of the watermark and how many periods are set aside. The alarm on the age takes silence for an old one.
     async fn report_watermark(&self) {
-        match self.dispatch.watermark_age().await {
-            Ok(age) => self.metrics.emit(&[Measure::seconds(Metric::WatermarkAge, age.num_seconds())]),
+        match self.dispatch.watermark().await {
+            Ok((age, aside)) => self.metrics.emit(&[
+                Measure::seconds(Metric::WatermarkAge, age.num_seconds()),
+                Measure::count(Metric::PeriodsAside, aside),
+            ]),
             Err(error) => tracing::warn!(error = %error, "the watermark could not be read: {error}"),
         }
     }

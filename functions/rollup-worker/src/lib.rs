@@ -6,7 +6,7 @@ use shared::BoxFuture;
 use shared::batch::{Message, QueueHandler, Settled};
 use shared::boot::Boot;
 use shared::function::{Function, Invoke, StartError};
-use shared::store::{Activity, Closing, StoreError, Work};
+use shared::store::{Activity, Closing, Work};
 use tokio::time::Instant;
 
 /// The function.
@@ -35,7 +35,7 @@ impl RollupWorker {
         };
         match self.closing.work(&work, deadline).await {
             Ok(()) => Settled::Done,
-            Err(error @ StoreError::Corrupt { .. }) => Settled::Poison(error.to_string()),
+            Err(error) if !error.may_pass() => Settled::Poison(error.to_string()),
             Err(error) => {
                 tracing::warn!(error = %error, "not closed: {error}");
                 Settled::Retry

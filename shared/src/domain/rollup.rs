@@ -27,6 +27,36 @@ pub struct Share {
     pub likes: u64,
 }
 
+/// What the tracks of an artist brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shares {
+    /// What each track brought.
+    Each(BTreeMap<TrackId, Share>),
+    /// More tracks brought something than are listed.
+    TooMany,
+}
+
+impl Default for Shares {
+    fn default() -> Self {
+        Self::Each(BTreeMap::new())
+    }
+}
+
+impl Shares {
+    /// What each track brought; nothing where there are too many.
+    #[must_use]
+    pub const fn each(&self) -> Option<&BTreeMap<TrackId, Share>> {
+        match self {
+            Self::Each(tracks) => Some(tracks),
+            Self::TooMany => None,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.each().is_some_and(BTreeMap::is_empty)
+    }
+}
+
 /// The numbers of an entity in a period.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -35,12 +65,12 @@ pub struct Rollup {
     #[serde(flatten)]
     pub counters: TrackCounters,
     /// What each track brought; of artists only.
-    #[serde(with = "shares", skip_serializing_if = "BTreeMap::is_empty")]
-    pub tracks: BTreeMap<TrackId, Share>,
+    #[serde(with = "shares", skip_serializing_if = "Shares::is_empty")]
+    pub tracks: Shares,
 }
 
 /// What tracks brought, as one text: `<track>#<plays>#<likes>`, separated by blanks, for a map of hundreds of maps takes
-/// longer to be read than all the rest of the item.
+/// longer to be read than all the rest of the item. `*` stands for too many.
 mod shares {
     use std::collections::BTreeMap;
     use std::fmt::Write as _;
@@ -48,9 +78,12 @@ mod shares {
     use serde::de::Error as _;
     use serde::{Deserialize as _, Deserializer, Serializer};
 
-    use super::{Share, TrackId};
+    use super::{Share, Shares, TrackId};
 
-    pub(super) fn serialize<S: Serializer>(tracks: &BTreeMap<TrackId, Share>, to: S) -> Result<S::Ok, S::Error> {
+    const TOO_MANY: &str = "*";
+
+    pub(super) fn serialize<S: Serializer>(shares: &Shares, to: S) -> Result<S::Ok, S::Error> {
+        let Some(tracks) = shares.each() else { return to.serialize_str(TOO_MANY) };
         let mut text = String::new();
         for (track, share) in tracks {
             let blank = if text.is_empty() { "" } else { " " };
@@ -59,8 +92,11 @@ mod shares {
         to.serialize_str(&text)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<TrackId, Share>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Shares, D::Error> {
         let text = String::deserialize(from)?;
+        if text == TOO_MANY {
+            return Ok(Shares::TooMany);
+        }
         let mut tracks = BTreeMap::new();
         for one in text.split_whitespace() {
             let mut parts = one.split('#');
@@ -70,19 +106,31 @@ mod shares {
             let likes = part()?.parse().map_err(D::Error::custom)?;
             tracks.insert(track, Share { plays, likes });
         }
-        Ok(tracks)
+        Ok(Shares::Each(tracks))
     }
 }
 
 impl Rollup {
+    /// Lists no tracks where there are more than so many: what an item holds must not grow with the tracks of an artist.
+    pub fn list_at_most(&mut self, most: usize) {
+        if self.tracks.each().is_some_and(|tracks| tracks.len() > most) {
+            self.tracks = Shares::TooMany;
+        }
+    }
+
     /// Adds the numbers of another period, or of another entity.
     pub fn merge(&mut self, other: &Self) {
         use super::fold::Fold as _;
         self.counters.merge(&other.counters);
-        for (track, share) in &other.tracks {
-            let mine = self.tracks.entry(track.clone()).or_default();
-            mine.plays += share.plays;
-            mine.likes += share.likes;
+        match (&mut self.tracks, &other.tracks) {
+            (Shares::Each(tracks), Shares::Each(others)) => {
+                for (track, share) in others {
+                    let mine = tracks.entry(track.clone()).or_default();
+                    mine.plays += share.plays;
+                    mine.likes += share.likes;
+                }
+            }
+            (tracks, _) => *tracks = Shares::TooMany,
         }
     }
 
@@ -90,8 +138,8 @@ impl Rollup {
     pub fn add(&mut self, track: Option<&TrackId>, counters: &TrackCounters) {
         use super::fold::Fold as _;
         self.counters.merge(counters);
-        if let Some(track) = track {
-            let share = self.tracks.entry(track.clone()).or_default();
+        if let (Some(track), Shares::Each(tracks)) = (track, &mut self.tracks) {
+            let share = tracks.entry(track.clone()).or_default();
             share.plays += counters.plays;
             share.likes += counters.likes;
         }
@@ -103,9 +151,9 @@ impl Rollup {
     /// If they are not among these.
     pub fn take_away(&mut self, track: Option<&TrackId>, counters: &TrackCounters) -> Result<(), NotAmong> {
         self.counters.take_away(counters)?;
-        if let Some(track) = track {
+        if let (Some(track), Shares::Each(tracks)) = (track, &mut self.tracks) {
             let none = counters.plays == 0 && counters.likes == 0;
-            let share = match self.tracks.get_mut(track) {
+            let share = match tracks.get_mut(track) {
                 Some(share) => share,
                 None if none => return Ok(()),
                 None => return Err(NotAmong),
@@ -113,7 +161,7 @@ impl Rollup {
             share.plays = share.plays.checked_sub(counters.plays).ok_or(NotAmong)?;
             share.likes = share.likes.checked_sub(counters.likes).ok_or(NotAmong)?;
             if *share == Share::default() {
-                self.tracks.remove(track);
+                tracks.remove(track);
             }
         }
         Ok(())
@@ -133,9 +181,29 @@ mod tests {
         rollup.add(Some(&b), &counters(2, 0));
         rollup.take_away(Some(&a), &counters(1, 1)).unwrap();
         assert_eq!((rollup.counters.plays, rollup.counters.likes), (4, 0));
-        assert_eq!(rollup.tracks[&a], Share { plays: 2, likes: 0 });
+        assert_eq!(rollup.tracks.each().unwrap()[&a], Share { plays: 2, likes: 0 });
         rollup.take_away(Some(&b), &counters(2, 0)).unwrap();
-        assert_eq!(rollup.tracks.len(), 1);
+        assert_eq!(rollup.tracks.each().unwrap().len(), 1);
         assert_eq!(rollup.take_away(Some(&b), &counters(1, 0)), Err(NotAmong));
+    }
+
+    #[test]
+    fn too_many_tracks_are_not_listed_and_counted_all_the_same() {
+        let track = |number: u32| format!("t{number}").parse::<TrackId>().unwrap();
+        let played = TrackCounters { plays: 2, ..TrackCounters::default() };
+        let mut rollup = Rollup::default();
+        (0..3).for_each(|number| rollup.add(Some(&track(number)), &played));
+        rollup.list_at_most(3);
+        assert_eq!(rollup.tracks.each().map(BTreeMap::len), Some(3));
+        rollup.list_at_most(2);
+        rollup.add(Some(&track(3)), &played);
+        rollup.take_away(Some(&track(9)), &played).unwrap();
+        let text = serde_json::to_string(&rollup).unwrap();
+        assert_eq!(serde_json::from_str::<Rollup>(&text).unwrap(), rollup, "{text}");
+        assert_eq!((&rollup.tracks, rollup.counters.plays), (&Shares::TooMany, 6));
+        let mut others = Rollup::default();
+        others.add(Some(&track(0)), &played);
+        others.merge(&rollup);
+        assert_eq!((&others.tracks, others.counters.plays), (&Shares::TooMany, 8));
     }
 }

@@ -44,6 +44,8 @@ pub enum Metric {
     LimitedBySession,
     /// Events that the quota of a signed-in person refused.
     LimitedByUser,
+    /// Periods that are set aside, for they could not be closed.
+    PeriodsAside,
     /// How long ago the last closed hour ended.
     WatermarkAge,
 }
@@ -56,6 +58,7 @@ pub const EMITTED: &[(Metric, &[&str])] = &[
     (Metric::LimitedByNetwork, &["ingest-events", "view-product"]),
     (Metric::LimitedBySession, &["ingest-events"]),
     (Metric::LimitedByUser, &["ingest-events"]),
+    (Metric::PeriodsAside, &["rollup-dispatcher"]),
     (Metric::WatermarkAge, &["rollup-dispatcher"]),
 ];
 
@@ -83,6 +86,7 @@ impl Metric {
             Self::LimitedByNetwork => "limitedByNetwork",
             Self::LimitedBySession => "limitedBySession",
             Self::LimitedByUser => "limitedByUser",
+            Self::PeriodsAside => "periodsAside",
             Self::WatermarkAge => "watermarkAgeSeconds",
         }
     }

@@ -46,6 +46,23 @@ pub(super) fn number<T: std::str::FromStr>(item: &Item, name: &str) -> Option<T>
     item.get(name)?.as_n().ok()?.parse().ok()
 }
 
+/// What an item counts against the 400 KB that one may have
+/// ([item sizes](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html)).
+#[cfg(test)]
+pub(super) fn size(item: &Item) -> usize {
+    fn of(value: &AttributeValue) -> usize {
+        match value {
+            AttributeValue::S(text) => text.len(),
+            AttributeValue::N(number) => number.len().div_ceil(2) + 1,
+            AttributeValue::B(bytes) => bytes.as_ref().len(),
+            AttributeValue::L(list) => 3 + list.iter().map(|value| 1 + of(value)).sum::<usize>(),
+            AttributeValue::M(map) => 3 + map.iter().map(|(name, value)| 1 + name.len() + of(value)).sum::<usize>(),
+            _ => 1,
+        }
+    }
+    item.iter().map(|(name, value)| name.len() + of(value)).sum()
+}
+
 /// An item's primary key.
 pub(super) fn key_of(item: &Item) -> Option<Key> {
     Some(Key { pk: text(item, PK)?.to_owned(), sk: text(item, SK)?.to_owned() })

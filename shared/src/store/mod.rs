@@ -23,6 +23,7 @@ mod inbox;
 mod items;
 pub mod keys;
 mod listed;
+mod looks;
 mod outbox;
 mod packages;
 mod payments;
@@ -41,6 +42,9 @@ mod table;
 mod toggles;
 mod totals;
 mod transaction;
+
+#[cfg(test)]
+mod bounds;
 
 pub use attendances::Attendances;
 pub use audits::{AuditLeg, AuditReport, Audits, ListedAudit, Outcome as AuditOutcome, Walk, YOUNG};

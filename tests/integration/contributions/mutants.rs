@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
 use local::wire::{Call, Fault, Faults};
 use serde_json::{Value, json};
@@ -50,7 +49,7 @@ impl Faults for Forgetting {
                 assert!(deleted.is_ok() || deleted.body.contains("ConditionalCheckFailed"), "{deleted:?}");
             }
         }
-        futures::future::ready(()).boxed()
+        self.schedule.after(done)
     }
 }
 

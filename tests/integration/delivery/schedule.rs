@@ -32,6 +32,9 @@ pub(crate) struct Schedule {
     stalls: u8,
 }
 
+/// What waits when a transaction was carried out and its caller has not heard of it: others may see a part of it.
+const ANSWER: &str = "answer";
+
 /// Calls that write what was decided by what was read before.
 const WRITES: [&str; 4] = ["PutItem", "DeleteItem", "UpdateItem", "TransactWriteItems"];
 
@@ -57,8 +60,9 @@ impl Schedule {
         }
         // Who has read and is about to write is held up until hardly anybody else is left: that is when a read is old.
         for call in waiting.iter_mut() {
-            let writes = std::mem::take(&mut call.is_new) && WRITES.contains(&call.operation.as_str());
-            if writes && random.u8(0..100) < self.stalls {
+            let operation = call.operation.as_str();
+            let is_held_up = operation == ANSWER || WRITES.contains(&operation);
+            if std::mem::take(&mut call.is_new) && is_held_up && random.u8(0..100) < self.stalls {
                 priorities.insert(call.invocation.clone(), -random.f64());
             }
         }
@@ -70,7 +74,8 @@ impl Schedule {
             }
         }
         let call = waiting.remove(best);
-        let fault = if random.u8(0..100) < self.faults { any_fault(random, &call.operation) } else { Fault::None };
+        let fails = call.operation != ANSWER && random.u8(0..100) < self.faults;
+        let fault = if fails { any_fault(random, &call.operation) } else { Fault::None };
         if matches!(fault, Fault::CrashBefore | Fault::CrashAfter) {
             crashed.push(call.invocation.clone());
         }
@@ -105,16 +110,27 @@ fn any_fault(random: &mut fastrand::Rng, operation: &str) -> Fault {
     faults[random.usize(0..faults.len())]
 }
 
+impl Schedule {
+    fn wait(&self, call: &Call, operation: &str) -> oneshot::Receiver<Fault> {
+        let (go, turn) = oneshot::channel();
+        let (invocation, operation) = (call.function.clone(), operation.to_owned());
+        self.state().waiting.push(Waiting { invocation, operation, go, is_new: true });
+        turn
+    }
+}
+
 impl Faults for Schedule {
     fn before<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Fault> {
         assert_eq!(call.service, Service::DynamoDb, "nothing here is poison: {call:?}");
-        let (go, turn) = oneshot::channel();
-        self.state().waiting.push(Waiting {
-            invocation: call.function.clone(),
-            operation: call.operation.clone(),
-            go,
-            is_new: true,
-        });
+        let turn = self.wait(call, &call.operation);
         async move { turn.await.unwrap_or(Fault::CrashBefore) }.boxed()
+    }
+
+    fn after<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, ()> {
+        if call.operation != "TransactWriteItems" {
+            return futures::future::ready(()).boxed();
+        }
+        let turn = self.wait(call, ANSWER);
+        turn.map(|_| ()).boxed()
     }
 }

@@ -9,7 +9,7 @@ use local::wire::Faults;
 use serde_json::{Value, json};
 
 use super::actions::{Action, Answer, BEGIN, ITEMS, MAX_USES, act};
-use super::auditing::audit;
+use super::auditing::{Auditor, audit};
 use super::{analytics, check};
 use crate::crowd::{Crowd, Plan, Running, Turns, found};
 use crate::deliveries::{Deliveries, Way, failed};
@@ -37,6 +37,7 @@ struct Driver {
     /// What was answered under each key: always the same.
     answered: BTreeMap<String, (Action, Answer)>,
     updaters: Deliveries,
+    auditor: Auditor,
     /// An audit that goes on beside, and what it finds.
     audit: Option<Running<Option<Vec<String>>>>,
 }
@@ -58,7 +59,7 @@ pub(super) fn stage() -> Stage {
 }
 
 /// Runs a plan to its end; what was wrong, if anything was.
-pub(super) fn run(plan: &Plan) -> Result<(), String> {
+pub(super) fn run(plan: &Plan, auditor: Auditor) -> Result<(), String> {
     paused(async {
         let mut driver = Driver {
             stage: stage(),
@@ -66,6 +67,7 @@ pub(super) fn run(plan: &Plan) -> Result<(), String> {
             clients: Crowd::new(CLIENTS, plan.actions),
             answered: BTreeMap::new(),
             updaters: Deliveries::new(WAY),
+            auditor,
             audit: None,
         };
         driver.drive().await?;
@@ -93,7 +95,7 @@ impl Driver {
                 0..30 => self.deliver(),
                 30..32 if self.audit.is_none() && busy => {
                     let name = self.turns.name("auditor");
-                    let doing = audit(self.stage.clone(), Some(self.turns.faults()), name.clone());
+                    let doing = self.auditor.audit(self.stage.clone(), Some(self.turns.faults()), name.clone());
                     self.audit = Some(Running::new(name, doing));
                 }
                 32..34 => self.stage.advance(TimeDelta::seconds(self.turns.random.i64(0..40))),

@@ -18,6 +18,9 @@ mod revenue;
 mod wide;
 
 use proptest::prelude::*;
+use proptest::test_runner::{RngAlgorithm, TestError, TestRng, TestRunner};
+
+use auditing::Auditor;
 
 use crate::crowd::plans;
 use crate::stage::config;
@@ -27,10 +30,19 @@ proptest! {
 
     #[test]
     fn who_has_what_is_what_the_purchases_say(plan in plans(2..8)) {
-        if let Err(wrong) = hostile::run(&plan) {
+        if let Err(wrong) = hostile::run(&plan, Auditor::Real) {
             prop_assert!(false, "{}", wrong);
         }
     }
+}
+
+/// A mutation check: reads see parts of transactions, so who believes one look finds wrong what is right.
+#[test]
+fn an_auditor_that_looks_once_is_found_out() {
+    let mut runner = TestRunner::new_with_rng(config(300), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let run = |plan| hostile::run(&plan, Auditor::LooksOnce).map_err(TestCaseError::fail);
+    let verdict = runner.run(&plans(4..8), run);
+    assert!(matches!(verdict, Err(TestError::Fail(..))), "it found nothing");
 }
 
 /// The mutation checks: what holds is broken by hand, and the check finds it.

@@ -90,7 +90,7 @@ fn numbers(rollup: &Rollup) -> Numbers {
     let mut numbers = sums(&rollup.counters);
     numbers.insert("sessions".to_owned(), rollup.counters.sessions.count());
     numbers.insert("listeners".to_owned(), rollup.counters.listeners.count());
-    for (track, share) in &rollup.tracks {
+    for (track, share) in rollup.tracks.each().into_iter().flatten() {
         numbers.insert(format!("plays of {track}"), share.plays);
         numbers.insert(format!("likes of {track}"), share.likes);
     }

@@ -2,14 +2,17 @@
 //! have run or not.
 
 mod answers;
+mod aside;
 mod cases;
 mod check;
 mod history;
 mod hostile;
+mod many;
 mod model;
 mod mutants;
 mod plan;
 mod snapshots;
+mod torn;
 mod world;
 
 use proptest::prelude::*;

@@ -57,7 +57,7 @@ impl Sent {
     /// The event as the API takes it.
     pub(crate) fn json(&self) -> Value {
         let mut event = json!({
-            "id": self.id, "type": self.kind(), "trackId": format!("t{}", self.track), "timestamp": self.time(),
+            "id": self.id, "type": self.kind(), "trackId": track_id(self.track), "timestamp": self.time(),
             "sessionId": self.session, "anonymousId": self.anonymous,
         });
         if let Some(user) = &self.user {
@@ -77,6 +77,11 @@ impl Sent {
         event.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
         event
     }
+}
+
+/// The id of a track; of those beyond the first thousand, one of the greatest length.
+pub(crate) fn track_id(track: usize) -> String {
+    if track < 1_000 { format!("t{track}") } else { format!("t{track:063}") }
 }
 
 /// A fact: an accepted event that counts, with what was known of its track when it was.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
 use local::wire::{Call, Fault, Faults};
 use serde_json::{Value, json};
@@ -42,7 +41,7 @@ impl Faults for Forgetting {
                 self.world.stage.call("DeleteItem", &json!({"TableName": "Stats", "Key": key}));
             }
         }
-        futures::future::ready(()).boxed()
+        self.schedule.after(done)
     }
 }
 
@@ -57,7 +56,7 @@ pub(crate) fn of_updater(mutant: Option<Mutant>, world: &World, schedule: Arc<dy
 /// The pages that a piece of work finishes.
 fn finish(world: &World, work: &Work) {
     match work {
-        Work::Close { level, period, pages, .. } => {
+        Work::Close { level, period, pages, .. } | Work::Aside { level, period, pages, .. } => {
             let prefix = shared::store::keys::rollups_of(*level);
             for page in pages {
                 let key = json!({"pk": {"S": format!("ACTIVE#{prefix}{period}")}, "sk": {"S": page}});

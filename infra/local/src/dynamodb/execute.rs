@@ -79,11 +79,20 @@ fn used<'a>(is_write: bool, capacity: impl IntoIterator<Item = &'a ConsumedCapac
 
 impl Request {
     /// Carries it out. Units that only the meter asked for are left out of the answer.
-    pub(super) fn execute(self, database: &Database, tokens: &Mutex<Tokens>, metered: bool) -> Result<Done> {
+    pub(super) fn execute(
+        self,
+        database: &Database,
+        tokens: &Mutex<Tokens>,
+        metered: bool,
+        torn: bool,
+    ) -> Result<Done> {
         let is_write = self.is_write();
         macro_rules! items {
-            ($action:ident, $request:expr) => {{
-                let mut response = now($action::execute(&*database.lock(), *$request))?;
+            ($action:ident, $request:expr) => {
+                items!(now($action::execute(&*database.lock(), *$request))?)
+            };
+            ($response:expr) => {{
+                let mut response = $response;
                 let used = used(is_write, response.consumed_capacity.as_ref());
                 if metered {
                     response.consumed_capacity = None;
@@ -92,8 +101,11 @@ impl Request {
             }};
         }
         macro_rules! batch {
-            ($action:ident, $request:expr) => {{
-                let mut response = now($action::execute(&*database.lock(), *$request))?;
+            ($action:ident, $request:expr) => {
+                batch!(now($action::execute(&*database.lock(), *$request))?)
+            };
+            ($response:expr) => {{
+                let mut response = $response;
                 let used = used(is_write, response.consumed_capacity.iter().flatten());
                 if metered {
                     response.consumed_capacity = None;
@@ -111,7 +123,9 @@ impl Request {
         }
         let lifecycle = vector_lifecycle::VectorIndexLifecycle::new;
         match self {
-            Self::BatchGetItem(request) => batch!(batch_get_item, request),
+            Self::BatchGetItem(request) => {
+                batch!(database.read_torn(torn, |storage| now(batch_get_item::execute(storage, *request)))?)
+            }
             Self::BatchWriteItem(mut request) => match bulk::put_all(database, &mut request)? {
                 Some(mut done) => {
                     let used = used(is_write, done.consumed_capacity.iter().flatten());
@@ -125,8 +139,12 @@ impl Request {
             Self::DeleteItem(request) => items!(delete_item, request),
             Self::GetItem(request) => items!(get_item, request),
             Self::PutItem(request) => items!(put_item, request),
-            Self::Query(request) => items!(query, request),
-            Self::Scan(request) => items!(scan, request),
+            Self::Query(request) => {
+                items!(database.read_torn(torn, |storage| now(query::execute(storage, *request)))?)
+            }
+            Self::Scan(request) => {
+                items!(database.read_torn(torn, |storage| now(scan::execute(storage, *request)))?)
+            }
             Self::TransactGetItems(request) => batch!(transact_get_items, request),
             Self::TransactWriteItems(request) => once(tokens, request, |request| batch!(transact_write_items, request)),
             Self::UpdateItem(request) => items!(update_item, request),

@@ -16,6 +16,7 @@ mod request;
 mod store;
 mod stream;
 mod tables;
+mod torn;
 mod ttl;
 
 #[cfg(test)]

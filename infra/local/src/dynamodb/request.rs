@@ -116,6 +116,41 @@ impl Request {
         tables
     }
 
+    /// The items that are written one by one, each with its table; for a transaction those that it changes.
+    pub(super) fn written(&self) -> Vec<(&String, &Item)> {
+        match self {
+            Self::DeleteItem(request) => vec![(&request.table_name, &request.key)],
+            Self::PutItem(request) => vec![(&request.table_name, &request.item)],
+            Self::UpdateItem(request) => vec![(&request.table_name, &request.key)],
+            Self::BatchWriteItem(request) => {
+                let each = request.request_items.iter();
+                let writes = each.flat_map(|(table, writes)| writes.iter().map(move |write| (table, write)));
+                writes
+                    .filter_map(|(table, write)| {
+                        let put = write.put_request.as_ref().map(|put| &put.item);
+                        Some((table, put.or_else(|| write.delete_request.as_ref().map(|delete| &delete.key))?))
+                    })
+                    .collect()
+            }
+            Self::TransactWriteItems(request) => {
+                let targets = request.transact_items.iter().filter(|item| item.condition_check.is_none());
+                targets.filter_map(write_target).map(|(_, table, item)| (table, item)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The items that are read each by itself, serializable against transactions.
+    pub(super) fn got(&self) -> Vec<(&String, &Item)> {
+        match self {
+            Self::GetItem(request) => vec![(&request.table_name, &request.key)],
+            Self::TransactGetItems(request) => {
+                request.transact_items.iter().map(|item| (&item.get.table_name, &item.get.key)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The rights that a caller needs, as IAM asks for them: for a transaction those of its parts. The partition keys are
     /// among them where a database is given that knows what they are called.
     pub(super) fn accesses(&self, keyed_by: Option<&Database>) -> Vec<Access> {

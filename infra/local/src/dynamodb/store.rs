@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::TableConfig;
 use super::execute::Tokens;
 use super::request::Request;
+use super::torn::Torn;
 use crate::capacity::{Metered, Usage};
 use crate::iam;
 use crate::wire::{Answer, ClientOptions, Service, Services};
@@ -76,6 +77,7 @@ struct Inner {
     tokens: Mutex<Tokens>,
     tables: RwLock<HashMap<String, TableConfig>>,
     writes: watch::Sender<u64>,
+    torn: Torn,
     /// Held as long as the database is open.
     _lock: Option<File>,
 }
@@ -120,6 +122,7 @@ impl Database {
             tokens: Mutex::default(),
             tables: RwLock::default(),
             writes: watch::Sender::new(0),
+            torn: Torn::default(),
             _lock: lock,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -154,6 +157,10 @@ impl Database {
     #[must_use]
     pub fn writes(&self) -> watch::Receiver<u64> {
         self.inner.writes.subscribe()
+    }
+
+    pub(super) fn torn(&self) -> &Torn {
+        &self.inner.torn
     }
 
     pub(super) fn wrote(&self) {
@@ -194,7 +201,15 @@ impl Database {
         let metered = caller.meter.as_ref().map(|meter| (meter, request.tables()));
         let only_metered = metered.is_some() && request.meter();
         let is_write = request.is_write();
-        let outcome = request.execute(self, &self.inner.tokens, only_metered);
+        let touched = self.touched(&request);
+        let before = match self.before_transaction(&request) {
+            Ok(before) => before,
+            Err(error) => return refuse(operation, error),
+        };
+        let outcome = request.execute(self, &self.inner.tokens, only_metered, caller.faults.is_some());
+        if outcome.is_ok() {
+            self.carried_out(&touched, before);
+        }
         if is_write && outcome.is_ok() {
             self.wrote();
         }

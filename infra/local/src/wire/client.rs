@@ -147,10 +147,12 @@ impl Caller {
             fault if fault.is_carried_out() => Some(self.services.call(target, &call.body, &self.options).await),
             _ => None,
         };
+        // Until the caller hears of it, others may see a part of a transaction.
+        let under_way = self.services.dynamodb.as_ref().and_then(Database::under_way);
         if answer.is_some() {
             faults.after(call).await;
         }
-        match (fault, answer) {
+        let answer = match (fault, answer) {
             (Fault::None | Fault::Unprocessed(_), Some(answer)) => Ok(answer),
             (Fault::DropBefore | Fault::DropAfter, _) => Err(ConnectorError::io("connection reset".into())),
             (Fault::TimeoutBefore | Fault::TimeoutAfter, _) => Err(ConnectorError::timeout("timed out".into())),
@@ -160,7 +162,9 @@ impl Caller {
             (Fault::ServerError | Fault::ServerErrorAfter | Fault::None | Fault::Unprocessed(_), _) => {
                 Ok(Answer::server_error(call.service))
             }
-        }
+        };
+        drop(under_way);
+        answer
     }
 }
 

@@ -118,14 +118,15 @@ pub struct TopTrack {
     pub share: Share,
 }
 
-/// The tracks that brought most: by plays, and where these are equal by id; none that brought nothing.
+/// The tracks that brought most: by plays, and where these are equal by id; none that brought nothing. Nothing where it is
+/// not known what each brought, for there are too many.
 #[must_use]
-pub fn top_tracks(rollup: &Rollup, most: usize) -> Vec<TopTrack> {
-    let mut tracks: Vec<(&TrackId, &Share)> =
-        rollup.tracks.iter().filter(|(_, share)| **share != Share::default()).collect();
+pub fn top_tracks(rollup: &Rollup, most: usize) -> Option<Vec<TopTrack>> {
+    let tracks = rollup.tracks.each()?;
+    let mut tracks: Vec<(&TrackId, &Share)> = tracks.iter().filter(|(_, share)| **share != Share::default()).collect();
     tracks.sort_by_key(|(track, share)| (Reverse(share.plays), *track));
     tracks.truncate(most);
-    tracks.into_iter().map(|(track, share)| TopTrack { track: track.clone(), share: *share }).collect()
+    Some(tracks.into_iter().map(|(track, share)| TopTrack { track: track.clone(), share: *share }).collect())
 }
 
 #[cfg(test)]
@@ -133,14 +134,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::rollup::Shares;
 
     #[test]
     fn the_top_is_by_plays_then_by_id() {
-        let mut rollup = Rollup::default();
-        for (track, plays, likes) in [("d", 2, 0), ("a", 0, 0), ("c", 7, 1), ("b", 2, 9), ("e", 0, 1)] {
-            rollup.tracks.insert(track.parse().unwrap(), Share { plays, likes });
-        }
-        let top = |most| top_tracks(&rollup, most).into_iter().map(|top| top.track.to_string()).collect::<Vec<_>>();
+        let shares = [("d", 2, 0), ("a", 0, 0), ("c", 7, 1), ("b", 2, 9), ("e", 0, 1)];
+        let shares = shares.map(|(track, plays, likes)| (track.parse().unwrap(), Share { plays, likes }));
+        let rollup = Rollup { tracks: Shares::Each(shares.into()), ..Rollup::default() };
+        let top = |most| -> Vec<String> {
+            top_tracks(&rollup, most).unwrap().into_iter().map(|top| top.track.to_string()).collect()
+        };
+        let of_many = Rollup { tracks: Shares::TooMany, ..Rollup::default() };
+        assert_eq!(top_tracks(&of_many, 3), None);
         assert_eq!(top(3), ["c", "b", "d"]);
         assert_eq!(top(9), ["c", "b", "d", "e"]);
     }

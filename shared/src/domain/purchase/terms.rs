@@ -10,6 +10,9 @@ use crate::domain::money::Currency;
 /// How many payment methods, and how many currencies, are taken at most: what is sold is summed by each of both.
 pub const MAX_ACCEPTED: usize = 32;
 
+/// How many characters the name of one that is taken may have: an item holds sums of each currency with each method.
+const MAX_WORD: usize = 32;
+
 /// Whether payments of buyers are believed, or wait for an admin's approval.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Approval {
@@ -51,6 +54,9 @@ impl<T: FromStr + Ord> FromStr for Accepted<T> {
         let all: Result<BTreeSet<T>, String> =
             words.map(|word| word.parse().map_err(|_| format!("{word:?} cannot be one"))).collect();
         let all = all?;
+        if let Some(long) = text.split(',').map(str::trim).find(|word| word.len() > MAX_WORD) {
+            return Err(format!("{long:?} must have at most {MAX_WORD} characters"));
+        }
         if all.len() > MAX_ACCEPTED {
             return Err(format!("must be at most {MAX_ACCEPTED}"));
         }

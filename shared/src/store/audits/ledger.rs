@@ -133,9 +133,15 @@ impl Audits {
         };
         let mut relisted = None;
         let Versioned { version, document }: Versioned<Purchase> = from_item(held.clone())?;
+        // Before anything is put right: what was put right must not be looked at again before it is noted.
+        if !self.is_recorded(&document).await? {
+            self.looks.confirm((&key, "facts"), None, &document.status)?;
+            outcome.found(FindingKind::Ledger, &key.pk);
+        }
         let among = keys::purchase_of(&document.buyer, document.purchased_at, id);
         let entry = self.ledger.get(&among, Consistency::Strong).await?;
         if entry.map(from_item::<Purchase>).transpose().ok().flatten().as_ref() != Some(&document) {
+            self.looks.confirm((&key, "entry"), Some(&version.0), &among)?;
             // The purchase is written as it is: if it is no longer, nothing is, and both are read again.
             let mut transaction = Transaction::new(self.ledger.client.clone());
             let mut same = held.clone();
@@ -148,9 +154,6 @@ impl Audits {
             transaction.commit().await?;
             outcome.found(FindingKind::Listing, &key.pk);
             relisted = Some(document.buyer.clone());
-        }
-        if !self.is_recorded(&document).await? {
-            outcome.found(FindingKind::Ledger, &key.pk);
         }
         Ok((outcome, relisted))
     }

@@ -4,7 +4,8 @@
 //! whoever bought, whatever was bought, and every hour with sales is looked at where it is met. Numbers are held against what
 //! they are made of, month by month.
 //!
-//! Nothing is called wrong that is only under way. What is changed in one transaction with what it is made of is read first
+//! Nothing is called wrong that is only under way. A read of several items may see a part of a transaction, so a difference
+//! counts only when it is found twice (see `looks`). What is changed in one transaction with what it is made of is read first
 //! and written on the condition that it is as it was read: where somebody was faster, it is looked at again. What a stream
 //! brings about is not looked at before it had time to ([`YOUNG`]). So an audit finds nothing where nothing is wrong, however
 //! much is bought meanwhile.
@@ -31,6 +32,7 @@ use super::error::StoreError;
 use super::folds::Folds;
 use super::items::{Item, TTL, VERSION, number, text, to_key};
 use super::keys::{self, Key};
+use super::looks::Looks;
 use super::purchases::RECORDED;
 use super::revenue::RevenueUpdates;
 use super::table::{Consistency, Stretch, Table};
@@ -131,6 +133,7 @@ pub struct Audits {
     folds: Folds,
     revenue: RevenueUpdates,
     buyers: BuyerUpdates,
+    looks: Looks,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
@@ -155,6 +158,7 @@ impl Audits {
             ledger: Table::new(client.clone(), ledger),
             state: Table::new(client.clone(), state),
             stats: Table::new(client, stats),
+            looks: Looks::default(),
             clock,
             ids,
         }
@@ -248,6 +252,7 @@ impl Audits {
             let is_still = now.as_ref().and_then(|now| text(now, VERSION)) == version.as_deref();
             return if is_still { Ok(false) } else { Err(StoreError::Conflict) };
         }
+        self.looks.confirm((key, "sums"), version.as_deref(), sums)?;
         let mut item = held.cloned().unwrap_or_else(|| to_key(key));
         item.retain(|name, value| name == TTL || !value.is_n());
         sums.without_zeros().write(&mut item);

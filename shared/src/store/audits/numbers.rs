@@ -240,6 +240,10 @@ impl Audits {
         };
         let wrong: Vec<Sold> =
             held.into_iter().filter(|(item, sums)| is_wrong(item, sums)).map(|(item, _)| item).collect();
+        if !wrong.is_empty() {
+            let name = Key { pk: keys::revenue_in(period), sk: String::new() };
+            self.looks.confirm((&name, "contributions"), None, &wrong)?;
+        }
         for item in &wrong {
             let items = std::slice::from_ref(item);
             again(deadline, || Box::pin(self.revenue.follow_in(period, items, deadline))).await?;
@@ -289,7 +293,14 @@ impl Audits {
             let contribution = Contribution::read(held.get(&item));
             let right = places(period, &item, &contribution.sums)?;
             let there = there.remove(&item).unwrap_or_default();
-            let changes = right.symmetric_difference(&there).take(PLACES_TOGETHER);
+            let changes: Vec<&Key> = right.symmetric_difference(&there).take(PLACES_TOGETHER).collect();
+            if !changes.is_empty() {
+                let (key, version) = (keys::revenue_of(period, &item), contribution.version.as_deref());
+                if self.looks.confirm((&key, "places"), version, &changes).is_err() {
+                    part.look_again();
+                    continue;
+                }
+            }
             let mut contributions = Contributions::new(&self.stats);
             for place in changes {
                 if right.contains(place) {

@@ -20,6 +20,10 @@ use crate::store::transaction::Condition;
 /// How many findings are told.
 const TOLD: i32 = 200;
 
+/// How many bytes of a subject are told: it is part of a sort key, which has up to 1,024, and what lies in a table need not be
+/// what is written here.
+const MAX_SUBJECT: usize = 900;
+
 /// When an audit began.
 const STARTED: &str = "startedAt";
 
@@ -41,7 +45,9 @@ impl Outcome {
     }
 
     pub(super) fn found(&mut self, kind: FindingKind, subject: impl Into<String>) {
-        self.findings.insert(Finding { kind, subject: subject.into() });
+        let mut subject = subject.into();
+        subject.truncate(subject.floor_char_boundary(MAX_SUBJECT));
+        self.findings.insert(Finding { kind, subject });
     }
 
     pub(super) fn merge(&mut self, other: Self) {
@@ -189,5 +195,20 @@ impl Audits {
             let listed = listed.map(|(at, id)| ListedAudit { audit_id: id.to_owned(), started_at: at.to_owned() });
             Ok(listed.collect())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_fits_into_a_key_whatever_it_is_of() {
+        let mut outcome = Outcome::default();
+        outcome.found(FindingKind::Ledger, "\u{20ac}".repeat(1_024));
+        let audit: AuditId = "a".repeat(64).parse().unwrap();
+        let finding = outcome.findings.first().unwrap();
+        assert_eq!(finding.subject, "\u{20ac}".repeat(300));
+        assert!(keys::finding(&audit, &finding.kind.to_string(), &finding.subject).sk.len() <= 1_024);
     }
 }

@@ -116,9 +116,13 @@ impl Audits {
                 owned.insert(SINCE.to_owned(), AttributeValue::S(since.to_string()));
             }
             let version = held.as_ref().and_then(|held| text(held, VERSION)).map(str::to_owned);
+            let finding = Finding { kind: FindingKind::Ownership, subject: format!("{}/{}", key.pk, key.sk) };
+            if self.looks.confirm((&key, "ownership"), version.as_deref(), &standing).is_err() {
+                part.look_again();
+                continue;
+            }
             let is_foreign = held.is_some() && version.is_none();
             let condition = if is_foreign { Condition::default() } else { Condition::still(version) };
-            let finding = Finding { kind: FindingKind::Ownership, subject: format!("{}/{}", key.pk, key.sk) };
             part.note(self.state.put(owned, condition).await.map(|()| true), finding)?;
         }
         Ok(part)
@@ -166,6 +170,7 @@ impl Audits {
             purchases.entry(day).or_default().push(purchase);
         }
         let mut wrong = BTreeSet::new();
+        let total = keys::buyer_total(buyer);
         for (day, purchases) in purchases {
             let is = held.remove(&keys::bought_on(buyer, &day)).unwrap_or_default();
             if is.without_zeros() != crate::store::buyers::sums_of(&purchases) && !young.contains(&day) {
@@ -176,6 +181,9 @@ impl Audits {
             if !sums.without_zeros().is_nothing() {
                 wrong.insert(keys::parse_bought_on(&key.sk).map_err(|error| StoreError::corrupt(&key.sk, error))?);
             }
+        }
+        if !wrong.is_empty() {
+            self.looks.confirm((&total, "days"), None, &wrong)?;
         }
         Ok(wrong)
     }
@@ -200,6 +208,7 @@ impl Audits {
         if held.as_ref().map(Sums::of).as_ref() == Some(&months) {
             return Ok(false);
         }
+        self.looks.confirm((&key, "member"), text(&counted, VERSION), &months)?;
         let mut member = to_key(&key);
         months.write(&mut member);
         self.stand(&counted, |contributions| contributions.put(member)).await?;
@@ -225,6 +234,9 @@ impl Audits {
         };
         let counted = counted.as_ref().map(Sums::of).unwrap_or_default();
         let is_wrong = !self.is_young(&total) && counted != crate::store::buyers::months(&Sums::of(&total));
+        if is_wrong {
+            self.looks.confirm((&keys::buyer_total(buyer), "cohort"), text(&total, VERSION), &counted)?;
+        }
         Ok(is_wrong.then_some(counted))
     }
 

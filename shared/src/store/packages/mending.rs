@@ -1,7 +1,8 @@
 //! Mending: a package's numbers made anew from all that they are made of.
 //!
 //! This is what brings packages in that were there before their numbers were, and what repairs numbers that are wrong for
-//! whatever reason. Where all is right it writes nothing.
+//! whatever reason. Where all is right it writes nothing. A read of several items may see a part of a transaction, so a
+//! difference counts only when it is found twice (see `looks`).
 
 use std::collections::BTreeSet;
 
@@ -58,7 +59,11 @@ impl PackageUpdates {
         let asked = standing.iter().map(|quiz| keys::package_with(quiz, package)).collect();
         let naming = self.stats.get_all(asked, Consistency::Strong, deadline).await?;
         let nameless = standing.iter().filter(|quiz| !naming.contains_key(&keys::package_with(quiz, package)));
-        Ok(named.symmetric_difference(&standing).chain(nameless).cloned().collect())
+        let misplaced: BTreeSet<QuizId> = named.symmetric_difference(&standing).chain(nameless).cloned().collect();
+        if !misplaced.is_empty() {
+            self.looks.confirm((&keys::package(package), "quizzes"), None, &misplaced)?;
+        }
+        Ok(misplaced)
     }
 
     /// All contributions to a package, strongly consistent.
@@ -90,6 +95,8 @@ impl PackageUpdates {
         if is_described(held.as_ref(), document) && stored.without_zeros() == sums.without_zeros() {
             return Ok(false);
         }
+        let version = held.as_ref().and_then(|held| text(held, VERSION)).map(str::to_owned);
+        self.looks.confirm((&key, "sums"), version.as_deref(), &sums)?;
         let mut changes = described_as(document, self.ids.fresh());
         changes.set(AS_OF, AttributeValue::S(now.to_string()));
         // Those that are stored and that nobody contributes to any more become 0.
@@ -99,7 +106,6 @@ impl PackageUpdates {
         for (name, sum) in all.iter() {
             changes.set(name, AttributeValue::N(sum.to_string()));
         }
-        let version = held.as_ref().and_then(|held| text(held, VERSION)).map(str::to_owned);
         let condition = Condition::still(version);
         let mut transaction = Transaction::new(self.stats.client.clone());
         transaction.update(&self.stats.name, &key, changes, Some(condition))?;

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 
+use super::looks::Looks;
 use super::table::Table;
 use crate::clock::Clock;
 use crate::domain::time::Time;
@@ -35,6 +36,7 @@ pub use refreshes::{Leg, Progress, Refreshes};
 pub struct PackageUpdates {
     state: Table,
     stats: Table,
+    looks: Looks,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
@@ -43,7 +45,8 @@ impl PackageUpdates {
     /// Packages with their documents in one table, their numbers in another.
     #[must_use]
     pub fn new(client: Client, state: String, stats: String, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { state: Table::new(client.clone(), state), stats: Table::new(client, stats), clock, ids }
+        let (state, stats) = (Table::new(client.clone(), state), Table::new(client, stats));
+        Self { state, stats, looks: Looks::default(), clock, ids }
     }
 
     fn now(&self) -> Time {

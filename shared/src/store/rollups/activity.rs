@@ -46,6 +46,8 @@ pub(super) const MARKED: TimeDelta = TimeDelta::days(26);
 
 const DONE: &str = "done";
 const SENT: &str = "sent";
+const FIRST_SENT: &str = "firstSent";
+const ASIDE: &str = "aside";
 const TTL: &str = crate::store::items::TTL;
 
 /// The lists of what was active, and of what is to be closed.
@@ -162,6 +164,17 @@ impl Activity {
         self.lists.stats.write_all(pages, deadline).await
     }
 
+    /// The periods directly above one.
+    pub(super) fn directly_above(&self, period: &Period) -> Vec<Period> {
+        let levels: &[Level] = match period.level() {
+            Level::Hour => &[Level::Day],
+            Level::Day => &[Level::Week, Level::Month],
+            Level::Month => &[Level::Year],
+            Level::Week | Level::Year => &[],
+        };
+        levels.iter().map(|level| self.lists.calendar.period(*level, period.start())).collect()
+    }
+
     /// Lists tracks as active in a period.
     pub(super) async fn enlist(
         &self,
@@ -212,20 +225,26 @@ impl Activity {
             week: name(Level::Week),
             month: name(Level::Month),
             year: name(Level::Year),
+            aside: frontier.aside().map(|period| format!("{}{period}", keys::rollups_of(period.level()))).collect(),
         };
         let condition = Condition::still(held);
         self.lists.stats.put(to_item(&keys::frontier(), stored)?, condition).await
     }
 
-    /// Says of a page that a worker has it, or that all is done.
+    /// Says of a page that a worker has it, that some of it cannot be done, or that all is.
     pub(super) async fn say(&self, key: Key, word: Word) -> Result<(), StoreError> {
         let update =
             self.lists.stats.client.update_item().table_name(&self.lists.stats.name).set_key(Some(to_key(&key)));
         let update = match word {
             Word::Sent => update
-                .update_expression("SET #sent = :now")
+                .update_expression("SET #sent = :now, #first = if_not_exists(#first, :now)")
                 .expression_attribute_names("#sent", SENT)
+                .expression_attribute_names("#first", FIRST_SENT)
                 .expression_attribute_values(":now", AttributeValue::S(self.now().to_string())),
+            Word::Aside => update
+                .update_expression("SET #aside = :true")
+                .expression_attribute_names("#aside", ASIDE)
+                .expression_attribute_values(":true", AttributeValue::Bool(true)),
             Word::Done => update
                 .update_expression("SET #done = :true, #ttl = :ttl")
                 .expression_attribute_names("#done", DONE)
@@ -250,10 +269,11 @@ impl Activity {
 pub(super) enum Word {
     Sent,
     Done,
+    Aside,
 }
 
 fn page(tracks: BTreeSet<TrackId>, done_until: Option<i64>) -> Page {
-    Page { tracks, done: done_until.is_some(), sent: None, ttl: done_until }
+    Page { tracks, done: done_until.is_some(), aside: false, first_sent: None, sent: None, ttl: done_until }
 }
 
 fn chunks(tracks: BTreeSet<TrackId>) -> impl Iterator<Item = BTreeSet<TrackId>> {

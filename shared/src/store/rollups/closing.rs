@@ -76,6 +76,11 @@ impl Closing {
                     let period = self.period(*level, period)?;
                     self.close_again(period, tracks, None, deadline).await
                 }
+                Work::Aside { level, period, tracks, pages } => {
+                    let period = self.period(*level, period)?;
+                    self.close_again(period, tracks, None, deadline).await?;
+                    self.say_of_all(&period, pages, Word::Done).await
+                }
                 Work::Move { track, page } => self.follow(track, page, deadline).await,
             }
         })
@@ -94,22 +99,29 @@ impl Closing {
         deadline: Instant,
     ) -> Result<(), StoreError> {
         let all: Vec<&TrackId> = tracks.iter().collect();
-        let mut corrupt = Vec::new();
+        let mut left = Vec::new();
         for together in all.chunks(OF_ONE_PERIOD) {
             let together = together.iter().copied().cloned().collect();
-            corrupt.extend(self.settle_all(&together, &[period], None, From::BelowOnce, deadline).await?);
+            left.extend(self.settle_all(&together, &[period], None, From::BelowOnce, deadline).await?);
         }
-        // One that is corrupt must not hold up the frontier: it is marked as still to be closed.
-        let hour = self.activity.lists.calendar.period(Level::Hour, period.start());
-        let marked = corrupt.iter().map(|(track, _)| (hour, track.clone())).collect();
+        // A track that cannot be closed must not hold up the frontier. Its hour is marked as still to be closed, so readers
+        // put it right. A longer period is set aside with its page, so readers take what it is made of in its place.
+        let is_hour = period.level() == Level::Hour;
+        let marked = left.iter().filter(|_| is_hour).map(|(track, _)| (period, track.clone())).collect();
         self.activity.note_late(marked, period.start(), deadline).await?;
-        for above in self.directly_above(&period) {
+        for above in self.activity.directly_above(&period) {
             self.activity.enlist(&above, tracks, false, deadline).await?;
         }
+        let word = if is_hour || left.is_empty() { Word::Done } else { Word::Aside };
+        self.say_of_all(&period, pages, word).await?;
+        left.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    async fn say_of_all(&self, period: &Period, pages: &[String], word: Word) -> Result<(), StoreError> {
         for page in pages {
-            self.activity.say(Key { pk: keys::active(&period), sk: page.clone() }, Word::Done).await?;
+            self.activity.say(Key { pk: keys::active(period), sk: page.clone() }, word).await?;
         }
-        corrupt.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+        Ok(())
     }
 
     /// Closes a period that may have been closed before, and all above it that are over; the others will be closed anyway,
@@ -145,8 +157,8 @@ impl Closing {
         }
     }
 
-    /// Closes tracks together, or one by one where some are corrupt: those are left, and told. One by one also where a
-    /// transaction would be too large, because so many have changed hands that each has two artists.
+    /// Closes tracks together, or one by one where some cannot be closed, such as corrupt ones: those are left and returned.
+    /// One by one also where a transaction would be too large, because so many have changed hands that each has two artists.
     async fn settle_all(
         &self,
         tracks: &BTreeSet<TrackId>,
@@ -156,19 +168,19 @@ impl Closing {
         deadline: Instant,
     ) -> Result<Vec<(TrackId, StoreError)>, StoreError> {
         match self.settle(&Chunk { tracks, periods, changed, from }, deadline).await {
-            Err(StoreError::Corrupt { .. } | StoreError::Refused { .. }) => {}
+            Err(error) if !error.may_pass() => {}
             result => return result.map(|()| Vec::new()),
         }
-        let mut corrupt = Vec::new();
+        let mut left = Vec::new();
         for track in tracks {
             let alone = BTreeSet::from([track.clone()]);
             match self.settle(&Chunk { tracks: &alone, periods, changed, from }, deadline).await {
                 Ok(()) => {}
-                Err(error @ StoreError::Corrupt { .. }) => corrupt.push((track.clone(), error)),
-                Err(error) => return Err(error),
+                Err(error) if error.may_pass() => return Err(error),
+                Err(error) => left.push((track.clone(), error)),
             }
         }
-        Ok(corrupt)
+        Ok(left)
     }
 
     /// Moves all closed periods of a track to the artist it has come to.
@@ -197,23 +209,12 @@ impl Closing {
         self.state.write_all(vec![Write::Delete(note)], deadline).await
     }
 
-    /// The periods directly above one.
-    fn directly_above(&self, period: &Period) -> Vec<Period> {
-        let levels: &[Level] = match period.level() {
-            Level::Hour => &[Level::Day],
-            Level::Day => &[Level::Week, Level::Month],
-            Level::Month => &[Level::Year],
-            Level::Week | Level::Year => &[],
-        };
-        levels.iter().map(|level| self.activity.lists.calendar.period(*level, period.start())).collect()
-    }
-
     /// All periods above one, the shortest first.
     fn above(&self, period: &Period) -> Vec<Period> {
         let mut all: Vec<Period> = Vec::new();
-        let mut next = self.directly_above(period);
+        let mut next = self.activity.directly_above(period);
         while let Some(above) = next.pop() {
-            next.extend(self.directly_above(&above));
+            next.extend(self.activity.directly_above(&above));
             all.push(above);
         }
         all.sort_by_key(Period::level);

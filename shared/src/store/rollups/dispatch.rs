@@ -1,12 +1,14 @@
 //! Finding out what is to be closed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::activity::{Activity, GRACE, PAGE, Word};
 use super::lists::{Frontier, LatePage, Page};
@@ -19,8 +21,18 @@ use crate::store::items::key_of;
 use crate::store::keys::{self, Key};
 use crate::store::table::{Consistency, LAST, Stretch, Table};
 
+/// How long it may take to mark the hours of a few pages.
+const TO_MARK: Duration = Duration::from_secs(10);
+
 /// After so long a page that a worker was given and has not finished is handed over again.
 const AGAIN_AFTER: TimeDelta = TimeDelta::minutes(30);
+
+/// A page that was first handed over so long ago and is not finished no longer holds up the frontier.
+const ASIDE_AFTER: TimeDelta = TimeDelta::hours(2);
+
+/// So many pages of a period no longer hold up the frontier. Where there are more, it is not some tracks that cannot be closed,
+/// but nothing is.
+const MOST_ASIDE: usize = 40;
 
 /// How many pages one piece of work finishes at most.
 const PAGES: usize = 100;
@@ -59,6 +71,17 @@ pub enum Work {
         /// The pages that this finishes.
         pages: Vec<String>,
     },
+    /// A period that was set aside is to be closed, with all above it.
+    Aside {
+        /// The length of the period.
+        level: Level,
+        /// Its name.
+        period: String,
+        /// For which tracks.
+        tracks: BTreeSet<TrackId>,
+        /// The pages that this finishes.
+        pages: Vec<String>,
+    },
     /// A track has come to an artist, with all its closed periods.
     Move {
         /// The track.
@@ -82,7 +105,10 @@ impl Work {
     #[must_use]
     pub fn tracks(&self) -> usize {
         match self {
-            Self::Close { tracks, .. } | Self::Late { tracks, .. } | Self::Again { tracks, .. } => tracks.len(),
+            Self::Close { tracks, .. }
+            | Self::Late { tracks, .. }
+            | Self::Aside { tracks, .. }
+            | Self::Again { tracks, .. } => tracks.len(),
             Self::Move { .. } => 1,
         }
     }
@@ -125,7 +151,8 @@ impl Dispatch {
             let Some((held, version)) = self.activity.lists.frontier(Consistency::Strong).await? else {
                 return Ok(due);
             };
-            let mut frontier = held;
+            let mut frontier = held.clone();
+            due.extend(self.aside(&mut frontier).await?);
             for level in Level::ALL {
                 due.extend(self.over(level, &mut frontier).await?);
             }
@@ -140,16 +167,72 @@ impl Dispatch {
         })
     }
 
-    /// How long ago the last closed hour ended; zero where nothing was ever listed.
+    /// How long ago the last closed hour ended, zero where nothing was ever listed, and how many periods are set aside.
     ///
     /// # Errors
     /// If the watermark could not be read.
-    pub fn watermark_age(&self) -> BoxFuture<'_, Result<TimeDelta, StoreError>> {
+    pub fn watermark(&self) -> BoxFuture<'_, Result<(TimeDelta, usize), StoreError>> {
         Box::pin(async move {
             let held = self.activity.lists.frontier(Consistency::Strong).await?;
-            let age = held.map(|(frontier, _)| self.activity.now().since(frontier.of(Level::Hour).end()));
-            Ok(age.unwrap_or_default().max(TimeDelta::zero()))
+            let Some((frontier, _)) = held else { return Ok((TimeDelta::zero(), 0)) };
+            let age = self.activity.now().since(frontier.of(Level::Hour).end());
+            Ok((age.max(TimeDelta::zero()), frontier.aside().count()))
         })
+    }
+
+    /// The work of periods that are set aside; those that are closed by now are no longer.
+    async fn aside(&self, frontier: &mut Frontier) -> Result<Vec<Work>, StoreError> {
+        let now = self.activity.now();
+        let mut due = Vec::new();
+        let aside: Vec<Period> = frontier.aside().copied().collect();
+        for period in aside {
+            let mut pages = self.activity.lists.active(&period, Consistency::Strong).await?;
+            pages.retain(|(_, page)| !page.done);
+            if pages.is_empty() {
+                frontier.take_back(&period);
+            }
+            for (tracks, pages) in pack(pages.into_iter().filter(|(_, page)| is_due(page, now))) {
+                due.push(Work::Aside { level: period.level(), period: period.to_string(), tracks, pages });
+            }
+        }
+        Ok(due)
+    }
+
+    /// What of a period holds up the frontier, where some of its pages have waited for too long or cannot be finished. Hours are
+    /// marked as still to be closed, longer periods are set aside.
+    async fn give_way(
+        &self,
+        period: Period,
+        open: Vec<(String, Page)>,
+        frontier: &mut Frontier,
+    ) -> Result<Vec<(String, Page)>, StoreError> {
+        let now = self.activity.now();
+        let stuck = |page: &Page| page.aside || page.first_sent.is_some_and(|first| now.since(first) > ASIDE_AFTER);
+        let (stuck, open): (Vec<_>, Vec<_>) = open.into_iter().partition(|(_, page)| stuck(page));
+        if stuck.is_empty() || stuck.len() > MOST_ASIDE {
+            return Ok(stuck.into_iter().chain(open).collect());
+        }
+        let tracks = stuck.iter().flat_map(|(_, page)| &page.tracks);
+        tracing::error!(%period, pages = stuck.len(), "set aside, for it could not be closed: {period}");
+        if period.level() == Level::Hour {
+            let until = Instant::now() + TO_MARK;
+            let marked = tracks.map(|track| (period, track.clone())).collect();
+            self.activity.note_late(marked, period.start(), until).await?;
+            for above in self.activity.directly_above(&period) {
+                let tracks = stuck.iter().flat_map(|(_, page)| page.tracks.iter().cloned()).collect();
+                self.activity.enlist(&above, &tracks, false, until).await?;
+            }
+            for (page, _) in &stuck {
+                self.activity.say(Key { pk: keys::active(&period), sk: page.clone() }, Word::Done).await?;
+            }
+            return Ok(open);
+        }
+        // Only as a whole, and only if nothing else holds it up.
+        if open.is_empty() && frontier.set_aside(period) {
+            Ok(open)
+        } else {
+            Ok(stuck.into_iter().chain(open).collect())
+        }
     }
 
     /// The periods of a level that are over and not all closed; moves the frontier behind those that are.
@@ -160,7 +243,10 @@ impl Dispatch {
         let mut all_done = true;
         while period.end() <= closed_below(level, frontier, now) {
             let pages = self.activity.lists.active(&period, Consistency::Strong).await?;
-            let open: Vec<(String, Page)> = pages.into_iter().filter(|(_, page)| !page.done).collect();
+            let mut open: Vec<(String, Page)> = pages.into_iter().filter(|(_, page)| !page.done).collect();
+            if all_done && !open.is_empty() {
+                open = self.give_way(period, open, frontier).await?;
+            }
             all_done &= open.is_empty();
             if all_done {
                 frontier.set(period);
@@ -211,7 +297,7 @@ impl Dispatch {
     pub fn handed_over<'a>(&'a self, work: &'a Work) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let (pk, pages) = match work {
-                Work::Close { level, period, pages, .. } => {
+                Work::Close { level, period, pages, .. } | Work::Aside { level, period, pages, .. } => {
                     (keys::active(&self.period(*level, period)?), pages.as_slice())
                 }
                 Work::Late { pages, .. } => (keys::LATE.to_owned(), pages.as_slice()),
@@ -293,6 +379,16 @@ fn pack(pages: impl IntoIterator<Item = (String, Page)>) -> Vec<(BTreeSet<TrackI
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_piece_of_work_fits_into_a_message() {
+        let long = |number: usize| format!("{number:064}");
+        let page = |number: usize| format!("2026-01-31T09:30:00.000Z#2026-01-31T09:00#{number:036}");
+        let tracks = (0..PAGE).map(|track| long(track).parse().unwrap()).collect();
+        let work = Work::Late { hour: "2026-01-31T09:00".to_owned(), tracks, pages: (0..PAGES).map(page).collect() };
+        let bytes = serde_json::to_string(&work).unwrap().len();
+        assert!((7_000..256 * 1024).contains(&bytes), "{bytes}");
+    }
 
     #[test]
     fn every_track_is_packed_once_and_every_page_is_finished() {

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::rolled::{Rolled, Total};
-use crate::domain::calendar::{Level, Period};
+use crate::domain::calendar::{Calendar, Level, Period};
 use crate::domain::counters::TrackCounters;
 use crate::domain::id::{TrackId, UserId};
 use crate::domain::rollup::Scope;
@@ -55,6 +55,9 @@ impl Holder {
     }
 }
 
+/// What is said of a change with which all that changed was stamped.
+const STAMPED: &str = "+";
+
 /// What the names of artists' rollups begin with.
 const OF_ARTIST: char = 'a';
 
@@ -72,7 +75,7 @@ impl Stamps {
         self.0.insert(holder.name(), change);
     }
 
-    fn of(&self, holder: Holder) -> u64 {
+    pub(super) fn of(&self, holder: Holder) -> u64 {
         self.0.get(&holder.name()).copied().unwrap_or(0)
     }
 
@@ -100,8 +103,8 @@ pub(super) struct Before {
     pub(super) value: TrackCounters,
 }
 
-/// That the change of this number was one of a track's hour or day: `<number> <track> <period>`, for a map takes longer to be
-/// read.
+/// That the change of this number was one of a track's hour or day: `<number> <track> <period> +`, for a map takes longer to
+/// be read. Earlier versions wrote no `+`, and did not stamp with it all that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Named(String);
@@ -112,6 +115,15 @@ impl Named {
         let change = words.next()?.parse().ok()?;
         let names = words.next() == Some(track.as_str()) && words.next() == Some(part.to_string().as_str());
         names.then_some(change)
+    }
+
+    /// The number and the hour of a track, if all that changed with it was stamped with the number.
+    fn stamped(&self, track: &TrackId, calendar: &Calendar) -> Option<(u64, Period)> {
+        let mut words = self.0.split(' ');
+        let change = words.next()?.parse().ok()?;
+        let hour = words.next().filter(|of| *of == track.as_str()).and(words.next())?;
+        let hour = calendar.parse(Level::Hour, hour).ok()?;
+        (words.next() == Some(STAMPED)).then_some((change, hour))
     }
 
     fn is_of(&self, track: &TrackId) -> bool {
@@ -143,10 +155,16 @@ impl Holding {
     pub(super) fn next<'a>(&self, parts: impl Iterator<Item = (&'a TrackId, &'a Period)>) -> Self {
         let changes = self.changes + 1;
         let mut named = self.named.clone();
-        named.extend(parts.map(|(track, part)| Named(format!("{changes} {track} {part}"))));
+        named.extend(parts.map(|(track, part)| Named(format!("{changes} {track} {part} {STAMPED}"))));
         let superfluous = named.len().saturating_sub(NAMED);
         named.drain(..superfluous);
         Self { changes, named }
+    }
+
+    /// The last changes that were those of a track's hours, each with its number. What else of the track changed with them was
+    /// stamped with the same number.
+    pub(super) fn stamped(&self, track: &TrackId, calendar: &Calendar) -> Vec<(u64, Period)> {
+        self.named.iter().filter_map(|named| named.stamped(track, calendar)).collect()
     }
 
     /// Forgets which changes were a track's, which comes or goes as a whole; whether there were any.
@@ -208,7 +226,6 @@ impl Holding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::calendar::Calendar;
     use crate::domain::rollup::Rollup;
 
     const YEAR: Holder = Holder::Platform(Level::Year);

@@ -15,14 +15,19 @@ use crate::store::items::{Item, from_item};
 use crate::store::keys::{self, SK};
 use crate::store::table::{Consistency, LAST, Stretch, Table};
 
-/// What is closed: for every level the last period of which nothing is left to be done, late folds aside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// So many periods are set aside at most; then the frontier stands until one of them is closed.
+const MOST_ASIDE: usize = 100;
+
+/// What is closed: for every level the last period of which nothing is left to be done, late folds aside, and the periods
+/// before it that could not be closed for all.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frontier {
     hour: Period,
     day: Period,
     week: Period,
     month: Period,
     year: Period,
+    aside: BTreeSet<Period>,
 }
 
 impl Frontier {
@@ -35,6 +40,7 @@ impl Frontier {
             week: before(Level::Week),
             month: before(Level::Month),
             year: before(Level::Year),
+            aside: BTreeSet::new(),
         }
     }
 
@@ -54,6 +60,34 @@ impl Frontier {
     #[must_use]
     pub fn covers(&self, period: &Period) -> bool {
         period.end() <= self.of(period.level()).end()
+    }
+
+    /// The periods that could not be closed for all.
+    pub fn aside(&self) -> impl Iterator<Item = &Period> {
+        self.aside.iter()
+    }
+
+    /// Whether a period is closed and holds all that it is made of: neither it nor any that it may be made of is set aside.
+    #[must_use]
+    pub fn holds(&self, period: &Period) -> bool {
+        let is_part = |aside: &Period| {
+            aside.level() <= period.level() && aside.start() < period.end() && period.start() < aside.end()
+        };
+        self.covers(period) && !self.aside.iter().any(is_part)
+    }
+
+    /// Sets a period aside, if there is room for one more.
+    pub(super) fn set_aside(&mut self, period: Period) -> bool {
+        let has_room = self.aside.len() < MOST_ASIDE;
+        if has_room {
+            self.aside.insert(period);
+        }
+        has_room
+    }
+
+    /// A period that was set aside is closed for all.
+    pub(super) fn take_back(&mut self, period: &Period) {
+        self.aside.remove(period);
     }
 
     pub(super) fn set(&mut self, period: Period) {
@@ -76,6 +110,9 @@ pub(super) struct Stored {
     pub(super) week: String,
     pub(super) month: String,
     pub(super) year: String,
+    /// The periods that are set aside, each behind what the keys of its level begin with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) aside: Vec<String>,
 }
 
 /// A page of tracks.
@@ -86,6 +123,12 @@ pub(super) struct Page {
     /// Whether all of them are closed.
     #[serde(default)]
     pub(super) done: bool,
+    /// Whether some of them could not be closed.
+    #[serde(default)]
+    pub(super) aside: bool,
+    /// When it was first handed to a worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) first_sent: Option<Time>,
     /// When it was last handed to a worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) sent: Option<Time>,
@@ -108,7 +151,14 @@ impl Lists {
         let read = |level, name: &str| {
             self.calendar.parse(level, name).map_err(|error| StoreError::corrupt(format!("frontier {name}"), error))
         };
+        let mut aside = BTreeSet::new();
+        for name in &stored.aside {
+            let level = Level::ALL.into_iter().find(|level| name.starts_with(keys::rollups_of(*level)));
+            let level = level.ok_or_else(|| StoreError::corrupt("frontier", name))?;
+            aside.insert(read(level, name.strip_prefix(keys::rollups_of(level)).unwrap_or_default())?);
+        }
         let frontier = Frontier {
+            aside,
             hour: read(Level::Hour, &stored.hour)?,
             day: read(Level::Day, &stored.day)?,
             week: read(Level::Week, &stored.week)?,

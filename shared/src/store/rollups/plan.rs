@@ -32,7 +32,7 @@ pub(super) fn plan(calendar: &Calendar, frontier: Option<&Frontier>, cells: &[Sp
             };
             let closed = Level::ALL.into_iter().rev().find_map(|level| {
                 let period = calendar.period(level, from);
-                let fits = period.start() == from && period.end() <= span.to && frontier.covers(&period);
+                let fits = period.start() == from && period.end() <= span.to && frontier.holds(&period);
                 fits.then_some((level, period.end()))
             });
             let (level, to) = match closed {

@@ -254,10 +254,13 @@ impl Reading {
             from: BTreeSet::new(),
             as_of,
             open: Vec::new(),
-            known: Known { frontier, members: membership.tracks(), late: Vec::new() },
+            known: Known { frontier: frontier.clone(), members: membership.tracks(), late: Vec::new() },
         };
-        let tracks: Vec<_> =
-            membership.tracks.keys().map(|track| self.read_track(track.clone(), frontier, cells, deadline)).collect();
+        let tracks: Vec<_> = membership
+            .tracks
+            .keys()
+            .map(|track| self.read_track(track.clone(), frontier.clone(), cells, deadline))
+            .collect();
         let mut tracks = stream::iter(tracks).buffer_unordered(TRACKS_AT_ONCE);
         while let Some((track, read)) = tracks.try_next().await? {
             for (cell, of_track) in all.cells.iter_mut().zip(&read.cells) {

@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, timeout_at};
 
+use super::lists::Frontier;
 use super::reading::{Known, OpenMinute, Read, Reading, newest_first};
 use super::rolled::Rolled;
 use crate::clock::Clock;
@@ -20,7 +21,7 @@ use crate::domain::event::Engagement;
 use crate::domain::fact::TrackFact;
 use crate::domain::id::{EventId, TrackId, UserId};
 use crate::domain::joined::{Joined, JoinedPlay, PlayKey};
-use crate::domain::rollup::Scope;
+use crate::domain::rollup::{Scope, Share, Shares};
 use crate::domain::time::{Minute, Time};
 use crate::store::error::StoreError;
 use crate::store::items::{Item, from_item, key_of, text};
@@ -155,8 +156,13 @@ impl Recent {
         // Further back, hour by hour: those that are closed, and those that are yet to be.
         let mut late = late.clone();
         late.extend(self.unread(since, open_since, members).await?);
-        late.sort();
         let pk = keys::rollups(&scope);
+        if let Some(frontier) = frontier {
+            let oldest = frontier.of(Level::Day).end().plus(-TimeDelta::days(DAYS.into()));
+            late.extend(self.aside(&pk, frontier, members, oldest).await?);
+        }
+        late.sort();
+        late.dedup();
         let stats = &self.reading.lists.stats;
         if let Some(frontier) = frontier.as_ref().filter(|_| search.goes_on()) {
             let after = frontier.of(Level::Day).end();
@@ -170,7 +176,7 @@ impl Recent {
             let oldest = after.plus(-TimeDelta::days(DAYS.into()));
             while search.goes_on() && to > oldest {
                 let month = calendar.period(Level::Month, to.plus(-TimeDelta::milliseconds(1)));
-                if frontier.covers(&month) {
+                if frontier.holds(&month) {
                     let closed = stats.get(&keys::rollup(&scope, &month), Consistency::Eventual).await?;
                     let closed: Option<Rolled> = closed.map(from_item).transpose()?;
                     let holds = closed.map(|closed| closed.value.counters).unwrap_or_default();
@@ -243,16 +249,58 @@ impl Recent {
             let rolled: Rolled = from_item(item)?;
             let mut tracks: BTreeSet<TrackId> =
                 late.extract_if(.., |(late, _)| *late == hour).map(|(_, track)| track).collect();
-            let wanted = rolled
-                .value
-                .tracks
-                .into_iter()
-                .filter(|(track, share)| members.contains(track) && search.wants(share.plays > 0, share.likes > 0));
-            tracks.extend(wanted.map(|(track, _)| track));
+            tracks.extend(
+                self.active(hour, rolled.value.tracks, members, |share| search.wants(share.plays > 0, share.likes > 0))
+                    .await?,
+            );
             let minutes = self.minutes(hour, tracks).await?;
             self.look(&newest_first(minutes), search).await?;
         }
         Ok(())
+    }
+
+    /// The tracks of an artist that brought something in a closed hour.
+    async fn active(
+        &self,
+        hour: Period,
+        shares: Shares,
+        members: &BTreeSet<TrackId>,
+        wants: impl Fn(&Share) -> bool,
+    ) -> Result<BTreeSet<TrackId>, StoreError> {
+        Ok(match shares {
+            Shares::Each(tracks) => {
+                let wanted = tracks.into_iter().filter(|(track, share)| members.contains(track) && wants(share));
+                wanted.map(|(track, _)| track).collect()
+            }
+            Shares::TooMany => {
+                self.reading.active_in(hour).await?.into_iter().filter(|track| members.contains(track)).collect()
+            }
+        })
+    }
+
+    /// The hours of days that are set aside, as if they were yet to be closed: those days may not hold all of them.
+    async fn aside(
+        &self,
+        pk: &str,
+        frontier: &Frontier,
+        members: &BTreeSet<TrackId>,
+        since: Time,
+    ) -> Result<Vec<(Period, TrackId)>, StoreError> {
+        let mut aside = Vec::new();
+        let prefix = keys::rollups_of(Level::Hour);
+        for day in frontier.aside().filter(|day| day.level() == Level::Day && day.end() > since) {
+            let last = day.end().plus(-TimeDelta::milliseconds(1)).minute();
+            let (from, to) = (format!("{prefix}{}", day.start().minute()), format!("{prefix}{last}"));
+            let hours = Stretch { pk: pk.to_owned(), from, to };
+            for item in self.reading.lists.stats.query(&hours, Consistency::Eventual).await? {
+                let name = text(&item, keys::SK).and_then(|sk| sk.strip_prefix(prefix));
+                let hour = self.period(Level::Hour, name.unwrap_or_default())?;
+                let rolled: Rolled = from_item(item)?;
+                let tracks = self.active(hour, rolled.value.tracks, members, |_| true).await?;
+                aside.extend(tracks.into_iter().map(|track| (hour, track)));
+            }
+        }
+        Ok(aside)
     }
 
     /// Looks at hours that are yet to be closed again, the newest first, before a closed one.

@@ -52,3 +52,80 @@ pub(super) struct Total {
     pub(super) named: Vec<Named>,
     pub(super) value: TrackCounters,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::holding::{Holder, Holding};
+    use super::super::settling::MOST_LISTED;
+    use super::*;
+    use crate::domain::calendar::{Calendar, Level};
+    use crate::domain::country::Country;
+    use crate::domain::id::{MAX_LENGTH, TrackId};
+    use crate::store::items::{size, to_item};
+    use crate::store::keys::Key;
+
+    /// Counters with every number as large as it gets, and in every country.
+    fn counters() -> TrackCounters {
+        let mut counters =
+            TrackCounters { plays: u64::MAX, likes: u64::MAX, duration_ms: u64::MAX, ..Default::default() };
+        let letters = || (b'A'..=b'Z').map(char::from);
+        let codes = letters().flat_map(|first| letters().map(move |second| format!("{first}{second}")));
+        for code in codes.filter(|code| code.parse::<Country>().is_ok()) {
+            counters.by_country.insert(code, u64::MAX);
+        }
+        for number in 0..100_000 {
+            counters.sessions.insert(&number.to_string());
+            counters.listeners.insert(&number.to_string());
+        }
+        counters
+    }
+
+    fn track(number: usize) -> TrackId {
+        format!("{number:0>MAX_LENGTH$}").parse().unwrap()
+    }
+
+    /// The largest rollup of an artist, with what an hour of a track keeps besides.
+    #[test]
+    fn the_largest_rollup_fits_into_an_item() {
+        let calendar = Calendar::default();
+        let mut hour = calendar.period(Level::Hour, "2026-01-31T09:30:00Z".parse().unwrap());
+        let mut holding = Holding::default();
+        for _ in 0..40 {
+            hour = calendar.next(&hour);
+            holding = holding.next([(&track(1), &hour)].into_iter());
+        }
+        let mut value = Rollup::default();
+        let share = TrackCounters { plays: u64::MAX, likes: u64::MAX, ..TrackCounters::default() };
+        (0..MOST_LISTED).for_each(|number| {
+            let mut one = Rollup::default();
+            one.add(Some(&track(number)), &share);
+            one.counters = TrackCounters::default();
+            value.merge(&one);
+        });
+        value.list_at_most(MOST_LISTED);
+        assert_eq!(value.tracks.each().map(std::collections::BTreeMap::len), Some(MOST_LISTED));
+        value.counters = counters();
+        let mut stamps = Stamps::default();
+        for level in Level::ALL {
+            for holder in [Holder::Track(level), Holder::Artist(level), Holder::Platform(level), Holder::Total] {
+                stamps.set(holder, u64::MAX);
+            }
+        }
+        let before = Before { artist: None, stamps: stamps.clone(), value: counters() };
+        let rolled = Rolled {
+            version: "v".repeat(MAX_LENGTH),
+            as_of: "2026-01-31T10:00:00Z".parse().unwrap(),
+            artist: Some("a".repeat(MAX_LENGTH).parse().unwrap()),
+            expires: Some(i64::MAX),
+            ttl: Some(i64::MAX),
+            changes: holding.changes,
+            named: holding.named,
+            stamps,
+            before: Some(before),
+            value,
+        };
+        let key = Key { pk: "p".repeat(MAX_LENGTH), sk: "s".repeat(MAX_LENGTH) };
+        let bytes = size(&to_item(&key, rolled).unwrap());
+        assert!((100_000..400 * 1024).contains(&bytes), "{bytes}");
+    }
+}

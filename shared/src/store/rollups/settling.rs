@@ -34,6 +34,9 @@ use crate::store::transaction::{Condition, Transaction};
 /// How many tracks are read at once.
 const AT_ONCE: usize = 8;
 
+/// So many tracks an artist's rollup lists with what each brought. At 64 bytes an id that is 107 kB; an item may have 400.
+pub(super) const MOST_LISTED: usize = 1_000;
+
 /// Hour items live so long after they were last written.
 const HOURS_KEPT: TimeDelta = TimeDelta::days(90);
 
@@ -272,12 +275,22 @@ impl Closing {
             let last = calendar.period(level, period.end().plus(-TimeDelta::milliseconds(1)));
             let pk = keys::rollups(&Scope::Track(track.clone()));
             let parts = Stretch { pk, from: format!("{prefix}{first}"), to: format!("{prefix}{last}") };
-            // What this transaction writes takes the place of what is read.
             let mut found: BTreeMap<String, Rolled> = BTreeMap::new();
             for item in self.activity.lists.stats.query(&parts, Consistency::Strong).await? {
                 let name = text(&item, keys::SK).unwrap_or_default().to_owned();
                 found.insert(name, from_item(item)?);
             }
+            // A query may see a part of a transaction. Parts that show less than what is made of them are of another moment.
+            let holder = Holder::Track(period.level());
+            for (change, hour) in held.iter().flat_map(|held| Holding::from(*held).stamped(track, calendar)) {
+                let part = calendar.period(level, hour.start());
+                let is_replaced = changes.contains_key(&(part, track.clone()));
+                let shown = found.get(&format!("{prefix}{part}")).map_or(0, |part| part.stamps.of(holder));
+                if period.contains(part.start()) && !is_replaced && shown < change {
+                    return Err(StoreError::Conflict);
+                }
+            }
+            // What this transaction writes takes the place of what is read.
             for ((part, of), change) in changes {
                 if of == track && part.level() == level && period.contains(part.start()) {
                     found.insert(format!("{prefix}{part}"), change.new.clone());
@@ -349,8 +362,12 @@ impl Closing {
                     left |= is.is_none();
                 }
             }
+            if matches!(scope, Scope::Artist(_)) {
+                value.list_at_most(MOST_LISTED);
+            }
             if let (true, Scope::Artist(artist)) = (left, &scope) {
-                let (mut sessions, mut listeners) = self.who_is_left(artist, &period, chunk.tracks, deadline).await?;
+                let (mut sessions, mut listeners) =
+                    self.who_is_left((artist, &holding), &period, chunk.tracks, deadline).await?;
                 let stay = changes.iter().filter(|((of, _), _)| *of == period).map(|(_, change)| &change.new);
                 for new in stay.filter(|new| new.artist.as_ref() == Some(artist)) {
                     sessions.merge(&new.value.counters.sessions);
@@ -387,24 +404,38 @@ impl Closing {
     /// The sketches of an artist's tracks but some: what was counted cannot be taken out of a sketch.
     async fn who_is_left(
         &self,
-        artist: &UserId,
+        (artist, holding): (&UserId, &Holding),
         period: &Period,
         but: &BTreeSet<TrackId>,
         deadline: Instant,
     ) -> Result<(Distinct, Distinct), StoreError> {
         let all = Stretch::beginning(keys::user(artist), keys::TRACKS_OF);
-        let mut keys = BTreeSet::new();
+        let mut keys = BTreeMap::new();
         for item in self.state.query(&all, Consistency::Strong).await? {
             let track = text(&item, keys::SK).and_then(|sk| sk.strip_prefix(keys::TRACKS_OF)).unwrap_or_default();
             let track: TrackId = track.parse().map_err(|error| StoreError::corrupt(track, error))?;
             if !but.contains(&track) {
-                keys.insert(keys::rollup(&Scope::Track(track), period));
+                keys.insert(keys::rollup(&Scope::Track(track.clone()), period), track);
             }
         }
         let (mut sessions, mut listeners) = (Distinct::default(), Distinct::default());
-        for item in self.activity.lists.stats.get_all(keys, Consistency::Strong, deadline).await?.into_values() {
-            let rolled: Rolled = from_item(item)?;
+        let asked = keys.keys().cloned().collect();
+        let mut items = self.activity.lists.stats.get_all(asked, Consistency::Strong, deadline).await?;
+        for (key, track) in keys {
+            let changes = holding.stamped(&track, &self.activity.lists.calendar);
+            let last = changes.into_iter().map(|(change, _)| change).max().unwrap_or(0);
+            let Some(rolled) = items.remove(&key).map(from_item::<Rolled>).transpose()? else {
+                // Hours expire, each by itself.
+                if last > 0 && period.level() > Level::Hour {
+                    return Err(StoreError::Conflict);
+                }
+                continue;
+            };
             if rolled.artist.as_ref() == Some(artist) {
+                // A read of several items may see a part of a transaction: this one shows less than the artist's.
+                if rolled.stamps.of(Holder::Artist(period.level())) < last {
+                    return Err(StoreError::Conflict);
+                }
                 sessions.merge(&rolled.value.counters.sessions);
                 listeners.merge(&rolled.value.counters.listeners);
             }
@@ -454,8 +485,19 @@ fn count_changes(chunk: &Chunk<'_>, changes: &mut Changes) {
 fn stamp(changes: &mut Changes, parents: &Parents, totals: &Totals) {
     let counted: BTreeMap<(Period, TrackId), u64> =
         changes.iter().map(|(key, change)| (key.clone(), change.new.changes)).collect();
-    for ((part, track), change) in changes.iter_mut().filter(|((part, _), _)| part.level() <= Level::Day) {
+    for ((part, track), change) in changes.iter_mut() {
         let mut stamps = Stamps::default();
+        // Whoever reads what this is part of knows by these whether it shows all that it is to show.
+        let mut shown = Stamps::default();
+        for ((period, _), number) in counted.iter().filter(|((period, of), _)| {
+            of == track && part.level() > Level::Hour && period.level() > part.level() && period.contains(part.start())
+        }) {
+            shown.set(Holder::Track(period.level()), *number);
+        }
+        let of_artist = change.new.artist.clone().map(Scope::Artist).filter(|_| part.level() > Level::Hour);
+        if let Some(number) = of_artist.and_then(|scope| parents.get(&(scope, *part))) {
+            shown.set(Holder::Artist(part.level()), *number);
+        }
         let above = counted.iter().filter(|((period, of), _)| of == track && period.contains(part.start()));
         for ((period, _), number) in above.filter(|_| part.level() == Level::Hour) {
             stamps.set(Holder::Track(period.level()), *number);
@@ -466,7 +508,7 @@ fn stamp(changes: &mut Changes, parents: &Parents, totals: &Totals) {
                 }
             }
         }
-        if let Some(number) = totals.get(track).filter(|_| {
+        if let Some(number) = totals.get(track).filter(|_| part.level() <= Level::Day).filter(|_| {
             counted
                 .keys()
                 .any(|(period, of)| of == track && period.level() == Level::Day && period.contains(part.start()))
@@ -475,7 +517,7 @@ fn stamp(changes: &mut Changes, parents: &Parents, totals: &Totals) {
         }
         let Change { held, new } = change;
         let Some(held) = held else {
-            new.stamps = stamps;
+            new.stamps = stamps.with(shown);
             continue;
         };
         let is_another_s = held.artist != new.artist;
@@ -494,6 +536,7 @@ fn stamp(changes: &mut Changes, parents: &Parents, totals: &Totals) {
                 value: held.value.counters.clone(),
             });
         }
+        new.stamps = std::mem::take(&mut new.stamps).with(shown);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, timeout_at};
@@ -110,7 +111,15 @@ impl Reading {
         let hours = Some(hours).filter(|hours| hours.from <= hours.to);
         let key = keys::total(track);
         let total = stats.get(&key, Consistency::Strong);
-        let (total, hours) = futures::try_join!(total, self.query(hours))?;
+        let (total, mut hours) = futures::try_join!(total, self.query(hours))?;
+        // Nor is a day surely in it that is set aside.
+        let aside: Vec<Period> = frontier.aside().filter(|day| day.level() == Level::Day).copied().collect();
+        for day in &aside {
+            let last = calendar.period(Level::Hour, day.end().plus(-TimeDelta::milliseconds(1)));
+            let mut hours_of_day = query(prefix, calendar.period(Level::Hour, day.start()).to_string());
+            hours_of_day.to = format!("{prefix}{last}");
+            hours.extend(stats.query(&hours_of_day, Consistency::Strong).await?);
+        }
         let days = query(keys::rollups_of(Level::Day), next_day.to_string());
         let total: Option<Total> = total.map(from_item).transpose()?;
         let holding = total.as_ref().map(Holding::from).unwrap_or_default();
@@ -127,7 +136,8 @@ impl Reading {
         add_live(live, &mut value, &mut as_of)?;
         let nothing = Holding::default();
         let late = late.into_iter().filter(|hour| frontier.covers(hour)).map(|hour| {
-            let (holder, holding) = if hour.start() < next_day.start() {
+            let is_in_total = hour.start() < next_day.start() && !aside.iter().any(|day| day.contains(hour.start()));
+            let (holder, holding) = if is_in_total {
                 (Holder::Total, &holding)
             } else {
                 (Holder::Track(Level::Hour), holdings.get(&hour.start()).unwrap_or(&nothing))
@@ -135,8 +145,13 @@ impl Reading {
             Late { hour, track: track.clone(), holder, holding }
         });
         let late: Vec<Late<'_>> = late.collect();
-        let (changed, days) =
-            futures::try_join!(self.changed(&scope, late, deadline), stats.query(&days, Consistency::Strong))?;
+        let days_aside = aside.iter().map(|day| keys::rollup(&scope, day)).collect();
+        let (changed, mut days, days_aside) = futures::try_join!(
+            self.changed(&scope, late, deadline),
+            stats.query(&days, Consistency::Strong),
+            stats.get_all(days_aside, Consistency::Strong, deadline),
+        )?;
+        days.extend(days_aside.into_values());
         for Corrected { is, was, .. } in changed {
             as_of = as_of.max(Some(began));
             value.merge(&is);

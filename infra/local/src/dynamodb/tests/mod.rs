@@ -5,6 +5,7 @@ mod bulk;
 mod faults;
 mod streams;
 mod tables;
+mod torn;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;

@@ -1,0 +1,96 @@
+//! Looking twice before something is called wrong.
+//!
+//! `Query`, `Scan` and `BatchGetItem` are
+//! [read-committed](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-isolation)
+//! against transactions: while one is being carried out, they may see some of its items as it leaves them and others as they
+//! were. So a sum and its parts may differ though both are right, and the version of the sum does not tell. Whoever repairs
+//! something therefore believes in a difference only when the same difference between the same versions is found again, later
+//! than any transaction takes.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::error::StoreError;
+use super::keys::Key;
+
+/// No transaction takes so long from the first item that shows it to the last one.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// A look that was not followed by another one is forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(120);
+
+/// What was found: of which version, what, and when.
+struct Look {
+    version: Option<String>,
+    found: String,
+    first: Instant,
+    last: Instant,
+}
+
+/// What was looked at once.
+#[derive(Clone, Default)]
+pub(super) struct Looks(Arc<Mutex<HashMap<(Key, &'static str), Look>>>);
+
+impl fmt::Debug for Looks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Looks").finish_non_exhaustive()
+    }
+}
+
+impl Looks {
+    /// Asserts that the same was found of an item of the same version before, long enough ago. `what` tells apart what may be
+    /// found of one item.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if it was not: then it is to be read again.
+    pub(super) fn confirm(
+        &self,
+        (key, what): (&Key, &'static str),
+        version: Option<&str>,
+        found: &impl fmt::Debug,
+    ) -> Result<(), StoreError> {
+        let (now, found) = (Instant::now(), format!("{found:?}"));
+        let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        looks.retain(|_, look| now.duration_since(look.last) < FORGOTTEN);
+        let name = (key.clone(), what);
+        match looks.get_mut(&name).filter(|look| look.version.as_deref() == version && look.found == found) {
+            Some(look) if now.duration_since(look.first) >= SETTLED => {
+                looks.remove(&name);
+                Ok(())
+            }
+            Some(look) => {
+                look.last = now;
+                Err(StoreError::Conflict)
+            }
+            None => {
+                looks.insert(name, Look { version: version.map(str::to_owned), found, first: now, last: now });
+                Err(StoreError::Conflict)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn believes_what_is_found_twice_of_one_version_and_not_at_once() {
+        let (looks, key) = (Looks::default(), Key { pk: "a".to_owned(), sk: "b".to_owned() });
+        let mut find = |version: Option<&str>, found: i64| looks.confirm((&key, "sum"), version, &found).is_ok();
+        assert!(!find(Some("v1"), 3) && !find(Some("v1"), 3), "too early");
+        tokio::time::advance(SETTLED).await;
+        assert!(!find(Some("v2"), 3), "of another version");
+        tokio::time::advance(SETTLED).await;
+        assert!(!find(Some("v2"), 4), "something else");
+        tokio::time::advance(SETTLED).await;
+        assert!(find(Some("v2"), 4));
+        assert!(!find(Some("v2"), 4), "each time anew");
+        tokio::time::advance(FORGOTTEN).await;
+        assert!(!find(Some("v2"), 4), "too long ago");
+    }
+}
