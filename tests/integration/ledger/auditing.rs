@@ -4,17 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use local::wire::Faults;
+use shared::domain::audit::Scope;
 use shared::store::Audits;
 use tokio::time::Instant;
 
 use crate::stage::Stage;
 
-/// Goes a whole audit; what it found, unless it was cut off.
-pub(super) async fn audit(stage: Stage, faults: Option<Arc<dyn Faults>>, name: String) -> Option<Vec<String>> {
+/// Does a whole audit; what it found, unless it was cut off.
+pub(super) async fn audit(
+    stage: Stage,
+    faults: Option<Arc<dyn Faults>>,
+    name: String,
+    scope: Scope,
+) -> Option<Vec<String>> {
     let boot = stage.boot(&name, faults, "UTC");
     let [ledger, state, stats] = ["Purchases", "State", "Stats"].map(str::to_owned);
     let audits = Audits::new(boot.dynamodb(), ledger, state, stats, Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let (id, mut legs) = audits.begin().await.ok()?;
+    let (id, _, mut legs) = audits.begin(scope).await.ok()?;
     let mut found = Vec::new();
     while let Some(leg) = legs.pop() {
         let deadline = Instant::now() + Duration::from_secs(55);
