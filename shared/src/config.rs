@@ -72,6 +72,16 @@ impl Reader<'_> {
         })
     }
 
+    /// A number that must be there and be positive; 1 where it is not.
+    pub fn positive(&mut self, name: &str) -> usize {
+        let before = self.problems.len();
+        let number: usize = self.parsed(name);
+        if number == 0 && self.problems.len() == before {
+            self.reject(format!("{name} must be positive"));
+        }
+        number.max(1)
+    }
+
     /// A variable that must parse if it is there.
     pub fn parsed_or_default<T: FromStr<Err: std::fmt::Display> + Default>(&mut self, name: &str) -> T {
         if self.optional(name).is_none() { T::default() } else { self.parsed(name) }

@@ -13,6 +13,7 @@ mod app;
 mod asking;
 mod audits;
 mod boards;
+mod chains;
 mod classroom;
 mod closing;
 mod contract;

@@ -1,5 +1,5 @@
-//! Has everything that follows from purchases held against the ledger: by schedule, and by `POST /api/admin/audits`. `GET` of
-//! it tells which audits there were, and of one of them, how far it is and what it found.
+//! Starts audits of everything that follows from purchases: every day of what has changed, every month and by
+//! `POST /api/admin/audits` of everything. `GET` lists audits, and reports how far one is and what it found.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use shared::BoxFuture;
 use shared::boot::Boot;
-use shared::domain::audit::{Checked, FindingKind};
+use shared::domain::audit::{Checked, FindingKind, Scope};
 use shared::domain::id::AuditId;
 use shared::function::{Function, Invocation, InvocationError, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Problem, Request, Response};
@@ -57,12 +57,12 @@ impl std::fmt::Display for NotBegun {
 }
 
 impl Audit {
-    async fn begin(&self, deadline: Instant) -> Result<AuditId, NotBegun> {
-        let (audit, legs) = self.audits.begin().await.map_err(NotBegun::Store)?;
+    async fn begin(&self, asked: Scope, deadline: Instant) -> Result<(AuditId, Scope), NotBegun> {
+        let (audit, scope, legs) = self.audits.begin(asked).await.map_err(NotBegun::Store)?;
         let bodies: Vec<String> = legs.iter().map(|leg| json!(leg).to_string()).collect();
         self.queue.send_all(&bodies, deadline).await.map_err(|unsent| NotBegun::Queue(unsent.reason))?;
-        tracing::info!(auditId = audit.as_str(), legs = legs.len(), "audit begun");
-        Ok(audit)
+        tracing::info!(auditId = audit.as_str(), %scope, parts = legs.len(), "audit begun");
+        Ok((audit, scope))
     }
 
     async fn answer(&self, request: &Request) -> Result<Response, Problem> {
@@ -77,16 +77,22 @@ impl Audit {
 }
 
 impl TaskHandler for Audit {
-    fn run<'a>(&'a self, _input: Value, invocation: &'a Invocation) -> BoxFuture<'a, Result<Value, InvocationError>> {
+    fn run<'a>(&'a self, input: Value, invocation: &'a Invocation) -> BoxFuture<'a, Result<Value, InvocationError>> {
         Box::pin(async move {
-            let begun = self.begin(invocation.deadline).await;
-            let audit = begun.map_err(|error| InvocationError { message: error.to_string() })?;
-            Ok(json!({"auditId": audit}))
+            let failed = |message: String| InvocationError { message };
+            let scope = asked(&input).map_err(|error| failed(format!("scope {error}")))?;
+            let begun = self.begin(scope, invocation.deadline).await;
+            let (audit, scope) = begun.map_err(|error| failed(error.to_string()))?;
+            Ok(json!({"auditId": audit, "scope": scope}))
         })
     }
 }
 
 impl HttpHandler for Audit {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["scope"]
+    }
+
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             if !request.caller.is_admin() {
@@ -95,9 +101,10 @@ impl HttpHandler for Audit {
             if request.method() != Method::POST {
                 return self.answer(&request).await;
             }
-            match self.begin(request.deadline).await {
-                Ok(audit) => {
-                    let response = Response::json(StatusCode::ACCEPTED, &json!({"auditId": audit}));
+            let scope = request.query("scope")?.unwrap_or(Scope::Full);
+            match self.begin(scope, request.deadline).await {
+                Ok((audit, scope)) => {
+                    let response = Response::json(StatusCode::ACCEPTED, &json!({"auditId": audit, "scope": scope}));
                     Ok(response.with_header(header::LOCATION, &format!("/api/admin/audits/{audit}")))
                 }
                 Err(NotBegun::Store(error)) => Err(error.into()),
@@ -107,6 +114,14 @@ impl HttpHandler for Audit {
                 }
             }
         })
+    }
+}
+
+/// What the input of a task asks for; a schedule without an input asks for changes.
+fn asked(input: &Value) -> Result<Scope, String> {
+    match input.get("scope") {
+        None => Ok(Scope::Changes),
+        Some(scope) => scope.as_str().unwrap_or_default().parse(),
     }
 }
 
@@ -125,6 +140,8 @@ fn body(audit: &AuditId, report: &AuditReport) -> Value {
         .collect();
     json!({
         "auditId": audit,
+        "scope": report.scope,
+        "since": report.since,
         "status": if report.is_done { "done" } else { "running" },
         "startedAt": report.started_at,
         "asOf": report.as_of,

@@ -23,10 +23,11 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
     let (stats, queue) = (reader.required("STATS_TABLE"), reader.required("AUDIT_QUEUE_URL"));
+    let part = reader.positive("PART_ITEMS");
     reader.finish(())?;
     let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let auditor = Auditor {
-        audits: Audits::new(boot.dynamodb(), ledger, state, stats, clock, ids),
+        audits: Audits::new(boot.dynamodb(), ledger, state, stats, clock, ids).in_parts_of(part),
         queue: messaging::sqs(boot.sqs(), queue),
         metrics: Metrics::of(FUNCTION.name, boot),
     };

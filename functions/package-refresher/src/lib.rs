@@ -21,11 +21,11 @@ const AT_ONCE: usize = 4;
 fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    let queue = reader.required("REFRESH_QUEUE_URL");
+    let (queue, part) = (reader.required("REFRESH_QUEUE_URL"), reader.positive("PART_PACKAGES"));
     reader.finish(())?;
     let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let refresher = PackageRefresher {
-        refreshes: Refreshes::new(PackageUpdates::new(boot.dynamodb(), state, stats, clock, ids)),
+        refreshes: Refreshes::new(PackageUpdates::new(boot.dynamodb(), state, stats, clock, ids)).in_parts_of(part),
         queue: messaging::sqs(boot.sqs(), queue),
     };
     Ok(shared::batch::queue_function(FUNCTION.name, boot, refresher))

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::listener::{self, NoBody};
 use crate::loopback::Hosts;
+use crate::trace;
 use crate::wire::{Answer, ClientOptions, Services};
 
 /// The most bytes of a request: more than any service takes.
@@ -53,7 +54,8 @@ async fn handle(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap, body:
 impl Endpoint {
     async fn call(&self, headers: &HeaderMap, body: &[u8]) -> Answer {
         let target = headers.get(TARGET).and_then(|target| target.to_str().ok()).unwrap_or_default();
-        let caller = ClientOptions { function: "a client".to_owned(), ..ClientOptions::default() };
+        let trace = headers.get(trace::HEADER).and_then(|trace| trace.to_str().ok()).map(str::to_owned);
+        let caller = ClientOptions { function: "a client".to_owned(), trace, ..ClientOptions::default() };
         match std::str::from_utf8(body) {
             Ok(body) => self.services.call(target, body, &caller).await,
             Err(_) => Answer::error(400, "com.amazon.coral.service#SerializationException", "the body is not UTF-8"),

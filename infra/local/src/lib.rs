@@ -23,6 +23,7 @@ pub mod secrets;
 pub mod sqs;
 pub mod template;
 pub mod tokens;
+pub mod trace;
 pub mod wire;
 
 #[cfg(test)]

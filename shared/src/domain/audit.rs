@@ -27,6 +27,14 @@ words! {
         Cohort = "cohort",
     }
 
+    /// How much an audit looks at.
+    Scope {
+        /// The whole ledger, and every number.
+        Full = "full",
+        /// What has changed since the last complete audit.
+        Changes = "changes",
+    }
+
     /// What is looked at.
     Checked {
         /// Buyers: what they have, and what they bought.

@@ -83,12 +83,17 @@ async fn the_schedule_begins_one_too() {
     api.app.settled().await;
     let report = api.report(audit).await;
     assert_eq!((&report["status"], findings(&report)), (&json!("done"), Findings::new()));
+    assert_eq!((&begun["scope"], &report["scope"]), (&json!("full"), &json!("full")), "the first is always a full one");
     assert_eq!(listed(&api).await.len(), 1);
     // As the template has it.
-    assert!(api.app.cloud.fire("AuditFunctionEveryDay").await);
-    api.app.settled().await;
+    for (schedule, scope) in [("AuditFunctionEveryDay", "changes"), ("AuditFunctionEveryMonth", "full")] {
+        assert!(api.app.cloud.fire(schedule).await);
+        api.app.settled().await;
+        let newest = listed(&api).await.remove(0).0;
+        assert_eq!(api.report(&newest).await["scope"], scope, "{schedule}");
+    }
     let all = listed(&api).await;
-    assert_eq!(all.len(), 2);
+    assert_eq!(all.len(), 3);
     for (audit, _) in all {
         assert_eq!(api.report(&audit).await["status"], "done");
     }

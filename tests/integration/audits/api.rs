@@ -26,6 +26,9 @@ const OWNED: &str = "/api/purchases/owned";
 const ANALYTICS: &str = "/api/purchases/analytics";
 const STATS: &str = "/api/packages/stats";
 
+/// How much an audit looks at.
+pub(super) const SCOPES: [&str; 2] = ["full", "changes"];
+
 /// The time when everything begins.
 const NOON: &str = "2026-04-10T12:00:00.000Z";
 
@@ -114,11 +117,25 @@ pub(super) struct Api {
     contract: Value,
     clock: Arc<Forward>,
     ahead: TimeDelta,
+    scope: &'static str,
 }
 
 impl Api {
+    /// An API whose audits are full.
     pub(super) async fn start() -> Self {
         Self::start_with(|_| {}).await
+    }
+
+    /// An API whose audits are of this scope; all that happens from now on has changed since the last complete one.
+    pub(super) async fn start_for(scope: &'static str) -> Self {
+        let mut api = Self::start().await;
+        assert_eq!(api.found().await, Findings::new());
+        api.scope = scope;
+        api
+    }
+
+    pub(super) fn scope(&self) -> &'static str {
+        self.scope
     }
 
     pub(super) async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
@@ -130,7 +147,7 @@ impl Api {
             options.schedules = false;
             change(options);
         });
-        Self { app: app.await, contract: contract(), clock, ahead }
+        Self { app: app.await, contract: contract(), clock, ahead, scope: "full" }
     }
 
     /// Puts the clock forward, further than all stream readers need.
@@ -171,8 +188,13 @@ impl Api {
 
     /// Begins an audit; tells its id.
     pub(super) async fn begin(&self) -> String {
-        let begun = self.call((Method::POST, AUDITS), "", ROOT, &[], "").await;
-        assert_eq!(begun.status, 202, "{begun:?}");
+        self.begin_of(self.scope, self.scope).await
+    }
+
+    /// Begins an audit of one scope, which comes to be of another.
+    pub(super) async fn begin_of(&self, scope: &str, becomes: &str) -> String {
+        let begun = self.call((Method::POST, AUDITS), &format!("?scope={scope}"), ROOT, &[], "").await;
+        assert_eq!((begun.status.as_u16(), &begun.body["scope"]), (202, &json!(becomes)), "{begun:?}");
         let id = begun.body["auditId"].as_str().unwrap().to_owned();
         assert_eq!(begun.header("location"), format!("/api/admin/audits/{id}"));
         id
@@ -185,9 +207,18 @@ impl Api {
         answer.body
     }
 
-    /// Has all purchases audited; tells what that came to.
+    /// Has purchases audited; tells what that came to.
     pub(super) async fn audited(&self) -> Value {
-        let audit = self.begin().await;
+        self.audited_as(self.scope).await
+    }
+
+    /// What a full audit finds.
+    pub(super) async fn found_by_a_full_one(&self) -> Findings {
+        findings(&self.audited_as("full").await)
+    }
+
+    async fn audited_as(&self, scope: &str) -> Value {
+        let audit = self.begin_of(scope, scope).await;
         let begun = self.report(&audit).await;
         self.app.settled().await;
         let done = self.report(&audit).await;
@@ -196,7 +227,7 @@ impl Api {
         done
     }
 
-    /// Has all purchases audited; tells what was found.
+    /// Has purchases audited; tells what was found.
     pub(super) async fn found(&self) -> Findings {
         findings(&self.audited().await)
     }
@@ -236,7 +267,7 @@ impl Api {
         for table in ["PurchasesTable", "StateTable", "StatsTable"] {
             for item in self.scan(table, None) {
                 let (pk, sk) = (item["pk"]["S"].as_str().unwrap(), item["sk"]["S"].as_str().unwrap());
-                if !pk.starts_with("AUDIT") {
+                if !pk.starts_with("AUDIT") && !pk.starts_with("CHANGES#") {
                     dump.insert(format!("{table} {pk}/{sk}"), item.clone());
                 }
             }

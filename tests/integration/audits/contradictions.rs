@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::api::{A_WHILE, Api, Findings, differences};
+use super::api::{A_WHILE, Api, Findings, SCOPES, differences};
 use super::shop::{self, Known, id};
 use super::vandal::{Vandal, more};
 
@@ -12,7 +12,9 @@ async fn is_told(mut api: Api, purchase: &Value) {
     // What is made of the ledger follows it, wrong as it is.
     api.later(A_WHILE).await;
     let before = api.dump().await;
-    for _ in 0..2 {
+    // A second audit of changes looks at what came after the first.
+    let times = if api.scope() == "full" { 2 } else { 1 };
+    for _ in 0..times {
         let report = api.audited().await;
         let expected = json!([{"type": "ledger", "subject": subject, "repaired": false}]);
         assert_eq!((&report["findings"], &report["found"]["ledger"]), (&expected, &json!(1)));
@@ -21,68 +23,83 @@ async fn is_told(mut api: Api, purchase: &Value) {
     api.app.finish().await;
 }
 
-async fn opened() -> (Api, Known) {
-    let mut api = Api::start().await;
+/// A shop in which nothing is wrong and everything is to be audited.
+async fn opened(scope: &'static str) -> (Api, Known) {
+    let mut api = Api::start_for(scope).await;
     let (_, known) = shop::open(&mut api).await;
-    assert_eq!(api.found().await, Findings::new());
+    if scope == "full" {
+        assert_eq!(api.found().await, Findings::new());
+    }
     (api, known)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purchase_without_its_sale() {
-    // In an hour that has another one, and in one that has none.
-    for (which, hour, begin) in [
-        (0, "SALES#TEST#quiz#2026-02-03T11", "00:00.000#sale#"),
-        (1, "SALES#COURSE#algebra#2026-01-10T12", "00:00.000#sale#"),
-    ] {
-        let (mut api, known) = opened().await;
-        let purchase = if which == 0 { known.quiz } else { known.algebra };
-        Vandal::comes(&mut api).await.lose(hour, &format!("{begin}{}", id(&purchase)));
-        is_told(api, &purchase).await;
+    for scope in SCOPES {
+        // In an hour that has another one, and in one that has none.
+        for (which, hour, begin) in [
+            (0, "SALES#TEST#quiz#2026-02-03T11", "00:00.000#sale#"),
+            (1, "SALES#COURSE#algebra#2026-01-10T12", "00:00.000#sale#"),
+        ] {
+            let (mut api, known) = opened(scope).await;
+            let purchase = if which == 0 { known.quiz } else { known.algebra };
+            Vandal::comes(&mut api).await.lose(hour, &format!("{begin}{}", id(&purchase)));
+            is_told(api, &purchase).await;
+        }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purchase_that_ended_without_its_refund() {
-    let (mut api, known) = opened().await;
-    let vandal = Vandal::comes(&mut api).await;
-    let hour = "SALES#COURSE#algebra#2026-03-05T12";
-    let refunds = vandal.sort_keys(hour, "00:00.001#refund#", "");
-    assert_eq!(refunds.len(), 1, "{refunds:?}");
-    vandal.lose(hour, &refunds[0]);
-    is_told(api, &known.ended).await;
+    for scope in SCOPES {
+        let (mut api, known) = opened(scope).await;
+        let vandal = Vandal::comes(&mut api).await;
+        let hour = "SALES#COURSE#algebra#2026-03-05T12";
+        let refunds = vandal.sort_keys(hour, "00:00.001#refund#", "");
+        assert_eq!(refunds.len(), 1, "{refunds:?}");
+        vandal.lose(hour, &refunds[0]);
+        is_told(api, &known.ended).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purchase_of_another_amount_than_its_sale() {
-    let (mut api, known) = opened().await;
-    let vandal = Vandal::comes(&mut api).await;
-    let entry = format!("{}#{}", known.quiz["purchasedAt"].as_str().unwrap(), id(&known.quiz));
-    for (pk, sk) in [(format!("PURCHASE#{}", id(&known.quiz)), "DOC"), ("BUYER#u:kim".to_owned(), entry.as_str())] {
-        vandal.change(&pk, sk, |item| more(&mut item["paid"]["M"]["listed"], 400));
+    for scope in SCOPES {
+        let (mut api, known) = opened(scope).await;
+        let vandal = Vandal::comes(&mut api).await;
+        let entry = format!("{}#{}", known.quiz["purchasedAt"].as_str().unwrap(), id(&known.quiz));
+        for (pk, sk) in [(format!("PURCHASE#{}", id(&known.quiz)), "DOC"), ("BUYER#u:kim".to_owned(), entry.as_str())] {
+            vandal.change(&pk, sk, |item| more(&mut item["paid"]["M"]["listed"], 400));
+        }
+        is_told(api, &known.quiz).await;
     }
-    is_told(api, &known.quiz).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purchase_that_was_changed_by_hand_is_what_its_buyer_is_told() {
-    let (mut api, known) = opened().await;
-    let purchase = format!("PURCHASE#{}", id(&known.quiz));
-    let vandal = Vandal::comes(&mut api).await;
-    vandal.change(&purchase, "DOC", |item| more(&mut item["paid"]["M"]["listed"], 400));
-    // The entry follows the purchase: it is found, once, besides the sale that says something else, which stays.
-    let found = api.found().await;
-    let expected: Findings = [("listing", &purchase), ("ledger", &purchase)]
-        .map(|(kind, subject)| (kind.to_owned(), subject.clone()))
-        .into();
-    let buyer = ("buyer".to_owned(), "BUYER#u:kim".to_owned());
-    assert!(found == expected || found == expected.iter().cloned().chain([buyer]).collect(), "{found:?}");
-    is_told(api, &known.quiz).await;
+    for scope in SCOPES {
+        let (mut api, known) = opened(scope).await;
+        let purchase = format!("PURCHASE#{}", id(&known.quiz));
+        let vandal = Vandal::comes(&mut api).await;
+        vandal.change(&purchase, "DOC", |item| more(&mut item["paid"]["M"]["listed"], 400));
+        // The entry follows the purchase: it is found, once, besides the sale that says something else, which stays.
+        let found = api.found().await;
+        let expected: Findings = [("listing", &purchase), ("ledger", &purchase)]
+            .map(|(kind, subject)| (kind.to_owned(), subject.clone()))
+            .into();
+        let buyer = ("buyer".to_owned(), "BUYER#u:kim".to_owned());
+        assert!(found == expected || found == expected.iter().cloned().chain([buyer]).collect(), "{found:?}");
+        if scope == "full" {
+            is_told(api, &known.quiz).await;
+        } else {
+            api.app.finish().await;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_item_of_the_ledger_is_told_and_keeps_nothing_else_from_being_put_right() {
-    let (mut api, _) = opened().await;
+    let (mut api, _) = opened("full").await;
     let vandal = Vandal::comes(&mut api).await;
     let broken = json!({"purchase": {"S": "x"}});
     for (pk, sk) in [("PURCHASE#broken", "DOC"), ("SOMETHING#else", "x")] {

@@ -24,6 +24,24 @@ async fn nothing_is_found_where_nothing_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_audit_of_changes_looks_at_what_a_full_one_does_where_everything_is_new() {
+    let mut api = Api::start_for("changes").await;
+    let (shop, _) = shop::open(&mut api).await;
+    let (before, told) = (api.dump().await, api.told().await);
+    let report = api.audited().await;
+    // Of items it looks at days rather than at months, and an hour in which several people bought is met in several lanes.
+    let (mut expected, mut checked) = (shop.counts(), report["checked"].clone());
+    assert!(checked["hours"].as_u64() >= expected["hours"].as_u64(), "{report}");
+    for counts in [&mut expected, &mut checked] {
+        counts.as_object_mut().unwrap().retain(|name, _| !["items", "hours"].contains(&name.as_str()));
+    }
+    assert_eq!((checked, findings(&report)), (expected, Findings::new()), "{report}");
+    assert_eq!(differences(&before, &api.dump().await), Vec::<String>::new());
+    assert_eq!(api.told().await, told);
+    api.app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_found_where_nothing_is() {
     let api = Api::start().await;
     let report = api.audited().await;

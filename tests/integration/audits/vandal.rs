@@ -168,6 +168,7 @@ impl<'a> Vandal<'a> {
         assert_eq!(self.api.found().await, Findings::new(), "a second audit finds nothing");
         self.api.later(A_WHILE).await;
         assert_eq!(self.api.found().await, Findings::new(), "a later audit finds nothing");
+        assert_eq!(self.api.found_by_a_full_one().await, Findings::new(), "a full audit finds nothing");
         let wrong = differences(&plainly(self.before), &plainly(self.api.dump().await));
         assert!(wrong.is_empty(), "no more as it was: {wrong:#?}");
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use local::wire::Faults;
+use shared::domain::audit::Scope;
 use shared::store::Audits;
 use tokio::time::Instant;
 
@@ -27,9 +28,10 @@ impl Auditor {
         stage: Stage,
         faults: Option<Arc<dyn Faults>>,
         name: String,
+        scope: Scope,
     ) -> Option<Vec<String>> {
         match self {
-            Self::Real => audit(stage, faults, name).await,
+            Self::Real => audit(stage, faults, name, scope).await,
             Self::LooksOnce => look_once(stage, faults, name).await,
         }
     }
@@ -65,12 +67,17 @@ async fn look_once(stage: Stage, faults: Option<Arc<dyn Faults>>, name: String) 
     Some(is_wrong.then(|| format!("{before:?} is not {all:?}")).into_iter().collect())
 }
 
-/// Goes a whole audit; what it found, unless it was cut off.
-pub(super) async fn audit(stage: Stage, faults: Option<Arc<dyn Faults>>, name: String) -> Option<Vec<String>> {
+/// Does a whole audit; what it found, unless it was cut off.
+pub(super) async fn audit(
+    stage: Stage,
+    faults: Option<Arc<dyn Faults>>,
+    name: String,
+    scope: Scope,
+) -> Option<Vec<String>> {
     let boot = stage.boot(&name, faults, "UTC");
     let [ledger, state, stats] = ["Purchases", "State", "Stats"].map(str::to_owned);
     let audits = Audits::new(boot.dynamodb(), ledger, state, stats, Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let (id, mut legs) = audits.begin().await.ok()?;
+    let (id, _, mut legs) = audits.begin(scope).await.ok()?;
     let mut found = Vec::new();
     while let Some(leg) = legs.pop() {
         let deadline = Instant::now() + Duration::from_secs(55);

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use local::dynamodb::StreamRecord;
 use local::wire::Faults;
 use serde_json::{Value, json};
+use shared::domain::audit::Scope;
 
 use super::actions::{Action, Answer, BEGIN, ITEMS, MAX_USES, act};
 use super::auditing::{Auditor, audit};
@@ -75,8 +76,10 @@ pub(super) fn run(plan: &Plan, auditor: Auditor) -> Result<(), String> {
         found(check::at_the_end(&driver.stage, made))?;
         // When all had time to be counted, all is looked at.
         driver.stage.advance(TimeDelta::minutes(20));
-        let wrong = audit(driver.stage.clone(), None, "auditor".to_owned()).await;
-        found(wrong.unwrap_or_else(|| vec!["an audit was cut off that nothing stood in the way of".to_owned()]))?;
+        for scope in [Scope::Changes, Scope::Full] {
+            let wrong = audit(driver.stage.clone(), None, "auditor".to_owned(), scope).await;
+            found(wrong.unwrap_or_else(|| vec!["an audit was cut off that nothing stood in the way of".to_owned()]))?;
+        }
         found(check::at_the_end(&driver.stage, made))?;
         found(analytics::wrong(&driver.stage, &QUESTIONS).await)
     })
@@ -95,7 +98,9 @@ impl Driver {
                 0..30 => self.deliver(),
                 30..32 if self.audit.is_none() && busy => {
                     let name = self.turns.name("auditor");
-                    let doing = self.auditor.audit(self.stage.clone(), Some(self.turns.faults()), name.clone());
+                    let scope = if self.turns.random.bool() { Scope::Full } else { Scope::Changes };
+                    let faults = self.turns.faults();
+                    let doing = self.auditor.audit(self.stage.clone(), Some(faults), name.clone(), scope);
                     self.audit = Some(Running::new(name, doing));
                 }
                 32..34 => self.stage.advance(TimeDelta::seconds(self.turns.random.i64(0..40))),

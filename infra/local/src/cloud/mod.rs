@@ -140,7 +140,7 @@ impl LocalCloud {
     /// # Errors
     /// Why it gave no answer.
     pub async fn invoke(&self, function: &str, payload: String) -> Result<String, InvokeFailure> {
-        self.functions.invoke(function, payload).await
+        self.functions.invoke(function, payload.into()).await
     }
 
     /// Fires the schedule of a name now, whatever its time; says whether there is one.
@@ -187,5 +187,7 @@ impl LocalCloud {
     }
 }
 
+#[cfg(test)]
+mod loops;
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ use crate::dynamodb::Database;
 use crate::endpoint;
 use crate::gateway::{self, Gateway};
 use crate::mapping::{Mappings, Sources};
-use crate::runtime::{BUILDING, CargoLambda, Deployment, InProcess, Invoker};
+use crate::runtime::{BUILDING, CargoLambda, Deployment, InProcess, Invoker, LoopDetection};
 use crate::schedule::{Firing, Schedules};
 use crate::sqs::Queues;
 use crate::template::{self, Surroundings, Template};
@@ -92,6 +92,9 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
             (Arc::clone(&running) as Arc<dyn Invoker>, Some(running))
         }
     };
+
+    let (clock, ids) = (Arc::clone(&options.clock), Arc::clone(&options.ids));
+    let functions: Arc<dyn Invoker> = Arc::new(LoopDetection::new(functions, template.functions.values(), clock, ids));
 
     let claims = Claims {
         secret: secrets.jwt_secret,
@@ -234,6 +237,7 @@ fn deployments(
                 policy: Some(Arc::new(config.policy.clone())),
                 meter: options.meter.clone(),
                 faults: options.faults.clone(),
+                trace: None,
             };
             let boot = Boot {
                 environment: config.variables().into_iter().collect(),

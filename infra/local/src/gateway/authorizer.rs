@@ -67,7 +67,8 @@ impl Authorizers {
             return decision;
         }
         let event = facts.for_authorizer(parts, &key.1);
-        let answer = tokio::time::timeout(PATIENCE.max(patience), functions.invoke(&config.function, event)).await;
+        let answer =
+            tokio::time::timeout(PATIENCE.max(patience), functions.invoke(&config.function, event.into())).await;
         let decision = match answer {
             Ok(Ok(answer)) => decide(&answer),
             Ok(Err(_)) | Err(_) => Decision::Broken,

@@ -167,7 +167,7 @@ impl Gateway {
             return told.no_body(NoBody::TooLarge);
         }
         let function = &matched.route.function;
-        let invocation = self.functions.invoke(function, event);
+        let invocation = self.functions.invoke(function, event.into());
         match tokio::time::timeout(matched.route.timeout.max(self.patience), invocation).await {
             Ok(Ok(answer)) => match answer::of_function(&answer) {
                 Some(response) => {

@@ -140,7 +140,7 @@ impl Delivery {
             payload.push_str(&record.json);
         }
         payload.push_str("]}");
-        let result = self.sources.invoker.invoke(&self.mapping.function, payload).await;
+        let result = self.sources.invoker.invoke(&self.mapping.function, payload.into()).await;
         let reports = self.mapping.report_batch_item_failures;
         let names = || records.iter().map(|record| record.sequence_number.clone()).collect::<Vec<_>>();
         let identifiers = if reports { names() } else { Vec::new() };

@@ -12,7 +12,9 @@ use super::config::QueueMapping;
 use super::filter::Filters;
 use super::response::{self, Outcome};
 use super::{LARGEST_PAYLOAD, Sources};
+use crate::runtime::Event;
 use crate::sqs::{QueueError, Received};
+use crate::trace::Trace;
 use crate::wire::{self, REGION, queue_arn};
 
 /// The most that one receive gives.
@@ -104,7 +106,9 @@ impl QueueReader {
         }
         let records: Vec<Value> = wanted.iter().map(|message| record(queue, message)).collect();
         let identifiers: Vec<String> = wanted.iter().map(|message| message.id.clone()).collect();
-        let result = self.sources.invoker.invoke(function, json!({ "Records": records }).to_string()).await;
+        let trace = Trace::joined(wanted.iter().map(Received::trace));
+        let event = Event { payload: json!({ "Records": records }).to_string(), trace };
+        let result = self.sources.invoker.invoke(function, event).await;
         match response::read(result, *report_batch_item_failures, &identifiers) {
             Outcome::Done => self.delete(&wanted),
             Outcome::Failed(places) => {

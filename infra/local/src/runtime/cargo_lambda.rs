@@ -13,7 +13,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-use super::{FunctionConfig, InvokeFailure, Invoker};
+use super::{Event, FunctionConfig, InvokeFailure, Invoker};
+use crate::trace;
 
 /// How long a function may take to be built before its first answer.
 pub const BUILDING: Duration = Duration::from_secs(600);
@@ -52,14 +53,15 @@ impl CargoLambda {
         if answered.contains(function) { timeout + REBUILDING } else { BUILDING }
     }
 
-    async fn call(&self, function: &str, payload: String) -> anyhow::Result<Result<String, InvokeFailure>> {
+    async fn call(&self, function: &str, event: Event) -> anyhow::Result<Result<String, InvokeFailure>> {
         let Some((name, timeout)) = self.functions.get(function) else { return Ok(Err(InvokeFailure::Unavailable)) };
         let patience = self.patience(function, *timeout);
         let request = Request::builder()
             .method(Method::POST)
             .uri(format!("{}/2015-03-31/functions/{name}/invocations", self.url))
             .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::from(payload))?;
+            .header(trace::HEADER, event.trace.to_string())
+            .body(Full::from(event.payload))?;
         let response = tokio::time::timeout(patience, self.client.request(request)).await??;
         self.answered.lock().unwrap_or_else(PoisonError::into_inner).insert(function.to_owned());
         let status = response.status();
@@ -75,9 +77,9 @@ impl CargoLambda {
 }
 
 impl Invoker for CargoLambda {
-    fn invoke<'a>(&'a self, function: &'a str, payload: String) -> BoxFuture<'a, Result<String, InvokeFailure>> {
+    fn invoke<'a>(&'a self, function: &'a str, event: Event) -> BoxFuture<'a, Result<String, InvokeFailure>> {
         async move {
-            let outcome = match self.call(function, payload).await {
+            let outcome = match self.call(function, event).await {
                 Ok(outcome) => outcome,
                 Err(error) => {
                     tracing::error!(function, "{function} cannot be reached at {}: {error:#}", self.url);
@@ -121,6 +123,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             policy: Policy::default(),
+            may_loop: false,
         }
     }
 

@@ -23,6 +23,8 @@ pub struct FunctionConfig {
     pub environment: BTreeMap<String, String>,
     /// What it may do.
     pub policy: Policy,
+    /// Whether a chain of requests may invoke it any number of times.
+    pub may_loop: bool,
 }
 
 impl FunctionConfig {

@@ -19,8 +19,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::{InvokeFailure, Invoker, LARGEST_PAYLOAD};
+use super::{Event, InvokeFailure, Invoker, LARGEST_PAYLOAD};
 use crate::capacity::Meter;
+use crate::trace;
 
 /// How long after the deadline an invocation is waited for that does not let itself be interrupted.
 const GRACE: Duration = Duration::from_millis(200);
@@ -78,12 +79,12 @@ impl InProcess {
 }
 
 impl Invoker for InProcess {
-    fn invoke<'a>(&'a self, function: &'a str, payload: String) -> BoxFuture<'a, Result<String, InvokeFailure>> {
+    fn invoke<'a>(&'a self, function: &'a str, event: Event) -> BoxFuture<'a, Result<String, InvokeFailure>> {
         async move {
             let deployed = self.functions.get(function).ok_or(InvokeFailure::Unavailable)?;
-            if payload.len() > LARGEST_PAYLOAD {
+            if event.payload.len() > LARGEST_PAYLOAD {
                 return Err(InvokeFailure::Failed {
-                    message: format!("an event of {} bytes is too large", payload.len()),
+                    message: format!("an event of {} bytes is too large", event.payload.len()),
                 });
             }
             let deadline = Instant::now() + deployed.deployment.timeout;
@@ -95,7 +96,7 @@ impl Invoker for InProcess {
             let metered = self.meter.clone().map(|meter| (meter, function.to_owned()));
             let run = async move {
                 let began = Instant::now();
-                let outcome = deployed.run(&payload, &invocation).await;
+                let outcome = trace::within(&event.trace, deployed.run(&event.payload, &invocation)).await;
                 if let Some((meter, function)) = metered {
                     meter.invoked(&function, began.elapsed());
                 }
@@ -207,17 +208,21 @@ mod tests {
         InProcess::start(BTreeMap::from([("Odd".to_owned(), deployment)])).unwrap()
     }
 
+    fn invoke<'a>(functions: &'a InProcess, payload: &str) -> BoxFuture<'a, Result<String, InvokeFailure>> {
+        functions.invoke("Odd", payload.to_owned().into())
+    }
+
     #[tokio::test]
     async fn failures_are_told_apart_and_end_nothing_else() {
         let functions = running(Duration::from_millis(50));
-        let invoke = |payload: &str| functions.invoke("Odd", payload.to_owned());
+        let invoke = |payload: &str| functions.invoke("Odd", payload.to_owned().into());
         assert_eq!(invoke("x").await, Ok("x".to_owned()));
         assert_eq!(invoke("panic").await, Err(InvokeFailure::Panicked("as told".to_owned())));
         assert_eq!(invoke("hang").await, Err(InvokeFailure::TimedOut));
         assert_eq!(invoke("fail").await, Err(InvokeFailure::Failed { message: "as told".to_owned() }));
         assert!(matches!(invoke("large").await, Err(InvokeFailure::Failed { .. })));
         assert!(matches!(invoke(&"x".repeat(LARGEST_PAYLOAD + 1)).await, Err(InvokeFailure::Failed { .. })));
-        assert_eq!(functions.invoke("Nobody", String::new()).await, Err(InvokeFailure::Unavailable));
+        assert_eq!(functions.invoke("Nobody", Event::default()).await, Err(InvokeFailure::Unavailable));
         assert_eq!(invoke("y").await, Ok("y".to_owned()));
         functions.idle().await;
     }
@@ -228,7 +233,7 @@ mod tests {
         let subscriber = tracing_subscriber::fmt().without_time().with_ansi(false).with_writer(captured.clone());
         let _guard = tracing::subscriber::set_default(subscriber.finish());
         let functions = running(Duration::from_secs(5));
-        let id = functions.invoke("Odd", "warn".to_owned()).await.unwrap_err().to_string();
+        let id = invoke(&functions, "warn").await.unwrap_err().to_string();
         let id = id.rsplit(' ').next().unwrap();
         let text = captured.text();
         let logged = |level: &str, part: &str| {
@@ -242,25 +247,25 @@ mod tests {
         let functions = running(Duration::from_millis(50));
         let idle = || functions.functions["Odd"].idle.lock().unwrap().len();
         for (payload, left) in [("x", 1), ("fail", 1), ("panic", 0), ("x", 1), ("hang", 0), ("x", 1)] {
-            drop(functions.invoke("Odd", payload.to_owned()).await);
+            drop(invoke(&functions, payload).await);
             assert_eq!(idle(), left, "{payload}");
         }
-        let both = tokio::join!(functions.invoke("Odd", "x".to_owned()), functions.invoke("Odd", "y".to_owned()));
+        let both = tokio::join!(invoke(&functions, "x"), invoke(&functions, "y"));
         assert_eq!(both, (Ok("x".to_owned()), Ok("y".to_owned())));
     }
 
     #[tokio::test]
     async fn every_invocation_has_its_own_id_and_deadline() {
         let functions = running(Duration::from_secs(5));
-        let ids = [functions.invoke("Odd", "id".to_owned()).await, functions.invoke("Odd", "id".to_owned()).await];
+        let ids = [invoke(&functions, "id").await, invoke(&functions, "id").await];
         assert_ne!(ids[0], ids[1]);
-        assert_eq!(functions.invoke("Odd", "left".to_owned()).await, Ok("4".to_owned()));
+        assert_eq!(invoke(&functions, "left").await, Ok("4".to_owned()));
     }
 
     #[tokio::test]
     async fn an_invocation_goes_on_when_nobody_waits() {
         let functions = running(Duration::from_millis(50));
-        let waiting = functions.invoke("Odd", "hang".to_owned());
+        let waiting = invoke(&functions, "hang");
         assert!(tokio::time::timeout(Duration::from_millis(10), waiting).await.is_err());
         assert_eq!(*functions.under_way.borrow(), 1);
         functions.idle().await;

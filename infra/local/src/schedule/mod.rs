@@ -154,7 +154,7 @@ async fn invoke(schedule: &Schedule, firing: &Firing, time: DateTime<Utc>, stop:
     let event = event(schedule, firing, time);
     let mut pauses = PAUSES.into_iter();
     loop {
-        let Err(failure) = firing.invoker.invoke(&schedule.function, event.clone()).await else { return };
+        let Err(failure) = firing.invoker.invoke(&schedule.function, event.clone().into()).await else { return };
         let Schedule { name, function, .. } = schedule;
         let Some(pause) = pauses.next() else {
             tracing::error!(schedule = name, function, "a scheduled invocation was given up: {failure}");

@@ -9,7 +9,7 @@ use serde_json::Value;
 use chrono::TimeDelta;
 
 use super::*;
-use crate::runtime::InvokeFailure;
+use crate::runtime::{Event, InvokeFailure};
 use crate::testing_time::TestClock;
 
 #[derive(Default)]
@@ -20,8 +20,8 @@ struct Function {
 }
 
 impl Invoker for Function {
-    fn invoke<'a>(&'a self, function: &'a str, payload: String) -> BoxFuture<'a, Result<String, InvokeFailure>> {
-        let event = serde_json::from_str(&payload).unwrap();
+    fn invoke<'a>(&'a self, function: &'a str, event: Event) -> BoxFuture<'a, Result<String, InvokeFailure>> {
+        let event = serde_json::from_str(&event.payload).unwrap();
         self.invocations.lock().unwrap().push((function.to_owned(), event, self.clock.now()));
         let mut failures = self.failures.lock().unwrap();
         let result = if *failures > 0 {

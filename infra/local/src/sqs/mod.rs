@@ -157,7 +157,8 @@ impl Queues {
         let delay = self.config(queue).map_or(Duration::ZERO, |config| config.delay);
         let id = self.message_id();
         let now = self.now();
-        self.keep(queue, now, &[NewMessage { id: &id, body, attributes: "{}", visible_at: now + millis(delay) }])?;
+        let visible_at = now + millis(delay);
+        self.keep(queue, now, &[NewMessage { id: &id, body, attributes: "{}", trace_header: None, visible_at }])?;
         Ok(id)
     }
 

@@ -64,8 +64,8 @@ impl Queues {
                 self.lock().purge(&queue.name)?;
                 json!({})
             }
-            "SendMessage" => self.send_one(queue, &read(request)?)?,
-            "SendMessageBatch" => self.send_batch(queue, request)?,
+            "SendMessage" => self.send_one(queue, &read(request)?, caller)?,
+            "SendMessageBatch" => self.send_batch(queue, request, caller)?,
             "ReceiveMessage" => self.receive_many(queue, &read(request)?).await?,
             "DeleteMessage" => {
                 self.delete_one(queue, &read(request)?)?;
@@ -118,17 +118,17 @@ impl Queues {
         Ok(json!({ "Attributes": all }))
     }
 
-    fn send_one(&self, queue: &QueueConfig, send: &Send) -> Result<Value, SqsError> {
+    fn send_one(&self, queue: &QueueConfig, send: &Send, caller: &ClientOptions) -> Result<Value, SqsError> {
         let size = check(queue, send)?;
         let limit = queue.maximum_message_size.min(LARGEST);
         if size > limit {
             return Err(SqsError::too_long(limit));
         }
-        let mut sent = self.send_all(queue, &[send])?;
+        let mut sent = self.send_all(queue, &[send], caller)?;
         Ok(sent.pop().unwrap_or_default())
     }
 
-    fn send_batch(&self, queue: &QueueConfig, request: &Value) -> Result<Value, SqsError> {
+    fn send_batch(&self, queue: &QueueConfig, request: &Value, caller: &ClientOptions) -> Result<Value, SqsError> {
         let entries = entries(request)?;
         let (mut sends, mut ids, mut failed, mut total) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for (id, entry) in &entries {
@@ -149,7 +149,7 @@ impl Queues {
         if total > LARGEST {
             return Err(SqsError::batch_too_long(LARGEST, total));
         }
-        let mut sent = self.send_all(queue, &sends.iter().collect::<Vec<_>>())?;
+        let mut sent = self.send_all(queue, &sends.iter().collect::<Vec<_>>(), caller)?;
         for (id, sent) in ids.iter().zip(&mut sent) {
             if let Some(fields) = sent.as_object_mut() {
                 fields.insert("Id".to_owned(), Value::String((*id).clone()));
@@ -158,7 +158,7 @@ impl Queues {
         Ok(json!({ "Successful": sent, "Failed": failed }))
     }
 
-    fn send_all(&self, queue: &QueueConfig, sends: &[&Send]) -> Result<Vec<Value>, SqsError> {
+    fn send_all(&self, queue: &QueueConfig, sends: &[&Send], caller: &ClientOptions) -> Result<Vec<Value>, SqsError> {
         let now = self.now();
         let prepare = |send: &&Send| {
             let attributes =
@@ -174,6 +174,7 @@ impl Queues {
                 id,
                 body: &send.message_body,
                 attributes,
+                trace_header: send.trace_header().or(caller.trace.as_deref()),
                 visible_at: *visible_at,
             })
             .collect();
@@ -184,6 +185,11 @@ impl Queues {
                 (message::md5_of_attributes(&send.message_attributes), answer.as_object_mut())
             {
                 fields.insert("MD5OfMessageAttributes".to_owned(), Value::String(md5));
+            }
+            if let (Some(md5), Some(fields)) =
+                (message::md5_of_attributes(&send.message_system_attributes), answer.as_object_mut())
+            {
+                fields.insert("MD5OfMessageSystemAttributes".to_owned(), Value::String(md5));
             }
             answer
         };

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::QueueConfig;
 use super::error::SqsError;
 use super::message::{self, Attributes};
+use crate::trace;
 
 /// The most that one message, or one batch of them, may hold.
 pub(super) const LARGEST: usize = 1_048_576;
@@ -39,6 +40,15 @@ pub(super) struct Send {
     pub(super) delay_seconds: Option<u64>,
     #[serde(default)]
     pub(super) message_attributes: Attributes,
+    #[serde(default)]
+    pub(super) message_system_attributes: Attributes,
+}
+
+impl Send {
+    /// The trace header that the message is given, before that of its request.
+    pub(super) fn trace_header(&self) -> Option<&str> {
+        self.message_system_attributes.get(trace::ATTRIBUTE)?.string_value.as_deref()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -115,6 +125,14 @@ pub(super) fn check(queue: &QueueConfig, send: &Send) -> Result<usize, SqsError>
     }
     if send.message_attributes.len() > 10 || !send.message_attributes.values().all(message::Attribute::is_valid) {
         return Err(SqsError::invalid(format!("The attributes of a message to {} are invalid.", queue.name)));
+    }
+    let is_known = |(name, attribute): (&String, &message::Attribute)| {
+        name == trace::ATTRIBUTE && attribute.data_type == "String" && attribute.is_valid()
+    };
+    if !send.message_system_attributes.iter().all(is_known) {
+        return Err(SqsError::invalid(
+            "The only system attribute that a message can be given is AWSTraceHeader, a String.",
+        ));
     }
     at_most("DelaySeconds", send.delay_seconds, LONGEST_DELAY)?;
     Ok(message::size(&send.message_body, &send.message_attributes))

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::message::{self, Attributes};
 use super::store::Stored;
+use crate::trace::{self, Trace};
 
 /// A message that was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,7 @@ pub struct Received {
     /// The JSON of its attributes, in the protocol's own form.
     attributes: String,
     dead_letter_source: Option<String>,
+    trace_header: Option<String>,
 }
 
 impl Received {
@@ -37,7 +39,15 @@ impl Received {
         if let Some(source) = &self.dead_letter_source {
             add("DeadLetterQueueSourceArn", source.clone());
         }
+        if let Some(header) = &self.trace_header {
+            add(trace::ATTRIBUTE, header.clone());
+        }
         all
+    }
+
+    /// The chain of invocations that sent it.
+    pub(crate) fn trace(&self) -> Trace {
+        self.trace_header.as_deref().map(Trace::parse).unwrap_or_default()
     }
 
     /// The attributes that the sender gave the message.
@@ -107,6 +117,7 @@ impl From<Stored> for Received {
             receive_count: stored.receive_count,
             attributes: stored.attributes,
             dead_letter_source: stored.dead_letter_source,
+            trace_header: stored.trace_header,
         }
     }
 }

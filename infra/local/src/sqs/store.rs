@@ -21,11 +21,16 @@ const SCHEMA: &str = "
         first_received_at INTEGER,
         receive_count INTEGER NOT NULL DEFAULT 0,
         receipt TEXT,
-        dead_letter_source TEXT
+        dead_letter_source TEXT,
+        trace_header TEXT
     );
     CREATE INDEX IF NOT EXISTS messages_by_visibility ON messages (queue, visible_at, id);
     CREATE INDEX IF NOT EXISTS messages_by_receipt ON messages (receipt) WHERE receipt IS NOT NULL;
 ";
+
+/// Whether the table has what an older version did not keep.
+const KEEPS_TRACES: &str = "SELECT COUNT(*) > 0 FROM pragma_table_info('messages') WHERE name = 'trace_header'";
+const KEEP_TRACES: &str = "ALTER TABLE messages ADD COLUMN trace_header TEXT";
 
 /// Why the queues' store refused.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +70,7 @@ pub(super) struct NewMessage<'a> {
     pub(super) body: &'a str,
     /// Its attributes as JSON.
     pub(super) attributes: &'a str,
+    pub(super) trace_header: Option<&'a str>,
     pub(super) visible_at: i64,
 }
 
@@ -79,6 +85,7 @@ pub(super) struct Stored {
     pub(super) receive_count: u32,
     pub(super) receipt: String,
     pub(super) dead_letter_source: Option<String>,
+    pub(super) trace_header: Option<String>,
 }
 
 /// How many messages a queue holds.
@@ -134,6 +141,9 @@ impl Store {
         let connection = Connection::open(path)?;
         connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE")?;
         connection.execute_batch(SCHEMA)?;
+        if !connection.query_row(KEEPS_TRACES, [], |row| row.get::<_, bool>(0))? {
+            connection.execute_batch(KEEP_TRACES)?;
+        }
         Ok(Self { connection, _lock: Some(lock) })
     }
 
@@ -142,11 +152,12 @@ impl Store {
         let transaction = self.connection.transaction()?;
         {
             let mut insert = transaction.prepare_cached(
-                "INSERT INTO messages (queue, message_id, body, attributes, sent_at, visible_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO messages (queue, message_id, body, attributes, sent_at, visible_at, trace_header)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?;
             for message in messages {
-                insert.execute((queue, message.id, message.body, message.attributes, now, message.visible_at))?;
+                let NewMessage { id, body, attributes, trace_header, visible_at } = message;
+                insert.execute((queue, id, body, attributes, now, visible_at, trace_header))?;
             }
         }
         Ok(transaction.commit()?)
@@ -293,5 +304,6 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
         receive_count: row.get("receive_count")?,
         receipt: row.get("receipt")?,
         dead_letter_source: row.get("dead_letter_source")?,
+        trace_header: row.get("trace_header")?,
     })
 }

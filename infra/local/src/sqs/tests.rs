@@ -397,6 +397,29 @@ async fn what_was_accepted_is_there_after_a_restart() {
     assert_eq!(received.iter().map(|message| message.body.as_str()).collect::<Vec<_>>(), ["b"]);
 }
 
+#[tokio::test]
+async fn messages_that_an_older_version_kept_are_received() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sqs.sqlite");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(
+        "CREATE TABLE messages (
+             id INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, message_id TEXT NOT NULL, body TEXT NOT NULL,
+             attributes TEXT NOT NULL, sent_at INTEGER NOT NULL, visible_at INTEGER NOT NULL, first_received_at INTEGER,
+             receive_count INTEGER NOT NULL DEFAULT 0, receipt TEXT, dead_letter_source TEXT
+         );
+         INSERT INTO messages (queue, message_id, body, attributes, sent_at, visible_at) VALUES ('work', 'm', 'old', '{}', 9000000000000, 0);",
+    )
+    .unwrap();
+    drop(old);
+    let clock = Arc::new(crate::testing_time::TestClock::default());
+    for _ in 0..2 {
+        let queues = Queues::open(&path, &configs(), "http://x", clock.clone(), shared::ids::random()).unwrap();
+        let received = queues.receive("work", 1, Duration::ZERO, Some(Duration::ZERO)).await.unwrap();
+        assert_eq!((received[0].body.as_str(), received[0].trace()), ("old", crate::trace::Trace::default()));
+    }
+}
+
 #[test]
 fn queues_that_cannot_be_are_refused() {
     let make = |queues: &[QueueConfig]| {

@@ -23,6 +23,7 @@ use crate::dynamodb::Database;
 use crate::iam::Policy;
 use crate::secrets::SecretsManager;
 use crate::sqs::Queues;
+use crate::trace;
 
 /// Who calls, with what rights, and what is to go wrong.
 #[derive(Clone, Default)]
@@ -35,6 +36,8 @@ pub struct ClientOptions {
     pub meter: Option<Arc<Meter>>,
     /// What goes wrong.
     pub faults: Option<Arc<dyn Faults>>,
+    /// The trace header of the request.
+    pub trace: Option<String>,
 }
 
 impl fmt::Debug for ClientOptions {
@@ -116,6 +119,8 @@ impl Caller {
             .bytes()
             .and_then(|bytes| std::str::from_utf8(bytes).ok())
             .ok_or_else(|| ConnectorError::user("the request's body is not a text in memory".into()))?;
+        let trace = request.headers().get(trace::HEADER).map(str::to_owned).or_else(trace::current);
+        let options = ClientOptions { trace, ..self.options.clone() };
         let answer = match (&self.options.faults, parse_target(target)) {
             (Some(faults), Some((service, operation))) => {
                 let call = Call {
@@ -124,27 +129,33 @@ impl Caller {
                     operation: operation.to_owned(),
                     body: body.to_owned(),
                 };
-                self.call_with_faults(faults.as_ref(), &call, target).await?
+                self.call_with_faults(faults.as_ref(), &call, target, &options).await?
             }
-            _ => self.services.call(target, body, &self.options).await,
+            _ => self.services.call(target, body, &options).await,
         };
         respond(answer)
     }
 
-    async fn call_with_faults(&self, faults: &dyn Faults, call: &Call, target: &str) -> Result<Answer, ConnectorError> {
+    async fn call_with_faults(
+        &self,
+        faults: &dyn Faults,
+        call: &Call,
+        target: &str,
+        options: &ClientOptions,
+    ) -> Result<Answer, ConnectorError> {
         let fault = faults.before(call).await;
         let answer = match fault {
             Fault::Unprocessed(mask) => match unprocessed::split(&call.operation, &call.body, mask) {
                 Some(split) => {
                     let answer = match &split.carried_out {
-                        Some(body) => Some(self.services.call(target, body, &self.options).await),
+                        Some(body) => Some(self.services.call(target, body, options).await),
                         None => None,
                     };
                     Some(split.merge(answer))
                 }
-                None => Some(self.services.call(target, &call.body, &self.options).await),
+                None => Some(self.services.call(target, &call.body, options).await),
             },
-            fault if fault.is_carried_out() => Some(self.services.call(target, &call.body, &self.options).await),
+            fault if fault.is_carried_out() => Some(self.services.call(target, &call.body, options).await),
             _ => None,
         };
         // Until the caller hears of it, others may see a part of a transaction.

@@ -24,14 +24,11 @@ use crate::store::keys::{self, Key, PK, SK};
 use crate::store::table::{Consistency, Stretch};
 use crate::store::transaction::{Condition, Transaction};
 
-/// How many items of the ledger a leg meets.
-const LEG: i32 = 500;
-
 /// How many things are looked at at once.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 
 /// What is met in the ledger.
-enum Met {
+pub(super) enum Met {
     Buyer(Buyer),
     Purchase(PurchaseId),
     /// An hour of an item's sales: the key of one of them.
@@ -39,7 +36,7 @@ enum Met {
 }
 
 /// What the key of an item of the ledger is of.
-fn met(key: &Key) -> Option<Met> {
+pub(super) fn met(key: &Key) -> Option<Met> {
     if let Some(buyer) = key.pk.strip_prefix(keys::BUYERS) {
         return buyer.parse().ok().map(Met::Buyer);
     }
@@ -75,20 +72,27 @@ impl Audits {
                 None => outcome.found(FindingKind::Ledger, format!("{}/{}", key.pk, key.sk)),
             }
         }
-        let outcomes = stream::iter(all).map(|met| async move { self.look_at(&met, deadline).await });
-        let outcomes: Vec<Outcome> = outcomes.buffer_unordered(AT_ONCE).try_collect().await?;
-        outcomes.into_iter().for_each(|one| outcome.merge(one));
+        outcome.merge(self.look_at_all(all, deadline).await?);
         Ok((last.map(|key| Walk::Ledger { segment, after: Some((key.pk, key.sk)) }), outcome))
     }
 
     /// The keys of the next items, and where it goes on.
     async fn scan(&self, segment: i32, start: Option<Item>) -> Result<(Vec<Key>, Option<Key>), StoreError> {
-        let scan = self.ledger.client.scan().table_name(&self.ledger.name).limit(LEG).consistent_read(true);
+        let limit = i32::try_from(self.part).unwrap_or(i32::MAX);
+        let scan = self.ledger.client.scan().table_name(&self.ledger.name).limit(limit).consistent_read(true);
         let scan = scan.segment(segment).total_segments(SEGMENTS).set_exclusive_start_key(start);
         let scan = scan.projection_expression("#pk, #sk").expression_attribute_names("#pk", PK);
         let page = scan.expression_attribute_names("#sk", SK).send().await?;
         let keys = page.items.unwrap_or_default().iter().filter_map(key_of).collect();
         Ok((keys, page.last_evaluated_key.as_ref().and_then(key_of)))
+    }
+
+    pub(super) async fn look_at_all(&self, met: Vec<Met>, deadline: Instant) -> Result<Outcome, StoreError> {
+        let mut outcome = Outcome::default();
+        let outcomes = stream::iter(met).map(|met| async move { self.look_at(&met, deadline).await });
+        let outcomes: Vec<Outcome> = outcomes.buffer_unordered(AT_ONCE).try_collect().await?;
+        outcomes.into_iter().for_each(|one| outcome.merge(one));
+        Ok(outcome)
     }
 
     async fn look_at(&self, met: &Met, deadline: Instant) -> Result<Outcome, StoreError> {

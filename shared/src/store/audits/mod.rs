@@ -1,8 +1,9 @@
 //! Audits: everything that follows from the ledger is held against it, and put right.
 //!
-//! An audit is gone in legs, as a queue brings them. The ledger is scanned, segment by segment, for an audit trusts no index:
-//! whoever bought, whatever was bought, and every hour with sales is looked at where it is met. Numbers are held against what
-//! they are made of, month by month.
+//! An audit is done in parts, as a queue brings them. A full audit scans the ledger, segment by segment, for it trusts no
+//! index: whoever bought, whatever was bought, and every hour with sales is looked at where it is met. Numbers are held
+//! against what they are made of, month by month. An audit of changes looks at what the ledger's own transactions list as
+//! written since the last complete audit, and at what follows from that (see `changes`).
 //!
 //! Nothing is called wrong that is only under way. A read of several items may see a part of a transaction, so a difference
 //! counts only when it is found twice (see `looks`). What is changed in one transaction with what it is made of is read first
@@ -10,6 +11,7 @@
 //! brings about is not looked at before it had time to ([`YOUNG`]). So an audit finds nothing where nothing is wrong, however
 //! much is bought meanwhile.
 
+mod changes;
 mod ledger;
 mod numbers;
 mod outcome;
@@ -38,6 +40,7 @@ use super::revenue::RevenueUpdates;
 use super::table::{Consistency, Stretch, Table};
 use super::transaction::Condition;
 use crate::clock::Clock;
+use crate::domain::audit::Scope;
 use crate::domain::calendar::{Calendar, Level, Period};
 use crate::domain::id::AuditId;
 use crate::domain::time::Time;
@@ -50,6 +53,9 @@ pub const YOUNG: TimeDelta = TimeDelta::minutes(15);
 
 /// Into how many segments the ledger is divided.
 const SEGMENTS: i32 = 8;
+
+/// How many items of the ledger a part meets, unless it is told otherwise.
+const PART: usize = 500;
 
 /// How long what an audit found can be asked for.
 const KEPT: TimeDelta = TimeDelta::days(90);
@@ -87,6 +93,23 @@ pub enum Walk {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<String>,
     },
+    /// What the next changes of a lane of a day lead to.
+    Changes {
+        /// The day, as `2026-01-31`.
+        day: String,
+        /// The lane.
+        lane: u8,
+        /// Since when changes count.
+        since: Time,
+        /// The last change that was looked at.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+    },
+    /// What all items brought in in a day or a month, as `2026-01-31` or `2026-01`.
+    Period {
+        /// The day or the month.
+        period: String,
+    },
     /// What all items brought in in a month, as `2026-01`, and in its days.
     Revenue {
         /// The month.
@@ -108,6 +131,10 @@ impl Walk {
                 format!("LEDGER#{segment}#{pk}#{sk}")
             }
             Self::Items { month, after } => format!("ITEMS#{month}#{}", after.clone().unwrap_or_default()),
+            Self::Changes { day, lane, after, .. } => {
+                format!("CHANGES#{day}#{lane}#{}", after.clone().unwrap_or_default())
+            }
+            Self::Period { period } => format!("PERIOD#{period}"),
             Self::Revenue { month } => format!("REVENUE#{month}"),
             Self::Cohort { month } => format!("COHORT#{month}"),
         }
@@ -122,6 +149,8 @@ pub struct ListedAudit {
     pub audit_id: String,
     /// When it began.
     pub started_at: String,
+    /// How much it looks at.
+    pub scope: Scope,
 }
 
 /// The audits of all purchases.
@@ -136,6 +165,7 @@ pub struct Audits {
     looks: Looks,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
+    part: usize,
 }
 
 impl Audits {
@@ -161,7 +191,14 @@ impl Audits {
             looks: Looks::default(),
             clock,
             ids,
+            part: PART,
         }
+    }
+
+    /// The same in parts of so many items of the ledger.
+    #[must_use]
+    pub fn in_parts_of(self, items: usize) -> Self {
+        Self { part: items.max(1), ..self }
     }
 
     fn now(&self) -> Time {
@@ -176,30 +213,46 @@ impl Audits {
         recorded.max(counted).is_some_and(|at| at > since)
     }
 
-    /// Begins an audit; tells its id, and the first legs, which are to be gone.
+    /// Begins an audit; tells its id, how much it looks at, and its first parts, which are to be done. One of changes is a
+    /// full one where no complete audit tells since when.
     ///
     /// # Errors
     /// If it could not be noted.
-    pub fn begin(&self) -> BoxFuture<'_, Result<(AuditId, Vec<AuditLeg>), StoreError>> {
+    pub fn begin(&self, scope: Scope) -> BoxFuture<'_, Result<(AuditId, Scope, Vec<AuditLeg>), StoreError>> {
         Box::pin(async move {
             let fresh = self.ids.fresh();
             let audit: AuditId = fresh.parse().map_err(|error| StoreError::corrupt(&fresh, error))?;
-            let mut walks: Vec<Walk> = (0..SEGMENTS).map(|segment| Walk::Ledger { segment, after: None }).collect();
-            let months = self.months().await?;
-            for month in months.iter().cloned() {
-                walks.push(Walk::Items { month: month.clone(), after: None });
-                walks.push(Walk::Revenue { month });
-            }
-            // Who bought in a month at all may have bought first in it, whatever is told of cohorts.
-            let cohorts = Stretch::beginning(keys::COHORTS.to_owned(), "");
-            let cohorts = self.stats.query(&cohorts, Consistency::Strong).await?;
-            let cohorts = cohorts.iter().filter_map(|cohort| text(cohort, keys::SK).map(str::to_owned));
-            let cohorts: BTreeSet<String> = cohorts.chain(months).collect();
-            walks.extend(cohorts.into_iter().map(|month| Walk::Cohort { month }));
-            self.put_begun(&audit, walks.len()).await?;
+            // Before anything is read: the next audit looks at what came after this.
+            let now = self.now();
+            let since = match scope {
+                Scope::Full => None,
+                Scope::Changes => self.since().await?,
+            };
+            let (scope, walks) = match since {
+                None => (Scope::Full, self.everything().await?),
+                Some(since) => (Scope::Changes, self.changed(since).await?),
+            };
+            self.put_begun(&audit, since, walks.len(), now).await?;
             let legs = walks.into_iter().map(|walk| AuditLeg { audit: audit.clone(), walk });
-            Ok((audit.clone(), legs.collect()))
+            Ok((audit.clone(), scope, legs.collect()))
         })
+    }
+
+    /// What a full audit looks at.
+    async fn everything(&self) -> Result<Vec<Walk>, StoreError> {
+        let mut walks: Vec<Walk> = (0..SEGMENTS).map(|segment| Walk::Ledger { segment, after: None }).collect();
+        let months = self.months().await?;
+        for month in months.iter().cloned() {
+            walks.push(Walk::Items { month: month.clone(), after: None });
+            walks.push(Walk::Revenue { month });
+        }
+        // Who bought in a month at all may have bought first in it, whatever is told of cohorts.
+        let cohorts = Stretch::beginning(keys::COHORTS.to_owned(), "");
+        let cohorts = self.stats.query(&cohorts, Consistency::Strong).await?;
+        let cohorts = cohorts.iter().filter_map(|cohort| text(cohort, keys::SK).map(str::to_owned));
+        let cohorts: BTreeSet<String> = cohorts.chain(months).collect();
+        walks.extend(cohorts.into_iter().map(|month| Walk::Cohort { month }));
+        Ok(walks)
     }
 
     /// The months in which anything was sold, as their rows and those of their days tell.
@@ -230,6 +283,13 @@ impl Audits {
                 Walk::Ledger { segment, after } => self.walk_ledger(*segment, after.as_ref(), deadline).await?,
                 Walk::Items { month, after } => {
                     self.walk_items(&period(Level::Month, month)?, after.as_deref(), deadline).await?
+                }
+                Walk::Changes { day, lane, since, after } => {
+                    self.walk_changes((day, *lane, *since), after.as_deref(), deadline).await?
+                }
+                Walk::Period { period: name } => {
+                    let level = if name.len() == "2026-01".len() { Level::Month } else { Level::Day };
+                    (None, self.walk_period(&period(level, name)?, deadline).await?)
                 }
                 Walk::Revenue { month } => (None, self.walk_revenue(&period(Level::Month, month)?, deadline).await?),
                 Walk::Cohort { month } => (None, self.walk_cohort(&period(Level::Month, month)?, deadline).await?),

@@ -8,7 +8,7 @@ use super::part::{Part, until_all};
 use super::{Audits, Outcome, Walk, period};
 use crate::domain::audit::{Checked, FindingKind};
 use crate::domain::calendar::{Calendar, Level, Period};
-use crate::domain::entity::{Bucket, Entity};
+use crate::domain::entity::Entity;
 use crate::domain::fold::Summed;
 use crate::domain::purchase::{Item as Sold, ItemType};
 use crate::domain::sale::SalesFigures;
@@ -27,6 +27,12 @@ const LEG: usize = 25;
 
 /// How many places of one item are put right in one transaction, with its contribution.
 const PLACES_TOGETHER: usize = 90;
+
+/// The minutes of an item's sales in a day or a month.
+fn minutes_of(item: &Sold, period: &Period) -> Stretch {
+    let behind = if period.level() == Level::Month { '-' } else { 'T' };
+    Stretch::beginning(keys::entity(&Entity::Sales(item.clone())), &format!("{}{period}{behind}", keys::LIVE_BUCKETS))
+}
 
 impl Audits {
     /// Looks at the next items that were sold in a month.
@@ -61,16 +67,8 @@ impl Audits {
         month: &Period,
         deadline: Instant,
     ) -> Result<Outcome, StoreError> {
-        let mut outcome = Outcome::default();
-        let foreign = again(deadline, || Box::pin(self.foreign_minutes(item, month))).await?;
-        if !foreign.is_empty() {
-            for minute in &foreign {
-                let key = keys::bucket(&Bucket { entity: Entity::Sales(item.clone()), minute: *minute });
-                outcome.found(FindingKind::Bucket, format!("{}/{}", key.pk, key.sk));
-            }
-            self.refold(item, foreign, deadline).await?;
-        }
-        let wrong = until_all(deadline, || Box::pin(self.settle_month(item, month))).await?;
+        let mut outcome = self.audit_foreign(item, month, deadline).await?;
+        let wrong = until_all(deadline, || Box::pin(self.settle_days(item, month))).await?;
         let total = again(deadline, || Box::pin(self.settle_total(item))).await?;
         // What is contributed is a copy of what was put right.
         for period in wrong.iter().map(|(_, period)| period) {
@@ -101,10 +99,10 @@ impl Audits {
         }
     }
 
-    /// The minutes of a month with sales in hours that have no facts, which the ledger does not lead to.
-    async fn foreign_minutes(&self, item: &Sold, month: &Period) -> Result<BTreeSet<Minute>, StoreError> {
+    /// The minutes of a day or a month with sales in hours that have no facts, which the ledger does not lead to.
+    pub(super) async fn foreign_minutes(&self, item: &Sold, period: &Period) -> Result<BTreeSet<Minute>, StoreError> {
         let entity = Entity::Sales(item.clone());
-        let minutes = Stretch::beginning(keys::entity(&entity), &format!("{}{month}-", keys::LIVE_BUCKETS));
+        let minutes = minutes_of(item, period);
         let mut hours: BTreeMap<String, BTreeSet<Minute>> = BTreeMap::new();
         for bucket in self.stats.query(&minutes, Consistency::Strong).await? {
             let sk = text(&bucket, SK).unwrap_or_default();
@@ -126,17 +124,18 @@ impl Audits {
         Ok(foreign)
     }
 
-    /// What is there of a month and its days is read first, the minutes after it.
-    async fn settle_month(&self, item: &Sold, month: &Period) -> Result<Part<(Key, Period)>, StoreError> {
-        let of_month = keys::sales_in(item, month);
-        let days = Stretch::beginning(of_month.pk.clone(), &format!("{}{month}-", keys::rollups_of(Level::Day)));
+    /// Makes what there is of a day, or of a month and all its days, the sum of the minutes, which are read after it.
+    pub(super) async fn settle_days(&self, item: &Sold, of: &Period) -> Result<Part<(Key, Period)>, StoreError> {
+        let of_all = keys::sales_in(item, of);
         let mut held: BTreeMap<Key, Option<Item>> =
-            BTreeMap::from([(of_month.clone(), self.stats.get(&of_month, Consistency::Strong).await?)]);
-        for day in self.stats.query(&days, Consistency::Strong).await? {
-            held.extend(key_of(&day).map(|key| (key, Some(day))));
+            BTreeMap::from([(of_all.clone(), self.stats.get(&of_all, Consistency::Strong).await?)]);
+        if of.level() == Level::Month {
+            let days = Stretch::beginning(of_all.pk.clone(), &format!("{}{of}-", keys::rollups_of(Level::Day)));
+            for day in self.stats.query(&days, Consistency::Strong).await? {
+                held.extend(key_of(&day).map(|key| (key, Some(day))));
+            }
         }
-        let minutes = keys::entity(&Entity::Sales(item.clone()));
-        let minutes = Stretch::beginning(minutes, &format!("{}{month}-", keys::LIVE_BUCKETS));
+        let minutes = minutes_of(item, of);
         let mut sums: BTreeMap<Key, Sums> = BTreeMap::new();
         for bucket in self.stats.query(&minutes, Consistency::Strong).await? {
             let sk = text(&bucket, SK).unwrap_or_default();
@@ -144,7 +143,7 @@ impl Audits {
             let live: Live<SalesFigures> = from_item(bucket)?;
             let of_minute: Sums = live.value.sums().into_iter().collect();
             let day = Calendar::default().period(Level::Day, minute.start());
-            for key in [of_month.clone(), keys::sales_in(item, &day)] {
+            for key in BTreeSet::from([of_all.clone(), keys::sales_in(item, &day)]) {
                 sums.entry(key).or_default().add(&of_minute);
             }
         }
@@ -153,14 +152,14 @@ impl Audits {
         for key in keys {
             let sums = sums.remove(&key).unwrap_or_default();
             let day = key.sk.strip_prefix(keys::rollups_of(Level::Day));
-            let of = day.map_or(Ok(*month), |day| period(Level::Day, day))?;
+            let of = day.map_or(Ok(*of), |day| period(Level::Day, day))?;
             let settled = self.settle(&key, held.remove(&key).flatten().as_ref(), &sums).await;
             part.note(settled, (key, of))?;
         }
         Ok(part)
     }
 
-    async fn settle_total(&self, item: &Sold) -> Result<Option<Key>, StoreError> {
+    pub(super) async fn settle_total(&self, item: &Sold) -> Result<Option<Key>, StoreError> {
         let key = keys::sales_total(item);
         let held = self.stats.get(&key, Consistency::Strong).await?;
         let months = Stretch::beginning(key.pk.clone(), keys::rollups_of(Level::Month));
@@ -206,18 +205,25 @@ impl Audits {
         }
         let mut outcome = Outcome::default();
         for period in periods {
-            outcome.saw(Checked::Periods);
-            for item in again(deadline, || Box::pin(self.settle_contributions(&period, deadline))).await? {
-                let key = keys::revenue_of(&period, &item);
-                outcome.found(FindingKind::Contribution, format!("{}/{}", key.pk, key.sk));
-            }
-            for key in until_all(deadline, || Box::pin(self.settle_rows(&period))).await? {
-                outcome.found(FindingKind::Revenue, format!("{}/{}", key.pk, key.sk));
-            }
-            for item in until_all(deadline, || Box::pin(self.settle_places(&period))).await? {
-                let key = keys::revenue_of(&period, &item);
-                outcome.found(FindingKind::Ranking, format!("{}/{}", key.pk, key.sk));
-            }
+            outcome.merge(self.walk_period(&period, deadline).await?);
+        }
+        Ok(outcome)
+    }
+
+    /// Makes what all items brought in in a day or a month the sum of what they contribute, and the lists theirs.
+    pub(super) async fn walk_period(&self, period: &Period, deadline: Instant) -> Result<Outcome, StoreError> {
+        let mut outcome = Outcome::default();
+        outcome.saw(Checked::Periods);
+        for item in again(deadline, || Box::pin(self.settle_contributions(period, deadline))).await? {
+            let key = keys::revenue_of(period, &item);
+            outcome.found(FindingKind::Contribution, format!("{}/{}", key.pk, key.sk));
+        }
+        for key in until_all(deadline, || Box::pin(self.settle_rows(period))).await? {
+            outcome.found(FindingKind::Revenue, format!("{}/{}", key.pk, key.sk));
+        }
+        for item in until_all(deadline, || Box::pin(self.settle_places(period))).await? {
+            let key = keys::revenue_of(period, &item);
+            outcome.found(FindingKind::Ranking, format!("{}/{}", key.pk, key.sk));
         }
         Ok(outcome)
     }

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::{AS_OF, Audits, Contributions, KEPT, LISTED, ListedAudit, Sums};
-use crate::domain::audit::{Checked, Finding, FindingKind};
+use crate::domain::audit::{Checked, Finding, FindingKind, Scope};
 use crate::domain::id::AuditId;
 use crate::domain::time::Time;
 use crate::store::again::again;
@@ -26,6 +26,10 @@ const MAX_SUBJECT: usize = 900;
 
 /// When an audit began.
 const STARTED: &str = "startedAt";
+
+/// How much an audit looks at, and since when.
+const SCOPE: &str = "scope";
+const SINCE: &str = "since";
 
 /// How many legs were handed over, and how many of them have been gone.
 const BEGUN: &str = "begun";
@@ -72,6 +76,10 @@ impl Outcome {
 pub struct AuditReport {
     /// When it began.
     pub started_at: Time,
+    /// Whether it looks at everything, or at what has changed.
+    pub scope: Scope,
+    /// Since when it looks at what has changed.
+    pub since: Option<Time>,
     /// When it last came on.
     pub as_of: Time,
     /// Whether it has come to the end.
@@ -88,10 +96,31 @@ fn expiry(now: Time) -> AttributeValue {
     AttributeValue::N(now.plus(KEPT).seconds().to_string())
 }
 
+fn scope_of(since: Option<Time>) -> Scope {
+    if since.is_some() { Scope::Changes } else { Scope::Full }
+}
+
+/// Audits that say nothing were begun when all were full.
+fn scope(item: &Item) -> Result<Scope, String> {
+    text(item, SCOPE).map_or(Ok(Scope::Full), str::parse)
+}
+
+fn is_done(sums: &Sums) -> bool {
+    sums.get(BEGUN) == sums.get(ENDED)
+}
+
 impl Audits {
-    pub(super) async fn put_begun(&self, audit: &AuditId, legs: usize) -> Result<(), StoreError> {
-        let now = self.now();
+    pub(super) async fn put_begun(
+        &self,
+        audit: &AuditId,
+        since: Option<Time>,
+        legs: usize,
+        now: Time,
+    ) -> Result<(), StoreError> {
         let mut item = to_key(&keys::audit(audit));
+        let scope = AttributeValue::S(scope_of(since).to_string());
+        item.insert(SCOPE.to_owned(), scope.clone());
+        item.extend(since.map(|since| (SINCE.to_owned(), AttributeValue::S(since.to_string()))));
         for name in [STARTED, AS_OF] {
             item.insert(name.to_owned(), AttributeValue::S(now.to_string()));
         }
@@ -100,8 +129,15 @@ impl Audits {
         // The id is fresh: what lies there already is this item, whose answer was lost.
         self.stats.put(item, Condition::default()).await?;
         let mut listed = to_key(&keys::audit_of(now, audit));
+        listed.insert(SCOPE.to_owned(), scope);
         listed.insert(TTL.to_owned(), expiry(now));
         self.stats.put(listed, Condition::default()).await
+    }
+
+    /// Whether an audit has come to its end, and was begun when changes were listed already.
+    pub(super) async fn is_complete(&self, audit: &AuditId) -> Result<bool, StoreError> {
+        let item = self.stats.get(&keys::audit(audit), Consistency::Strong).await?;
+        Ok(item.is_some_and(|item| text(&item, SCOPE).is_some() && is_done(&Sums::of(&item))))
     }
 
     /// Notes that a leg was gone. One that is gone twice counts once, with all that was found by either.
@@ -174,8 +210,10 @@ impl Audits {
             };
             Ok(Some(AuditReport {
                 started_at: started_at.parse().map_err(|error| corrupt(&error))?,
+                scope: scope(&item).map_err(|error| corrupt(&error))?,
+                since: text(&item, SINCE).map(str::parse).transpose().map_err(|error| corrupt(&error))?,
                 as_of: text(&item, AS_OF).unwrap_or_default().parse().map_err(|error| corrupt(&error))?,
-                is_done: sums.get(BEGUN) == sums.get(ENDED),
+                is_done: is_done(&sums),
                 checked: checked.map_err(|error| corrupt(&error))?,
                 found: found.map_err(|error| corrupt(&error))?,
                 findings: findings.iter().filter_map(finding).collect(),
@@ -191,9 +229,12 @@ impl Audits {
         Box::pin(async move {
             let all = Stretch::beginning(keys::AUDITS.to_owned(), "");
             let items = self.stats.some(&all, LISTED, true).await?;
-            let listed = items.iter().filter_map(|item| text(item, keys::SK)?.split_once('#'));
-            let listed = listed.map(|(at, id)| ListedAudit { audit_id: id.to_owned(), started_at: at.to_owned() });
-            Ok(listed.collect())
+            let listed = items.iter().filter_map(|item| {
+                let (at, id) = text(item, keys::SK)?.split_once('#')?;
+                let scope = scope(item).map_err(|error| StoreError::corrupt(id, error));
+                Some(scope.map(|scope| ListedAudit { audit_id: id.to_owned(), started_at: at.to_owned(), scope }))
+            });
+            listed.collect()
         })
     }
 }

@@ -279,7 +279,7 @@ impl Audits {
     }
 
     /// Makes a cohort the sum of its members; tells whether it was not.
-    async fn settle_cohort(&self, month: &str, deadline: Instant) -> Result<bool, StoreError> {
+    pub(super) async fn settle_cohort(&self, month: &str, deadline: Instant) -> Result<bool, StoreError> {
         let settled = again(deadline, || {
             let key = keys::cohort(month);
             let members = Stretch::beginning(keys::cohort_members(month), "");

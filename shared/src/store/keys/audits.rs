@@ -1,13 +1,43 @@
 //! Keys of audits.
 
-use super::{CONTRIBUTIONS, Key, TOTAL};
+use super::{CONTRIBUTIONS, Key, TOTAL, lane};
+use crate::domain::calendar::Period;
 use crate::domain::id::AuditId;
+use crate::domain::purchase::Buyer;
 use crate::domain::time::Time;
 
 /// How an audit goes.
 #[must_use]
 pub fn audit(id: &AuditId) -> Key {
     Key { pk: format!("AUDIT#{id}"), sk: TOTAL.to_owned() }
+}
+
+/// In how many lanes the changes of a day are listed. A lane takes some 500 changes a second, for they are part of transactions.
+pub const CHANGE_LANES: u8 = 8;
+
+/// The lane in which the changes of a buyer's purchases are listed.
+#[must_use]
+pub fn change_lane(buyer: &Buyer) -> u8 {
+    lane(&buyer.to_string()) % CHANGE_LANES
+}
+
+/// The partition of the changes of a day in a lane.
+#[must_use]
+pub fn changes(day: &Period, lane: u8) -> String {
+    format!("CHANGES#{day}#{lane:02}")
+}
+
+/// That an item of the ledger was written on a day. Those of one hour of an item's sales lie together.
+#[must_use]
+pub fn change(day: &Period, lane: u8, written: &Key) -> Key {
+    Key { pk: changes(day, lane), sk: format!("{}/{}", written.pk, written.sk) }
+}
+
+/// The item of the ledger that was written, by the sort key of the change.
+#[must_use]
+pub fn parse_change(sk: &str) -> Option<Key> {
+    let (pk, sk) = sk.split_once('/')?;
+    Some(Key { pk: pk.to_owned(), sk: sk.to_owned() })
 }
 
 /// What a leg of an audit contributes to that.

@@ -91,6 +91,7 @@
 //! | what a leg of it contributes to that | Stats | `AUDIT#<audit>` | `C#<leg>` |
 //! | what it found | Stats | `AUDIT#<audit>` | `F#<kind>#<subject>` |
 //! | all audits | Stats | `AUDITS` | `<time>#<audit>` |
+//! | which items of the ledger were written on a day, in 8 lanes | State | `CHANGES#<date>#<lane>` | `<pk>/<sk>` |
 //! | whether a buyer has an item | State | `OWNER#<buyer>` | `<TYPE>#<item>` |
 //! | what a request was answered | State | `ANSWERS#<user>` | `<operation>#<idempotency key>` |
 //! | that a request was done, for ever | State | `DONE#<id of the request>` | `DOC` |

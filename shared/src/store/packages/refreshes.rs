@@ -25,8 +25,8 @@ use crate::store::quizzes::as_of;
 use crate::store::table::Consistency;
 use crate::store::transaction::Condition;
 
-/// How many packages a leg has.
-const LEG: usize = 20;
+/// How many packages a part has, unless it is told otherwise.
+const PART: usize = 20;
 
 /// How many packages are mended at once.
 const AT_ONCE: usize = 4;
@@ -82,13 +82,20 @@ impl Progress {
 #[derive(Clone)]
 pub struct Refreshes {
     updates: PackageUpdates,
+    part: usize,
 }
 
 impl Refreshes {
     /// Refreshes by these updates.
     #[must_use]
     pub fn new(updates: PackageUpdates) -> Self {
-        Self { updates }
+        Self { updates, part: PART }
+    }
+
+    /// The same in parts of so many packages.
+    #[must_use]
+    pub fn in_parts_of(self, packages: usize) -> Self {
+        Self { part: packages.max(1), ..self }
     }
 
     /// Begins a refresh; tells its id, and the first legs, which are to be gone.
@@ -142,7 +149,7 @@ impl Refreshes {
     pub fn go<'a>(&'a self, leg: &'a Leg, deadline: Instant) -> BoxFuture<'a, Result<Option<Leg>, StoreError>> {
         Box::pin(async move {
             let stretch = behind(keys::packages(leg.lane), "", leg.after.as_ref());
-            let packages = again(deadline, || Box::pin(ids(&self.updates.state, &stretch, "", LEG))).await?;
+            let packages = again(deadline, || Box::pin(ids(&self.updates.state, &stretch, "", self.part))).await?;
             let mended: Vec<_> = stream::iter(packages.clone())
                 .map(|package| async move {
                     let mended = self.updates.mend(&package, deadline).await;
@@ -164,7 +171,7 @@ impl Refreshes {
                 };
                 outcomes.insert(keys::refreshed(&leg.refresh, &package), outcome);
             }
-            let has_ended = packages.len() < LEG;
+            let has_ended = packages.len() < self.part;
             if has_ended {
                 outcomes.insert(keys::refreshed_lane(&leg.refresh, leg.lane), Sums::from_iter([("lanes", 1)]));
             }

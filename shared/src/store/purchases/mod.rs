@@ -26,13 +26,14 @@ use super::class::ClassNumbers;
 use super::documents::{Version, Versioned};
 use super::error::StoreError;
 use super::facts::NewFact;
-use super::items::{Item, VERSION, from_item, to_item};
-use super::keys;
+use super::items::{Item, TTL, VERSION, from_item, to_item, to_key};
+use super::keys::{self, Key};
 use super::outbox::Outbox;
 use super::payments::Payments;
 use super::table::{Consistency, Table};
 use super::transaction::{Changes, Condition, Transaction};
 use crate::clock::Clock;
+use crate::domain::days;
 use crate::domain::id::PurchaseId;
 use crate::domain::live::{Channel, LiveEvent, LiveEventName};
 use crate::domain::payment::{Payment, PaymentStatus};
@@ -49,6 +50,13 @@ pub(super) use ownership::{PURCHASE, SINCE, STANDING};
 
 /// When an item of the ledger was written, in milliseconds since 1970.
 pub(super) const RECORDED: &str = "recorded";
+
+/// How long it is listed that the ledger changed: an audit of changes reaches back no further.
+pub(super) const LISTED: TimeDelta = TimeDelta::days(35);
+
+/// Whose purchase a listed change is of, and which.
+pub(super) const CHANGED_BUYER: &str = "buyer";
+pub(super) const CHANGED_PURCHASE: &str = "purchase";
 
 /// What happens to a purchase.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +100,16 @@ pub struct Purchases {
 /// Says when an item is written: until then nothing that is made of it can have been. What is written together says the same.
 fn recorded(mut item: Item, now: Time) -> Item {
     item.insert(RECORDED.to_owned(), AttributeValue::N(now.millis().to_string()));
+    item
+}
+
+/// Lists that an item of the ledger was written, for the next audit.
+fn listed(purchase: &Purchase, written: &Key, now: Time) -> Item {
+    let lane = keys::change_lane(&purchase.buyer);
+    let mut item = recorded(to_key(&keys::change(&days::day_of(now), lane, written)), now);
+    item.insert(CHANGED_BUYER.to_owned(), AttributeValue::S(purchase.buyer.to_string()));
+    item.insert(CHANGED_PURCHASE.to_owned(), AttributeValue::S(purchase.id.to_string()));
+    item.insert(TTL.to_owned(), AttributeValue::N(now.plus(LISTED).seconds().to_string()));
     item
 }
 
@@ -264,19 +282,20 @@ impl Purchases {
             if let Some(outbox) = &self.outbox {
                 outbox.tell(&events(purchase, change, &version, told, now), &mut transaction)?;
             }
+            let mut written = keys::purchase(&purchase.id);
             match change {
                 Change::Made(discount) => {
                     if let Some(discount) = discount {
                         discount.take(state, &mut transaction)?;
                     }
                     if let Some(at) = purchase.completed_at {
-                        self.begin(purchase, at, now, &mut transaction)?;
+                        written = self.begin(purchase, at, now, &mut transaction)?;
                     }
                 }
                 Change::Completed(held, settled) => {
                     self.settle_with((held, purchase), settled, now, &mut transaction)?;
                     if let Some(at) = purchase.completed_at {
-                        self.begin(purchase, at, now, &mut transaction)?;
+                        written = self.begin(purchase, at, now, &mut transaction)?;
                     }
                 }
                 Change::Refunded(held, refund, settled, request) if held.document.status == Status::Completed => {
@@ -287,6 +306,7 @@ impl Purchases {
                     }
                     let fact = SaleFact::refund(purchase, refund.amount, ended);
                     let key = keys::sale(&purchase.item, at, fact.kind.name(), request.unwrap_or(&version));
+                    written = key.clone();
                     let fact = recorded(NewFact::for_ever(key, fact)?.into_item(), now);
                     transaction.put(ledger, fact, None)?;
                 }
@@ -297,17 +317,26 @@ impl Purchases {
                     }
                 }
             }
+            // A purchase without a sale or a refund is listed itself; the audit is led from these to all that follows.
+            transaction.put(state, listed(purchase, &written, now), None)?;
             transaction.commit().await
         })
     }
 
-    /// A purchase was paid: its buyer has the item, and it is a sale.
-    fn begin(&self, purchase: &Purchase, at: Time, now: Time, transaction: &mut Transaction) -> Result<(), StoreError> {
+    /// A purchase was paid: its buyer has the item, and it is a sale, whose key this tells.
+    fn begin(
+        &self,
+        purchase: &Purchase,
+        at: Time,
+        now: Time,
+        transaction: &mut Transaction,
+    ) -> Result<Key, StoreError> {
         self.own(purchase, 1, at, transaction)?;
         let fact = SaleFact::sale(purchase);
         let key = keys::sale(&purchase.item, at, fact.kind.name(), purchase.id.as_str());
-        let fact = recorded(NewFact::for_ever(key, fact)?.into_item(), now);
-        transaction.put(&self.ledger.name, fact, None)
+        let fact = recorded(NewFact::for_ever(key.clone(), fact)?.into_item(), now);
+        transaction.put(&self.ledger.name, fact, None)?;
+        Ok(key)
     }
 
     /// One more, or one less, of a buyer's purchases of an item stands. Who has what can be had once does not buy it again.

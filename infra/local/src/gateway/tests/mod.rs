@@ -20,7 +20,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::runtime::{InvokeFailure, Invoker};
+use crate::runtime::{Event, InvokeFailure, Invoker};
 
 /// A function that answers as the body tells it to, and an authorizer that goes by the header.
 #[derive(Default)]
@@ -30,9 +30,9 @@ struct Told {
 }
 
 impl Invoker for Told {
-    fn invoke<'a>(&'a self, function: &'a str, payload: String) -> BoxFuture<'a, Result<String, InvokeFailure>> {
+    fn invoke<'a>(&'a self, function: &'a str, event: Event) -> BoxFuture<'a, Result<String, InvokeFailure>> {
         async move {
-            let event: Value = serde_json::from_str(&payload).unwrap();
+            let event: Value = serde_json::from_str(&event.payload).unwrap();
             let authorization = event["headers"]["authorization"].as_str().unwrap_or_default().to_owned();
             let body = event["body"].as_str().unwrap_or("{}").to_owned();
             if function == "Guard" {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::dynamodb::{Attribute, AttributeKind, KeySchema, StreamView, TableConfig};
-use crate::runtime::InvokeFailure;
+use crate::runtime::{Event, InvokeFailure};
 use crate::sqs::{QueueConfig, Redrive};
 use crate::testing_time::TestClock;
 use crate::wire::ClientOptions;
@@ -64,9 +64,9 @@ impl Function {
 }
 
 impl Invoker for Function {
-    fn invoke<'a>(&'a self, _: &'a str, payload: String) -> BoxFuture<'a, Result<String, InvokeFailure>> {
+    fn invoke<'a>(&'a self, _: &'a str, event: Event) -> BoxFuture<'a, Result<String, InvokeFailure>> {
         async move {
-            let event: Value = serde_json::from_str(&payload).unwrap();
+            let event: Value = serde_json::from_str(&event.payload).unwrap();
             let name = |record: &Value| match record.get("body") {
                 Some(body) => body.as_str().unwrap().to_owned(),
                 None => record["dynamodb"]["Keys"]["sk"]["S"].as_str().unwrap().to_owned(),

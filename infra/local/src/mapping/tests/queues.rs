@@ -69,11 +69,11 @@ async fn a_failed_batch_shows_again_and_then_goes_to_the_dead_letters() {
 struct Reporting(Arc<Function>, &'static str);
 
 impl Invoker for Reporting {
-    fn invoke<'a>(&'a self, function: &'a str, payload: String) -> BoxFuture<'a, Result<String, InvokeFailure>> {
+    fn invoke<'a>(&'a self, function: &'a str, event: Event) -> BoxFuture<'a, Result<String, InvokeFailure>> {
         async move {
-            let event: Value = serde_json::from_str(&payload).unwrap();
-            self.0.invoke(function, payload).await?;
-            let failed = event["Records"].as_array().unwrap().iter().filter(|record| record["body"] == self.1);
+            let batch: Value = serde_json::from_str(&event.payload).unwrap();
+            self.0.invoke(function, event).await?;
+            let failed = batch["Records"].as_array().unwrap().iter().filter(|record| record["body"] == self.1);
             let failures: Vec<Value> = failed.map(|record| json!({ "itemIdentifier": record["messageId"] })).collect();
             Ok(json!({ "batchItemFailures": failures }).to_string())
         }

@@ -112,12 +112,12 @@ fn reporting(times: &[(&str, usize)]) -> Arc<Function> {
 struct Reporting(Arc<Function>);
 
 impl Invoker for Reporting {
-    fn invoke<'a>(&'a self, function: &'a str, payload: String) -> BoxFuture<'a, Result<String, InvokeFailure>> {
+    fn invoke<'a>(&'a self, function: &'a str, event: Event) -> BoxFuture<'a, Result<String, InvokeFailure>> {
         async move {
-            let event: Value = serde_json::from_str(&payload).unwrap();
-            let failed = self.0.invoke(function, payload).await?;
+            let batch: Value = serde_json::from_str(&event.payload).unwrap();
+            let failed = self.0.invoke(function, event).await?;
             let identifier = |name: &str| {
-                let record = event["Records"].as_array().unwrap().iter();
+                let record = batch["Records"].as_array().unwrap().iter();
                 let mut record = record.filter(|record| record["dynamodb"]["Keys"]["sk"]["S"] == name);
                 json!({ "itemIdentifier": record.next().unwrap()["dynamodb"]["SequenceNumber"] })
             };

@@ -39,6 +39,7 @@ struct Properties {
     ephemeral_storage: Option<Value>,
     reserved_concurrent_executions: Option<Whole>,
     tracing: Option<Text>,
+    recursive_loop: Option<RecursiveLoop>,
     tags: Option<Value>,
 }
 
@@ -56,6 +57,13 @@ struct LoggingConfig {
     log_group: Option<Text>,
     application_log_level: Option<Text>,
     system_log_level: Option<Text>,
+}
+
+/// What Lambda does when a chain of requests has invoked a function too often.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+enum RecursiveLoop {
+    Allow,
+    Terminate,
 }
 
 /// An event that invokes a function, not looked into yet.
@@ -121,6 +129,7 @@ pub(crate) fn function(
         timeout,
         environment,
         policy,
+        may_loop: properties.recursive_loop == Some(RecursiveLoop::Allow),
     };
     Ok(Wired { config, events: properties.events, own_role })
 }
