@@ -3,3 +3,4 @@
 mod market;
 mod poison;
 mod refold;
+mod restored;
