@@ -124,7 +124,10 @@ impl Audits {
         deadline: Instant,
     ) -> Result<(Option<Walk>, Outcome), StoreError> {
         if since.plus(LISTED) < self.now() {
-            return Err(StoreError::corrupt(format!("changes of {day}"), "this part comes so late that they are no longer listed"));
+            return Err(StoreError::corrupt(
+                format!("changes of {day}"),
+                "this part comes so late that they are no longer listed",
+            ));
         }
         let mut stretch = Stretch::beginning(keys::changes(&period(Level::Day, day)?, lane), "");
         if let Some(after) = after {
