@@ -55,8 +55,9 @@ def findings(template, documentation):
     """All that is missing or wrong; `documentation` is the text of docs/alarms.md."""
     every = alarms(template)
     found = []
-    for check in (_queues, _streams, _schedules, _tables, _apis, _functions):
+    for check in (_queues, _streams, _tables, _apis, _functions):
         found += check(template, every)
+    found += _schedules(template, every, documentation)
     for alarm in every:
         found += [f"{alarm.name} {problem}" for problem in _problems(alarm, documentation)]
     return [f"template.yaml: {finding}" for finding in found]
@@ -98,8 +99,8 @@ def _streams(template, every):
             yield f"{name} reads a stream, and no alarm watches its IteratorAge"
 
 
-def _schedules(template, every):
-    for name, event in _events(template):
+def _schedules(template, every, documentation):
+    for name, identifier, event in _named_events(template):
         if not event["Type"].startswith("Schedule"):
             continue
         dimensions = {"FunctionName": name}
@@ -108,7 +109,12 @@ def _schedules(template, every):
         expression = event["Properties"].get("Schedule") or event["Properties"]["ScheduleExpression"]
         rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression)
         if not rate:
-            yield f"{name} runs by {expression}, of which no alarm can tell whether it was missed; use rate(…)"
+            # An alarm looks back seven days at most, and knows of no hour of the day.
+            if f"`{name}{identifier}`" not in documentation:
+                yield (
+                    f"{name}{identifier} runs by {expression}, and no alarm can tell whether it was missed: use rate(…), "
+                    "or say so in docs/alarms.md"
+                )
             continue
         interval = int(rate[1]) * SECONDS_OF_UNIT[rate[2]]
         if not any(
@@ -193,6 +199,11 @@ def _resource(arn):
 
 def _events(template):
     """Every event of every function, with the function's name."""
+    return [(name, event) for name, _, event in _named_events(template)]
+
+
+def _named_events(template):
+    """The same with the event's own name."""
     for name, properties in sam.of_type(template, "AWS::Serverless::Function"):
-        for event in properties.get("Events", {}).values():
-            yield name, event
+        for identifier, event in properties.get("Events", {}).items():
+            yield name, identifier, event

@@ -91,7 +91,7 @@ class Rules(unittest.TestCase):
         self.finds(on_failure, "NewQueue takes failures, and no alarm watches whether it is empty")
         self.finds(stream, "AuditFunction reads a stream, and no", "AuditFunction reads a stream, and what fails")
         self.finds(schedule, "GetTrackFunction runs every 3600 s", "GetTrackFunction runs by a schedule")
-        self.finds(crontab, "AuditFunction runs by cron")
+        self.finds(crontab, "AuditFunctionNew runs by cron(0 4 * * ? *), and no alarm can tell")
         self.finds(table, "ReadThrottleEvents of NewTable", "NewTable has no OnDemandThroughput.MaxWriteRequestUnits")
         self.finds(api, "5xx of NewApi", "NewApi has no access logs")
 
