@@ -81,7 +81,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn believes_what_is_found_twice_of_one_version_and_not_at_once() {
         let (looks, key) = (Looks::default(), Key { pk: "a".to_owned(), sk: "b".to_owned() });
-        let mut find = |version: Option<&str>, found: i64| looks.confirm((&key, "sum"), version, &found).is_ok();
+        let find = |version: Option<&str>, found: i64| looks.confirm((&key, "sum"), version, &found).is_ok();
         assert!(!find(Some("v1"), 3) && !find(Some("v1"), 3), "too early");
         tokio::time::advance(SETTLED).await;
         assert!(!find(Some("v2"), 3), "of another version");

@@ -85,7 +85,7 @@ async fn read_while_it_is_written(seed: u64, gets: bool) -> (Vec<String>, String
 #[tokio::test]
 async fn a_query_may_see_a_part_of_a_transaction_until_its_caller_has_the_answer() {
     let mut first = std::collections::BTreeSet::new();
-    for seed in 0..64 {
+    for seed in 0..256 {
         let (reads, after) = read_while_it_is_written(seed, false).await;
         assert_eq!(after, "a2 b2 d2");
         // What was seen once is seen from then on.

@@ -226,14 +226,14 @@ async fn endless_tries_end_with_the_age_of_the_records_and_the_on_failure_queue_
                 if batch.contains(&"01".to_owned()) { Err(failure()) } else { Ok(String::new()) }
             },
         ));
-    world.write(names(0, 3));
-    let age = Some(Duration::from_secs(3_600));
+    world.write(names(0, 2));
+    let age = Some(Duration::from_secs(600));
     let mapping =
         StreamMapping { maximum_retry_attempts: -1, maximum_record_age: age, bisect: true, ..world.mapping() };
     let batches = world.deliver(mapping).await;
     let tries = batches.iter().filter(|batch| **batch == ["01"]).count();
-    assert!((500..1_500).contains(&tries), "a pause of seconds lies between the tries: {tries}");
-    assert_eq!(batches.last().unwrap(), &["02"], "what is behind goes on");
+    assert!((100..200).contains(&tries), "a pause of seconds lies between the tries: {tries}");
+    assert!(batches.contains(&vec!["00".to_owned()]), "only what fails is given up");
     let failures = world.failures().await;
     assert_eq!(failures.len(), 1);
     assert_eq!(failures[0]["requestContext"]["condition"], "RecordAgeExceeded");
