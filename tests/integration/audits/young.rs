@@ -6,7 +6,7 @@ use super::api::{A_WHILE, Api, Findings, SAM, differences, findings, key, plainl
 use super::shop::{self, Shop};
 
 /// Loses all that the stream of purchases brought about, as if it had not come.
-fn undelivered(api: &Api) {
+pub(super) fn undelivered(api: &Api) {
     for item in api.scan("StatsTable", None) {
         let (pk, sk) = (item["pk"]["S"].as_str().unwrap(), item["sk"]["S"].as_str().unwrap());
         if !pk.starts_with("AUDIT") {

@@ -112,7 +112,7 @@ impl Audits {
         let cohorts = Stretch::beginning(keys::COHORTS.to_owned(), "");
         let cohorts = self.stats.query(&cohorts, Consistency::Strong).await?;
         let cohorts = cohorts.iter().filter(|row| has_changed(row)).filter_map(|row| text(row, SK));
-        walks.extend(cohorts.map(|month| Walk::Cohort { month: month.to_owned() }));
+        walks.extend(cohorts.map(|month| Walk::CohortSum { month: month.to_owned() }));
         Ok(walks)
     }
 
@@ -160,6 +160,19 @@ impl Audits {
         Ok((next, outcome))
     }
 
+    /// Looks at the members of a cohort one by one only where it is not their sum: those who changed are looked at as buyers.
+    pub(super) async fn walk_cohort_sum(&self, month: &Period, deadline: Instant) -> Result<Outcome, StoreError> {
+        let name = month.to_string();
+        let members = Stretch::beginning(keys::cohort_members(&name), "");
+        let is_sum = again(deadline, || Box::pin(self.is_sum(keys::cohort(&name), &members))).await?;
+        if !is_sum {
+            return self.walk_cohort(month, deadline).await;
+        }
+        let mut outcome = Outcome::default();
+        outcome.saw(Checked::Cohorts);
+        Ok(outcome)
+    }
+
     /// The cohort in which a buyer is counted is there.
     async fn audit_cohort_of(&self, buyer: &Buyer, deadline: Instant) -> Result<Outcome, StoreError> {
         let mut outcome = Outcome::default();
@@ -189,7 +202,9 @@ impl Audits {
             outcome.found(FindingKind::Total, format!("{}/{}", key.pk, key.sk));
         }
         let month = Calendar::default().period(Level::Month, day.start());
-        if !again(deadline, || Box::pin(self.is_sum_of_days(item, &month))).await? {
+        let key = keys::sales_in(item, &month);
+        let days = Stretch::beginning(key.pk.clone(), &format!("{}{month}-", keys::rollups_of(Level::Day)));
+        if !again(deadline, || Box::pin(self.is_sum(key.clone(), &days))).await? {
             let whole = self.audit_item(item, &month, deadline).await?;
             outcome.findings.extend(whole.findings);
             return Ok(outcome);
@@ -200,18 +215,16 @@ impl Audits {
         Ok(outcome)
     }
 
-    /// Whether an item's numbers of a month are the sum of those of its days, all read at one moment.
-    async fn is_sum_of_days(&self, item: &Sold, month: &Period) -> Result<bool, StoreError> {
-        let key = keys::sales_in(item, month);
+    /// Whether a parent is the sum of its children, all read at one moment.
+    async fn is_sum(&self, key: keys::Key, children: &Stretch) -> Result<bool, StoreError> {
         let version = |held: Option<&Item>| held.and_then(|held| text(held, VERSION)).map(str::to_owned);
         let held = self.stats.get(&key, Consistency::Strong).await?;
-        let days = Stretch::beginning(key.pk.clone(), &format!("{}{month}-", keys::rollups_of(Level::Day)));
-        let days = Sums::of_all(&self.stats.query(&days, Consistency::Strong).await?);
+        let sums = Sums::of_all(&self.stats.query(children, Consistency::Strong).await?);
         let now = self.stats.get(&key, Consistency::Strong).await?;
         if version(now.as_ref()) != version(held.as_ref()) {
             return Err(StoreError::Conflict);
         }
-        Ok(held.as_ref().map(Sums::of).unwrap_or_default().without_zeros() == days.without_zeros())
+        Ok(held.as_ref().map(Sums::of).unwrap_or_default().without_zeros() == sums.without_zeros())
     }
 
     /// Folds the minutes of a period anew that have sales in hours without facts, which the ledger does not lead to.

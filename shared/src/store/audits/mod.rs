@@ -120,6 +120,11 @@ pub enum Walk {
         /// The month.
         month: String,
     },
+    /// The sum of them, and they themselves where it is wrong.
+    CohortSum {
+        /// The month.
+        month: String,
+    },
 }
 
 impl Walk {
@@ -137,6 +142,7 @@ impl Walk {
             Self::Period { period } => format!("PERIOD#{period}"),
             Self::Revenue { month } => format!("REVENUE#{month}"),
             Self::Cohort { month } => format!("COHORT#{month}"),
+            Self::CohortSum { month } => format!("COHORTSUM#{month}"),
         }
     }
 }
@@ -293,6 +299,9 @@ impl Audits {
                 }
                 Walk::Revenue { month } => (None, self.walk_revenue(&period(Level::Month, month)?, deadline).await?),
                 Walk::Cohort { month } => (None, self.walk_cohort(&period(Level::Month, month)?, deadline).await?),
+                Walk::CohortSum { month } => {
+                    (None, self.walk_cohort_sum(&period(Level::Month, month)?, deadline).await?)
+                }
             };
             let next: Vec<AuditLeg> =
                 next.into_iter().map(|walk| AuditLeg { audit: leg.audit.clone(), walk }).collect();
