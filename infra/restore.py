@@ -2,7 +2,7 @@
 
 DynamoDB restores into a new table, without its stream, expiry, point-in-time recovery and deletion protection
 (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/pointintimerecovery_restores.html). CloudFormation takes such
-tables into a new stack (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources-manually.html), which
+tables into a new stack (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-import.html), which
 has nothing else at first. `infra/deploy` with the same `TablePrefix` then adds the rest, and gives the tables what they lack.
 
 All tables are restored to the same second: their items refer to each other. Run again, it goes on where it was.

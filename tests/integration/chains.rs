@@ -220,7 +220,8 @@ async fn a_refresh_whose_loop_is_not_allowed_ends_after_sixteen_parts_of_a_chain
 }
 
 fn template() -> Template {
-    let parameters = [("JwtSecretArn".to_owned(), local::cloud::JWT_SECRET_ARN.to_owned())].into();
+    let parameters = [("JwtSecretArn", local::cloud::JWT_SECRET_ARN), ("AllowedOrigins", "https://www.example.com")];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let surroundings = Surroundings { stack: "tally".to_owned(), sqs_url: "http://127.0.0.1:1".to_owned(), parameters };
     read_template(local::functions::TEMPLATE, &surroundings).unwrap()
 }

@@ -309,6 +309,15 @@ async fn a_late_fact_of_an_hour_whose_minutes_have_expired_changes_it_and_loses_
         answer.body["tracks"].as_u64().unwrap()
     };
 
+    let recent = async || {
+        let token = app.long_token("artist");
+        let path = "/api/dashboard/stats?timeRange=90d";
+        let answer = app.send(Method::GET, path, &[("authorization", token.as_str())], "").await;
+        answer.body["recentActivity"]["plays"].as_array().unwrap().len()
+    };
+
+    let described = json!({"title": "Song", "artistId": "artist-1", "durationSeconds": 60});
+    assert!(app.put_track("admin", "song", &[], &described).await.status.is_success());
     post(&app, &[play("a", 5), play("b", 20)]).await;
     app.settled().await;
     clock.by(TimeDelta::days(20));
@@ -320,6 +329,7 @@ async fn a_late_fact_of_an_hour_whose_minutes_have_expired_changes_it_and_loses_
     sweep();
     assert_eq!(minutes().len(), 0, "minutes expire when nothing needs them any more");
     plays("minutes have expired", 2).await;
+    assert_eq!(recent().await, 2, "what happened last is told by facts");
 
     post(&app, &[play("c", 20)]).await;
     plays("a late fact is told at once", 3).await;

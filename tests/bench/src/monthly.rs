@@ -213,7 +213,7 @@ fn uuid(random: &mut fastrand::Rng) -> String {
     format!(
         "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
         a >> 32,
-        a >> 16 & 0xffff,
+        (a >> 16) & 0xffff,
         a & 0xfff,
         b >> 52,
         b & 0xffff_ffff_ffff

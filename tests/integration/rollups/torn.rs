@@ -40,7 +40,7 @@ impl Faults for Held {
 
 /// Two hours of a closed day come late. While one worker has written its hour and has no answer yet, another one closes the
 /// other hour and makes the day and all above it of what it reads.
-async fn closes_two_hours(seed: u64) {
+async fn closes_two_hours(hidden: &str) {
     let (world, mut model) = (World::new("UTC", at("2026-12-26T09:30:00Z")), Model::default());
     world.describe(&mut model, 0, 0).await;
     world.send(&mut model, vec![play(0, "2026-12-26T08:20:00Z", "a"), play(0, "2026-12-26T09:20:00Z", "b")]).await;
@@ -57,7 +57,7 @@ async fn closes_two_hours(seed: u64) {
     let [first, second] = &due[..] else { panic!("{due:?}") };
     assert!(matches!((first, second), (Work::Late { .. }, Work::Late { .. })), "{due:?}");
 
-    world.stage.database.tear(seed);
+    world.stage.database.tear_only(hidden);
     let held = Arc::new(Held::default());
     let until = || Instant::now() + Duration::from_secs(30);
     let slow = world.closing(&world.boot("slow", Some(held.clone())));
@@ -65,23 +65,27 @@ async fn closes_two_hours(seed: u64) {
     let slow = tokio::spawn(async move { slow.work(&first, until()).await });
     held.written.notified().await;
     let calm: Arc<dyn Faults> = Arc::new(|_: &Call| Fault::None);
-    world.closing(&world.boot("quick", Some(calm))).work(second, until()).await.unwrap();
+    // It may have to be done again.
+    if let Err(error) = world.closing(&world.boot("quick", Some(calm))).work(second, until()).await {
+        assert!(error.may_pass(), "{error}");
+    }
     while !slow.is_finished() {
         held.go_on.notify_one();
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     slow.await.unwrap().unwrap();
+    world.advance(chrono::TimeDelta::minutes(31));
     world.settle().await;
     if let Err(wrong) = check::items(&world, &model, ALL).await {
-        panic!("seed {seed}: {wrong}");
+        panic!("{hidden} was hidden: {wrong}");
     }
 }
 
 #[test]
 fn a_period_is_made_of_parts_that_show_all_that_is_in_it() {
     run(async {
-        for seed in 0..12 {
-            closes_two_hours(seed).await;
+        for hidden in ["H#2026-12-26T08:00", "D#2026-12-26", "W#2026-W52", "M#2026-12", "Y#2026", "T"] {
+            closes_two_hours(hidden).await;
         }
     });
 }

@@ -40,6 +40,8 @@ pub(super) struct Torn(Mutex<Option<State>>);
 #[derive(Debug)]
 struct State {
     seed: u64,
+    /// The sort key of the only items that are hidden, until their transaction is answered.
+    only: Option<String>,
     count: u64,
     /// The transaction that was written last, until it is known whether anybody waits for its answer.
     fresh: Option<u64>,
@@ -88,7 +90,13 @@ impl Database {
     /// From here on, reads of several items by callers with faults may see parts of transactions; which, follows from the
     /// seed.
     pub fn tear(&self, seed: u64) {
-        *self.torn().lock() = Some(State { seed, count: 0, fresh: None, hidden: Vec::new() });
+        *self.torn().lock() = Some(State { seed, only: None, count: 0, fresh: None, hidden: Vec::new() });
+    }
+
+    /// The same, but of each transaction exactly the items with this sort key show themselves last: with its answer.
+    pub fn tear_only(&self, sk: &str) {
+        let only = Some(sk.to_owned());
+        *self.torn().lock() = Some(State { seed: 0, only, count: 0, fresh: None, hidden: Vec::new() });
     }
 
     /// That the stream of a table has told somebody of an item: from here on everybody sees it as it is.
@@ -132,7 +140,9 @@ impl Database {
         state.count += 1;
         let transaction = state.count;
         state.fresh = (!before.is_empty()).then_some(transaction);
-        let hidden = before.into_iter().map(|(place, before)| Hidden { transaction, place, before });
+        let only = state.only.clone();
+        let before = before.into_iter().filter(|((_, _, sk), _)| only.as_ref().is_none_or(|only| sk == only));
+        let hidden = before.map(|(place, before)| Hidden { transaction, place, before });
         state.hidden.extend(hidden);
     }
 
@@ -158,7 +168,7 @@ impl Database {
         };
         // Each of them shows itself at last with even odds.
         let mut hidden = std::mem::take(&mut state.hidden);
-        hidden.retain(|_| state.is_so());
+        hidden.retain(|_| state.only.is_some() || state.is_so());
         state.hidden = hidden;
         let connection = storage.conn();
         connection.execute_batch("SAVEPOINT torn")?;

@@ -52,13 +52,7 @@ pub const CHANGED: &str = "C#";
 /// The partition of the pages that say which tracks were active in a period.
 #[must_use]
 pub fn active(period: &Period) -> String {
-    format!("{}{period}", active_of(period.level()))
-}
-
-/// What the partitions of the pages of a level begin with.
-#[must_use]
-pub fn active_of(level: Level) -> String {
-    format!("ACTIVE#{}", rollups_of(level))
+    format!("ACTIVE#{}{period}", rollups_of(period.level()))
 }
 
 /// The partition of the pages that say which tracks' hours are to be closed again.

@@ -19,7 +19,6 @@ use crate::ids::Ids;
 use crate::store::error::StoreError;
 use crate::store::items::{VERSION, to_item, to_key};
 use crate::store::keys::{self, Key};
-use crate::store::retention::MINUTES_LIVE;
 use crate::store::table::{Table, Write};
 use crate::store::transaction::Condition;
 
@@ -31,14 +30,6 @@ pub(super) const PAGE: usize = 25;
 
 /// How long a page is kept after it is done, to tell what was active then.
 const KEPT: TimeDelta = TimeDelta::days(90);
-
-/// The same of a page of an hour: no longer than its minutes, without which it cannot be closed again.
-const HOURS_KEPT: TimeDelta = MINUTES_LIVE;
-
-/// How long a page of this partition is kept after it is done.
-fn kept(pk: &str) -> TimeDelta {
-    if pk.starts_with(&keys::active_of(Level::Hour)) { HOURS_KEPT } else { KEPT }
-}
 
 /// How long a mark lives that nobody takes away, for one whose page was never written: longer than rollups may lag behind,
 /// shorter than the minutes are there that are compared with the hour.
@@ -194,7 +185,7 @@ impl Activity {
         done: bool,
     ) -> impl Iterator<Item = Result<Write, StoreError>> {
         let pk = keys::active(&period);
-        let ttl = done.then(|| self.now().plus(kept(&pk)).seconds());
+        let ttl = done.then(|| self.now().plus(KEPT).seconds());
         chunks(tracks).map(move |chunk| {
             let key = Key { pk: pk.clone(), sk: self.ids.fresh() };
             Ok(Write::Put(to_item(&key, page(chunk, ttl))?))
@@ -250,10 +241,7 @@ impl Activity {
                 .expression_attribute_names("#done", DONE)
                 .expression_attribute_names("#ttl", TTL)
                 .expression_attribute_values(":true", AttributeValue::Bool(true))
-                .expression_attribute_values(
-                    ":ttl",
-                    AttributeValue::N(self.now().plus(kept(&key.pk)).seconds().to_string()),
-                ),
+                .expression_attribute_values(":ttl", AttributeValue::N(self.now().plus(KEPT).seconds().to_string())),
         };
         // A page that somebody else has finished and removed stays away.
         let update = update.condition_expression("attribute_exists(#pk)").expression_attribute_names("#pk", keys::PK);

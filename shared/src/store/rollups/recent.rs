@@ -1,6 +1,6 @@
 //! What happened last to an artist's tracks.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
@@ -22,6 +22,7 @@ use crate::domain::fact::TrackFact;
 use crate::domain::id::{EventId, TrackId, UserId};
 use crate::domain::joined::{Joined, JoinedPlay, PlayKey};
 use crate::domain::rollup::{Scope, Share, Shares};
+use crate::domain::span::MINUTES_FOR;
 use crate::domain::time::{Minute, Time};
 use crate::store::error::StoreError;
 use crate::store::items::{Item, from_item, key_of, text};
@@ -322,8 +323,13 @@ impl Recent {
         Ok(())
     }
 
-    /// The minutes of tracks in a closed hour.
+    /// The minutes of tracks in a closed hour. Those that may have expired are told by the keys of their facts.
     async fn minutes(&self, hour: Period, tracks: BTreeSet<TrackId>) -> Result<Vec<OpenMinute>, StoreError> {
+        if Time::from(self.reading.clock.now()).since(hour.start()) > MINUTES_FOR {
+            let read: Vec<_> = tracks.into_iter().map(|track| self.minutes_by_facts(hour, track)).collect();
+            let read: Vec<_> = stream::iter(read).buffer_unordered(AT_ONCE).try_collect().await?;
+            return Ok(read.into_iter().flatten().collect());
+        }
         let read: Vec<_> = tracks
             .into_iter()
             .map(|track| self.reading.minutes_of(track, hour.span(), Consistency::Eventual))
@@ -336,6 +342,35 @@ impl Recent {
             likes: counters.likes,
         };
         Ok(read.into_iter().flatten().map(open).collect())
+    }
+
+    /// The minutes of a track that have facts in an hour, each with at most one play and one like: no more than there are.
+    fn minutes_by_facts(&self, hour: Period, track: TrackId) -> BoxFuture<'_, Result<Vec<OpenMinute>, StoreError>> {
+        Box::pin(async move {
+            let of = Entity::Track(track.clone());
+            let last = hour.end().plus(-TimeDelta::milliseconds(1));
+            let mut minutes: BTreeMap<Minute, OpenMinute> = BTreeMap::new();
+            // An hour of a time zone may lie in two of UTC, which facts are filed under.
+            for utc in BTreeSet::from([hour.start().hour(), last.hour()]) {
+                let facts = Stretch::beginning(keys::facts_of_hour(&of, utc), "");
+                for fact in self.events.query(&facts, Consistency::Eventual).await? {
+                    let key = key_of(&fact).ok_or_else(|| StoreError::corrupt("fact", "no key"))?;
+                    let (_, at, _) = keys::parse_fact(&key.pk, &key.sk)
+                        .map_err(|error| StoreError::corrupt(format!("{}/{}", key.pk, key.sk), error))?;
+                    if hour.contains(at) {
+                        let none = || OpenMinute { track: track.clone(), minute: at.minute(), plays: 0, likes: 0 };
+                        let minute = minutes.entry(at.minute()).or_insert_with(none);
+                        let fact: TrackFact = from_item(lengthened(fact))?;
+                        match fact.what {
+                            Engagement::Play(_) => minute.plays = 1,
+                            Engagement::Like { .. } => minute.likes = 1,
+                            Engagement::Save { .. } | Engagement::Share { .. } | Engagement::Download { .. } => {}
+                        }
+                    }
+                }
+            }
+            Ok(minutes.into_values().collect())
+        })
     }
 
     /// Adds what the facts of minutes tell, the newest minute first, until there is enough.

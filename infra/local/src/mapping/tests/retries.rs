@@ -235,7 +235,7 @@ async fn endless_tries_end_with_the_age_of_the_records_and_the_on_failure_queue_
     assert!((100..200).contains(&tries), "a pause of seconds lies between the tries: {tries}");
     assert!(batches.contains(&vec!["00".to_owned()]), "only what fails is given up");
     let failures = world.failures().await;
-    assert_eq!(failures.len(), 1);
+    assert_eq!(failures.len(), 1, "{failures:?}");
     assert_eq!(failures[0]["requestContext"]["condition"], "RecordAgeExceeded");
     assert_eq!(failures[0]["DDBStreamBatchInfo"]["batchSize"], 1);
 }
