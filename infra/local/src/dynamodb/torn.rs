@@ -40,7 +40,7 @@ pub(super) struct Torn(Mutex<Option<State>>);
 #[derive(Debug)]
 struct State {
     seed: u64,
-    /// The sort key of the only items that are hidden, until their transaction is answered.
+    /// The sort key, as it is stored, of the only items that are hidden, until their transaction is answered.
     only: Option<String>,
     count: u64,
     /// The transaction that was written last, until it is known whether anybody waits for its answer.
@@ -95,7 +95,7 @@ impl Database {
 
     /// The same, but of each transaction exactly the items with this sort key show themselves last: with its answer.
     pub fn tear_only(&self, sk: &str) {
-        let only = Some(sk.to_owned());
+        let only = AttributeValue::S(sk.to_owned()).to_key_string();
         *self.torn().lock() = Some(State { seed: 0, only, count: 0, fresh: None, hidden: Vec::new() });
     }
 
