@@ -13,7 +13,7 @@ use shared::domain::id::AuditId;
 use shared::function::{Function, Invocation, InvocationError, Invoke, StartError};
 use shared::http::{Access, HttpHandler, Problem, Request, Response};
 use shared::messaging::{self, Queue};
-use shared::store::{AuditReport, Audits, StoreError};
+use shared::store::{AuditReport, Audits, BegunAudit, StoreError};
 use shared::task::{self, TaskHandler};
 use tokio::time::Instant;
 
@@ -58,7 +58,7 @@ impl std::fmt::Display for NotBegun {
 
 impl Audit {
     async fn begin(&self, asked: Scope, deadline: Instant) -> Result<(AuditId, Scope), NotBegun> {
-        let (audit, scope, legs) = self.audits.begin(asked).await.map_err(NotBegun::Store)?;
+        let BegunAudit { audit, scope, legs } = self.audits.begin(asked).await.map_err(NotBegun::Store)?;
         let bodies: Vec<String> = legs.iter().map(|leg| json!(leg).to_string()).collect();
         self.queue.send_all(&bodies, deadline).await.map_err(|unsent| NotBegun::Queue(unsent.reason))?;
         tracing::info!(auditId = audit.as_str(), %scope, parts = legs.len(), "audit begun");

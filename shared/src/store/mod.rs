@@ -47,7 +47,7 @@ mod transaction;
 mod bounds;
 
 pub use attendances::Attendances;
-pub use audits::{AuditLeg, AuditReport, Audits, ListedAudit, Outcome as AuditOutcome, Walk, YOUNG};
+pub use audits::{AuditLeg, AuditReport, Audits, BegunAudit, ListedAudit, Outcome as AuditOutcome, Walk, YOUNG};
 pub use boards::{
     Around, BoardPage, BoardUpdates, Boards, OnBoards, ProductReading, Ranked, Shards, Shown, Trending, Viewed,
 };

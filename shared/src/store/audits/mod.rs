@@ -63,6 +63,17 @@ const KEPT: TimeDelta = TimeDelta::days(90);
 /// How many audits are told of.
 const LISTED: i32 = 20;
 
+/// An audit that has begun.
+#[derive(Debug)]
+pub struct BegunAudit {
+    /// Its id.
+    pub audit: AuditId,
+    /// How much it looks at.
+    pub scope: Scope,
+    /// Its first parts, which are to be done.
+    pub legs: Vec<AuditLeg>,
+}
+
 /// A part of an audit, as a queue's message says it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -219,12 +230,11 @@ impl Audits {
         recorded.max(counted).is_some_and(|at| at > since)
     }
 
-    /// Begins an audit; tells its id, how much it looks at, and its first parts, which are to be done. One of changes is a
-    /// full one where no complete audit tells since when.
+    /// Begins an audit. One of changes is a full one where no complete audit says since when.
     ///
     /// # Errors
     /// If it could not be noted.
-    pub fn begin(&self, scope: Scope) -> BoxFuture<'_, Result<(AuditId, Scope, Vec<AuditLeg>), StoreError>> {
+    pub fn begin(&self, scope: Scope) -> BoxFuture<'_, Result<BegunAudit, StoreError>> {
         Box::pin(async move {
             let fresh = self.ids.fresh();
             let audit: AuditId = fresh.parse().map_err(|error| StoreError::corrupt(&fresh, error))?;
@@ -239,8 +249,8 @@ impl Audits {
                 Some(since) => (Scope::Changes, self.changed(since).await?),
             };
             self.put_begun(&audit, since, walks.len(), now).await?;
-            let legs = walks.into_iter().map(|walk| AuditLeg { audit: audit.clone(), walk });
-            Ok((audit.clone(), scope, legs.collect()))
+            let legs = walks.into_iter().map(|walk| AuditLeg { audit: audit.clone(), walk }).collect();
+            Ok(BegunAudit { audit, scope, legs })
         })
     }
 
