@@ -193,7 +193,8 @@ impl Staged {
 
     /// Every item of a table of the template.
     pub(crate) fn scan(&self, table: &str) -> anyhow::Result<Vec<Item>> {
-        let mut request = json!({"TableName": self.cloud.table(table).context("no such table")?});
+        let table = self.cloud.table(table).context("no such table")?;
+        let mut request = json!({"TableName": table});
         let mut items = Vec::new();
         loop {
             let mut page = self.call("Scan", &request)?;
@@ -203,7 +204,7 @@ impl Staged {
                 _ => None,
             }));
             match page.get("LastEvaluatedKey") {
-                Some(last) => request["ExclusiveStartKey"] = last.clone(),
+                Some(last) => request = json!({"TableName": table, "ExclusiveStartKey": last}),
                 None => return Ok(items),
             }
         }

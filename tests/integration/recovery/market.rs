@@ -89,7 +89,7 @@ impl Market {
         (offered["productId"], offered["sellerId"]) = (json!(product), json!("sally"));
         self.done("admin", Method::POST, "/api/products", &offered).await;
         self.done("student", Method::POST, &format!("/api/products/{product}/views"), &json!({})).await;
-        if round % 2 == 0 {
+        if round.is_multiple_of(2) {
             let mut sold = lamp;
             sold["status"] = json!("sold");
             self.done("admin", Method::PUT, &format!("/api/products/{product}"), &sold).await;

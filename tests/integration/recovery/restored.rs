@@ -6,11 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use http::Method;
 use local::cloud::{LocalCloud, Options, kept_database};
 use local::wire::{Call, ClientOptions, Fault};
 use serde_json::{Value, json};
+use shared::clock::{Clock as _, SystemClock};
 use shared::domain::refold::System;
 
 use super::market::{Dump, Market};
@@ -78,7 +79,7 @@ async fn fold_again(market: &Market) {
     let mut begun = Vec::new();
     for system in System::ALL {
         for days in 0..=8 {
-            let day = (Utc::now() - TimeDelta::days(days)).format("%Y-%m-%d").to_string();
+            let day = (SystemClock.now() - TimeDelta::days(days)).format("%Y-%m-%d").to_string();
             let refold = json!({"system": system, "day": day});
             begun.push(done(market, Method::POST, "/api/admin/refolds", &refold).await);
         }
