@@ -141,7 +141,7 @@ fn body(audit: &AuditId, report: &AuditReport) -> Value {
     json!({
         "auditId": audit,
         "scope": report.scope,
-        "since": report.since,
+        "from": report.since,
         "status": if report.is_done { "done" } else { "running" },
         "startedAt": report.started_at,
         "asOf": report.as_of,

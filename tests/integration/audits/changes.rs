@@ -86,7 +86,7 @@ async fn an_audit_that_was_not_completed_does_not_count() {
     let audit = api.begin().await;
     api.app.settled().await;
     let report = api.report(&audit).await;
-    let since: chrono::DateTime<chrono::Utc> = report["since"].as_str().unwrap().parse().unwrap();
+    let since: chrono::DateTime<chrono::Utc> = report["from"].as_str().unwrap().parse().unwrap();
     let expected: chrono::DateTime<chrono::Utc> = began.as_str().unwrap().parse().unwrap();
     assert_eq!(since, expected - TimeDelta::minutes(15), "{report}");
     let listing = ("listing".to_owned(), format!("PURCHASE#{}", shop::id(&mug)));
