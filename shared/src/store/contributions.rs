@@ -30,7 +30,7 @@ use crate::domain::time::Time;
 /// is 15 minutes ([quotas](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)).
 const TOMBSTONE: TimeDelta = TimeDelta::days(2);
 
-/// When the newest of what a parent's numbers are made of was read.
+/// What was read by then is in a parent's numbers: the time of what was added last.
 pub(super) const AS_OF: &str = "asOf";
 
 /// How many sums of a parent are added to in place. An expression takes 300 operators and 4 KiB
