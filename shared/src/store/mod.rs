@@ -84,4 +84,5 @@ pub use rollups::{
     RecentActivity, Restored, Work,
 };
 pub use scores::Scores;
+pub use short::lengthened;
 pub use toggles::{ToggleOf, Toggles, Word};

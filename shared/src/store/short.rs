@@ -85,7 +85,8 @@ pub(super) fn shortened(key: &Key, item: Item) -> Item {
 }
 
 /// The item of a fact as it was before it was stored.
-pub(super) fn lengthened(item: Item) -> Item {
+#[must_use]
+pub fn lengthened(item: Item) -> Item {
     let Some(key) = key_of(&item).filter(|key| key.pk.starts_with(OF_TRACKS)) else { return item };
     let mut long: Item = item
         .into_iter()

@@ -8,7 +8,7 @@ use serde_json::Value;
 use shared::boot::Boot;
 use shared::domain::counters::TrackCounters;
 use shared::domain::fold::{Fold, Recorded};
-use shared::store::keys;
+use shared::store::{keys, lengthened};
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -119,7 +119,7 @@ async fn add(client: &Client, pk: &str, sk: &str, removed: bool) -> Option<()> {
 
 fn recorded(item: Item) -> Recorded<<TrackCounters as Fold>::Fact> {
     let (_, at, id) = keys::parse_fact(item["pk"].as_s().unwrap(), item["sk"].as_s().unwrap()).unwrap();
-    Recorded { at, id, fact: serde_dynamo::from_item(item).unwrap() }
+    Recorded { at, id, fact: serde_dynamo::from_item(lengthened(item)).unwrap() }
 }
 
 fn put(
