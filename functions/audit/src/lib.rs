@@ -89,8 +89,8 @@ impl TaskHandler for Audit {
 }
 
 impl HttpHandler for Audit {
-    fn parameters(&self) -> &'static [&'static str] {
-        &["scope"]
+    fn parameters_of(&self, method: &Method) -> &'static [&'static str] {
+        if *method == Method::POST { &["scope"] } else { &[] }
     }
 
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {

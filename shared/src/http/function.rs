@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use http::Method;
 use tokio::time::Instant;
 
 use super::identity::Fault;
@@ -33,6 +34,11 @@ pub trait HttpHandler: Send + Sync {
     /// The query parameters that the function takes: a request with any other is refused before the handler sees it.
     fn parameters(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// Those of them that a request with this method takes: all, unless the function serves routes that differ in them.
+    fn parameters_of(&self, _method: &Method) -> &'static [&'static str] {
+        self.parameters()
     }
 
     /// Answers one request.
@@ -81,7 +87,7 @@ impl Invoke for HttpFunction {
             let request = lambda_http::request::from_str(payload)
                 .map_err(|error| InvocationError { message: format!("not a request of an HTTP API: {error}") })?;
             let deadline = invocation.deadline.checked_sub(TO_ANSWER).unwrap_or(invocation.deadline);
-            let takes = (self.access, self.handler.parameters());
+            let takes = (self.access, self.handler.parameters_of(request.method()));
             let read = self
                 .admit(&request)
                 .and_then(|caller| Request::read(request, caller, (invocation.request_id.clone(), deadline), takes));
