@@ -347,3 +347,44 @@ async fn a_late_fact_of_an_hour_whose_minutes_have_expired_changes_it_and_loses_
     plays("closed again without minutes", 3).await;
     app.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_fact_beside_one_that_cannot_be_read_is_set_aside_and_holds_up_nobody() {
+    let (app, clock) = start().await;
+    let hour = Time::from(SystemClock.now()).plus(-TimeDelta::hours(2)).hour();
+    let play = |id: &str, minute: u32| {
+        let at = hour.minute(minute).unwrap().start().to_string();
+        event(id, &json!({"timestamp": at, "sessionId": format!("s-{id}")}))
+    };
+    post(&app, &[play("a", 5), play("b", 20)]).await;
+    app.settled().await;
+    clock.by(TimeDelta::days(20));
+    close(&app).await;
+    clock.by(TimeDelta::days(40));
+    close(&app).await;
+    app.cloud.database().sweep_expired(clock.now().timestamp()).unwrap();
+
+    let table = app.cloud.table("EventsTable").unwrap();
+    let call = |operation: &str, mut request: Value| -> Value {
+        request["TableName"] = json!(table);
+        let anybody = local::wire::ClientOptions::default();
+        let answer = app.cloud.database().call(operation, &request.to_string(), &anybody);
+        assert!(answer.is_ok(), "{answer:?}");
+        serde_json::from_str(&answer.body).unwrap()
+    };
+    let facts = call("Scan", json!({}));
+    let of_b = |item: &&Value| item["sk"]["S"].as_str().unwrap().starts_with("20:");
+    let mut spoiled = facts["Items"].as_array().unwrap().iter().find(of_b).unwrap().clone();
+    spoiled["d"] = json!({"S": "spoiled"});
+    call("PutItem", json!({"Item": spoiled}));
+    app.settled().await;
+    assert_eq!(app.queue_depth("CounterFailuresQueue"), 1, "the fact itself");
+
+    post(&app, &[play("c", 5)]).await;
+    app.settled().await;
+    assert_eq!(app.queue_depth("CounterFailuresQueue"), 2, "and what cannot be folded without it");
+    let fresh = event("d", &json!({"timestamp": clock.now().to_rfc3339(), "trackId": "other"}));
+    post(&app, &[fresh]).await;
+    assert_eq!(app.counters("other").await["totalPlays"], 1);
+    app.finish_with_failures(&["CounterFailuresQueue"]).await;
+}

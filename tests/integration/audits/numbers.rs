@@ -2,16 +2,12 @@
 
 use serde_json::json;
 
-use super::api::{Api, SCOPES};
 use super::shop;
-use super::vandal::{Vandal, number};
+use super::vandal::{Vandal, number, spoiled};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_minute_is_the_fold_of_its_facts() {
-    for scope in SCOPES {
-        let mut api = Api::start_for(scope).await;
-        shop::open(&mut api).await;
-        let mut vandal = Vandal::comes(&mut api).await;
+    spoiled(|vandal, _| {
         // Changed; lost; and one without facts, in an hour that has some.
         vandal.add_to_minute("SALES#COURSE#algebra", "B#2026-01-10T12:00", "USD@card", "gross", 7);
         vandal.is("bucket", "SALES#COURSE#algebra/B#2026-01-10T12:00");
@@ -22,17 +18,13 @@ async fn a_minute_is_the_fold_of_its_facts() {
         vandal.copy("SALES#COURSE#geometry", "B#2026-03-02T08:00", "B#2026-03-02T08:59", |_| {});
         vandal.is("bucket", "SALES#COURSE#geometry/B#2026-03-02T08:59");
         vandal.may_be_what_follows("COURSE#geometry", "2026-03-02");
-        vandal.found_and_mended().await;
-        api.app.finish().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_minute_that_is_wrong_all_the_way_is_put_right_all_the_way() {
-    for scope in SCOPES {
-        let mut api = Api::start_for(scope).await;
-        shop::open(&mut api).await;
-        let mut vandal = Vandal::comes(&mut api).await;
+    spoiled(|vandal, _| {
         // As if one sale more had been there when the minute was folded.
         let (item, till) = ("COURSE#geometry", "USD@card");
         let of_item = format!("SALES#{item}");
@@ -56,31 +48,23 @@ async fn a_minute_that_is_wrong_all_the_way_is_put_right_all_the_way() {
             }
         }
         vandal.is("bucket", "SALES#COURSE#geometry/B#2026-03-02T08:00");
-        vandal.found_and_mended().await;
-        api.app.finish().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_minute_without_facts_is_none_in_whichever_hour() {
-    for scope in SCOPES {
-        let mut api = Api::start_for(scope).await;
-        shop::open(&mut api).await;
-        let mut vandal = Vandal::comes(&mut api).await;
+    spoiled(|vandal, _| {
         vandal.copy("SALES#COURSE#geometry", "B#2026-03-02T08:00", "B#2026-03-02T17:00", |_| {});
         vandal.is("bucket", "SALES#COURSE#geometry/B#2026-03-02T17:00");
         vandal.may_be_what_follows("COURSE#geometry", "2026-03-02");
-        vandal.found_and_mended().await;
-        api.app.finish().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_item_s_numbers_of_all_times_are_the_sum_of_its_months() {
-    for scope in SCOPES {
-        let mut api = Api::start_for(scope).await;
-        shop::open(&mut api).await;
-        let mut vandal = Vandal::comes(&mut api).await;
+    spoiled(|vandal, _| {
         vandal.add("SALES#COURSE#algebra", "T", "purchases#USD@card", 1);
         vandal.is("total", "SALES#COURSE#algebra/T");
         vandal.add("SALES#TEST#quiz", "T", "gross#JPY@cash", 4);
@@ -97,17 +81,13 @@ async fn an_item_s_numbers_of_all_times_are_the_sum_of_its_months() {
         vandal.may_be_what_all_bring_in("PACKAGE#p", "M#2026-04");
         vandal.copy("SALES#COURSE#geometry", "D#2026-03-02", "D#2026-03-29", |_| {});
         vandal.is("total", "SALES#COURSE#geometry/D#2026-03-29");
-        vandal.found_and_mended().await;
-        api.app.finish().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_item_s_numbers_of_a_day_or_month_are_the_sum_of_its_minutes() {
-    for scope in SCOPES {
-        let mut api = Api::start_for(scope).await;
-        shop::open(&mut api).await;
-        let mut vandal = Vandal::comes(&mut api).await;
+    spoiled(|vandal, _| {
         vandal.add("SALES#COURSE#algebra", "D#2026-01-10", "gross#USD@card", 7);
         vandal.is("total", "SALES#COURSE#algebra/D#2026-01-10");
         vandal.may_be_what_all_bring_in("COURSE#algebra", "D#2026-01-10");
@@ -115,17 +95,13 @@ async fn an_item_s_numbers_of_a_day_or_month_are_the_sum_of_its_minutes() {
         vandal.is("total", "SALES#PRODUCT#cup/M#2026-03");
         vandal.may_be("total", "SALES#PRODUCT#cup/T");
         vandal.may_be_what_all_bring_in("PRODUCT#cup", "M#2026-03");
-        vandal.found_and_mended().await;
-        api.app.finish().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_item_contributes_is_what_it_brought_in() {
-    for scope in SCOPES {
-        let mut api = Api::start_for(scope).await;
-        shop::open(&mut api).await;
-        let mut vandal = Vandal::comes(&mut api).await;
+    spoiled(|vandal, _| {
         vandal.add("REVENUE#D#2026-01-10", "C#COURSE#algebra", "gross#USD@card", 7);
         vandal.is("contribution", "REVENUE#D#2026-01-10/C#COURSE#algebra");
         vandal.add("REVENUE#M#2026-03", "C#COURSE#geometry", "purchases#USD@cash", 1);
@@ -139,9 +115,8 @@ async fn what_an_item_contributes_is_what_it_brought_in() {
         vandal.may_be_what_all_bring_in("COURSE#geometry", "M#2026-03");
         vandal.may_be_what_all_bring_in("PACKAGE#p", "D#2026-02-28");
         vandal.may_be_what_all_bring_in("TEST#finals", "M#2026-02");
-        vandal.found_and_mended().await;
-        api.app.finish().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,26 +124,19 @@ async fn what_was_not_sold_contributes_nothing() {
     for (period, item) in
         [("M#2026-03", "COURSE#ghost"), ("D#2026-03-02", "COURSE#ghost"), ("M#2026-03", "TEST#finals")]
     {
-        for scope in SCOPES {
-            let mut api = Api::start_for(scope).await;
-            shop::open(&mut api).await;
-            let mut vandal = Vandal::comes(&mut api).await;
+        spoiled(|vandal, _| {
             let sums = json!({"purchases#USD@card": number(1), "gross#USD@card": number(5), "version": {"S": "v"}});
             vandal.invent(&format!("REVENUE#{period}"), &format!("C#{item}"), &sums);
             vandal.is("contribution", &format!("REVENUE#{period}/C#{item}"));
             vandal.may_be_what_all_bring_in(item, period);
-            vandal.found_and_mended().await;
-            api.app.finish().await;
-        }
+        })
+        .await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_all_brought_in_is_the_sum_of_what_each_did() {
-    for scope in SCOPES {
-        let mut api = Api::start_for(scope).await;
-        shop::open(&mut api).await;
-        let mut vandal = Vandal::comes(&mut api).await;
+    spoiled(|vandal, _| {
         vandal.add("REVENUE", "D#2026-01-10#COURSE", "gross#USD@card", 7);
         vandal.is("revenue", "REVENUE/D#2026-01-10#COURSE");
         vandal.add("REVENUE", "M#2026-02#TEST", "units#EUR@card", -1);
@@ -186,67 +154,51 @@ async fn what_all_brought_in_is_the_sum_of_what_each_did() {
         vandal.is("revenue", "REVENUE/D#2026-03-02#PACKAGE");
         vandal.invent("REVENUE", "D#2026-03-22#TEST", &json!({"purchases#USD@card": number(1)}));
         vandal.is("revenue", "REVENUE/D#2026-03-22#TEST");
-        vandal.found_and_mended().await;
-        api.app.finish().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_of_which_all_is_lost_is_found() {
-    for scope in SCOPES {
-        let mut api = Api::start_for(scope).await;
-        shop::open(&mut api).await;
-        let mut vandal = Vandal::comes(&mut api).await;
+    spoiled(|vandal, _| {
         vandal.lose("REVENUE", "D#2026-01-10#COURSE");
         vandal.is("revenue", "REVENUE/D#2026-01-10#COURSE");
-        vandal.found_and_mended().await;
-        api.app.finish().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_month_of_which_all_is_lost_is_found() {
-    for scope in SCOPES {
-        let mut api = Api::start_for(scope).await;
-        shop::open(&mut api).await;
-        let mut vandal = Vandal::comes(&mut api).await;
+    spoiled(|vandal, _| {
         vandal.lose("REVENUE", "M#2026-01#COURSE");
         vandal.is("revenue", "REVENUE/M#2026-01#COURSE");
-        vandal.found_and_mended().await;
-        api.app.finish().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_bought_in_a_day_or_month_is_known_again() {
     for period in ["D#2026-02-03", "M#2026-02"] {
-        for scope in SCOPES {
-            let mut api = Api::start_for(scope).await;
-            shop::open(&mut api).await;
-            let mut vandal = Vandal::comes(&mut api).await;
+        spoiled(|vandal, _| {
             vandal.lose("REVENUE", &format!("U#{period}"));
             vandal.is("revenue", &format!("REVENUE/U#{period}"));
-            vandal.found_and_mended().await;
-            api.app.finish().await;
-        }
+        })
+        .await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_item_has_its_places_and_no_others() {
-    for scope in SCOPES {
-        let mut api = Api::start_for(scope).await;
-        shop::open(&mut api).await;
-        let mut vandal = Vandal::comes(&mut api).await;
+    spoiled(|vandal, _| {
         let lose = |vandal: &Vandal<'_>, pk: &str, list: &str, item: &str| {
             let places = vandal.sort_keys(pk, list, item);
             assert_eq!(places.len(), 1, "{places:?}");
             vandal.lose(pk, &places[0]);
         };
         // Missing, by number and by money.
-        lose(&vandal, "REVENUE#D#2026-01-10", "N#", "COURSE#algebra");
+        lose(vandal, "REVENUE#D#2026-01-10", "N#", "COURSE#algebra");
         vandal.is("ranking", "REVENUE#D#2026-01-10/C#COURSE#algebra");
-        lose(&vandal, "REVENUE#M#2026-02", "R#EUR#", "TEST#quiz");
+        lose(vandal, "REVENUE#M#2026-02", "R#EUR#", "TEST#quiz");
         vandal.is("ranking", "REVENUE#M#2026-02/C#TEST#quiz");
         // One too many: further ahead, in a currency of which there is nothing, and of what was not sold.
         let ahead = format!("{:020}", i64::MAX - 1_000);
@@ -257,20 +209,16 @@ async fn every_item_has_its_places_and_no_others() {
         vandal.invent("REVENUE#D#2026-03-02", &format!("N#{ahead}#COURSE#ghost"), &json!({}));
         vandal.is("ranking", "REVENUE#D#2026-03-02/C#COURSE#ghost");
         // In another place.
-        lose(&vandal, "REVENUE#M#2026-04", "N#", "PRODUCT#pen");
+        lose(vandal, "REVENUE#M#2026-04", "N#", "PRODUCT#pen");
         vandal.invent("REVENUE#M#2026-04", &format!("N#{ahead}#PRODUCT#pen"), &json!({}));
         vandal.is("ranking", "REVENUE#M#2026-04/C#PRODUCT#pen");
-        vandal.found_and_mended().await;
-        api.app.finish().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_wrong_is_found_by_one_audit() {
-    for scope in SCOPES {
-        let mut api = Api::start_for(scope).await;
-        let (_, known) = shop::open(&mut api).await;
-        let mut vandal = Vandal::comes(&mut api).await;
+    spoiled(|vandal, known| {
         vandal.lose("OWNER#u:sam", "PACKAGE#p");
         vandal.is("ownership", "OWNER#u:sam/PACKAGE#p");
         let entry = format!("{}#{}", known.pending["purchasedAt"].as_str().unwrap(), shop::id(&known.pending));
@@ -294,7 +242,6 @@ async fn whatever_is_wrong_is_found_by_one_audit() {
         vandal.is("buyer", "BUYER#g:gil");
         vandal.add("COHORTS", "2026-02", "2026-03", 1);
         vandal.is("cohort", "COHORTS/2026-02");
-        vandal.found_and_mended().await;
-        api.app.finish().await;
-    }
+    })
+    .await;
 }

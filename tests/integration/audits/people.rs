@@ -2,16 +2,12 @@
 
 use serde_json::json;
 
-use super::api::{Api, SCOPES};
-use super::shop::{self, id};
-use super::vandal::{Vandal, more, number};
+use super::shop::id;
+use super::vandal::{more, number, spoiled};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_what_is_what_purchases_say() {
-    for scope in SCOPES {
-        let mut api = Api::start_for(scope).await;
-        let (_, known) = shop::open(&mut api).await;
-        let mut vandal = Vandal::comes(&mut api).await;
+    spoiled(|vandal, known| {
         // Too high, of what was given back; too low; gone; what nobody bought; and of several, one is missing.
         vandal.add("OWNER#u:sue", "COURSE#algebra", "standing", 1);
         vandal.is("ownership", "OWNER#u:sue/COURSE#algebra");
@@ -50,17 +46,13 @@ async fn who_has_what_is_what_purchases_say() {
         vandal.is("ownership", "OWNER#u:sue/TEST#finals");
         vandal.change("OWNER#u:sue", "PACKAGE#p", |item| drop(item.as_object_mut().unwrap().remove("purchase")));
         vandal.is("ownership", "OWNER#u:sue/PACKAGE#p");
-        vandal.found_and_mended().await;
-        api.app.finish().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn buyers_are_told_what_purchases_are() {
-    for scope in SCOPES {
-        let mut api = Api::start_for(scope).await;
-        let (_, known) = shop::open(&mut api).await;
-        let mut vandal = Vandal::comes(&mut api).await;
+    spoiled(|vandal, known| {
         let entry = |purchase: &serde_json::Value| {
             (
                 purchase["purchasedAt"].as_str().unwrap().to_owned() + "#" + id(purchase),
@@ -83,17 +75,13 @@ async fn buyers_are_told_what_purchases_are() {
         for buyer in ["BUYER#u:kim", "BUYER#u:sam"] {
             vandal.may_be("buyer", buyer);
         }
-        vandal.found_and_mended().await;
-        api.app.finish().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_entry_that_is_wrong_takes_nothing_from_anybody() {
-    for scope in SCOPES {
-        let mut api = Api::start_for(scope).await;
-        let (_, known) = shop::open(&mut api).await;
-        let mut vandal = Vandal::comes(&mut api).await;
+    spoiled(|vandal, known| {
         // Told to have ended, it is not had; nor if it is not told at all.
         for (buyer, item, purchase) in
             [("u:kim", "TEST#quiz", &known.quiz), ("u:sam", "COURSE#algebra", &known.algebra)]
@@ -113,17 +101,13 @@ async fn an_entry_that_is_wrong_takes_nothing_from_anybody() {
                 vandal.may_be("cohort", &format!("COHORTS/{month}"));
             }
         }
-        vandal.found_and_mended().await;
-        api.app.finish().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_known_of_buyers_is_what_they_bought() {
-    for scope in SCOPES {
-        let mut api = Api::start_for(scope).await;
-        shop::open(&mut api).await;
-        let mut vandal = Vandal::comes(&mut api).await;
+    spoiled(|vandal, _| {
         // A day: changed, lost, and one on which nothing was bought. All of a buyer is told under the buyer's name.
         vandal.add("BUYER#u:sam", "C#D#2026-01-10", "gross#USD@card", 5);
         vandal.is("buyer", "BUYER#u:sam");
@@ -141,17 +125,13 @@ async fn what_is_known_of_buyers_is_what_they_bought() {
         vandal.is("buyer", "BUYER#u:sue");
         vandal.lose("BUYER#g:gil", "T");
         vandal.is("buyer", "BUYER#g:gil");
-        vandal.found_and_mended().await;
-        api.app.finish().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_buyer_s_months_are_right_though_a_day_s_were_not() {
-    for scope in SCOPES {
-        let mut api = Api::start_for(scope).await;
-        shop::open(&mut api).await;
-        let mut vandal = Vandal::comes(&mut api).await;
+    spoiled(|vandal, _| {
         // The day told of more purchases in its month than there are all in all.
         vandal.add("BUYER#u:sam", "C#D#2026-01-10", "bought#2026-01", 5);
         vandal.is("buyer", "BUYER#u:sam");
@@ -159,33 +139,25 @@ async fn a_buyer_s_months_are_right_though_a_day_s_were_not() {
         for month in ["2026-01", "2026-02", "2026-03", "2026-04"] {
             vandal.may_be("cohort", &format!("COHORTS/{month}"));
         }
-        vandal.found_and_mended().await;
-        api.app.finish().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cohort_is_its_members() {
-    for scope in SCOPES {
-        let mut api = Api::start_for(scope).await;
-        shop::open(&mut api).await;
-        let mut vandal = Vandal::comes(&mut api).await;
+    spoiled(|vandal, _| {
         vandal.add("COHORTS", "2026-02", "2026-03", 1);
         vandal.add("COHORTS", "2026-02", "2026-07", 1);
         vandal.is("cohort", "COHORTS/2026-02");
         vandal.add("COHORTS", "2026-01", "2026-01", -1);
         vandal.is("cohort", "COHORTS/2026-01");
-        vandal.found_and_mended().await;
-        api.app.finish().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn buyers_are_counted_in_the_months_in_which_they_bought() {
-    for scope in SCOPES {
-        let mut api = Api::start_for(scope).await;
-        shop::open(&mut api).await;
-        let mut vandal = Vandal::comes(&mut api).await;
+    spoiled(|vandal, _| {
         // Counted in a month too many, in one too few, and not at all.
         vandal.add("BUYER#u:sue", "COHORT", "2026-03", 1);
         vandal.is("cohort", "BUYER#u:sue");
@@ -197,35 +169,27 @@ async fn buyers_are_counted_in_the_months_in_which_they_bought() {
         for month in ["2026-01", "2026-02"] {
             vandal.may_be("cohort", &format!("COHORTS/{month}"));
         }
-        vandal.found_and_mended().await;
-        api.app.finish().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_counted_in_another_cohort_is_counted_where_it_belongs() {
-    for scope in SCOPES {
-        let mut api = Api::start_for(scope).await;
-        shop::open(&mut api).await;
-        let mut vandal = Vandal::comes(&mut api).await;
+    spoiled(|vandal, _| {
         // First in December, when nobody bought.
         vandal.add("BUYER#u:sue", "COHORT", "2025-12", 1);
         vandal.is("cohort", "BUYER#u:sue");
         for month in ["2025-12", "2026-02"] {
             vandal.may_be("cohort", &format!("COHORTS/{month}"));
         }
-        vandal.found_and_mended().await;
-        api.app.finish().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_members_of_a_cohort_are_who_first_bought_then() {
     for spoil in 0..3 {
-        for scope in SCOPES {
-            let mut api = Api::start_for(scope).await;
-            shop::open(&mut api).await;
-            let mut vandal = Vandal::comes(&mut api).await;
+        spoiled(|vandal, _| {
             match spoil {
                 0 => vandal.add("COHORT#2026-02", "u:sue", "2026-03", 1),
                 1 => vandal.lose("COHORT#2026-02", "u:kim"),
@@ -235,21 +199,16 @@ async fn the_members_of_a_cohort_are_who_first_bought_then() {
             for subject in ["COHORTS/2026-02", "BUYER#u:sue", "BUYER#u:kim", "BUYER#u:nobody"] {
                 vandal.may_be("cohort", subject);
             }
-            vandal.found_and_mended().await;
-            api.app.finish().await;
-        }
+        })
+        .await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cohort_that_is_lost_is_found() {
-    for scope in SCOPES {
-        let mut api = Api::start_for(scope).await;
-        shop::open(&mut api).await;
-        let mut vandal = Vandal::comes(&mut api).await;
+    spoiled(|vandal, _| {
         vandal.lose("COHORTS", "2026-02");
         vandal.is("cohort", "COHORTS/2026-02");
-        vandal.found_and_mended().await;
-        api.app.finish().await;
-    }
+    })
+    .await;
 }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use futures::future;
 use serde_json::{Value, json};
 
-use super::api::{A_WHILE, Api, Dump, Findings, differences, key, plainly};
+use super::api::{A_WHILE, Api, Dump, Findings, SCOPES, differences, key, plainly};
+use super::shop::{self, Known};
 
 /// What is spoiled, and what is to be found.
 pub(super) struct Vandal<'a> {
@@ -13,6 +15,20 @@ pub(super) struct Vandal<'a> {
     told: BTreeMap<String, String>,
     must: Findings,
     may: Findings,
+}
+
+/// Spoils a shop in which all is right, for each scope of an audit a shop of its own. The audit finds what is to be found and
+/// puts it right.
+pub(super) async fn spoiled(spoil: impl Fn(&mut Vandal<'_>, &Known)) {
+    let audited = SCOPES.map(async |scope| {
+        let mut api = Api::start_for(scope).await;
+        let (_, known) = shop::open(&mut api).await;
+        let mut vandal = Vandal::comes(&mut api).await;
+        spoil(&mut vandal, &known);
+        vandal.found_and_mended().await;
+        api.app.finish().await;
+    });
+    future::join_all(audited).await;
 }
 
 /// The table that holds a partition.

@@ -75,8 +75,8 @@ impl Activity {
                     }
                     Err(error) => {
                         tracing::warn!(error = %error, "the other minutes of an hour were not folded: {error}");
-                        let again = |bucket| (bucket, Err(StoreError::Conflict));
-                        restored.settled.extend(of_hour.into_iter().map(again));
+                        let refused = of_hour.into_iter().map(|bucket| (refusal(&bucket, &error), bucket));
+                        restored.settled.extend(refused.map(|(refused, bucket)| (bucket, Err(refused))));
                     }
                 }
             }
@@ -165,6 +165,15 @@ impl Activity {
         };
         Ok(Needed::Minutes(minutes.into_iter().filter(|(key, _)| !is_there(key)).map(|(_, bucket)| bucket).collect()))
     }
+}
+
+/// Why a bucket is not folded, of which the hour could not be made whole: what lasts is poison to it as well.
+fn refusal(bucket: &Bucket, error: &StoreError) -> StoreError {
+    if error.is_lasting() {
+        let Key { pk, sk } = keys::bucket(bucket);
+        return StoreError::corrupt(format!("{pk}/{sk}"), format!("another minute of its hour: {error}"));
+    }
+    StoreError::Conflict
 }
 
 /// Whether a mark that was read is one that its minutes outlive: then the hour is made of all of them.
