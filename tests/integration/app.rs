@@ -12,9 +12,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use local::cloud::LocalCloud;
 use local::cloud::Options;
-use local::runtime::InvokeFailure;
+use local::lambda::InvokeFailure;
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use system::clock::Clock;
 
 /// How long anything that should happen soon may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -38,7 +38,7 @@ impl Forward {
 
 impl Clock for Forward {
     fn now(&self) -> DateTime<Utc> {
-        shared::clock::SystemClock.now() + *self.0.lock().unwrap()
+        system::clock::SystemClock.now() + *self.0.lock().unwrap()
     }
 }
 
@@ -92,7 +92,7 @@ impl App {
 
     /// A token of a role that is good for ten years.
     pub(crate) fn long_token(&self, role: &str) -> String {
-        let exp = shared::clock::SystemClock.now().timestamp() + 3650 * 24 * 3600;
+        let exp = system::clock::SystemClock.now().timestamp() + 3650 * 24 * 3600;
         let key = jsonwebtoken::EncodingKey::from_secret(self.cloud.jwt_secret().as_bytes());
         let claims = json!({"sub": format!("{role}-1"), "role": role, "exp": exp});
         format!("Bearer {}", jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap())
@@ -238,7 +238,7 @@ pub(crate) fn now() -> String {
 
 /// A time in the past, as an event tells it.
 pub(crate) fn ago(by: chrono::TimeDelta) -> String {
-    shared::domain::time::Time::from(shared::clock::SystemClock.now() - by).to_string()
+    domain::time::Time::from(system::clock::SystemClock.now() - by).to_string()
 }
 
 /// A play that qualifies, with some fields changed.

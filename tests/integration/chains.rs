@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use http::Method;
 use local::cloud::Source;
 use local::iam::Access;
-use local::runtime::LONGEST_CHAIN;
+use local::lambda::LONGEST_CHAIN;
 use local::template::{Surroundings, Template, read_template};
 use local::wire::{ClientOptions, queue_arn};
 use serde_json::{Value, json};

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{Datelike, NaiveDate, TimeDelta};
+use domain::time::Time;
 use http::Method;
 use serde_json::{Value, json};
-use shared::clock::{Clock, SystemClock};
-use shared::domain::time::Time;
+use system::clock::{Clock, SystemClock};
 
 use crate::app::{App, Forward, event};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use http::Method;
+use runtime::http::Kind;
 use serde_json::{Value, json};
-use shared::http::Kind;
 
 use crate::app::{Answer, App, event};
 use crate::tidy::read;

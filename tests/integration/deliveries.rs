@@ -1,8 +1,8 @@
 //! Several who deliver the pieces of a stream at once, from where it was acknowledged, or from before.
 
 use local::dynamodb::StreamRecord;
+use runtime::function::Invoke;
 use serde_json::Value;
-use shared::function::Invoke;
 
 use crate::crowd::Running;
 use crate::stage::{Stage, invoke};

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use http::Method;
 use local::wire::ClientOptions;
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use system::clock::Clock;
 
 use crate::app::{Answer, App, Forward};
 use crate::asking;

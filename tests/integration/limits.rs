@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::entity::{Bucket, Entity};
+use domain::time::Time;
 use http::Method;
 use local::cloud::Options;
 use local::wire::ClientOptions;
 use serde_json::{Value, json};
-use shared::clock::{Clock, SystemClock};
-use shared::domain::entity::{Bucket, Entity};
-use shared::domain::time::Time;
-use shared::store::Deferrals;
+use store::Deferrals;
+use system::clock::{Clock, SystemClock};
 use tokio::time::Instant;
 
 use crate::app::{Answer, App, Forward, event};

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use domain::live::Credentials;
 use http::{Method, Request};
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
@@ -15,7 +16,6 @@ use live::{Page, Place, Sockudo, Told, Tools};
 use local::channels::Application;
 use local::secrets::SecretsManager;
 use serde_json::{Value, json};
-use shared::domain::live::Credentials;
 
 use crate::app::{App, event};
 use crate::contract::{assert_told, contract};
@@ -153,7 +153,7 @@ impl Site {
     }
 
     fn token(&self, (person, role): Person<'_>) -> String {
-        let now = shared::clock::system().now().timestamp();
+        let now = system::clock::system().now().timestamp();
         let claims = json!({"sub": person, "role": role, "name": format!("{person} the {role}"), "exp": now + 3_600});
         let key = jsonwebtoken::EncodingKey::from_secret(self.app.cloud.jwt_secret().as_bytes());
         jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
@@ -178,7 +178,7 @@ impl Site {
     }
 
     async fn send(&self, person: Person<'_>, method: Method, path: &str, body: &Value) -> Value {
-        let (token, key) = (format!("Bearer {}", self.token(person)), shared::ids::random().fresh());
+        let (token, key) = (format!("Bearer {}", self.token(person)), system::ids::random().fresh());
         let headers = [
             ("content-type", "application/json"),
             ("authorization", token.as_str()),
@@ -453,7 +453,7 @@ async fn a_request_is_signed_and_within_the_limits_or_tells_nothing(which: Which
     };
     let event = |data: &str| json!({"channel": EVERYBODY, "name": "test", "data": json!({"text": data}).to_string()});
     let batch = |events: &[Value]| json!({"batch": events}).to_string();
-    let now = shared::clock::system().now().timestamp();
+    let now = system::clock::system().now().timestamp();
     let signed = |at, body: &str| credentials.query(&path, body.as_bytes(), at).unwrap();
 
     let mut page = site.page(SAM, &[EVERYBODY]).await;

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use local::cloud::Options;
+use runtime::obs::metrics::{DIMENSIONS, EMITTED, NAMESPACE, Sink};
 use serde_json::{Value, json};
-use shared::clock::{Clock, SystemClock};
-use shared::obs::metrics::{DIMENSIONS, EMITTED, NAMESPACE, Sink};
+use system::clock::{Clock, SystemClock};
 
 use crate::app::{App, Forward, event};
 use crate::tidy::{files, read};

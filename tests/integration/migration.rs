@@ -363,12 +363,12 @@ async fn nobody_but_an_admin_brings_anything_in() {
 
 #[test]
 fn it_knows_what_the_api_takes() {
-    assert_eq!(migrate::amount::MAX_AMOUNT, shared::domain::money::MAX_AMOUNT);
+    assert_eq!(migrate::amount::MAX_AMOUNT, domain::money::MAX_AMOUNT);
     for id in ["", "a", "a b", "A-z_0.9:x", "é", "a#b", &"x".repeat(64), &"x".repeat(65)] {
-        assert_eq!(migrate::extended::is_id(id), id.parse::<shared::domain::id::ItemId>().is_ok(), "{id}");
+        assert_eq!(migrate::extended::is_id(id), id.parse::<domain::id::ItemId>().is_ok(), "{id}");
     }
     for code in ["USD", "JPY", "usd", "XXX", "XAU", "CLF"] {
-        let taken = code.parse::<shared::domain::money::Currency>().is_ok();
+        let taken = code.parse::<domain::money::Currency>().is_ok();
         assert_eq!(code.parse::<migrate::amount::Currency>().is_ok(), taken, "{code}");
     }
 }

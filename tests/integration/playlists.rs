@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use domain::playlist::{Playlist, Status};
 use http::Method;
 use local::wire::{Call, ClientOptions, Fault, Service};
 use serde_json::{Value, json};
-use shared::clock::{Clock, SystemClock};
-use shared::domain::playlist::{Playlist, Status};
-use shared::store::Playlists;
+use store::Playlists;
+use system::clock::{Clock, SystemClock};
 
 use crate::app::{Answer, App};
 use crate::contract::{assert_foreseen, contract};
@@ -83,7 +83,7 @@ impl Api {
     fn playlists(&self) -> Playlists {
         let config = self.app.cloud.database().sdk_config(ClientOptions::default());
         let table = self.app.cloud.table("StateTable").unwrap().to_owned();
-        Playlists::new(aws_sdk_dynamodb::Client::new(&config), table, shared::ids::random())
+        Playlists::new(aws_sdk_dynamodb::Client::new(&config), table, system::ids::random())
     }
 
     /// What everybody has by the mirrors: titles of playlists, and how submissions stand.

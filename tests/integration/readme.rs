@@ -4,7 +4,7 @@ use std::path::Path;
 
 use local::cloud::LocalCloud;
 use serde_json::Value;
-use shared::clock::{Clock, SystemClock};
+use system::clock::{Clock, SystemClock};
 use tokio::process::Command;
 
 use crate::app::App;

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::TimeDelta;
 use local::wire::{Call, Fault};
+use runtime::boot::Boot;
 use serde_json::{Value, json};
-use shared::boot::Boot;
-use shared::clock::Clock as _;
+use system::clock::Clock as _;
 
 use crate::app::{App, Forward, ago, event};
 use crate::stage::{self, Stage};
@@ -67,7 +67,7 @@ async fn expiries_are_done_with_and_nobody_is_asked_anything() {
         }
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&calls);
-        let stage = Stage::new(shared::clock::system().now());
+        let stage = Stage::new(system::clock::system().now());
         let failing = move |_: &Call| {
             counted.fetch_add(1, Ordering::Relaxed);
             Fault::ServerError

@@ -9,12 +9,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use local::dynamodb::{Attribute, AttributeKind, Database, KeySchema, StreamRecord, StreamView, TableConfig};
 use local::wire::{ClientOptions, Faults};
 use proptest::test_runner::{Config, RngSeed};
+use runtime::boot::Boot;
+use runtime::function::{Function, Invocation, Invoke};
+use runtime::obs::metrics::Nowhere;
 use serde_json::{Value, json};
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::function::{Function, Invocation, Invoke};
-use shared::ids::Ids;
-use shared::obs::metrics::Nowhere;
+use system::clock::Clock;
+use system::ids::Ids;
 use tokio::time::Instant;
 
 /// So many cases of a property, the same in every run: what is found is found again. `PROPTEST_RNG_SEED` goes hunting for

@@ -14,7 +14,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use local::cloud::{JWT_SECRET_ARN, Options};
 use local::secrets::SecretsManager;
 use serde_json::{Value, json};
-use shared::clock::{Clock, SystemClock};
+use system::clock::{Clock, SystemClock};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 

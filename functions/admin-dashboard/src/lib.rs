@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use domain::calendar::{Calendar, Level, Period};
+use domain::class::{ClassFigures, ClassOf};
+use domain::payment::PaymentStatus;
+use domain::revenue::Figures;
+use domain::takings::Tills;
+use domain::time::Time;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, classroom};
 use serde_json::{Map, Value, json};
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::calendar::{Calendar, Level, Period};
-use shared::domain::class::{ClassFigures, ClassOf};
-use shared::domain::payment::PaymentStatus;
-use shared::domain::revenue::Figures;
-use shared::domain::takings::Tills;
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies, classroom};
-use shared::store::{ClassNumbers, Inbox, Payments, RevenueReading, Rows};
+use store::{ClassNumbers, Inbox, Payments, RevenueReading, Rows};
+use system::clock::Clock;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "admin-dashboard", start };
@@ -35,7 +35,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         inbox: Inbox::new(client, state),
         clock: Arc::clone(&boot.clock),
     };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct AdminDashboard {

@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
+use domain::live::{Channel, LiveEvent, LiveEventName};
+use domain::notification::{LinkTargets, Notice};
+use domain::time::Time;
 use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Once, Problem, Request, Response};
+use runtime::live::link_targets;
 use serde_json::json;
-use shared::BoxFuture;
-use shared::backoff::Backoff;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::live::{Channel, LiveEvent, LiveEventName};
-use shared::domain::notification::{LinkTargets, Notice};
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Once, Problem, Request, Response};
-use shared::ids::Ids;
-use shared::live::link_targets;
-use shared::store::{Answers, Outbox};
+use store::{Answers, Outbox};
+use system::backoff::Backoff;
+use system::clock::Clock;
+use system::ids::Ids;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "announce", start };
@@ -35,7 +35,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         clock: Arc::clone(&boot.clock),
         ids: Arc::clone(&boot.ids),
     };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct Announce {

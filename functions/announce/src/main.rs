@@ -1,5 +1,5 @@
 //! The `announce` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(announce::FUNCTION)
+    runtime::boot::run(announce::FUNCTION)
 }

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use domain::id::PaymentId;
+use domain::payment::{Payment, PaymentStatus};
 use http::StatusCode;
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::domain::id::PaymentId;
-use shared::domain::payment::{Payment, PaymentStatus};
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, Completion, HttpHandler, Problem, Request, Response, bodies};
-use shared::live;
-use shared::store::{Ownership, Payments, Purchases};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, Completion, HttpHandler, Problem, Request, Response, bodies};
+use runtime::live;
+use store::{Ownership, Payments, Purchases};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "approve-payment", start };
@@ -26,7 +26,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let payments = Payments::new(client.clone(), state.clone(), Arc::clone(&ids));
     let purchases = Purchases::new(client, (ledger, state, stats), outbox, (Arc::clone(&clock), ids));
     let handler = ApprovePayment { completion: Completion::new(ownership, purchases, clock), payments };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct ApprovePayment {

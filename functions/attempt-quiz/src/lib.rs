@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use domain::id::QuizId;
+use domain::interaction::Attempt;
 use http::StatusCode;
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::domain::id::QuizId;
-use shared::domain::interaction::Attempt;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use shared::store::{Attempted, Interactions, Quizzes, Retention};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
+use store::{Attempted, Interactions, Quizzes, Retention};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "attempt-quiz", start };
@@ -27,7 +27,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let quizzes = Quizzes::new(client.clone(), state.clone(), Arc::clone(&ids));
     let interactions = Interactions::new(client, state, facts, retention, (clock, ids)).counting(counted);
     let handler = AttemptQuiz { quizzes, interactions };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct AttemptQuiz {

@@ -4,17 +4,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use domain::audit::{Checked, FindingKind, Scope};
+use domain::id::AuditId;
 use http::{Method, StatusCode, header};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invocation, InvocationError, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response};
+use runtime::messaging::{self, Queue};
+use runtime::task::{self, TaskHandler};
 use serde_json::{Value, json};
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::domain::audit::{Checked, FindingKind, Scope};
-use shared::domain::id::AuditId;
-use shared::function::{Function, Invocation, InvocationError, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response};
-use shared::messaging::{self, Queue};
-use shared::store::{AuditReport, Audits, BegunAudit, StoreError};
-use shared::task::{self, TaskHandler};
+use store::{AuditReport, Audits, BegunAudit, StoreError};
 use tokio::time::Instant;
 
 /// The function.
@@ -30,7 +30,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         audits: Audits::new(boot.dynamodb(), ledger, state, stats, clock, ids),
         queue: messaging::sqs(boot.sqs(), queue),
     };
-    let http = shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler.clone());
+    let http = runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler.clone());
     Ok(task::with_http(http, task::function(FUNCTION.name, boot, handler)))
 }
 

@@ -1,5 +1,5 @@
 //! The `audit` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(audit::FUNCTION)
+    runtime::boot::run(audit::FUNCTION)
 }

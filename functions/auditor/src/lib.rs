@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
+use runtime::BoxFuture;
+use runtime::batch::{Message, QueueHandler, Settled};
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::messaging::{self, Queue};
+use runtime::obs::metrics::{Measure, Metric, Metrics};
 use serde_json::json;
-use shared::BoxFuture;
-use shared::batch::{Message, QueueHandler, Settled};
-use shared::boot::Boot;
-use shared::function::{Function, Invoke, StartError};
-use shared::messaging::{self, Queue};
-use shared::obs::metrics::{Measure, Metric, Metrics};
-use shared::store::{AuditLeg, AuditOutcome, Audits, StoreError};
+use store::{AuditLeg, AuditOutcome, Audits, StoreError};
 use tokio::time::Instant;
 
 /// The function.
@@ -31,7 +31,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         queue: messaging::sqs(boot.sqs(), queue),
         metrics: Metrics::of(FUNCTION.name, boot),
     };
-    Ok(shared::batch::queue_function(FUNCTION.name, boot, auditor))
+    Ok(runtime::batch::queue_function(FUNCTION.name, boot, auditor))
 }
 
 struct Auditor {

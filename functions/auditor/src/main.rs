@@ -1,5 +1,5 @@
 //! The `auditor` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(auditor::FUNCTION)
+    runtime::boot::run(auditor::FUNCTION)
 }

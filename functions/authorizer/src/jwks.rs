@@ -11,9 +11,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
+use runtime::BoxFuture;
+use runtime::cached::{Source, Unavailable};
 use serde::Deserialize;
-use shared::BoxFuture;
-use shared::cached::{Source, Unavailable};
 
 /// The largest set of keys, in bytes.
 const MAX_BODY: usize = 256 * 1024;

@@ -1,6 +1,6 @@
 //! The authorizer of the HTTP API: verifies tokens and write keys, and says who calls.
 //!
-//! It turns nobody away; see [`shared::http::identity`] for why.
+//! It turns nobody away; see [`runtime::http::identity`] for why.
 
 mod credentials;
 mod jwks;
@@ -8,15 +8,15 @@ mod token;
 
 use std::collections::BTreeSet;
 
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::cached::{Cached, Unavailable};
+use runtime::function::{Function, Invocation, InvocationError, Invoke, StartError};
+use runtime::http::identity::{Fault, Verdict};
+use runtime::obs::Reporter;
+use runtime::secrets::{self, Secret};
 use serde_json::json;
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::cached::{Cached, Unavailable};
-use shared::config::{ConfigError, Environment};
-use shared::function::{Function, Invocation, InvocationError, Invoke, StartError};
-use shared::http::identity::{Fault, Verdict};
-use shared::obs::Reporter;
-use shared::secrets::{self, Secret};
+use system::environment::{ConfigError, Environment};
 use tokio::time::Instant;
 
 use credentials::{Credentials, Event};
@@ -108,7 +108,7 @@ impl Invoke for Authorizer {
 mod tests {
     use std::sync::Arc;
 
-    use shared::cached::Source;
+    use runtime::cached::Source;
 
     use super::*;
 

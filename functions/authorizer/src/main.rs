@@ -1,5 +1,5 @@
 //! The `authorizer` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(authorizer::FUNCTION)
+    runtime::boot::run(authorizer::FUNCTION)
 }

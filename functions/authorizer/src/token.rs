@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use domain::time::Time;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Header as TokenHeader, Validation, decode, decode_header};
+use runtime::cached::{Cached, Unavailable};
+use runtime::http::identity::{Fault, Verdict};
+use runtime::secrets::Secret;
 use serde::Deserialize;
-use shared::cached::{Cached, Unavailable};
-use shared::domain::time::Time;
-use shared::http::identity::{Fault, Verdict};
-use shared::secrets::Secret;
 
 use crate::jwks::pick;
 

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use domain::id::ScoreId;
+use domain::live::LiveEventName;
+use domain::score::ScoreDescription;
 use http::StatusCode;
-use shared::BoxFuture;
-use shared::backoff::Backoff;
-use shared::boot::Boot;
-use shared::desk::Desk;
-use shared::domain::id::ScoreId;
-use shared::domain::live::LiveEventName;
-use shared::domain::score::ScoreDescription;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
-use shared::store::{Scores, StoreError};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::desk::Desk;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
+use store::{Scores, StoreError};
+use system::backoff::Backoff;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "change-score", start };
@@ -25,7 +25,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let (state, desk) = (reader.required("STATE_TABLE"), Desk::of(&mut reader, boot));
     reader.finish(())?;
     let handler = ChangeScore { scores: Scores::new(boot.dynamodb(), state, Arc::clone(&boot.ids)), desk };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct ChangeScore {

@@ -1,5 +1,5 @@
 //! The `change-score` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(change_score::FUNCTION)
+    runtime::boot::run(change_score::FUNCTION)
 }

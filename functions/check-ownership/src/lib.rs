@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use domain::fields::Invalid;
+use domain::id::{ItemId, UserId};
+use domain::purchase::{Buyer, Item, ItemType};
 use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use serde_json::{Value, json};
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::domain::fields::Invalid;
-use shared::domain::id::{ItemId, UserId};
-use shared::domain::purchase::{Buyer, Item, ItemType};
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response};
-use shared::store::Ownership;
+use store::Ownership;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "check-ownership", start };
@@ -24,7 +24,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let state = reader.required("STATE_TABLE");
     reader.finish(())?;
     let handler = CheckOwnership { ownership: Ownership::new(boot.dynamodb(), state) };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct CheckOwnership {

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use domain::id::PurchaseId;
 use http::StatusCode;
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::domain::id::PurchaseId;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, Completion, HttpHandler, Problem, Request, Response, bodies};
-use shared::live;
-use shared::store::{Ownership, Purchases};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, Completion, HttpHandler, Problem, Request, Response, bodies};
+use runtime::live;
+use store::{Ownership, Purchases};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "complete-purchase", start };
@@ -25,7 +25,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let injected = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let purchases = Purchases::new(client, (ledger, state, stats), outbox, injected);
     let completion = Completion::new(ownership, purchases, Arc::clone(&boot.clock));
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, CompletePurchase { completion }))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, CompletePurchase { completion }))
 }
 
 struct CompletePurchase {

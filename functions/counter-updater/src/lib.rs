@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use shared::BoxFuture;
-use shared::batch::{BatchHandler, Deferring, EventRecord, Settled};
-use shared::boot::Boot;
-use shared::domain::counters::TrackCounters;
-use shared::domain::entity::{Bucket, Entity};
-use shared::domain::live::Subject;
-use shared::function::{Function, Invoke, StartError};
-use shared::live::Numbers;
-use shared::messaging;
-use shared::store::{Activity, Budget, Folds, Refolded, Restored, StoreError};
-use shared::stream;
+use domain::counters::TrackCounters;
+use domain::entity::{Bucket, Entity};
+use domain::live::Subject;
+use runtime::BoxFuture;
+use runtime::batch::{BatchHandler, Deferring, EventRecord, Settled};
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::live::Numbers;
+use runtime::messaging;
+use runtime::stream;
+use store::{Activity, Budget, Folds, Refolded, Restored, StoreError};
 use tokio::time::Instant;
 
 /// The function.
@@ -31,7 +31,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let folds = Folds::new(client, events, stats, clock, ids);
     let failures = messaging::sqs(boot.sqs(), failures);
     let updater = CounterUpdater { folds, activity, numbers };
-    Ok(shared::batch::function_that_defers(FUNCTION.name, boot, failures, deferring, updater))
+    Ok(runtime::batch::function_that_defers(FUNCTION.name, boot, failures, deferring, updater))
 }
 
 struct CounterUpdater {

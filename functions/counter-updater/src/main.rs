@@ -1,5 +1,5 @@
 //! The `counter-updater` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(counter_updater::FUNCTION)
+    runtime::boot::run(counter_updater::FUNCTION)
 }

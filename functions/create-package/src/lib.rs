@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
+use domain::id::PackageId;
+use domain::money::Currency;
+use domain::package::{NewPackage, Package};
+use domain::purchase::Accepted;
 use http::{StatusCode, header};
-use shared::BoxFuture;
-use shared::backoff::Backoff;
-use shared::boot::Boot;
-use shared::domain::id::PackageId;
-use shared::domain::money::Currency;
-use shared::domain::package::{NewPackage, Package};
-use shared::domain::purchase::Accepted;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies, quizzes};
-use shared::ids::Ids;
-use shared::store::{Packages, Quizzes, StoreError};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, quizzes};
+use store::{Packages, Quizzes, StoreError};
+use system::backoff::Backoff;
+use system::ids::Ids;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "create-package", start };
@@ -33,7 +33,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         packages: Packages::new(client, state, stats, clock, Arc::clone(&ids)),
         ids,
     };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct CreatePackage {

@@ -1,5 +1,5 @@
 //! The `create-package` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(create_package::FUNCTION)
+    runtime::boot::run(create_package::FUNCTION)
 }

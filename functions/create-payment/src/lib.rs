@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
+use domain::payment::{self, Payment};
+use domain::purchase::{Status, Unfit};
+use domain::time::Time;
 use http::StatusCode;
-use shared::BoxFuture;
-use shared::backoff::Backoff;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::payment::{self, Payment};
-use shared::domain::purchase::{Status, Unfit};
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies, settle};
-use shared::live;
-use shared::store::{Answers, Purchases};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies, settle};
+use runtime::live;
+use store::{Answers, Purchases};
+use system::backoff::Backoff;
+use system::clock::Clock;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "create-payment", start };
@@ -33,7 +33,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         purchases: Purchases::new(client, (ledger, state, stats), outbox, (Arc::clone(&clock), ids)),
         clock,
     };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct CreatePayment {

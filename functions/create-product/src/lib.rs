@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
+use domain::id::{ProductId, SaleId};
+use domain::money::Currency;
+use domain::product::{Product, ProductDescription};
+use domain::purchase::Accepted;
+use domain::time::Time;
 use http::{StatusCode, header};
-use shared::BoxFuture;
-use shared::backoff::Backoff;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::id::{ProductId, SaleId};
-use shared::domain::money::Currency;
-use shared::domain::product::{Product, ProductDescription};
-use shared::domain::purchase::Accepted;
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use shared::ids::Ids;
-use shared::store::{Products, Retention, StoreError};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
+use store::{Products, Retention, StoreError};
+use system::backoff::Backoff;
+use system::clock::Clock;
+use system::ids::Ids;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "create-product", start };
@@ -32,7 +32,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let products = Products::new(boot.dynamodb(), state, facts, retention, (Arc::clone(&clock), Arc::clone(&ids)));
     let handler = CreateProduct { products, currencies, sales_per_day, clock, ids };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct CreateProduct {

@@ -3,21 +3,21 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use domain::caller::Caller;
+use domain::discount::NotGiven;
+use domain::fields::Invalid;
+use domain::id::PurchaseId;
+use domain::purchase::{Buyer, Item, ItemType, Order, Purchase, Terms};
+use domain::time::Time;
 use http::StatusCode;
-use shared::BoxFuture;
-use shared::backoff::Backoff;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::caller::Caller;
-use shared::domain::discount::NotGiven;
-use shared::domain::fields::Invalid;
-use shared::domain::id::PurchaseId;
-use shared::domain::purchase::{Buyer, Item, ItemType, Order, Purchase, Terms};
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies};
-use shared::live;
-use shared::store::{Answers, Change, Discounts, HeldDiscount, Ownership, Packages, Purchases, Shelf, Tries};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies};
+use runtime::live;
+use store::{Answers, Change, Discounts, HeldDiscount, Ownership, Packages, Purchases, Shelf, Tries};
+use system::backoff::Backoff;
+use system::clock::Clock;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "create-purchase", start };
@@ -52,7 +52,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         terms,
         clock,
     };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct CreatePurchase {

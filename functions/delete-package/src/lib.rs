@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use shared::BoxFuture;
-use shared::backoff::Backoff;
-use shared::boot::Boot;
-use shared::domain::authorship;
-use shared::domain::id::PackageId;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response};
-use shared::store::{Packages, StoreError};
+use domain::authorship;
+use domain::id::PackageId;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response};
+use store::{Packages, StoreError};
+use system::backoff::Backoff;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "delete-package", start };
@@ -20,7 +20,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     reader.finish(())?;
     let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let handler = DeletePackage { packages: Packages::new(client, state, stats, clock, ids) };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct DeletePackage {

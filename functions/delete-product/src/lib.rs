@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use shared::BoxFuture;
-use shared::backoff::Backoff;
-use shared::boot::Boot;
-use shared::domain::id::ProductId;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response};
-use shared::store::{Products, Retention, StoreError};
+use domain::id::ProductId;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response};
+use store::{Products, Retention, StoreError};
+use system::backoff::Backoff;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "delete-product", start };
@@ -20,7 +20,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     reader.finish(())?;
     let injected = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let handler = DeleteProduct { products: Products::new(boot.dynamodb(), state, facts, retention, injected) };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct DeleteProduct {

@@ -1,15 +1,15 @@
 //! `POST /api/enrollments`: somebody asks to take a course, or is enrolled in it.
 
+use domain::classroom::{Enrollment, NewEnrollment};
+use domain::live::LiveEventName;
 use http::StatusCode;
-use shared::BoxFuture;
-use shared::backoff::Backoff;
-use shared::boot::Boot;
-use shared::desk::Desk;
-use shared::domain::classroom::{Enrollment, NewEnrollment};
-use shared::domain::live::LiveEventName;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use shared::store::StoreError;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::desk::Desk;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
+use store::StoreError;
+use system::backoff::Backoff;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "enroll", start };
@@ -21,7 +21,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let desk = Desk::of(&mut reader, boot);
     reader.finish(())?;
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, Enroll { desk }))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, Enroll { desk }))
 }
 
 struct Enroll {

@@ -1,5 +1,5 @@
 //! The `enroll` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(enroll::FUNCTION)
+    runtime::boot::run(enroll::FUNCTION)
 }

@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use domain::analytics::{Cells, Figures, Growth, Interval, Metric, Point, Range, TimeRange};
+use domain::calendar::Calendar;
+use domain::fields::Invalid;
+use domain::rollup::Scope;
+use domain::time::Time;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use serde_json::{Value, json};
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::analytics::{Cells, Figures, Growth, Interval, Metric, Point, Range, TimeRange};
-use shared::domain::calendar::Calendar;
-use shared::domain::fields::Invalid;
-use shared::domain::rollup::Scope;
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response};
-use shared::store::Reading;
+use store::Reading;
+use system::clock::Clock;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-analytics", start };
@@ -26,7 +26,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     reader.finish(())?;
     let reading = Reading::new(boot.dynamodb(), state, stats, calendar, Arc::clone(&boot.clock));
     let handler = GetAnalytics { reading, calendar, clock: Arc::clone(&boot.clock) };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct GetAnalytics {

@@ -1,5 +1,5 @@
 //! The `get-analytics` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(get_analytics::FUNCTION)
+    runtime::boot::run(get_analytics::FUNCTION)
 }

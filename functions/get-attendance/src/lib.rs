@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use domain::attendance::Date;
 use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::classroom::Part;
+use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::domain::attendance::Date;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::classroom::Part;
-use shared::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
-use shared::store::{Attendances, Classroom};
+use store::{Attendances, Classroom};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-attendance", start };
@@ -24,7 +24,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         classroom: Classroom::new(client.clone(), state.clone(), Arc::clone(&ids)),
         attendances: Attendances::new(client, state, ids),
     };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct GetAttendance {

@@ -1,5 +1,5 @@
 //! The `get-attendance` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(get_attendance::FUNCTION)
+    runtime::boot::run(get_attendance::FUNCTION)
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, classroom};
 use serde_json::json;
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, classroom};
-use shared::store::{ClassNumbers, Classroom};
+use store::{ClassNumbers, Classroom};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-courses", start };
@@ -21,7 +21,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         classroom: Classroom::new(boot.dynamodb(), state, Arc::clone(&boot.ids)),
         numbers: ClassNumbers::new(boot.dynamodb(), stats),
     };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct GetCourses {

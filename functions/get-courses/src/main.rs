@@ -1,5 +1,5 @@
 //! The `get-courses` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(get_courses::FUNCTION)
+    runtime::boot::run(get_courses::FUNCTION)
 }

@@ -4,26 +4,26 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::analytics::{
+use domain::analytics::{
     Cells, Engagement, Growth, Metric, Numbers, Overview, Range, TimeRange, TrendPoint, top_tracks,
 };
-use shared::domain::calendar::Calendar;
-use shared::domain::caller::{Caller, Role};
-use shared::domain::counters::TrackCounters;
-use shared::domain::fields::Invalid;
-use shared::domain::id::{TrackId, UserId};
-use shared::domain::joined::JoinedPlay;
-use shared::domain::playlist::{Status, Submission};
-use shared::domain::rollup::Scope;
-use shared::domain::span::Span;
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies, seconds};
-use shared::store::{Documents, Happened, Listed, Playlists, ReadFrom, Reading, Recent, RecentActivity, StoreError};
+use domain::calendar::Calendar;
+use domain::caller::{Caller, Role};
+use domain::counters::TrackCounters;
+use domain::fields::Invalid;
+use domain::id::{TrackId, UserId};
+use domain::joined::JoinedPlay;
+use domain::playlist::{Status, Submission};
+use domain::rollup::Scope;
+use domain::span::Span;
+use domain::time::Time;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, seconds};
+use serde_json::{Value, json};
+use store::{Documents, Happened, Listed, Playlists, ReadFrom, Reading, Recent, RecentActivity, StoreError};
+use system::clock::Clock;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-dashboard", start };
@@ -49,7 +49,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         calendar,
         clock,
     };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct GetDashboard {

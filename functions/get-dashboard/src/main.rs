@@ -1,5 +1,5 @@
 //! The `get-dashboard` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(get_dashboard::FUNCTION)
+    runtime::boot::run(get_dashboard::FUNCTION)
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::domain::id::DiscountCode;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use shared::store::Discounts;
+use domain::id::DiscountCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
+use store::Discounts;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-discount", start };
@@ -17,7 +17,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let state = reader.required("STATE_TABLE");
     reader.finish(())?;
     let handler = GetDiscount { discounts: Discounts::new(boot.dynamodb(), state, Arc::clone(&boot.ids)) };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct GetDiscount {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::classroom::Part;
+use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::classroom::Part;
-use shared::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
-use shared::store::Classroom;
+use store::Classroom;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-enrollments", start };
@@ -19,7 +19,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let state = reader.required("STATE_TABLE");
     reader.finish(())?;
     let handler = GetEnrollments { classroom: Classroom::new(boot.dynamodb(), state, Arc::clone(&boot.ids)) };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct GetEnrollments {

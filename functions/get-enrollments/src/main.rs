@@ -1,5 +1,5 @@
 //! The `get-enrollments` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(get_enrollments::FUNCTION)
+    runtime::boot::run(get_enrollments::FUNCTION)
 }

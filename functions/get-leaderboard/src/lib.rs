@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
+use domain::board::{Metric, Season};
+use domain::fields::Invalid;
+use domain::id::UserId;
+use domain::money::Currency;
+use domain::time::Time;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, Asked, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::json;
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::board::{Metric, Season};
-use shared::domain::fields::Invalid;
-use shared::domain::id::UserId;
-use shared::domain::money::Currency;
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, Asked, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
-use shared::store::Boards;
+use store::Boards;
+use system::clock::Clock;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-leaderboard", start };
@@ -27,7 +27,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     reader.finish(())?;
     let handler =
         GetLeaderboard { boards: Boards::new(boot.dynamodb(), stats, shards), clock: Arc::clone(&boot.clock) };
-    Ok(shared::http::function(FUNCTION.name, Access::Public, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::Public, boot, handler))
 }
 
 struct GetLeaderboard {

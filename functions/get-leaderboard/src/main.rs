@@ -1,5 +1,5 @@
 //! The `get-leaderboard` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(get_leaderboard::FUNCTION)
+    runtime::boot::run(get_leaderboard::FUNCTION)
 }

@@ -1,5 +1,5 @@
 //! The `get-notifications` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(get_notifications::FUNCTION)
+    runtime::boot::run(get_notifications::FUNCTION)
 }

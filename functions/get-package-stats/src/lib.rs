@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use domain::authorship::is_theirs;
+use domain::fields::Invalid;
+use domain::id::{PackageId, UserId};
+use domain::time::Time;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::json;
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::authorship::is_theirs;
-use shared::domain::fields::Invalid;
-use shared::domain::id::{PackageId, UserId};
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
-use shared::store::PackageNumbers;
+use store::PackageNumbers;
+use system::clock::Clock;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-package-stats", start };
@@ -27,7 +27,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     reader.finish(())?;
     let numbers = PackageNumbers::new(boot.dynamodb(), state, stats);
     let handler = GetPackageStats { numbers, clock: Arc::clone(&boot.clock) };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct GetPackageStats {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::domain::id::PackageId;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use shared::store::Packages;
+use domain::id::PackageId;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
+use store::Packages;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-package", start };
@@ -18,7 +18,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     reader.finish(())?;
     let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let handler = GetPackage { packages: Packages::new(client, state, stats, clock, ids) };
-    Ok(shared::http::function(FUNCTION.name, Access::Public, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::Public, boot, handler))
 }
 
 struct GetPackage {

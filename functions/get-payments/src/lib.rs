@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use domain::authorship;
+use domain::id::UserId;
+use domain::payment::PaymentStatus;
+use domain::purchase::Buyer;
 use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::domain::authorship;
-use shared::domain::id::UserId;
-use shared::domain::payment::PaymentStatus;
-use shared::domain::purchase::Buyer;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
-use shared::store::Payments;
+use store::Payments;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-payments", start };
@@ -22,7 +22,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let state = reader.required("STATE_TABLE");
     reader.finish(())?;
     let payments = Payments::new(boot.dynamodb(), state, Arc::clone(&boot.ids));
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, GetPayments { payments }))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, GetPayments { payments }))
 }
 
 struct GetPayments {

@@ -1,5 +1,5 @@
 //! The `get-payments` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(get_payments::FUNCTION)
+    runtime::boot::run(get_payments::FUNCTION)
 }

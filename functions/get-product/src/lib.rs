@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
+use domain::calendar::{Calendar, Level};
+use domain::id::ProductId;
+use domain::time::Time;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use serde_json::json;
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::calendar::{Calendar, Level};
-use shared::domain::id::ProductId;
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use shared::store::ProductReading;
+use store::ProductReading;
+use system::clock::Clock;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-product", start };
@@ -23,7 +23,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     reader.finish(())?;
     let products = ProductReading::new(boot.dynamodb(), stats, state, shards);
     let handler = GetProduct { products, clock: Arc::clone(&boot.clock) };
-    Ok(shared::http::function(FUNCTION.name, Access::WriteKey, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::WriteKey, boot, handler))
 }
 
 struct GetProduct {

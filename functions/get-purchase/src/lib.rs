@@ -1,12 +1,12 @@
 //! `GET /api/purchases/{purchaseId}`: a purchase, to its buyer and admins.
 
+use domain::id::PurchaseId;
 use http::StatusCode;
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::domain::id::PurchaseId;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use shared::store::History;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
+use store::History;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-purchase", start };
@@ -16,7 +16,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let ledger = reader.required("PURCHASES_TABLE");
     reader.finish(())?;
     let handler = GetPurchase { history: History::new(boot.dynamodb(), ledger) };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct GetPurchase {

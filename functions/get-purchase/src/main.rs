@@ -1,5 +1,5 @@
 //! The `get-purchase` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(get_purchase::FUNCTION)
+    runtime::boot::run(get_purchase::FUNCTION)
 }

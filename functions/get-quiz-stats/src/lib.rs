@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::id::QuizId;
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use shared::store::{QuizNumbers, Quizzes};
+use domain::id::QuizId;
+use domain::time::Time;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
+use store::{QuizNumbers, Quizzes};
+use system::clock::Clock;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-quiz-stats", start };
@@ -23,7 +23,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         numbers: QuizNumbers::new(boot.dynamodb(), stats),
         clock: Arc::clone(&boot.clock),
     };
-    Ok(shared::http::function(FUNCTION.name, Access::Public, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::Public, boot, handler))
 }
 
 struct GetQuizStats {

@@ -1,5 +1,5 @@
 //! The `get-quiz-stats` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(get_quiz_stats::FUNCTION)
+    runtime::boot::run(get_quiz_stats::FUNCTION)
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::classroom::Part;
+use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::classroom::Part;
-use shared::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
-use shared::store::{Classroom, Scores};
+use store::{Classroom, Scores};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-scores", start };
@@ -23,7 +23,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         classroom: Classroom::new(client.clone(), state.clone(), Arc::clone(&ids)),
         scores: Scores::new(client, state, ids),
     };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct GetScores {

@@ -1,5 +1,5 @@
 //! The `get-scores` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(get_scores::FUNCTION)
+    runtime::boot::run(get_scores::FUNCTION)
 }

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use domain::counters::TrackCounters;
+use domain::id::TrackId;
+use domain::time::Time;
+use domain::track::Track;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, seconds};
 use serde_json::{Value, json};
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::counters::TrackCounters;
-use shared::domain::id::TrackId;
-use shared::domain::time::Time;
-use shared::domain::track::Track;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies, seconds};
-use shared::store::{Documents, Reading, Versioned};
+use store::{Documents, Reading, Versioned};
+use system::clock::Clock;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-track", start };
@@ -26,7 +26,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let documents = Documents::new(client.clone(), state.clone(), Arc::clone(&boot.ids));
     let reading = Reading::new(client, state, stats, calendar, Arc::clone(&boot.clock));
     let handler = GetTrack { documents, reading, clock: Arc::clone(&boot.clock) };
-    Ok(shared::http::function(FUNCTION.name, Access::Public, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::Public, boot, handler))
 }
 
 struct GetTrack {

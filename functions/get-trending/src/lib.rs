@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use domain::board::Season;
+use domain::time::Time;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response};
 use serde_json::{Value, json};
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::board::Season;
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response};
-use shared::store::{ProductReading, Viewed};
+use store::{ProductReading, Viewed};
+use system::clock::Clock;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-trending", start };
@@ -22,7 +22,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     reader.finish(())?;
     let products = ProductReading::new(boot.dynamodb(), stats, state, shards);
     let handler = GetTrending { products, clock: Arc::clone(&boot.clock) };
-    Ok(shared::http::function(FUNCTION.name, Access::Public, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::Public, boot, handler))
 }
 
 struct GetTrending {

@@ -1,5 +1,5 @@
 //! The `get-trending` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(get_trending::FUNCTION)
+    runtime::boot::run(get_trending::FUNCTION)
 }

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
+use domain::id::ScoreId;
+use domain::live::LiveEventName;
+use domain::score::NewScore;
 use http::StatusCode;
-use shared::BoxFuture;
-use shared::backoff::Backoff;
-use shared::boot::Boot;
-use shared::desk::Desk;
-use shared::domain::id::ScoreId;
-use shared::domain::live::LiveEventName;
-use shared::domain::score::NewScore;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::classroom::{run_by, takes_part};
-use shared::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies};
-use shared::store::{Answers, Scores};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::desk::Desk;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::classroom::{run_by, takes_part};
+use runtime::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies};
+use store::{Answers, Scores};
+use system::backoff::Backoff;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "give-score", start };
@@ -30,7 +30,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         scores: Scores::new(boot.dynamodb(), state, Arc::clone(&boot.ids)),
         desk,
     };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct GiveScore {

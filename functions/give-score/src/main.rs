@@ -1,5 +1,5 @@
 //! The `give-score` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(give_score::FUNCTION)
+    runtime::boot::run(give_score::FUNCTION)
 }

@@ -1,13 +1,13 @@
 //! What is answered: of every event, what became of it.
 
+use domain::fields::Invalid;
+use domain::id::EventId;
+use domain::time::Time;
 use http::StatusCode;
+use runtime::http::Response;
+use runtime::obs::metrics::{Measure, Metric};
 use serde_json::{Value, json};
-use shared::domain::fields::Invalid;
-use shared::domain::id::EventId;
-use shared::domain::time::Time;
-use shared::http::Response;
-use shared::obs::metrics::{Measure, Metric};
-use shared::store::Outcome;
+use store::Outcome;
 
 use crate::batch::Rejected;
 use crate::limits::{Limits, retry_after};

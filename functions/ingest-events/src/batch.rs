@@ -1,11 +1,11 @@
 //! The events of a request: one bad one never loses its neighbours.
 
+use domain::event::Event;
+use domain::fields::Invalid;
+use domain::raw::RawObject;
+use domain::time::Time;
+use runtime::http::Problem;
 use serde_json::value::RawValue;
-use shared::domain::event::Event;
-use shared::domain::fields::Invalid;
-use shared::domain::raw::RawObject;
-use shared::domain::time::Time;
-use shared::http::Problem;
 
 /// The most events that a request may carry.
 pub(crate) const MAX_EVENTS: usize = 1000;

@@ -8,15 +8,15 @@ mod quota;
 
 use std::sync::Arc;
 
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::caller::Actor;
-use shared::domain::fact::Origin;
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response, is_crawler};
-use shared::store::{Arrived, Documents, Engagements, Facts, Folds, QuotaCounters, Retention, Sender, Toggles};
+use domain::caller::Actor;
+use domain::fact::Origin;
+use domain::time::Time;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, is_crawler};
+use store::{Arrived, Documents, Engagements, Facts, Folds, QuotaCounters, Retention, Sender, Toggles};
+use system::clock::Clock;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "ingest-events", start };
@@ -44,7 +44,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         ids,
     );
     let handler = IngestEvents { engagements, quotas, clock, trusts_viewer_country };
-    Ok(shared::http::function(FUNCTION.name, Access::WriteKey, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::WriteKey, boot, handler))
 }
 
 struct IngestEvents {

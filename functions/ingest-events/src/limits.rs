@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use domain::time::Time;
 use http::header;
-use shared::domain::time::Time;
-use shared::http::Response;
-use shared::obs::metrics::{Measure, Metric};
-use shared::store::SubjectKind;
+use runtime::http::Response;
+use runtime::obs::metrics::{Measure, Metric};
+use store::SubjectKind;
 
 /// In how many seconds something is over; at least one.
 pub(crate) fn retry_after(until: Time, now: Time) -> i64 {

@@ -1,5 +1,5 @@
 //! The `ingest-events` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(ingest_events::FUNCTION)
+    runtime::boot::run(ingest_events::FUNCTION)
 }

@@ -6,11 +6,11 @@
 
 use std::collections::HashMap;
 
+use domain::caller::Actor;
+use domain::event::{Engagement, Event, Kind};
+use domain::id::{EventId, PlaylistId, TrackId};
+use domain::time::Time;
 use serde_json::{Value, json};
-use shared::domain::caller::Actor;
-use shared::domain::event::{Engagement, Event, Kind};
-use shared::domain::id::{EventId, PlaylistId, TrackId};
-use shared::domain::time::Time;
 
 /// What makes two events of one listener the same.
 type Same<'a> = (&'a Actor, &'a EventId, &'a TrackId, Time, Kind, Option<&'a PlaylistId>);
@@ -58,7 +58,7 @@ pub(crate) fn notices<'a>(events: impl Iterator<Item = (usize, &'a Event, &'a Ac
 
 #[cfg(test)]
 mod tests {
-    use shared::domain::raw::RawObject;
+    use domain::raw::RawObject;
 
     use super::*;
 

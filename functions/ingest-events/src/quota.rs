@@ -1,11 +1,11 @@
 //! Quotas: what a caller may send before it is recorded.
 
-use shared::domain::caller::Caller;
-use shared::domain::entity::{Bucket, Entity};
-use shared::domain::event::{Engagement, Event};
-use shared::domain::id::SessionId;
-use shared::http::Request;
-use shared::store::{Admission, Arrived, Engagements, Foresight, Outcome, QuotaCounters, Requester};
+use domain::caller::Caller;
+use domain::entity::{Bucket, Entity};
+use domain::event::{Engagement, Event};
+use domain::id::SessionId;
+use runtime::http::Request;
+use store::{Admission, Arrived, Engagements, Foresight, Outcome, QuotaCounters, Requester};
 use tokio::time::Instant;
 
 /// Records events, as far as their sender's quotas allow; tells what became of each, in their order.

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use domain::id::{PlaylistId, TrackId};
+use domain::playlist::Decision;
+use domain::time::Time;
 use http::StatusCode;
-use shared::BoxFuture;
-use shared::backoff::Backoff;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::id::{PlaylistId, TrackId};
-use shared::domain::playlist::Decision;
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use shared::store::{Playlists, StoreError};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
+use store::{Playlists, StoreError};
+use system::backoff::Backoff;
+use system::clock::Clock;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "judge-submission", start };
@@ -26,7 +26,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     reader.finish(())?;
     let playlists = Playlists::new(boot.dynamodb(), state, Arc::clone(&boot.ids));
     let handler = JudgeSubmission { playlists, clock: Arc::clone(&boot.clock) };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct JudgeSubmission {

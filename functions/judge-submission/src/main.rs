@@ -1,5 +1,5 @@
 //! The `judge-submission` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(judge_submission::FUNCTION)
+    runtime::boot::run(judge_submission::FUNCTION)
 }

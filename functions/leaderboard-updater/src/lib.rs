@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use shared::BoxFuture;
-use shared::batch::{BatchHandler, Deferring, EventRecord, Settled};
-use shared::boot::Boot;
-use shared::domain::board::{Entrant, Season};
-use shared::domain::entity::{Bucket, Entity};
-use shared::domain::id::UserId;
-use shared::domain::live::Subject;
-use shared::domain::time::Minute;
-use shared::function::{Function, Invoke, StartError};
-use shared::live::Numbers;
-use shared::messaging;
-use shared::store::{BoardUpdates, Budget, Folds};
-use shared::stream;
+use domain::board::{Entrant, Season};
+use domain::entity::{Bucket, Entity};
+use domain::id::UserId;
+use domain::live::Subject;
+use domain::time::Minute;
+use runtime::BoxFuture;
+use runtime::batch::{BatchHandler, Deferring, EventRecord, Settled};
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::live::Numbers;
+use runtime::messaging;
+use runtime::stream;
+use store::{BoardUpdates, Budget, Folds};
 use tokio::time::Instant;
 
 /// The function.
@@ -35,7 +35,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         numbers,
     };
     let failures = messaging::sqs(boot.sqs(), failures);
-    Ok(shared::batch::function_that_defers(FUNCTION.name, boot, failures, deferring, updater))
+    Ok(runtime::batch::function_that_defers(FUNCTION.name, boot, failures, deferring, updater))
 }
 
 struct LeaderboardUpdater {

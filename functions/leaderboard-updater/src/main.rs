@@ -1,5 +1,5 @@
 //! The `leaderboard-updater` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(leaderboard_updater::FUNCTION)
+    runtime::boot::run(leaderboard_updater::FUNCTION)
 }

@@ -1,5 +1,5 @@
 //! The `like-quiz` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(like_quiz::FUNCTION)
+    runtime::boot::run(like_quiz::FUNCTION)
 }

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use domain::attendance::Mark;
+use domain::live::LiveEventName;
 use http::StatusCode;
-use shared::BoxFuture;
-use shared::backoff::Backoff;
-use shared::boot::Boot;
-use shared::desk::Desk;
-use shared::domain::attendance::Mark;
-use shared::domain::live::LiveEventName;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::classroom::{run_by, takes_part};
-use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use shared::store::{Attendances, StoreError};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::desk::Desk;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::classroom::{run_by, takes_part};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
+use store::{Attendances, StoreError};
+use system::backoff::Backoff;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "mark-attendance", start };
@@ -25,7 +25,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let (state, desk) = (reader.required("STATE_TABLE"), Desk::of(&mut reader, boot));
     reader.finish(())?;
     let handler = MarkAttendance { attendances: Attendances::new(boot.dynamodb(), state, Arc::clone(&boot.ids)), desk };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct MarkAttendance {

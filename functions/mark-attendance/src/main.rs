@@ -1,5 +1,5 @@
 //! The `mark-attendance` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(mark_attendance::FUNCTION)
+    runtime::boot::run(mark_attendance::FUNCTION)
 }

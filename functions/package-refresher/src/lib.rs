@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
+use runtime::BoxFuture;
+use runtime::batch::{Message, QueueHandler, Settled};
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::messaging::{self, Queue};
 use serde_json::json;
-use shared::BoxFuture;
-use shared::batch::{Message, QueueHandler, Settled};
-use shared::boot::Boot;
-use shared::function::{Function, Invoke, StartError};
-use shared::messaging::{self, Queue};
-use shared::store::{Leg, PackageUpdates, Refreshes, StoreError};
+use store::{Leg, PackageUpdates, Refreshes, StoreError};
 use tokio::time::Instant;
 
 /// The function.
@@ -28,7 +28,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         refreshes: Refreshes::new(PackageUpdates::new(boot.dynamodb(), state, stats, clock, ids)).in_parts_of(part),
         queue: messaging::sqs(boot.sqs(), queue),
     };
-    Ok(shared::batch::queue_function(FUNCTION.name, boot, refresher))
+    Ok(runtime::batch::queue_function(FUNCTION.name, boot, refresher))
 }
 
 struct PackageRefresher {

@@ -4,16 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use shared::BoxFuture;
-use shared::batch::{BatchHandler, Deferring, EventRecord, Settled};
-use shared::boot::Boot;
-use shared::domain::entity::{Bucket, Entity};
-use shared::domain::id::{PackageId, QuizId};
-use shared::domain::time::Minute;
-use shared::function::{Function, Invoke, StartError};
-use shared::messaging;
-use shared::store::{Budget, Folds, PackageUpdates, Turned};
-use shared::stream::{self, Change};
+use domain::entity::{Bucket, Entity};
+use domain::id::{PackageId, QuizId};
+use domain::time::Minute;
+use runtime::BoxFuture;
+use runtime::batch::{BatchHandler, Deferring, EventRecord, Settled};
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::messaging;
+use runtime::stream::{self, Change};
+use store::{Budget, Folds, PackageUpdates, Turned};
 use tokio::time::Instant;
 
 /// The function.
@@ -32,7 +32,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         packages: PackageUpdates::new(client, state, stats, clock, ids),
     };
     let failures = messaging::sqs(boot.sqs(), failures);
-    Ok(shared::batch::function_that_defers(FUNCTION.name, boot, failures, deferring, updater))
+    Ok(runtime::batch::function_that_defers(FUNCTION.name, boot, failures, deferring, updater))
 }
 
 struct PackageStatsUpdater {

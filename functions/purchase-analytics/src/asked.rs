@@ -1,14 +1,14 @@
 //! What the query asks.
 
 use chrono::TimeDelta;
-use shared::domain::calendar::{Calendar, Level, Period};
-use shared::domain::days::{self, Days};
-use shared::domain::fields::Invalid;
-use shared::domain::id::{GuestId, UserId};
-use shared::domain::money::Currency;
-use shared::domain::purchase::Buyer;
-use shared::domain::time::Time;
-use shared::http::{Asked as Query, Problem, Request};
+use domain::calendar::{Calendar, Level, Period};
+use domain::days::{self, Days};
+use domain::fields::Invalid;
+use domain::id::{GuestId, UserId};
+use domain::money::Currency;
+use domain::purchase::Buyer;
+use domain::time::Time;
+use runtime::http::{Asked as Query, Problem, Request};
 
 /// The most points that a series has: two years of days.
 const MAX_POINTS: usize = 750;

@@ -5,21 +5,21 @@ mod asked;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use domain::analytics::Uniques;
+use domain::calendar::Period;
+use domain::days::Days;
+use domain::distinct::Buyers;
+use domain::purchase::{Buyer, ItemType};
+use domain::revenue::{AmountsTrend, CohortFigures, Figures, Trend, percent, ratio};
+use domain::takings::{Ranking, Tills};
+use domain::time::Time;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use serde_json::{Value, json};
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::analytics::Uniques;
-use shared::domain::calendar::Period;
-use shared::domain::days::Days;
-use shared::domain::distinct::Buyers;
-use shared::domain::purchase::{Buyer, ItemType};
-use shared::domain::revenue::{AmountsTrend, CohortFigures, Figures, Trend, percent, ratio};
-use shared::domain::takings::{Ranking, Tills};
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response};
-use shared::store::{Pattern, RevenueReading, Rows, StoreError, Top};
+use store::{Pattern, RevenueReading, Rows, StoreError, Top};
+use system::clock::Clock;
 use tokio::time::Instant;
 
 use asked::Asked;
@@ -36,7 +36,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     reader.finish(())?;
     let handler =
         PurchaseAnalytics { reading: RevenueReading::new(boot.dynamodb(), stats), clock: Arc::clone(&boot.clock) };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct PurchaseAnalytics {

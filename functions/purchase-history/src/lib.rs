@@ -1,17 +1,17 @@
 //! `GET /api/purchases`: what somebody bought, the newest first.
 
+use domain::calendar::Period;
+use domain::days;
+use domain::fields::Invalid;
+use domain::id::{GuestId, UserId};
+use domain::purchase::Buyer;
 use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, Asked, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::domain::calendar::Period;
-use shared::domain::days;
-use shared::domain::fields::Invalid;
-use shared::domain::id::{GuestId, UserId};
-use shared::domain::purchase::Buyer;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, Asked, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
-use shared::store::{Filter, History};
+use store::{Filter, History};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "purchase-history", start };
@@ -21,7 +21,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let ledger = reader.required("PURCHASES_TABLE");
     reader.finish(())?;
     let handler = PurchaseHistory { history: History::new(boot.dynamodb(), ledger) };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct PurchaseHistory {

@@ -1,5 +1,5 @@
 //! The `purchase-history` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(purchase_history::FUNCTION)
+    runtime::boot::run(purchase_history::FUNCTION)
 }

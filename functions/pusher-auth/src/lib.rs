@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
+use domain::id::CourseId;
+use domain::live::{Audience, Channel, InvalidChannel, SocketId};
 use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response};
+use runtime::live::{self, Keys};
 use serde_json::{Map, Value, json};
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::domain::id::CourseId;
-use shared::domain::live::{Audience, Channel, InvalidChannel, SocketId};
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response};
-use shared::live::{self, Keys};
-use shared::store::Classroom;
+use store::Classroom;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "pusher-auth", start };
@@ -25,7 +25,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let keys = live::keys(&mut reader, boot);
     reader.finish(())?;
     let classroom = Classroom::new(boot.dynamodb(), state, Arc::clone(&boot.ids));
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, PusherAuth { classroom, keys }))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, PusherAuth { classroom, keys }))
 }
 
 struct PusherAuth {

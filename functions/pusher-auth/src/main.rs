@@ -1,5 +1,5 @@
 //! The `pusher-auth` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(pusher_auth::FUNCTION)
+    runtime::boot::run(pusher_auth::FUNCTION)
 }

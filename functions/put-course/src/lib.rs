@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use domain::classroom::CourseDescription;
+use domain::id::CourseId;
 use http::StatusCode;
-use shared::BoxFuture;
-use shared::backoff::Backoff;
-use shared::boot::Boot;
-use shared::domain::classroom::CourseDescription;
-use shared::domain::id::CourseId;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
-use shared::store::{ClassNumbers, Classroom, StoreError};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
+use store::{ClassNumbers, Classroom, StoreError};
+use system::backoff::Backoff;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "put-course", start };
@@ -26,7 +26,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         classroom: Classroom::new(boot.dynamodb(), state, Arc::clone(&boot.ids)),
         numbers: ClassNumbers::new(boot.dynamodb(), stats),
     };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct PutCourse {

@@ -1,5 +1,5 @@
 //! The `put-course` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(put_course::FUNCTION)
+    runtime::boot::run(put_course::FUNCTION)
 }

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use domain::discount::{Discount, is_hard_to_guess};
+use domain::id::DiscountCode;
+use domain::money::Currency;
+use domain::purchase::Accepted;
 use http::StatusCode;
-use shared::BoxFuture;
-use shared::backoff::Backoff;
-use shared::boot::Boot;
-use shared::domain::discount::{Discount, is_hard_to_guess};
-use shared::domain::id::DiscountCode;
-use shared::domain::money::Currency;
-use shared::domain::purchase::Accepted;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
-use shared::store::{Discounts, StoreError};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
+use store::{Discounts, StoreError};
+use system::backoff::Backoff;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "put-discount", start };
@@ -26,7 +26,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     reader.finish(())?;
     let discounts = Discounts::new(boot.dynamodb(), state, Arc::clone(&boot.ids));
     let handler = PutDiscount { discounts, currencies };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct PutDiscount {

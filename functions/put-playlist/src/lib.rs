@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use domain::id::PlaylistId;
+use domain::playlist::PlaylistDescription;
 use http::StatusCode;
-use shared::BoxFuture;
-use shared::backoff::Backoff;
-use shared::boot::Boot;
-use shared::domain::id::PlaylistId;
-use shared::domain::playlist::PlaylistDescription;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
-use shared::store::{Playlists, StoreError};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
+use store::{Playlists, StoreError};
+use system::backoff::Backoff;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "put-playlist", start };
@@ -23,7 +23,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let state = reader.required("STATE_TABLE");
     reader.finish(())?;
     let handler = PutPlaylist { playlists: Playlists::new(boot.dynamodb(), state, Arc::clone(&boot.ids)) };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct PutPlaylist {

@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
+use domain::fields::Invalid;
+use domain::id::{ProductId, SaleId};
+use domain::money::Currency;
+use domain::product::{ProductDescription, unreserved};
+use domain::purchase::Accepted;
+use domain::time::Time;
 use http::StatusCode;
-use shared::BoxFuture;
-use shared::backoff::Backoff;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::fields::Invalid;
-use shared::domain::id::{ProductId, SaleId};
-use shared::domain::money::Currency;
-use shared::domain::product::{ProductDescription, unreserved};
-use shared::domain::purchase::Accepted;
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
-use shared::ids::Ids;
-use shared::store::{Products, Retention, StoreError};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
+use store::{Products, Retention, StoreError};
+use system::backoff::Backoff;
+use system::clock::Clock;
+use system::ids::Ids;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "put-product", start };
@@ -33,7 +33,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let products = Products::new(boot.dynamodb(), state, facts, retention, (Arc::clone(&clock), Arc::clone(&ids)));
     let handler = PutProduct { products, currencies, sales_per_day, clock, ids };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct PutProduct {

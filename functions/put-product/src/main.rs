@@ -1,5 +1,5 @@
 //! The `put-product` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(put_product::FUNCTION)
+    runtime::boot::run(put_product::FUNCTION)
 }

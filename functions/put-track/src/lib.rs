@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
+use domain::id::TrackId;
+use domain::track::{Description, Track};
 use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, seconds};
 use serde_json::{Value, json};
-use shared::BoxFuture;
-use shared::backoff::Backoff;
-use shared::boot::Boot;
-use shared::domain::id::TrackId;
-use shared::domain::track::{Description, Track};
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, seconds};
-use shared::store::{Claims, Documents, PutCondition, StoreError};
+use store::{Claims, Documents, PutCondition, StoreError};
+use system::backoff::Backoff;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "put-track", start };
@@ -32,7 +32,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     reader.finish(())?;
     let documents = Documents::new(boot.dynamodb(), state, Arc::clone(&boot.ids));
     let handler = PutTrack { documents, claims: Claims::new(boot.dynamodb(), stats) };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct PutTrack {

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use domain::id::QuizId;
+use domain::interaction::Rating;
 use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use serde_json::json;
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::domain::id::QuizId;
-use shared::domain::interaction::Rating;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response};
-use shared::store::{Interactions, Quizzes, Retention};
+use store::{Interactions, Quizzes, Retention};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "rate-quiz", start };
@@ -26,7 +26,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let quizzes = Quizzes::new(client.clone(), state.clone(), Arc::clone(&ids));
     let handler = RateQuiz { quizzes, interactions: Interactions::new(client, state, facts, retention, (clock, ids)) };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct RateQuiz {

@@ -8,10 +8,10 @@ mod server;
 
 use std::sync::Arc;
 
-use shared::boot::Boot;
-use shared::function::{Function, Invoke, StartError};
-use shared::store::Outbox;
-use shared::{live, messaging};
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::{live, messaging};
+use store::Outbox;
 
 pub use publisher::{Publisher, Refused, Server};
 use server::{Http, Nowhere};
@@ -44,5 +44,5 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let failures = messaging::sqs(boot.sqs(), failures);
     let outbox = Outbox::new(boot.dynamodb(), outbox);
     let publisher = Publisher::new(outbox, server, Arc::clone(&failures), Arc::clone(&boot.clock));
-    Ok(shared::batch::function(FUNCTION.name, boot, failures, publisher))
+    Ok(runtime::batch::function(FUNCTION.name, boot, failures, publisher))
 }

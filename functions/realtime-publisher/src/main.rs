@@ -1,5 +1,5 @@
 //! The `realtime-publisher` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(realtime_publisher::FUNCTION)
+    runtime::boot::run(realtime_publisher::FUNCTION)
 }

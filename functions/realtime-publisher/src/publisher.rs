@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use domain::live::Channel;
+use domain::time::Time;
+use runtime::BoxFuture;
+use runtime::batch::{BatchHandler, EventRecord, Settled};
+use runtime::messaging::Queue;
+use runtime::stream;
 use serde_json::json;
-use shared::BoxFuture;
-use shared::batch::{BatchHandler, EventRecord, Settled};
-use shared::clock::Clock;
-use shared::domain::live::Channel;
-use shared::domain::time::Time;
-use shared::messaging::Queue;
-use shared::store::{Budget, Outbox, Waiting};
-use shared::stream;
+use store::{Budget, Outbox, Waiting};
+use system::clock::Clock;
 use tokio::time::{Instant, timeout_at};
 
 /// How many events the server takes at once

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::live::Credentials;
+use domain::time::Time;
 use http::{Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
@@ -10,13 +12,11 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use runtime::BoxFuture;
+use runtime::live::Keys;
 use serde_json::{Value, json};
-use shared::BoxFuture;
-use shared::clock::Clock;
-use shared::domain::live::Credentials;
-use shared::domain::time::Time;
-use shared::live::Keys;
-use shared::store::Waiting;
+use store::Waiting;
+use system::clock::Clock;
 use tokio::time::timeout;
 
 use crate::publisher::{Refused, Server};

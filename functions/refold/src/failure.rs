@@ -1,10 +1,10 @@
 //! Reading the messages of the updaters' queues of failures.
 
+use runtime::batch::EventRecord;
+use runtime::stream::key_of;
 use serde::Deserialize;
 use serde_json::Value;
-use shared::batch::EventRecord;
-use shared::store::{RefoldChunk, StreamRange};
-use shared::stream::key_of;
+use store::{RefoldChunk, StreamRange};
 
 /// What a message of a queue of failures is about.
 #[derive(Debug, PartialEq)]

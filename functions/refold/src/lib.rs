@@ -4,18 +4,18 @@ mod failure;
 
 use std::sync::Arc;
 
+use domain::fields::Invalid;
+use domain::id::RefoldId;
+use domain::refold::Scope;
 use http::{Method, StatusCode, header};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response};
+use runtime::messaging::{self, Queue};
+use runtime::refold::{NotHandedOver, Updaters};
 use serde_json::{Value, json};
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::domain::fields::Invalid;
-use shared::domain::id::RefoldId;
-use shared::domain::refold::Scope;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response};
-use shared::messaging::{self, Queue};
-use shared::refold::{NotHandedOver, Updaters};
-use shared::store::{RefoldProgress, ScanPart, StreamedRecords, ToRefold};
+use store::{RefoldProgress, ScanPart, StreamedRecords, ToRefold};
 
 use failure::Failure;
 
@@ -32,7 +32,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     reader.finish(())?;
     let handler =
         Refold { updaters, streams: StreamedRecords::new(boot.streams()), queue: messaging::sqs(boot.sqs(), queue) };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct Refold {

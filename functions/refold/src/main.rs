@@ -1,5 +1,5 @@
 //! The `refold` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(refold::FUNCTION)
+    runtime::boot::run(refold::FUNCTION)
 }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use runtime::BoxFuture;
+use runtime::batch::{Message, QueueHandler, Settled};
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::messaging::{self, Queue};
+use runtime::refold::{NotHandedOver, Updaters};
 use serde_json::json;
-use shared::BoxFuture;
-use shared::batch::{Message, QueueHandler, Settled};
-use shared::boot::Boot;
-use shared::function::{Function, Invoke, StartError};
-use shared::messaging::{self, Queue};
-use shared::refold::{NotHandedOver, Updaters};
-use shared::store::{FactScan, ScanPart, StoreError};
+use store::{FactScan, ScanPart, StoreError};
 use tokio::time::Instant;
 
 /// The function.
@@ -26,7 +26,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         facts: FactScan::new(boot.dynamodb(), tables, part_facts),
         queue: messaging::sqs(boot.sqs(), queue),
     };
-    Ok(shared::batch::queue_function(FUNCTION.name, boot, refolder))
+    Ok(runtime::batch::queue_function(FUNCTION.name, boot, refolder))
 }
 
 struct Refolder {

@@ -1,5 +1,5 @@
 //! The `refolder` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(refolder::FUNCTION)
+    runtime::boot::run(refolder::FUNCTION)
 }

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use domain::id::RefreshId;
 use http::{Method, StatusCode, header};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response};
+use runtime::messaging::{self, Queue};
 use serde_json::{Value, json};
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::domain::id::RefreshId;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response};
-use shared::messaging::{self, Queue};
-use shared::store::{PackageUpdates, Progress, Refreshes};
+use store::{PackageUpdates, Progress, Refreshes};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "refresh-packages", start };
@@ -25,7 +25,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         refreshes: Refreshes::new(PackageUpdates::new(boot.dynamodb(), state, stats, clock, ids)),
         queue: messaging::sqs(boot.sqs(), queue),
     };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct RefreshPackages {

@@ -3,20 +3,20 @@
 
 use std::sync::Arc;
 
+use domain::caller::Caller;
+use domain::id::PurchaseId;
+use domain::purchase::{Purchase, RefundOrder, Status};
+use domain::time::Time;
 use http::{Method, StatusCode};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies, settle};
+use runtime::live;
 use serde_json::json;
-use shared::BoxFuture;
-use shared::backoff::Backoff;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::caller::Caller;
-use shared::domain::id::PurchaseId;
-use shared::domain::purchase::{Purchase, RefundOrder, Status};
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies, settle};
-use shared::live;
-use shared::store::{Answers, Change, Purchases};
+use store::{Answers, Change, Purchases};
+use system::backoff::Backoff;
+use system::clock::Clock;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "refund-purchase", start };
@@ -41,7 +41,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         ),
         clock: Arc::clone(&boot.clock),
     };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct RefundPurchase {

@@ -1,5 +1,5 @@
 //! The `refund-purchase` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(refund_purchase::FUNCTION)
+    runtime::boot::run(refund_purchase::FUNCTION)
 }

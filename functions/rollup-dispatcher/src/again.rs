@@ -1,9 +1,9 @@
 //! What somebody wants closed once more.
 
+use domain::calendar::{Calendar, Level};
+use domain::fields::{Invalid, object};
+use domain::span::Span;
 use serde_json::Value;
-use shared::domain::calendar::{Calendar, Level};
-use shared::domain::fields::{Invalid, object};
-use shared::domain::span::Span;
 
 /// So many periods may be asked for at once: the hours of 92 days. Which tracks were active is known of the last 90.
 const MOST_PERIODS: usize = 92 * 24;

@@ -5,18 +5,18 @@ mod again;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::calendar::Calendar;
 use futures::stream::{self, StreamExt};
 use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invocation, InvocationError, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response};
+use runtime::messaging::{self, Queue};
+use runtime::obs::metrics::{Measure, Metric, Metrics};
+use runtime::task::{self, TaskHandler};
 use serde_json::{Value, json};
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::domain::calendar::Calendar;
-use shared::function::{Function, Invocation, InvocationError, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response};
-use shared::messaging::{self, Queue};
-use shared::obs::metrics::{Measure, Metric, Metrics};
-use shared::store::{Activity, Dispatch, StoreError, Work};
-use shared::task::{self, TaskHandler};
+use store::{Activity, Dispatch, StoreError, Work};
 use tokio::time::Instant;
 
 use again::Again;
@@ -43,7 +43,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let dispatch = Dispatch::new(activity, client, state);
     let (queue, metrics) = (messaging::sqs(boot.sqs(), queue), Metrics::of(FUNCTION.name, boot));
     let dispatcher = Dispatcher { dispatch, calendar, queue, metrics };
-    let http = shared::http::function(FUNCTION.name, Access::SignedIn, boot, dispatcher.clone());
+    let http = runtime::http::function(FUNCTION.name, Access::SignedIn, boot, dispatcher.clone());
     Ok(task::with_http(http, task::function(FUNCTION.name, boot, dispatcher)))
 }
 

@@ -1,5 +1,5 @@
 //! The `rollup-dispatcher` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(rollup_dispatcher::FUNCTION)
+    runtime::boot::run(rollup_dispatcher::FUNCTION)
 }

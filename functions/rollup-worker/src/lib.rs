@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use shared::BoxFuture;
-use shared::batch::{Message, QueueHandler, Settled};
-use shared::boot::Boot;
-use shared::function::{Function, Invoke, StartError};
-use shared::store::{Activity, Closing, Work};
+use runtime::BoxFuture;
+use runtime::batch::{Message, QueueHandler, Settled};
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use store::{Activity, Closing, Work};
 use tokio::time::Instant;
 
 /// The function.
@@ -20,7 +20,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let client = boot.dynamodb();
     let activity = Activity::new(client.clone(), stats, calendar, Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let worker = RollupWorker { closing: Closing::new(activity, client, state) };
-    Ok(shared::batch::queue_function(FUNCTION.name, boot, worker))
+    Ok(runtime::batch::queue_function(FUNCTION.name, boot, worker))
 }
 
 struct RollupWorker {

@@ -1,5 +1,5 @@
 //! The `rollup-worker` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(rollup_worker::FUNCTION)
+    runtime::boot::run(rollup_worker::FUNCTION)
 }

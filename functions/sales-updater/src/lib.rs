@@ -4,18 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use shared::BoxFuture;
-use shared::batch::{BatchHandler, Deferring, EventRecord, Settled};
-use shared::boot::Boot;
-use shared::domain::calendar::Period;
-use shared::domain::entity::{Bucket, Entity};
-use shared::domain::id::PackageId;
-use shared::domain::purchase::{Buyer, Item, ItemType};
-use shared::domain::time::Minute;
-use shared::function::{Function, Invoke, StartError};
-use shared::messaging;
-use shared::store::{Budget, BuyerUpdates, Folds, PackageUpdates, RevenueUpdates};
-use shared::stream::{self, Sold};
+use domain::calendar::Period;
+use domain::entity::{Bucket, Entity};
+use domain::id::PackageId;
+use domain::purchase::{Buyer, Item, ItemType};
+use domain::time::Minute;
+use runtime::BoxFuture;
+use runtime::batch::{BatchHandler, Deferring, EventRecord, Settled};
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::messaging;
+use runtime::stream::{self, Sold};
+use store::{Budget, BuyerUpdates, Folds, PackageUpdates, RevenueUpdates};
 use tokio::time::Instant;
 
 /// The function.
@@ -36,7 +36,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         packages: PackageUpdates::new(client, state, stats, clock(), ids()),
     };
     let failures = messaging::sqs(boot.sqs(), failures);
-    Ok(shared::batch::function_that_defers(FUNCTION.name, boot, failures, deferring, updater))
+    Ok(runtime::batch::function_that_defers(FUNCTION.name, boot, failures, deferring, updater))
 }
 
 struct SalesUpdater {

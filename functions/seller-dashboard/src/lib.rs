@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
+use domain::board::{Metric, Season};
+use domain::caller::{Caller, Role};
+use domain::fields::Invalid;
+use domain::id::UserId;
+use domain::time::Time;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use serde_json::{Value, json};
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::board::{Metric, Season};
-use shared::domain::caller::{Caller, Role};
-use shared::domain::fields::Invalid;
-use shared::domain::id::UserId;
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response};
-use shared::store::{Boards, Inbox, OnBoards};
+use store::{Boards, Inbox, OnBoards};
+use system::clock::Clock;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "seller-dashboard", start };
@@ -28,7 +28,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         inbox: Inbox::new(boot.dynamodb(), state),
         clock: Arc::clone(&boot.clock),
     };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct SellerDashboard {

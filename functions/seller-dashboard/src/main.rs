@@ -1,5 +1,5 @@
 //! The `seller-dashboard` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(seller_dashboard::FUNCTION)
+    runtime::boot::run(seller_dashboard::FUNCTION)
 }

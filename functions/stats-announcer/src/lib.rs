@@ -7,19 +7,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::DateTime;
+use domain::board::{Metric, Season};
+use domain::calendar::Calendar;
+use domain::id::{TrackId, UserId};
+use domain::live::{Channel, LiveEvent, LiveEventName, Subject};
+use domain::time::Time;
+use runtime::BoxFuture;
+use runtime::batch::{Message, QueueHandler, Settled};
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::bodies;
 use serde_json::{Value, json};
-use shared::BoxFuture;
-use shared::batch::{Message, QueueHandler, Settled};
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::board::{Metric, Season};
-use shared::domain::calendar::Calendar;
-use shared::domain::id::{TrackId, UserId};
-use shared::domain::live::{Channel, LiveEvent, LiveEventName, Subject};
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::bodies;
-use shared::store::{Boards, Documents, Inbox, Outbox, Reading, StoreError};
+use store::{Boards, Documents, Inbox, Outbox, Reading, StoreError};
+use system::clock::Clock;
 use tokio::time::Instant;
 
 /// The function.
@@ -43,7 +43,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         tracks: Reading::new(client, state, stats, calendar, Arc::clone(&clock)),
         clock,
     };
-    Ok(shared::batch::queue_function(FUNCTION.name, boot, handler))
+    Ok(runtime::batch::queue_function(FUNCTION.name, boot, handler))
 }
 
 struct StatsAnnouncer {

@@ -1,5 +1,5 @@
 //! The `stats-announcer` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(stats_announcer::FUNCTION)
+    runtime::boot::run(stats_announcer::FUNCTION)
 }

@@ -3,20 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use domain::class::ClassOf;
+use domain::classroom::Course;
+use domain::id::{CourseId, UserId};
+use domain::payment::PaymentStatus;
+use domain::purchase::Buyer;
+use domain::time::Time;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::classroom::{self, Part};
+use runtime::http::{Access, Cursor, HttpHandler, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::class::ClassOf;
-use shared::domain::classroom::Course;
-use shared::domain::id::{CourseId, UserId};
-use shared::domain::payment::PaymentStatus;
-use shared::domain::purchase::Buyer;
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::classroom::{self, Part};
-use shared::http::{Access, Cursor, HttpHandler, Problem, Request, Response, bodies};
-use shared::store::{Attendances, ClassNumbers, Classroom, Inbox, Payments, Scores};
+use store::{Attendances, ClassNumbers, Classroom, Inbox, Payments, Scores};
+use system::clock::Clock;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "student-dashboard", start };
@@ -41,7 +41,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         inbox: Inbox::new(client, state),
         clock: Arc::clone(&boot.clock),
     };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct StudentDashboard {

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use domain::id::PlaylistId;
+use domain::playlist::Offer;
+use domain::time::Time;
 use http::StatusCode;
-use shared::BoxFuture;
-use shared::backoff::Backoff;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::id::PlaylistId;
-use shared::domain::playlist::Offer;
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use shared::store::{Documents, Playlists, StoreError};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
+use store::{Documents, Playlists, StoreError};
+use system::backoff::Backoff;
+use system::clock::Clock;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "submit-track", start };
@@ -30,7 +30,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         playlists: Playlists::new(client, state, Arc::clone(&boot.ids)),
         clock: Arc::clone(&boot.clock),
     };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct SubmitTrack {

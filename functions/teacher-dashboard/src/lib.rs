@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use domain::class::ClassOf;
+use domain::time::Time;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, classroom};
 use serde_json::json;
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::class::ClassOf;
-use shared::domain::time::Time;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response, bodies, classroom};
-use shared::store::{ClassNumbers, Classroom, Inbox};
+use store::{ClassNumbers, Classroom, Inbox};
+use system::clock::Clock;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "teacher-dashboard", start };
@@ -29,7 +29,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         inbox: Inbox::new(client, state),
         clock: Arc::clone(&boot.clock),
     };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct TeacherDashboard {

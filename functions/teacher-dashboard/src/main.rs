@@ -1,5 +1,5 @@
 //! The `teacher-dashboard` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(teacher_dashboard::FUNCTION)
+    runtime::boot::run(teacher_dashboard::FUNCTION)
 }

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use domain::id::PackageId;
+use domain::money::Currency;
+use domain::package::PackageDescription;
+use domain::purchase::Accepted;
 use http::StatusCode;
-use shared::BoxFuture;
-use shared::backoff::Backoff;
-use shared::boot::Boot;
-use shared::domain::id::PackageId;
-use shared::domain::money::Currency;
-use shared::domain::package::PackageDescription;
-use shared::domain::purchase::Accepted;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies, quizzes};
-use shared::store::{Packages, Quizzes, StoreError};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies, quizzes};
+use store::{Packages, Quizzes, StoreError};
+use system::backoff::Backoff;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "update-package", start };
@@ -31,7 +31,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         quizzes: Quizzes::new(client.clone(), state.clone(), Arc::clone(&ids)),
         packages: Packages::new(client, state, stats, clock, ids),
     };
-    Ok(shared::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct UpdatePackage {

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
+use domain::caller::Actor;
+use domain::entity::Entity;
+use domain::fields::{Invalid, object};
+use domain::id::ProductId;
 use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, is_crawler};
+use runtime::obs::metrics::{Measure, Metric};
 use serde_json::json;
-use shared::BoxFuture;
-use shared::boot::Boot;
-use shared::domain::caller::Actor;
-use shared::domain::entity::Entity;
-use shared::domain::fields::{Invalid, object};
-use shared::domain::id::ProductId;
-use shared::function::{Function, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem, Request, Response, is_crawler};
-use shared::obs::metrics::{Measure, Metric};
-use shared::store::{Admission, Products, QuotaCounters, Retention};
+use store::{Admission, Products, QuotaCounters, Retention};
 use tokio::time::Instant;
 
 /// The function.
@@ -32,7 +32,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
     let products = Products::new(boot.dynamodb(), state, facts, retention, injected);
     let quotas = QuotaCounters::new(quotas, boot.dynamodb(), stats, Arc::clone(&boot.clock));
     let handler = ViewProduct { products, quotas };
-    Ok(shared::http::function(FUNCTION.name, Access::WriteKey, boot, handler))
+    Ok(runtime::http::function(FUNCTION.name, Access::WriteKey, boot, handler))
 }
 
 struct ViewProduct {

@@ -1,6 +1,6 @@
 //! The functions of this workspace: every crate under `functions/`.
 
-use shared::function::Function;
+use runtime::function::Function;
 
 /// The workspace's own template, as it was when this was built.
 pub const TEMPLATE: &str = include_str!("../../../template.yaml");

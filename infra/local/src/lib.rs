@@ -1,7 +1,7 @@
 //! The local cloud: everything that `template.yaml` describes, in one process.
 //!
 //! The template is read into typed configs ([`template`]); tables, queues, event source mappings and
-//! schedules are made of them, functions run in process ([`runtime`]), and the HTTP API is served as
+//! schedules are made of them, functions run in process ([`lambda`]), and the HTTP API is served as
 //! API Gateway serves it ([`gateway`]). [`cloud::LocalCloud`] starts and stops the whole.
 
 pub mod capacity;
@@ -13,11 +13,11 @@ pub mod endpoint;
 pub mod functions;
 pub mod gateway;
 pub mod iam;
+pub mod lambda;
 pub mod listener;
 pub mod loopback;
 pub mod mapping;
 pub mod private;
-pub mod runtime;
 pub mod schedule;
 pub mod secrets;
 pub mod sqs;

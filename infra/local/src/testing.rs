@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use shared::boot::Boot;
-use shared::function::{Function, Invocation, InvocationError, Invoke, Start};
+use runtime::boot::Boot;
+use runtime::function::{Function, Invocation, InvocationError, Invoke, Start};
 
 /// A handler without state.
 pub(crate) trait Handle: Send + Sync + 'static {
@@ -33,12 +33,12 @@ macro_rules! start_of {
         impl $crate::testing::Handle for Handler {
             fn handle<'a>(
                 $payload: &'a str,
-                $invocation: &'a shared::function::Invocation,
+                $invocation: &'a runtime::function::Invocation,
             ) -> futures::future::BoxFuture<'a, Result<String, String>> {
                 Box::pin(async move { $body })
             }
         }
-        |_: &shared::boot::Boot| Ok(Box::new($crate::testing::Started::<Handler>(std::marker::PhantomData)) as _)
+        |_: &runtime::boot::Boot| Ok(Box::new($crate::testing::Started::<Handler>(std::marker::PhantomData)) as _)
     }};
 }
 pub(crate) use start_of;
@@ -53,9 +53,9 @@ pub(crate) fn boot<const N: usize>(environment: [(&str, &str); N]) -> Boot {
     Boot {
         environment: environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         aws: aws_config::SdkConfig::builder().build(),
-        clock: shared::clock::system(),
-        ids: shared::ids::random(),
-        metrics: std::sync::Arc::new(shared::obs::metrics::Nowhere),
+        clock: system::clock::system(),
+        ids: system::ids::random(),
+        metrics: std::sync::Arc::new(runtime::obs::metrics::Nowhere),
     }
 }
 

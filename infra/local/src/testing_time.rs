@@ -1,7 +1,7 @@
 //! Time for tests: a clock that runs with tokio's own, which tests may pause.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::clock::{Clock, SystemClock};
+use system::clock::{Clock, SystemClock};
 use tokio::time::Instant;
 
 /// Runs with tokio's time, and began at the machine's.

@@ -31,7 +31,7 @@ impl Secrets {
     /// New secrets.
     #[must_use]
     pub fn fresh() -> Self {
-        let ids = shared::ids::random();
+        let ids = system::ids::random();
         Self { jwt_secret: ids.fresh() + &ids.fresh(), write_key: format!("local-{}", ids.fresh()) }
     }
 
@@ -133,7 +133,7 @@ mod tests {
             issuer: Some("me".to_owned()),
             audience: Some("you".to_owned()),
         };
-        let tokens = of_every_role(&claims, shared::clock::system().now()).unwrap();
+        let tokens = of_every_role(&claims, system::clock::system().now()).unwrap();
         assert_eq!(tokens.len(), ROLES.len());
         let mut validation = Validation::default();
         validation.set_issuer(&["me"]);

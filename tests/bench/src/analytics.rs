@@ -3,11 +3,11 @@
 use bench::events;
 use bench::table::{Table, ms};
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::calendar::{Calendar, Level, Period};
+use domain::rollup::Scope;
+use domain::time::Time;
 use serde_json::{Value, json};
-use shared::domain::calendar::{Calendar, Level, Period};
-use shared::domain::rollup::Scope;
-use shared::domain::time::Time;
-use shared::store::keys;
+use store::keys;
 
 use crate::options::Options;
 use crate::staged::Staged;

@@ -3,8 +3,8 @@
 use bench::events;
 use bench::table::{Table, ms};
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::rollup::Scope;
 use serde_json::Value;
-use shared::domain::rollup::Scope;
 
 use crate::analytics::{fill, first_hour};
 use crate::options::Options;

@@ -6,7 +6,7 @@ use anyhow::ensure;
 use futures::future::{self, Either};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use replay::api::Api;
-use shared::clock::Clock;
+use system::clock::Clock;
 
 use crate::events::{self, Tracks};
 use crate::table::percentile;

@@ -8,7 +8,7 @@ use bench::table::{Table, ms};
 use futures::future;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use replay::api::Api;
-use shared::clock::Clock;
+use system::clock::Clock;
 
 use crate::cloud::Apart;
 use crate::options::{Options, Serve};

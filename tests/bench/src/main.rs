@@ -28,7 +28,7 @@ use bench::table::{Table, ms};
 use cloud::Apart;
 use options::{Options, Part, Task};
 use peak_alloc::PeakAlloc;
-use shared::clock::{Clock, SystemClock};
+use system::clock::{Clock, SystemClock};
 
 /// Counts what Rust allocates; SQLite allocates outside of it.
 #[global_allocator]

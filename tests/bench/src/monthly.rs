@@ -22,8 +22,8 @@ use local::cloud::Options as Cloud;
 use local::functions::TEMPLATE;
 use local::wire::{Call as Asked, Fault, Faults};
 use replay::api::EVENTS;
+use runtime::obs::metrics::Sink;
 use serde_json::{Value, json};
-use shared::obs::metrics::Sink;
 
 use crate::options::Options;
 use crate::staged::{Item, Staged};
@@ -284,7 +284,7 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<(&'static s
     let writer = written.clone();
     // The local cloud speaks too, and is not on the bill.
     let filter = "info,local=off,hyper=off".parse().context("a filter")?;
-    shared::obs::log::start_to(move || writer.clone(), filter);
+    runtime::obs::log::start_to(move || writer.clone(), filter);
 
     let mut months = Vec::new();
     for (volume, tracks, minutes) in VOLUMES {
@@ -661,7 +661,7 @@ fn month(played: &Played, options: &Options, volume: f64, tracks: usize) -> anyh
         deliveries: played.folding.invocations * volume / played.events,
         log_bytes,
         kept_log_bytes: log_bytes * retention / (MONTH / 86_400.0),
-        metrics: shared::obs::metrics::emitted() as f64,
+        metrics: runtime::obs::metrics::emitted() as f64,
         alarms: alarms.map(|block| block.matches("MetricStat:").count().max(1) as f64).sum(),
         dashboards: TEMPLATE.matches("Type: AWS::CloudWatch::Dashboard").count() as f64,
         queue_requests: played.queues * POLLS + 3.0 * messages,

@@ -5,11 +5,11 @@ use std::time::Instant;
 use bench::events::{Draw, Tracks};
 use bench::table::{Table, ms};
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::purchase::{Buyer, Purchase};
+use domain::sale::SaleFact;
+use domain::time::Time;
 use serde_json::json;
-use shared::domain::purchase::{Buyer, Purchase};
-use shared::domain::sale::SaleFact;
-use shared::domain::time::Time;
-use shared::store::keys;
+use store::keys;
 
 use crate::options::Options;
 use crate::staged::{Item, Staged, item, used};

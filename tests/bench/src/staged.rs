@@ -18,8 +18,8 @@ use local::tokens::{self, Claims};
 use local::wire::ClientOptions;
 use replay::api::{Api, Credential, Patience};
 use serde_json::{Value, json};
-use shared::clock::Clock;
-use shared::store::keys::Key;
+use store::keys::Key;
+use system::clock::Clock;
 
 /// Events of one request.
 const BATCH: usize = 500;

@@ -7,7 +7,7 @@ use bench::events::Tracks;
 use bench::ingest::Load;
 use bench::table::Table;
 use local::capacity::{Meter, Metered as Call, Usage};
-use shared::clock::Clock;
+use system::clock::Clock;
 
 use crate::cloud::Metered;
 

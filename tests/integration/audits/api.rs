@@ -9,7 +9,7 @@ use http::Method;
 use local::cloud::Options;
 use local::wire::ClientOptions;
 use serde_json::{Value, json};
-use shared::clock::{Clock, SystemClock};
+use system::clock::{Clock, SystemClock};
 
 use crate::app::{Answer, App, Forward};
 use crate::asking;

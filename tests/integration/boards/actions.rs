@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use domain::time::Time;
 use local::wire::Faults;
+use runtime::function::Function;
 use serde_json::{Value, json};
-use shared::domain::time::Time;
-use shared::function::Function;
 
 use crate::stage::{Stage, http, invoke, person, start};
 

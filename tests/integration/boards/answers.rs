@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use runtime::function::Invoke;
 use serde_json::{Value, json};
-use shared::function::Invoke;
 
 use super::actions::SELLERS;
 use super::check::{Board, Expected, Place, items, places};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use domain::board::{Entrant, Metric, Season};
+use domain::time::Time;
 use serde_json::json;
-use shared::domain::board::{Entrant, Metric, Season};
-use shared::domain::time::Time;
-use shared::store::{BoardUpdates, Boards, Shards};
+use store::{BoardUpdates, Boards, Shards};
 use tokio::time::Instant;
 
 use super::actions::BEGIN;
@@ -87,7 +87,7 @@ fn ranks_of_many_are_what_counting_tells() {
         ordered.sort_by_key(|(value, since, seller)| (Reverse(*value), *since, seller.clone()));
         let rank = |value: u64| 1 + ordered.iter().filter(|(other, _, _)| *other > value).count() as u64;
         let entry = |(value, _, seller): &(u64, Time, String)| (rank(*value), seller.clone(), *value);
-        let told = |entries: Vec<shared::store::Ranked>| -> Vec<(u64, String, u64)> {
+        let told = |entries: Vec<store::Ranked>| -> Vec<(u64, String, u64)> {
             entries.into_iter().map(|entry| (entry.rank, entry.seller.to_string(), entry.value)).collect()
         };
         let (metric, season) = (Metric::Revenue("USD".parse().unwrap()), Season::All);

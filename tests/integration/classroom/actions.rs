@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use local::wire::Faults;
+use runtime::function::Function;
 use serde_json::{Value, json};
-use shared::function::Function;
 
 use crate::stage::{Stage, http, invoke, person, start};
 

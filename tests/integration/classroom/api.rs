@@ -149,7 +149,7 @@ impl Api {
     }
 
     pub(super) fn token(&self, Person(subject, role): Person<'_>) -> String {
-        let exp = shared::clock::system().now().timestamp() + 3_600;
+        let exp = system::clock::system().now().timestamp() + 3_600;
         let claims = json!({"sub": subject, "role": role, "name": format!("{subject} the {role}"), "exp": exp});
         asking::signed(&self.app, &claims)
     }
@@ -225,7 +225,7 @@ impl Api {
             });
             self.database("PutItem", "StateTable", json!({"Item": product}));
         }
-        let key = shared::ids::random().fresh();
+        let key = system::ids::random().fresh();
         let headers = [("idempotency-key", key.as_str())];
         let made = self.call((Method::POST, PURCHASES), "", person, &headers, &with(&order, patch)).await;
         assert_eq!(made.status, 201, "{made:?}");

@@ -1,7 +1,7 @@
 //! Lists of who takes a course, and of which courses somebody takes.
 
+use runtime::http::Cursor;
 use serde_json::{Value, json};
-use shared::http::Cursor;
 
 use super::api::{Api, ENROLLMENTS, EVE, Person, ROOT, SAM, SUE, TIM, TOM, are_wrong};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 use http::Method;
+use runtime::http::Cursor;
 use serde_json::{Value, json};
-use shared::http::Cursor;
 
 use super::api::{
     ADMIN_DASHBOARD, APPROVE, Api, EVE, PAYMENTS, ROOT, SAM, STUDENT_DASHBOARD, SUE, TIM, are_wrong, is_told, with,

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use local::wire::Faults;
+use runtime::function::Function;
 use serde_json::{Value, json};
-use shared::function::Function;
-use shared::store::PackageUpdates;
+use store::PackageUpdates;
 use tokio::time::Instant;
 
 use crate::stage::{Stage, http, invoke, person, start};

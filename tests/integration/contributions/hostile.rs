@@ -9,7 +9,7 @@ use local::dynamodb::StreamRecord;
 use local::wire::Faults;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use shared::store::PackageUpdates;
+use store::PackageUpdates;
 use tokio::time::Instant;
 
 use super::actions::{Action, CURRENCIES, MAX_SCORE, act};
@@ -305,7 +305,7 @@ impl Driver {
         wrong
     }
 
-    async fn get(&self, function: shared::function::Function, route: &str, path: &Value, query: &str) -> (u64, Value) {
+    async fn get(&self, function: runtime::function::Function, route: &str, path: &Value, query: &str) -> (u64, Value) {
         let mut request = http(route, &person("root", "admin"), path, None, &json!(null));
         request["rawQueryString"] = json!(query);
         let parameters: BTreeMap<&str, &str> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use local::wire::{Call, Fault, Faults};
+use runtime::boot::Boot;
 use serde_json::{Value, json};
-use shared::boot::Boot;
 
 use crate::stage::Stage;
 

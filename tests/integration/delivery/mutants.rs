@@ -4,11 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::counters::TrackCounters;
+use domain::fold::{Fold, Recorded};
+use runtime::boot::Boot;
 use serde_json::Value;
-use shared::boot::Boot;
-use shared::domain::counters::TrackCounters;
-use shared::domain::fold::{Fold, Recorded};
-use shared::store::{keys, lengthened};
+use store::{keys, lengthened};
 
 type Item = HashMap<String, AttributeValue>;
 

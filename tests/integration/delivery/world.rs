@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use local::dynamodb::StreamRecord;
+use runtime::boot::Boot;
+use runtime::function::Function;
 use serde_json::{Value, json};
-use shared::boot::Boot;
-use shared::function::Function;
 use tokio::task::JoinHandle;
 
 use super::model;

@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use shared::clock::{Clock, SystemClock};
+use system::clock::{Clock, SystemClock};
 
 use super::making::{Bindings, Person, World, allows};
 use super::operation::{Operation, operations};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
-use shared::clock::{Clock, SystemClock};
+use system::clock::{Clock, SystemClock};
 
 use super::operation::{Operation, Place, operation};
 use crate::app::{Answer, App};

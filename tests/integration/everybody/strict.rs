@@ -234,7 +234,7 @@ async fn a_body_that_the_contract_allows_is_never_too_large() {
 #[test]
 fn every_type_of_problem_is_described() {
     let page = read("docs/problems.md");
-    for kind in shared::http::Kind::ALL {
+    for kind in runtime::http::Kind::ALL {
         let name = kind.uri();
         let name = name.rsplit(':').next().unwrap();
         assert!(page.contains(&format!("| `{name}` |")), "docs/problems.md does not describe {name}");

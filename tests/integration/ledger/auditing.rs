@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use domain::audit::Scope;
 use local::wire::Faults;
-use shared::domain::audit::Scope;
-use shared::store::{Audits, BegunAudit};
+use store::{Audits, BegunAudit};
 use tokio::time::Instant;
 
 use crate::stage::{Item, Stage};

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use domain::audit::Scope;
 use local::dynamodb::StreamRecord;
 use local::wire::Faults;
 use serde_json::{Value, json};
-use shared::domain::audit::Scope;
 
 use super::actions::{Action, Answer, BEGIN, ITEMS, MAX_USES, act};
 use super::auditing::{Auditor, audit};

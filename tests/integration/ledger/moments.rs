@@ -9,7 +9,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use local::wire::{Call, Fault, Faults};
 use serde_json::{Value, json};
-use shared::store::{AuditLeg, Audits, Walk};
+use store::{AuditLeg, Audits, Walk};
 use tokio::time::Instant;
 
 use super::actions::{Action, act};

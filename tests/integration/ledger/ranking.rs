@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::calendar::{Calendar, Level, Period};
+use domain::purchase::Item;
+use domain::takings::Ranking;
+use domain::time::{Minute, Time};
 use serde_json::json;
-use shared::domain::calendar::{Calendar, Level, Period};
-use shared::domain::purchase::Item;
-use shared::domain::takings::Ranking;
-use shared::domain::time::{Minute, Time};
-use shared::store::{RevenueReading, RevenueUpdates};
+use store::{RevenueReading, RevenueUpdates};
 use tokio::time::Instant;
 
 use super::hostile::stage;

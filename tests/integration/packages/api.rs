@@ -7,7 +7,7 @@ use futures::StreamExt;
 use http::Method;
 use local::wire::ClientOptions;
 use serde_json::{Value, json};
-use shared::clock::{Clock, SystemClock};
+use system::clock::{Clock, SystemClock};
 
 use crate::app::{Answer, App};
 use crate::asking;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared::store::PackageUpdates;
+use store::PackageUpdates;
 use tokio::time::Instant;
 
 use super::api::{ANN, Api, EVE, Person, ROOT, SAM, TIM, described, named};
@@ -29,8 +29,8 @@ async fn earns(api: &Api, package: &str, version: &str, earned: &[(&str, i64)]) 
         aws_sdk_dynamodb::Client::new(&config),
         table("StateTable"),
         table("StatsTable"),
-        shared::clock::system(),
-        shared::ids::random(),
+        system::clock::system(),
+        system::ids::random(),
     );
     let deadline = Instant::now() + Duration::from_secs(20);
     updates.follow_sales(&package.parse().unwrap(), deadline).await.unwrap();

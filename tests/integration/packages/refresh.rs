@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use domain::id::PackageId;
 use http::Method;
 use serde_json::{Value, json};
-use shared::domain::id::PackageId;
-use shared::store::keys;
+use store::keys;
 
 use super::api::Deed::{Attempt, Like, Rate};
 use super::api::{ANN, Api, Deeds, EVE, KAI, REFRESH, REFRESHES, ROOT, SAM, SUE, TIM, key, named, names};

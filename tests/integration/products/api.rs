@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use domain::time::Time;
 use http::Method;
 use local::cloud::Options;
 use serde_json::{Value, json};
-use shared::clock::{Clock, SystemClock};
-use shared::domain::time::Time;
+use system::clock::{Clock, SystemClock};
 
 use crate::app::{Answer, App, Forward};
 use crate::asking;

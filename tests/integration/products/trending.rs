@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use http::Method;
 use local::wire::ClientOptions;
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use system::clock::Clock;
 
 use super::api::{Api, BOB, EVE, SAM, counted, is_wrong};
 use super::deleting::{delete, is_gone};

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use http::Method;
 use local::wire::ClientOptions;
 use serde_json::{Value, json};
-use shared::clock::{Clock, SystemClock};
+use system::clock::{Clock, SystemClock};
 
 use crate::app::{Answer, App, Forward};
 use crate::asking;
@@ -84,7 +84,7 @@ impl Api {
     }
 
     pub(super) fn of(app: App) -> Self {
-        Self { app, contract: contract(), clock: shared::clock::system() }
+        Self { app, contract: contract(), clock: system::clock::system() }
     }
 
     /// Where the clock begins at another time.

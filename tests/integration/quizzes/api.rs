@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Method;
 use local::wire::{Call, ClientOptions, Fault};
 use serde_json::{Value, json};
-use shared::clock::Clock as _;
+use system::clock::Clock as _;
 
 use crate::app::{Answer, App, Forward};
 use crate::asking;

@@ -1,7 +1,7 @@
 //! Facts that are erased are counted no more; facts that expire are.
 
 use chrono::TimeDelta;
-use shared::clock::Clock as _;
+use system::clock::Clock as _;
 
 use super::api::{Api, NOTHING, Numbers, SAM, SUE, attempt, is_of};
 

@@ -1,9 +1,9 @@
 //! What people do to a quiz, and what its numbers are then.
 
 use chrono::TimeDelta;
+use domain::time::Time;
 use serde_json::{Value, json};
-use shared::clock::Clock as _;
-use shared::domain::time::Time;
+use system::clock::Clock as _;
 
 use super::api::{ANN, Api, EVE, NOTHING, Numbers, ROOT, SAM, SUE, TIM, attempt};
 use crate::app::Answer;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use domain::live::{Channel, LiveEvent, LiveEventName};
 use local::dynamodb::{Attribute, AttributeKind, KeySchema, StreamView, TableConfig};
 use local::wire::Faults;
+use runtime::boot::Boot;
 use serde_json::{Value, json};
-use shared::boot::Boot;
-use shared::domain::live::{Channel, LiveEvent, LiveEventName};
-use shared::store::Outbox;
+use store::Outbox;
 
 use crate::stage::{Stage, http, invoke, person, start};
 
@@ -44,7 +44,7 @@ pub(super) fn boot(stage: &Stage, name: &str, faults: Option<Arc<dyn Faults>>) -
 }
 
 /// An event on a channel.
-pub(super) fn event(channel: &str, id: String, time: shared::domain::time::Time, body: Value) -> LiveEvent {
+pub(super) fn event(channel: &str, id: String, time: domain::time::Time, body: Value) -> LiveEvent {
     let channel: Channel = channel.parse().unwrap();
     LiveEvent { channel, name: LiveEventName::NewScore, id, time, body }
 }

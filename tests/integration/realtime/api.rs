@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use domain::time::Time;
 use http::Method;
 use local::secrets::SecretsManager;
 use local::wire::ClientOptions;
 use serde_json::{Value, json};
-use shared::clock::{Clock, SystemClock};
-use shared::domain::time::Time;
+use system::clock::{Clock, SystemClock};
 
 use super::server::{APP, KEY, SECRET, SECRET_ARN, Server, Told};
 use crate::app::{Answer, App, Forward};

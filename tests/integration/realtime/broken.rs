@@ -1,8 +1,8 @@
 //! The check itself is checked: what happened is broken by hand, one thing at a time, and the check finds it.
 
 use chrono::TimeDelta;
+use domain::time::Time;
 use serde_json::{Value, json};
-use shared::domain::time::Time;
 
 use super::actions::{Action, Answer, CHANNELS, OUTBOX, act, boot, event, stage};
 use super::channels::{Channels, Failures, UNFIT, publisher};

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use realtime_publisher::{Publisher, Refused, Server};
-use shared::boot::Boot;
-use shared::function::Invoke;
-use shared::messaging::{Queue, SendError, Unsent};
-use shared::store::{Outbox, Waiting};
+use runtime::boot::Boot;
+use runtime::function::Invoke;
+use runtime::messaging::{Queue, SendError, Unsent};
+use store::{Outbox, Waiting};
 use tokio::time::{Instant, sleep};
 
 /// What an event has in its data that the server never takes.
@@ -130,5 +130,5 @@ pub(super) fn publisher(boot: &Boot, channels: &Channels, failures: &Failures) -
     let outbox = Outbox::new(boot.dynamodb(), super::actions::OUTBOX.to_owned());
     let failures = Arc::new(failures.clone());
     let publisher = Publisher::new(outbox, Box::new(channels.clone()), failures.clone(), Arc::clone(&boot.clock));
-    shared::batch::function("realtime-publisher", boot, failures, publisher)
+    runtime::batch::function("realtime-publisher", boot, failures, publisher)
 }

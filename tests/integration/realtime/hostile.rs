@@ -1,9 +1,9 @@
 //! Everybody at once, call by call, in any order.
 
 use chrono::TimeDelta;
+use domain::time::Time;
 use local::dynamodb::{Change, StreamRecord};
 use serde_json::json;
-use shared::domain::time::Time;
 
 use super::actions::{Action, Answer, CHANNELS, Known, OUTBOX, act, boot, event, stage};
 use super::channels::{Channels, Failures, UNFIT, publisher};

@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use domain::live::Channel;
+use domain::time::Time;
 use futures::future::BoxFuture;
 use realtime_publisher::{Refused, Server};
+use runtime::batch::{BatchHandler, EventRecord, Settled};
+use runtime::boot::Boot;
+use runtime::function::Invoke;
+use runtime::messaging::Queue;
 use serde_json::json;
-use shared::batch::{BatchHandler, EventRecord, Settled};
-use shared::boot::Boot;
-use shared::clock::Clock;
-use shared::domain::live::Channel;
-use shared::domain::time::Time;
-use shared::function::Invoke;
-use shared::messaging::Queue;
-use shared::store::{Budget, Outbox, Waiting};
+use store::{Budget, Outbox, Waiting};
+use system::clock::Clock;
 use tokio::time::Instant;
 
 use super::actions::OUTBOX;
@@ -87,7 +87,7 @@ impl Publisher {
 impl BatchHandler for Publisher {
     fn handle<'a>(&'a self, records: &'a [EventRecord], _: Budget, deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
         Box::pin(async move {
-            let of = |record: &EventRecord| shared::stream::channel(record).unwrap();
+            let of = |record: &EventRecord| runtime::stream::channel(record).unwrap();
             let mut held = BTreeSet::new();
             for channel in records.iter().filter_map(of).collect::<BTreeSet<Channel>>() {
                 if self.publish(&channel, deadline).await.is_none() {
@@ -106,7 +106,7 @@ pub(super) fn publisher(mutant: Mutant, boot: &Boot, channels: &Channels, failur
     let outbox = Outbox::new(boot.dynamodb(), OUTBOX.to_owned());
     let (channels, failures) = (channels.clone(), failures.clone());
     let handler = Publisher { mutant, outbox, channels, failures: failures.clone(), clock: Arc::clone(&boot.clock) };
-    shared::batch::function("realtime-publisher", boot, Arc::new(failures), handler)
+    runtime::batch::function("realtime-publisher", boot, Arc::new(failures), handler)
 }
 
 /// What is said first of a mutant, of so many plans.

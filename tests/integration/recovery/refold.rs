@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use domain::refold::System;
 use http::Method;
 use local::cloud::Source;
 use local::wire::{Call, Fault, Service};
 use serde_json::{Value, json};
-use shared::domain::refold::System;
-use shared::store::{StreamRange, StreamedRecords, ToRefold};
+use store::{StreamRange, StreamedRecords, ToRefold};
 use tokio::time::Instant;
 
 use super::market::{FACTS, Market, delivery, key};

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::TimeDelta;
+use domain::refold::System;
 use http::Method;
 use local::cloud::{LocalCloud, Options, kept_database};
 use local::wire::{Call, ClientOptions, Fault};
 use serde_json::{Value, json};
-use shared::clock::{Clock as _, SystemClock};
-use shared::domain::refold::System;
+use system::clock::{Clock as _, SystemClock};
 
 use super::market::{Dump, Market};
 use crate::app::{App, ago, event};

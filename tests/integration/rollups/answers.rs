@@ -166,7 +166,7 @@ fn recent(what: &str, world: &World, model: &Model, artist: usize, told: &Value)
 async fn ask(
     world: &World,
     route: &str,
-    function: shared::function::Function,
+    function: runtime::function::Function,
     query: &[(&str, String)],
 ) -> Result<Value, String> {
     let mut request = http(route, &admin("boss"), &json!({}), None, &Value::Null);

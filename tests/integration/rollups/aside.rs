@@ -1,11 +1,11 @@
 //! What cannot be closed holds up nobody else, and is counted all the same.
 
 use chrono::TimeDelta;
+use domain::calendar::Level;
+use domain::span::Span;
+use domain::time::Time;
 use serde_json::{Value, json};
-use shared::domain::calendar::Level;
-use shared::domain::span::Span;
-use shared::domain::time::Time;
-use shared::store::Work;
+use store::Work;
 use tokio::time::Instant;
 
 use super::cases::{at, play, run};
@@ -108,7 +108,7 @@ fn a_day_that_cannot_be_closed_for_a_track_is_set_aside_and_every_answer_stays_r
 async fn is_never_done(level: Level, passed: &str) {
     let (world, model) = played().await;
     let is_stuck = |work: &Work| {
-        let is_of_first = |tracks: &std::collections::BTreeSet<shared::domain::id::TrackId>| {
+        let is_of_first = |tracks: &std::collections::BTreeSet<domain::id::TrackId>| {
             tracks.iter().any(|track| track.as_str() == "t0")
         };
         matches!(work, Work::Close { level: of, tracks, .. } if *of == level && is_of_first(tracks))

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::domain::counters::TrackCounters;
-use shared::domain::distinct::Distinct;
-use shared::domain::rollup::Rollup;
-use shared::domain::span::Span;
-use shared::domain::time::Time;
-use shared::store::Work;
+use domain::counters::TrackCounters;
+use domain::distinct::Distinct;
+use domain::rollup::Rollup;
+use domain::span::Span;
+use domain::time::Time;
+use store::Work;
 
 use super::check::{self, Checked, scope};
 use super::model::{Model, Sent, What, Whose};

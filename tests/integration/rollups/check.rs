@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::domain::calendar::Level;
-use shared::domain::counters::TrackCounters;
-use shared::domain::rollup::{Rollup, Scope};
-use shared::domain::span::Span;
-use shared::domain::time::Time;
-use shared::store::{Reading, keys};
+use domain::calendar::Level;
+use domain::counters::TrackCounters;
+use domain::rollup::{Rollup, Scope};
+use domain::span::Span;
+use domain::time::Time;
+use store::{Reading, keys};
 use tokio::time::Instant;
 
 use super::answers;
@@ -243,7 +243,7 @@ pub(crate) async fn items(world: &World, model: &Model, checked: Checked) -> Res
         let name = frontier[level.name()].as_s().unwrap();
         world.calendar.parse(level, name).unwrap()
     };
-    let due = world.time().plus(-shared::store::GRACE);
+    let due = world.time().plus(-store::GRACE);
     for level in Level::ALL {
         let next = world.calendar.next(&reached(level));
         if next.end() <= due {

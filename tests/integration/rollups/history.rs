@@ -1,10 +1,10 @@
 //! Runs a history, one step after the other.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::domain::calendar::Level;
-use shared::domain::time::Time;
-use shared::function::Invoke;
-use shared::store::Work;
+use domain::calendar::Level;
+use domain::time::Time;
+use runtime::function::Invoke;
+use store::Work;
 
 use super::check::{self, Checked};
 use super::model::{Model, Sent, What};

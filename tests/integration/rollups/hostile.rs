@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::calendar::Level;
 use proptest::prelude::*;
-use shared::domain::calendar::Level;
-use shared::store::Work;
+use store::Work;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 

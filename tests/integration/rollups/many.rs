@@ -1,10 +1,10 @@
 //! An artist with more tracks than one item can name.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::domain::analytics::top_tracks;
-use shared::domain::rollup::Scope;
-use shared::domain::span::Span;
-use shared::domain::time::Time;
+use domain::analytics::top_tracks;
+use domain::rollup::Scope;
+use domain::span::Span;
+use domain::time::Time;
 use tokio::time::Instant;
 
 use super::cases::{at, play, run};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use local::wire::{Call, Fault, Faults};
 use serde_json::{Value, json};
-use shared::store::Work;
+use store::Work;
 
 use super::world::World;
 
@@ -57,7 +57,7 @@ pub(crate) fn of_updater(mutant: Option<Mutant>, world: &World, schedule: Arc<dy
 fn finish(world: &World, work: &Work) {
     match work {
         Work::Close { level, period, pages, .. } | Work::Aside { level, period, pages, .. } => {
-            let prefix = shared::store::keys::rollups_of(*level);
+            let prefix = store::keys::rollups_of(*level);
             for page in pages {
                 let key = json!({"pk": {"S": format!("ACTIVE#{prefix}{period}")}, "sk": {"S": page}});
                 let update = json!({"TableName": "Stats", "Key": key, "UpdateExpression": "SET #d = :t",

@@ -1,8 +1,8 @@
 //! What happens, step by step.
 
+use domain::calendar::Level;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use shared::domain::calendar::Level;
 
 /// Where and when a case begins: shortly before something turns.
 pub(crate) const BEGINNINGS: [(&str, &str); 12] = [

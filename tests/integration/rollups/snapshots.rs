@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
-use shared::store::Work;
+use store::Work;
 use tokio::time::Instant;
 
 use super::check::{self, Checked};

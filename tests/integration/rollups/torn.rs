@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use local::wire::{Call, Fault, Faults};
-use shared::store::Work;
+use store::Work;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::calendar::Calendar;
+use domain::time::Time;
 use local::dynamodb::StreamRecord;
 use local::wire::{Fault, Faults};
+use runtime::boot::Boot;
+use runtime::function::Invoke;
 use serde_json::{Value, json};
-use shared::boot::Boot;
-use shared::domain::calendar::Calendar;
-use shared::domain::time::Time;
-use shared::function::Invoke;
-use shared::store::{Activity, Closing, Dispatch, Reading, Work};
+use store::{Activity, Closing, Dispatch, Reading, Work};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 

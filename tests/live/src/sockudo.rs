@@ -55,7 +55,7 @@ impl Sockudo {
     /// # Errors
     /// There is no such program.
     pub async fn start_on(program: &Path, port: u16) -> anyhow::Result<Option<Self>> {
-        let ids = shared::ids::random();
+        let ids = system::ids::random();
         let (app, key, secret) = (ids.fresh(), ids.fresh(), ids.fresh());
         let mut process = Command::new("/bin/sh")
             .args(["-c", LEASH, "leash"])

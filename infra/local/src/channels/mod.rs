@@ -27,7 +27,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use http::StatusCode;
-use shared::clock::Clock;
+use system::clock::Clock;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -61,7 +61,7 @@ impl Application {
     /// An application with a secret of its own.
     #[must_use]
     pub fn fresh() -> Self {
-        Self { app: APP.to_owned(), key: KEY.to_owned(), secret: shared::ids::random().fresh() }
+        Self { app: APP.to_owned(), key: KEY.to_owned(), secret: system::ids::random().fresh() }
     }
 
     /// Puts its secret into the local Secrets Manager, and names it, at this URL, in the template's parameters.

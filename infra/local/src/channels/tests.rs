@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::live::Credentials;
 use futures::{SinkExt, StreamExt};
 use http::Uri;
 use serde_json::{Value, json};
-use shared::domain::live::Credentials;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -21,7 +21,7 @@ struct Moved(AtomicI64);
 
 impl Clock for Moved {
     fn now(&self) -> DateTime<Utc> {
-        shared::clock::system().now() + TimeDelta::seconds(self.0.load(Ordering::Relaxed))
+        system::clock::system().now() + TimeDelta::seconds(self.0.load(Ordering::Relaxed))
     }
 }
 

@@ -127,7 +127,7 @@ fn token(mut parser: lexopt::Parser) -> anyhow::Result<Command> {
         crate::tokens::ROLES.join(", ")
     );
     let sub: String = sub.context("--sub is missing")?;
-    sub.parse::<shared::domain::id::UserId>().context("--sub")?;
+    sub.parse::<domain::id::UserId>().context("--sub")?;
     Ok(Command::Token(Wanted { sub, role, days, state }))
 }
 

@@ -21,7 +21,7 @@ fn filter(log: Log) -> EnvFilter {
     let ours = ["local", "shared"].map(str::to_owned).into_iter().chain(functions);
     let mut filter = ours.fold("warn".to_owned(), |all, name| format!("{all},{name}=info"));
     if log == Log::Text {
-        filter.push_str(",shared::obs=warn");
+        filter.push_str(",runtime::obs=warn");
     }
     EnvFilter::new(filter)
 }
@@ -41,7 +41,7 @@ struct TimeOfDay;
 
 impl FormatTime for TimeOfDay {
     fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
-        write!(writer, "{}", shared::clock::system().now().format("%H:%M:%S%.3f"))
+        write!(writer, "{}", system::clock::system().now().format("%H:%M:%S%.3f"))
     }
 }
 

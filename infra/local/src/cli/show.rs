@@ -31,7 +31,7 @@ pub fn ready(cloud: &LocalCloud) -> String {
         ));
     }
     // The start of the day: an event sent again is the same event, however often this is printed and pasted.
-    let today = shared::clock::system().now().format("%Y-%m-%dT00:00:00Z").to_string();
+    let today = system::clock::system().now().format("%Y-%m-%dT00:00:00Z").to_string();
     let event = json!({
         "id": "e1",
         "type": "play",

@@ -30,7 +30,7 @@ impl Wanted {
             }
         };
         let days = i64::try_from(self.days).ok().and_then(Duration::try_days).context("--days is too large")?;
-        tokens::token_for(&claims, &self.sub, &self.role, shared::clock::system().now(), days)
+        tokens::token_for(&claims, &self.sub, &self.role, system::clock::system().now(), days)
     }
 }
 

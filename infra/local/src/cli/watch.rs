@@ -14,8 +14,8 @@ use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 use crate::cloud::LocalCloud;
+use crate::lambda::environments;
 use crate::private;
-use crate::runtime::environments;
 
 /// How long it may take to answer, and to end.
 const PATIENCE: Duration = Duration::from_secs(30);

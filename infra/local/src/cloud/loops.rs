@@ -3,15 +3,15 @@
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use runtime::batch::{Message, QueueHandler, Settled};
+use runtime::boot::Boot;
+use runtime::function::{Function, StartError};
+use runtime::messaging::{self, Queue};
 use serde_json::{Value, json};
-use shared::batch::{Message, QueueHandler, Settled};
-use shared::boot::Boot;
-use shared::function::{Function, StartError};
-use shared::messaging::{self, Queue};
 use tracing_subscriber::fmt;
 
 use super::*;
-use crate::runtime::LONGEST_CHAIN;
+use crate::lambda::LONGEST_CHAIN;
 use crate::testing::{Captured, function};
 use crate::trace::Trace;
 use crate::wire::ClientOptions;
@@ -86,8 +86,8 @@ impl QueueHandler for Countdown {
 
 fn countdowns() -> Vec<Function> {
     vec![
-        function("ticker", |boot| Ok(shared::batch::queue_function("ticker", boot, Countdown::start(boot)?))),
-        function("tocker", |boot| Ok(shared::batch::queue_function("tocker", boot, Countdown::start(boot)?))),
+        function("ticker", |boot| Ok(runtime::batch::queue_function("ticker", boot, Countdown::start(boot)?))),
+        function("tocker", |boot| Ok(runtime::batch::queue_function("tocker", boot, Countdown::start(boot)?))),
     ]
 }
 

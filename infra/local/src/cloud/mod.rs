@@ -24,8 +24,8 @@ pub use state::{kept_database, kept_secrets};
 pub use summary::{Channels, Summary};
 
 use crate::dynamodb::Database;
+use crate::lambda::{InProcess, InvokeFailure, Invoker};
 use crate::mapping::Mappings;
-use crate::runtime::{InProcess, InvokeFailure, Invoker};
 use crate::schedule::Schedules;
 use crate::sqs::Queues;
 use crate::template::Template;

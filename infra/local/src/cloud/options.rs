@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use shared::clock::Clock;
-use shared::function::Function;
-use shared::ids::Ids;
-use shared::obs::metrics::{Nowhere, Sink};
+use runtime::function::Function;
+use runtime::obs::metrics::{Nowhere, Sink};
+use system::clock::Clock;
+use system::ids::Ids;
 
 use crate::capacity::Meter;
 use crate::channels::Application;
@@ -93,8 +93,8 @@ impl Options {
             hosts: None,
             running: Functions::InProcess,
             schedules: true,
-            clock: shared::clock::system(),
-            ids: shared::ids::random(),
+            clock: system::clock::system(),
+            ids: system::ids::random(),
             metrics: Arc::new(Nowhere),
             secrets: SecretsManager::default(),
             faults: None,

@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use shared::boot::Boot;
-use shared::function::Function;
+use runtime::boot::Boot;
+use runtime::function::Function;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -19,8 +19,8 @@ use crate::channels;
 use crate::dynamodb::Database;
 use crate::endpoint;
 use crate::gateway::{self, Gateway};
+use crate::lambda::{BUILDING, CargoLambda, Deployment, InProcess, Invoker, LoopDetection};
 use crate::mapping::{Mappings, Sources};
-use crate::runtime::{BUILDING, CargoLambda, Deployment, InProcess, Invoker, LoopDetection};
 use crate::schedule::{Firing, Schedules};
 use crate::sqs::Queues;
 use crate::template::{self, Surroundings, Template};
@@ -142,7 +142,7 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
         queues: queues.clone(),
         invoker: Arc::clone(&functions),
         // Stream records are stamped with the machine's time, so their age is judged by it.
-        clock: shared::clock::system(),
+        clock: system::clock::system(),
         ids: Arc::clone(&options.ids),
     };
     let firing =

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::clock::Clock;
+use system::clock::Clock;
 
 use crate::dynamodb::Database;
 

@@ -9,13 +9,13 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use runtime::batch::{Message, QueueHandler, Settled};
+use runtime::boot::Boot;
+use runtime::function::{Function, Invocation, InvocationError, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem};
+use runtime::messaging::{self, Queue};
+use runtime::task::{self, TaskHandler};
 use serde_json::{Value, json};
-use shared::batch::{Message, QueueHandler, Settled};
-use shared::boot::Boot;
-use shared::function::{Function, Invocation, InvocationError, Invoke, StartError};
-use shared::http::{Access, HttpHandler, Problem};
-use shared::messaging::{self, Queue};
-use shared::task::{self, TaskHandler};
 
 use super::*;
 use crate::testing::{function, start_of};
@@ -419,7 +419,7 @@ impl TaskHandler for Sender {
 }
 
 impl HttpHandler for Sender {
-    fn handle(&self, _: shared::http::Request) -> BoxFuture<'_, Result<shared::http::Response, Problem>> {
+    fn handle(&self, _: runtime::http::Request) -> BoxFuture<'_, Result<runtime::http::Response, Problem>> {
         async { Err(Problem::NotFound("no jobs are told".to_owned())) }.boxed()
     }
 }
@@ -444,10 +444,10 @@ static MENDED: AtomicBool = AtomicBool::new(false);
 
 fn jobs() -> Vec<Function> {
     let planner = function("planner", |boot| {
-        let http = shared::http::function("planner", Access::Public, boot, Sender::start(boot)?);
+        let http = runtime::http::function("planner", Access::Public, boot, Sender::start(boot)?);
         Ok(task::with_http(http, task::function("planner", boot, Sender::start(boot)?)))
     });
-    let worker = function("worker", |boot| Ok(shared::batch::queue_function("worker", boot, Sender::start(boot)?)));
+    let worker = function("worker", |boot| Ok(runtime::batch::queue_function("worker", boot, Sender::start(boot)?)));
     vec![planner, worker]
 }
 

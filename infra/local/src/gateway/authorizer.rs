@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::config::{AuthorizerConfig, IdentitySource};
 use super::event::{RequestFacts, query_parameters, text};
-use crate::runtime::Invoker;
+use crate::lambda::Invoker;
 
 /// How long the gateway waits for an authorizer.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -10,8 +10,8 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use serde_json::Value;
-use shared::clock::Clock;
-use shared::ids::Ids;
+use system::clock::Clock;
+use system::ids::Ids;
 use tokio::time::Instant;
 use url::Url;
 
@@ -23,9 +23,9 @@ use super::event::{RequestFacts, text};
 use super::log::{Entry, who};
 use super::routes;
 use super::throttle::Throttles;
+use crate::lambda::{InvokeFailure, Invoker, LARGEST_PAYLOAD};
 use crate::listener::{self, NoBody};
 use crate::loopback::Hosts;
-use crate::runtime::{InvokeFailure, Invoker, LARGEST_PAYLOAD};
 
 /// The most bytes of a request's body.
 const LARGEST_BODY: usize = 10 * 1024 * 1024;

@@ -19,8 +19,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::clock::Clock;
-use shared::ids::Ids;
+use system::clock::Clock;
+use system::ids::Ids;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -29,7 +29,7 @@ pub use filter::{FilterError, Filters};
 
 use crate::dynamodb::{Database, DatabaseError};
 use crate::iam::Access;
-use crate::runtime::Invoker;
+use crate::lambda::Invoker;
 use crate::sqs::{QueueError, Queues};
 use crate::wire::{queue_arn, stream_arn};
 

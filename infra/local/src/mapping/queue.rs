@@ -12,7 +12,7 @@ use super::config::QueueMapping;
 use super::filter::Filters;
 use super::response::{self, Outcome};
 use super::{LARGEST_PAYLOAD, Sources};
-use crate::runtime::Event;
+use crate::lambda::Event;
 use crate::sqs::{QueueError, Received};
 use crate::trace::Trace;
 use crate::wire::{self, REGION, queue_arn};

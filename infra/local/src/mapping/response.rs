@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::runtime::InvokeFailure;
+use crate::lambda::InvokeFailure;
 
 /// How a batch came out.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
-use shared::clock::Clock;
-use shared::ids::Ids;
+use system::clock::Clock;
+use system::ids::Ids;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub use plan::{Plan, PlanError};
 
-use crate::runtime::Invoker;
+use crate::lambda::Invoker;
 use crate::wire::{self, ACCOUNT, REGION};
 
 /// A schedule of a function.

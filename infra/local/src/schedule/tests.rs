@@ -9,7 +9,7 @@ use serde_json::Value;
 use chrono::TimeDelta;
 
 use super::*;
-use crate::runtime::{Event, InvokeFailure};
+use crate::lambda::{Event, InvokeFailure};
 use crate::testing_time::TestClock;
 
 #[derive(Default)]
@@ -38,7 +38,7 @@ fn firing(function: &Arc<Function>) -> Firing {
     Firing {
         invoker: Arc::clone(function) as Arc<dyn Invoker>,
         clock: Arc::new(function.clock),
-        ids: shared::ids::random(),
+        ids: system::ids::random(),
     }
 }
 

@@ -21,8 +21,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use shared::clock::Clock;
-use shared::ids::Ids;
+use system::clock::Clock;
+use system::ids::Ids;
 use tokio::sync::watch;
 use tokio::time::Instant;
 

@@ -27,7 +27,7 @@ fn configs() -> Vec<QueueConfig> {
 }
 
 fn queues() -> Queues {
-    Queues::memory(&configs(), "http://127.0.0.1:9999/", Arc::new(TestClock::default()), shared::ids::random()).unwrap()
+    Queues::memory(&configs(), "http://127.0.0.1:9999/", Arc::new(TestClock::default()), system::ids::random()).unwrap()
 }
 
 fn client(queues: &Queues, options: ClientOptions) -> Client {
@@ -370,7 +370,7 @@ async fn many_messages_are_sent_through_every_fault() {
         _ => Fault::None,
     };
     let client = client(&queues, ClientOptions { faults: Some(Arc::new(faults)), ..ClientOptions::default() });
-    let queue = shared::messaging::sqs(client, URL.to_owned());
+    let queue = runtime::messaging::sqs(client, URL.to_owned());
     let sent: Vec<String> = (0..35).map(|number| format!("{number:02}")).collect();
     queue.send_all(&sent, Instant::now() + Duration::from_secs(20)).await.unwrap();
     let mut arrived = std::collections::BTreeSet::new();
@@ -384,7 +384,7 @@ async fn many_messages_are_sent_through_every_fault() {
 async fn what_was_accepted_is_there_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sqs.sqlite");
-    let open = || Queues::open(&path, &configs(), "http://x", Arc::new(TestClock::default()), shared::ids::random());
+    let open = || Queues::open(&path, &configs(), "http://x", Arc::new(TestClock::default()), system::ids::random());
     {
         let queues = open().unwrap();
         queues.send("work", "a").unwrap();
@@ -414,7 +414,7 @@ async fn messages_that_an_older_version_kept_are_received() {
     drop(old);
     let clock = Arc::new(crate::testing_time::TestClock::default());
     for _ in 0..2 {
-        let queues = Queues::open(&path, &configs(), "http://x", clock.clone(), shared::ids::random()).unwrap();
+        let queues = Queues::open(&path, &configs(), "http://x", clock.clone(), system::ids::random()).unwrap();
         let received = queues.receive("work", 1, Duration::ZERO, Some(Duration::ZERO)).await.unwrap();
         assert_eq!((received[0].body.as_str(), received[0].trace()), ("old", crate::trace::Trace::default()));
     }
@@ -423,7 +423,7 @@ async fn messages_that_an_older_version_kept_are_received() {
 #[test]
 fn queues_that_cannot_be_are_refused() {
     let make = |queues: &[QueueConfig]| {
-        Queues::memory(queues, "http://x", shared::clock::system(), shared::ids::random()).unwrap_err().to_string()
+        Queues::memory(queues, "http://x", system::clock::system(), system::ids::random()).unwrap_err().to_string()
     };
     assert!(make(&configs()[..1]).contains("dead"));
     assert!(make(&[QueueConfig::new("Fifo", "work.fifo")]).contains("FIFO"));

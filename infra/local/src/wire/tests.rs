@@ -36,7 +36,7 @@ async fn served() -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let queue = QueueConfig::new("Work", "work");
-    let queues = Queues::memory(&[queue], &url, shared::clock::system(), shared::ids::random()).unwrap();
+    let queues = Queues::memory(&[queue], &url, system::clock::system(), system::ids::random()).unwrap();
     let services = Services { dynamodb: Some(database.clone()), sqs: Some(queues), secrets: None };
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(crate::endpoint::serve(services, crate::loopback::Hosts::default(), listener, async {

@@ -1,5 +1,5 @@
 //! A function of `shared` that does nothing.
 
 fn main() -> std::process::ExitCode {
-    shared::boot::run(empty::FUNCTION)
+    runtime::boot::run(empty::FUNCTION)
 }

@@ -4,7 +4,7 @@
 //! `empty-booted` stands on `shared` as Tally's functions do, but never calls AWS.
 
 use futures::future::BoxFuture;
-use shared::function::{Function, Invocation, InvocationError, Invoke};
+use runtime::function::{Function, Invocation, InvocationError, Invoke};
 
 /// The binaries, the barest first.
 pub const BINARIES: [&str; 2] = ["empty", "empty-booted"];

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use bench::table::Table;
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::money::Currency;
+use domain::product::{Happening, ProductFact};
+use domain::time::Time;
 use futures::future::BoxFuture;
 use local::cloud;
 use local::wire::{Call, Fault, Faults};
 use serde_json::{Value, json};
-use shared::domain::money::Currency;
-use shared::domain::product::{Happening, ProductFact};
-use shared::domain::time::Time;
-use shared::store::keys;
+use store::keys;
 
 use super::divided;
 use crate::options::Options;

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use anyhow::ensure;
 use bench::table::{Table, ms};
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::board::{self, Board, Entrant, Metric, Season};
+use domain::id::UserId;
+use domain::time::Time;
 use serde_json::{Value, json};
-use shared::domain::board::{self, Board, Entrant, Metric, Season};
-use shared::domain::id::UserId;
-use shared::domain::time::Time;
-use shared::store::Shards;
-use shared::store::keys::{self, Key};
+use store::Shards;
+use store::keys::{self, Key};
 
 use super::{divided, entries, number, value_of};
 use crate::options::Options;

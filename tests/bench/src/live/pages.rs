@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use bench::table::{Table, ms, percentile};
+use domain::time::Time;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use http::Method;
 use live::{Page, Sockudo, Tools};
@@ -13,8 +14,7 @@ use local::cloud::{self, LocalCloud};
 use local::tokens::{self, Claims};
 use replay::api::{Api, Credential, Patience};
 use serde_json::{Value, json};
-use shared::clock::{Clock, SystemClock};
-use shared::domain::time::Time;
+use system::clock::{Clock, SystemClock};
 
 use crate::options::Options;
 

@@ -20,7 +20,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::runtime::{Event, InvokeFailure, Invoker};
+use crate::lambda::{Event, InvokeFailure, Invoker};
 
 /// A function that answers as the body tells it to, and an authorizer that goes by the header.
 #[derive(Default)]
@@ -112,7 +112,7 @@ fn api_with(change: impl FnOnce(&mut ApiConfig), with: impl FnOnce(Gateway) -> G
     change(&mut config);
     let told = Arc::new(Told::default());
     let functions = Arc::clone(&told) as Arc<dyn Invoker>;
-    let gateway = Gateway::new(config, functions, shared::clock::system(), shared::ids::random(), 8255);
+    let gateway = Gateway::new(config, functions, system::clock::system(), system::ids::random(), 8255);
     Api { gateway: Arc::new(with(gateway)), told }
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::dynamodb::{Attribute, AttributeKind, KeySchema, StreamView, TableConfig};
-use crate::runtime::{Event, InvokeFailure};
+use crate::lambda::{Event, InvokeFailure};
 use crate::sqs::{QueueConfig, Redrive};
 use crate::testing_time::TestClock;
 use crate::wire::ClientOptions;
@@ -119,9 +119,9 @@ impl World {
         let redrive = Redrive { dead_letter_queue: "failures".to_owned(), max_receive_count: 2 };
         let work = QueueConfig { redrive: Some(redrive), ..QueueConfig::new("Work", "work") };
         let queues = [work, QueueConfig::new("Failures", "failures")];
-        let queues = Queues::memory(&queues, "http://x", Arc::clone(&clock), shared::ids::random()).unwrap();
+        let queues = Queues::memory(&queues, "http://x", Arc::clone(&clock), system::ids::random()).unwrap();
         let invoker = Arc::clone(&function) as Arc<dyn Invoker>;
-        let sources = Sources { database, queues, invoker, clock, ids: shared::ids::random() };
+        let sources = Sources { database, queues, invoker, clock, ids: system::ids::random() };
         Self { sources, function }
     }
 

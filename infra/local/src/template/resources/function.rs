@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{policy, seconds, whole};
 use crate::iam::Policy;
-use crate::runtime::FunctionConfig;
+use crate::lambda::FunctionConfig;
 use crate::template::described::Described;
 use crate::template::inventory::Found;
 use crate::template::names::{Kind, Names};

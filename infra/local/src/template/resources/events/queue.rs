@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use super::{FilterCriteria, enabled, filters, reports, window};
+use crate::lambda::FunctionConfig;
 use crate::mapping::QueueMapping;
-use crate::runtime::FunctionConfig;
 use crate::template::Template;
 use crate::template::names::Names;
 use crate::template::refusal::{Refusal, at};

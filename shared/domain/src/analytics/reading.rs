@@ -1,0 +1,79 @@
+//! What is read for an answer, and how that is put together again.
+
+use crate::rollup::Rollup;
+use crate::span::Span;
+
+/// What is read for one answer: everything at once, each piece of time once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cells {
+    cells: Vec<Span>,
+    compares: bool,
+}
+
+/// The numbers of a range.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Numbers {
+    /// Those of the range before it, if it is compared.
+    pub previous: Option<Rollup>,
+    /// Those of the range.
+    pub total: Rollup,
+    /// Those of each point, as they were read.
+    pub cells: Vec<Rollup>,
+}
+
+impl Cells {
+    /// What to read for a range with these points; without any, the range is read as a whole.
+    #[must_use]
+    pub fn new(previous: Option<Span>, range: Span, points: &[Span]) -> Self {
+        let range = if points.is_empty() { std::slice::from_ref(&range) } else { points };
+        Self { cells: previous.iter().chain(range).copied().collect(), compares: previous.is_some() }
+    }
+
+    /// The cells, in their order.
+    #[must_use]
+    pub fn spans(&self) -> &[Span] {
+        &self.cells
+    }
+
+    /// What was read of each cell, sorted out.
+    #[must_use]
+    pub fn sort_out(&self, read: Vec<Rollup>) -> Numbers {
+        let mut cells = read.into_iter();
+        let previous = if self.compares { cells.next() } else { None };
+        let cells: Vec<Rollup> = cells.collect();
+        let mut total = Rollup::default();
+        cells.iter().for_each(|cell| total.merge(cell));
+        Numbers { previous, total, cells }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counters::TrackCounters;
+
+    fn span(from: u32, to: u32) -> Span {
+        let at = |minute: u32| format!("2026-01-31T09:{minute:02}:00Z").parse().unwrap();
+        Span { from: at(from), to: at(to) }
+    }
+
+    fn plays(plays: u64) -> Rollup {
+        Rollup { counters: TrackCounters { plays, ..TrackCounters::default() }, ..Rollup::default() }
+    }
+
+    #[test]
+    fn the_previous_range_is_read_first_and_counts_for_itself() {
+        let (before, range) = (span(0, 5), span(5, 10));
+        let points = [span(5, 6), span(6, 10)];
+        let cells = Cells::new(Some(before), range, &points);
+        assert_eq!(cells.spans(), [before, points[0], points[1]]);
+        let numbers = cells.sort_out(vec![plays(1), plays(2), plays(4)]);
+        assert_eq!((numbers.previous.unwrap().counters.plays, numbers.total.counters.plays), (1, 6));
+        assert_eq!(numbers.cells.len(), 2);
+
+        let whole = Cells::new(None, range, &[]);
+        assert_eq!(whole.spans(), [range]);
+        let numbers = whole.sort_out(vec![plays(3)]);
+        assert_eq!((numbers.previous, numbers.total.counters.plays), (None, 3));
+    }
+}

@@ -1,0 +1,233 @@
+//! Packages of quizzes, as their creators describe them, and their numbers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::authorship::{self, Owned, Refused};
+use super::caller::Caller;
+use super::fields::{Fields, Invalid, MAX_NAMED, Wrong, object, text, title};
+use super::id::{PackageId, QuizId, UserId};
+use super::money::{Currency, MAX_AMOUNT};
+use super::quiz::QuizFigures;
+
+/// How many quizzes a package holds at most.
+pub const MAX_QUIZZES: usize = 500;
+
+/// A package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    /// Its title.
+    pub title: String,
+    /// Whose it is.
+    pub creator: UserId,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// What it costs, in minor units.
+    pub price: u64,
+    /// In which currency.
+    pub currency: Currency,
+    /// Its quizzes in their order, each once.
+    pub quizzes: Vec<QuizId>,
+}
+
+/// What a caller wants a package to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageDescription {
+    title: String,
+    description: Option<String>,
+    price: u64,
+    currency: Currency,
+    quizzes: Vec<QuizId>,
+}
+
+/// The fields of a description.
+const OF_PACKAGES: &[&str] = &["title", "description", "price", "currency", "quizIds"];
+
+/// A package that is to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPackage {
+    /// Its id, if the caller gives it one.
+    pub id: Option<PackageId>,
+    creator: Option<UserId>,
+    description: PackageDescription,
+}
+
+impl Owned for Package {
+    fn owner(&self) -> &UserId {
+        &self.creator
+    }
+}
+
+impl PackageDescription {
+    /// Reads a description.
+    ///
+    /// # Errors
+    /// Every field that is missing or wrong.
+    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+        let (fields, mut wrong) = object(body, OF_PACKAGES)?;
+        let read = Self::read(fields, &mut wrong);
+        wrong.finish(read)
+    }
+
+    fn read(fields: Fields<'_>, wrong: &mut Wrong) -> Option<Self> {
+        let (title, description) = (wrong.keep(title(fields)), wrong.keep(text(fields, "description")));
+        let price = fields.whole("price", MAX_AMOUNT);
+        let price = wrong.keep(price.and_then(|price| price.ok_or_else(|| Invalid::new("price", "is missing"))));
+        let (currency, quizzes) = (wrong.keep(fields.required("currency")), wrong.keep_all(quizzes(fields)));
+        Some(Self { title: title?, description: description?, price: price?, currency: currency?, quizzes: quizzes? })
+    }
+
+    /// Its quizzes.
+    #[must_use]
+    pub fn quizzes(&self) -> &[QuizId] {
+        &self.quizzes
+    }
+
+    /// The package that `held` becomes, if `caller` may make it that.
+    ///
+    /// # Errors
+    /// If it is somebody else's.
+    pub fn apply(self, held: &Package, caller: &Caller) -> Result<Package, Refused> {
+        let creator = authorship::creator(caller, Some(&held.creator), None)?;
+        Ok(self.of(creator))
+    }
+
+    fn of(self, creator: UserId) -> Package {
+        let Self { title, description, price, currency, quizzes } = self;
+        Package { title, creator, description, price, currency, quizzes }
+    }
+}
+
+impl NewPackage {
+    /// Reads a description, and the id and the creator if the caller gives them.
+    ///
+    /// # Errors
+    /// Every field that is missing or wrong.
+    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+        let (fields, mut wrong) = object(body, &[OF_PACKAGES, &["packageId", "creatorId"]].concat())?;
+        let id = fields.parsed("packageId").and_then(|id: Option<PackageId>| match id {
+            // Its address would be that of the stats of packages.
+            Some(id) if id.as_str() == "stats" => Err(Invalid::new("packageId", "must not be \"stats\"")),
+            id => Ok(id),
+        });
+        let (id, creator) = (wrong.keep(id), wrong.keep(fields.parsed("creatorId")));
+        let description = PackageDescription::read(fields, &mut wrong);
+        let read = id.zip(creator).zip(description);
+        wrong.finish(read.map(|((id, creator), description)| Self { id, creator, description }))
+    }
+
+    /// Its quizzes.
+    #[must_use]
+    pub fn quizzes(&self) -> &[QuizId] {
+        self.description.quizzes()
+    }
+
+    /// The package, if `caller` may make it. `before` is whose the last one of this id was: an id stays with whom it
+    /// belongs to, and so does what purchases brought in under it.
+    ///
+    /// # Errors
+    /// If it would be somebody else's.
+    pub fn apply(self, before: Option<&UserId>, caller: &Caller) -> Result<Package, Refused> {
+        let creator = authorship::creator(caller, before, self.creator)?;
+        Ok(self.description.of(creator))
+    }
+}
+
+fn quizzes(fields: Fields<'_>) -> Result<Vec<QuizId>, Vec<Invalid>> {
+    let wrong = |reason: String| Invalid::new("quizIds", reason);
+    let list = fields.list("quizIds").map_err(|invalid| vec![invalid])?.unwrap_or_default();
+    if list.len() > MAX_QUIZZES {
+        return Err(vec![wrong(format!("must be at most {MAX_QUIZZES}"))]);
+    }
+    let mut seen = BTreeSet::new();
+    let read = list.iter().enumerate().map(|(place, value)| {
+        let text = value.as_str().ok_or_else(|| wrong(format!("the one at {place} must be a string")))?;
+        let quiz: QuizId = text.parse().map_err(|error| wrong(format!("the one at {place} {error}")))?;
+        if seen.insert(quiz.clone()) { Ok(quiz) } else { Err(wrong(format!("the one at {place} is there twice"))) }
+    });
+    let (mut quizzes, mut errors) = (Vec::with_capacity(list.len()), Vec::new());
+    for quiz in read {
+        match quiz {
+            Ok(quiz) => quizzes.push(quiz),
+            Err(invalid) => errors.push(invalid),
+        }
+    }
+    errors.truncate(MAX_NAMED);
+    if errors.is_empty() { Ok(quizzes) } else { Err(errors) }
+}
+
+/// The numbers of a package.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PackageFigures {
+    /// The sums of its quizzes' numbers.
+    pub quizzes: QuizFigures,
+    /// What its completed purchases less refunds brought in, in minor units of each currency.
+    pub earned: BTreeMap<Currency, i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::caller::Role;
+
+    fn body(patch: &Value) -> Value {
+        let mut body = json!({"title": "Algebra", "price": 500, "currency": "INR", "quizIds": ["q1", "q2"]});
+        for (field, value) in patch.as_object().unwrap() {
+            body[field] = value.clone();
+        }
+        body
+    }
+
+    #[track_caller]
+    fn is_refused(patch: &Value, fields: &[&str]) {
+        let wrong: Vec<_> =
+            NewPackage::parse(&body(patch)).unwrap_err().iter().map(|invalid| invalid.field.clone()).collect();
+        assert_eq!(wrong, fields, "{patch}");
+    }
+
+    #[test]
+    fn a_price_is_whole_minor_units_of_a_currency() {
+        assert_eq!(PackageDescription::parse(&body(&json!({"price": 0}))).unwrap().price, 0);
+        for price in [json!(-1), json!(4.99), json!("500"), json!(1e18), json!(MAX_AMOUNT + 1), json!(null)] {
+            is_refused(&json!({"price": price}), &["price"]);
+        }
+        for currency in [json!("inr"), json!("XXX"), json!(""), json!(356), json!(null)] {
+            is_refused(&json!({"currency": currency}), &["currency"]);
+        }
+    }
+
+    #[test]
+    fn a_list_holds_each_quiz_once_and_not_too_many() {
+        let ids = |count: usize| (0..count).map(|n| format!("q{n}")).collect::<Vec<_>>();
+        let parse = |quizzes: Value| PackageDescription::parse(&body(&json!({"quizIds": quizzes})));
+        assert_eq!(parse(json!(ids(MAX_QUIZZES))).unwrap().quizzes().len(), MAX_QUIZZES);
+        assert_eq!(parse(json!(null)).unwrap().quizzes(), []);
+        for quizzes in [json!(ids(MAX_QUIZZES + 1)), json!(["a", "b", "a"]), json!(["a b"]), json!([7]), json!("q1")] {
+            is_refused(&json!({"quizIds": quizzes}), &["quizIds"]);
+        }
+    }
+
+    #[test]
+    fn every_wrong_field_is_named() {
+        let wrong = json!({"packageId": "stats", "creatorId": "a b", "title": "", "price": 1.5, "currency": "x", "quizIds": {}});
+        is_refused(&wrong, &["packageId", "creatorId", "title", "price", "currency", "quizIds"]);
+    }
+
+    #[test]
+    fn a_package_stays_whose_it_is() {
+        let ann = Caller::User { id: "ann".parse().unwrap(), role: Role::Seller };
+        let bob = Caller::User { id: "bob".parse().unwrap(), role: Role::Teacher };
+        let new = NewPackage::parse(&body(&json!({}))).unwrap();
+        let package = new.clone().apply(None, &ann).unwrap();
+        assert_eq!(package.creator.as_str(), "ann");
+        assert_eq!(new.clone().apply(Some(&package.creator), &bob), Err(Refused::NotTheirs));
+        let changed = PackageDescription::parse(&body(&json!({"title": "Geometry"}))).unwrap();
+        assert_eq!(changed.clone().apply(&package, &bob), Err(Refused::NotTheirs));
+        assert_eq!(changed.apply(&package, &ann).unwrap().title, "Geometry");
+    }
+}

@@ -1,0 +1,358 @@
+//! Playlists, and the tracks that artists submit to them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::caller::{Caller, Role};
+use super::fields::{Invalid, object, text, title};
+use super::id::{PlaylistId, TrackId, UserId};
+use super::time::Time;
+use super::track::Track;
+
+/// A playlist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Playlist {
+    /// Its title.
+    pub title: String,
+    /// Whose it is.
+    pub owner: UserId,
+    /// What it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Whether it takes submissions.
+    pub is_open: bool,
+}
+
+/// What a caller wants a playlist to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaylistDescription {
+    title: String,
+    owner: Option<UserId>,
+    description: Option<String>,
+    is_open: bool,
+}
+
+/// How a submission stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Nobody has judged it.
+    Pending,
+    /// It was taken.
+    Accepted,
+    /// It was not.
+    Rejected,
+}
+
+/// What the owner of a playlist makes of a submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// The track is taken.
+    Accept,
+    /// It is not.
+    Reject,
+}
+
+/// A track that was submitted to a playlist; there is one per playlist and track.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Submission {
+    /// The playlist.
+    pub playlist: PlaylistId,
+    /// The track, which also names the submission.
+    pub track: TrackId,
+    /// Whose the track was when it was submitted.
+    pub artist: UserId,
+    /// What the owner of the playlist is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// How it stands.
+    pub status: Status,
+    /// When it was submitted; the last time, if it was rejected before.
+    pub submitted_at: Time,
+    /// When it was judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided_at: Option<Time>,
+}
+
+/// What an artist sends to a playlist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The track.
+    pub track: TrackId,
+    /// What the owner of the playlist is told.
+    pub message: Option<String>,
+}
+
+/// Why a caller may not do this with a playlist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Somebody else's playlist.
+    #[error("only its owner or an admin may change a playlist and judge what is submitted to it")]
+    NotTheOwner,
+    /// Somebody else's track.
+    #[error("only its artist or an admin may submit a track")]
+    NotTheArtist,
+    /// A playlist that takes no submissions.
+    #[error("the playlist takes no submissions")]
+    Closed,
+}
+
+impl PlaylistDescription {
+    /// Reads a description.
+    ///
+    /// # Errors
+    /// Every field that is missing or wrong.
+    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+        let (fields, mut wrong) = object(body, &["title", "ownerId", "description", "isOpen"])?;
+        let (title, owner) = (wrong.keep(title(fields)), wrong.keep(fields.parsed("ownerId")));
+        let (description, is_open) = (wrong.keep(text(fields, "description")), wrong.keep(fields.flag("isOpen")));
+        let read = title.zip(owner).zip(description.zip(is_open));
+        wrong.finish(read.map(|((title, owner), (description, is_open))| Self {
+            title,
+            owner,
+            description,
+            is_open: is_open.unwrap_or(true),
+        }))
+    }
+
+    /// The playlist that `held` becomes, if `caller` may make it that.
+    ///
+    /// # Errors
+    /// If the playlist is somebody else's, or would be.
+    pub fn apply(self, held: Option<&Playlist>, caller: &Caller) -> Result<Playlist, Refused> {
+        let owner = match caller {
+            Caller::User { role: Role::Admin, id } => {
+                self.owner.or_else(|| held.map(|playlist| playlist.owner.clone())).unwrap_or_else(|| id.clone())
+            }
+            Caller::User { id, .. }
+                if held.is_none_or(|playlist| playlist.owner == *id) && self.owner.is_none_or(|owner| owner == *id) =>
+            {
+                id.clone()
+            }
+            _ => return Err(Refused::NotTheOwner),
+        };
+        Ok(Playlist { title: self.title, owner, description: self.description, is_open: self.is_open })
+    }
+}
+
+impl Playlist {
+    /// Whether `caller` may judge what is submitted to it.
+    ///
+    /// # Errors
+    /// If the playlist is somebody else's.
+    pub fn judged_by(&self, caller: &Caller) -> Result<(), Refused> {
+        if caller.is_admin() || caller.user() == Some(&self.owner) { Ok(()) } else { Err(Refused::NotTheOwner) }
+    }
+}
+
+impl Offer {
+    /// Reads an offer.
+    ///
+    /// # Errors
+    /// Every field that is missing or wrong.
+    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+        let (fields, mut wrong) = object(body, &["trackId", "message"])?;
+        let (track, message) = (wrong.keep(fields.required("trackId")), wrong.keep(text(fields, "message")));
+        wrong.finish(track.zip(message).map(|(track, message)| Self { track, message }))
+    }
+
+    /// The submission that `held` becomes, if `caller` may submit `track` to the playlist. The one that is held stands
+    /// until it is rejected, whether or not the playlist still takes others.
+    ///
+    /// # Errors
+    /// If the track is somebody else's, or the playlist takes no submissions.
+    pub fn apply(
+        &self,
+        to: (&PlaylistId, &Playlist),
+        track: &Track,
+        held: Option<&Submission>,
+        caller: &Caller,
+        now: Time,
+    ) -> Result<Submission, Refused> {
+        match caller {
+            Caller::User { role: Role::Admin, .. } => {}
+            Caller::User { role: Role::Artist, id } if track.artist == *id => {}
+            _ => return Err(Refused::NotTheArtist),
+        }
+        if let Some(standing) = held.filter(|held| held.status != Status::Rejected) {
+            return Ok(standing.clone());
+        }
+        let (id, playlist) = to;
+        if !playlist.is_open {
+            return Err(Refused::Closed);
+        }
+        Ok(Submission {
+            playlist: id.clone(),
+            track: self.track.clone(),
+            artist: track.artist.clone(),
+            message: self.message.clone(),
+            status: Status::Pending,
+            submitted_at: now,
+            decided_at: None,
+        })
+    }
+}
+
+impl Submission {
+    /// What a decision makes of it: the same, if that was decided already.
+    #[must_use]
+    pub fn judged(&self, decision: Decision, now: Time) -> Self {
+        let status = Status::from(decision);
+        let decided_at = if self.status == status { self.decided_at } else { Some(now) };
+        Self { status, decided_at, ..self.clone() }
+    }
+}
+
+impl Decision {
+    /// Reads a decision.
+    ///
+    /// # Errors
+    /// If it is missing or neither of the two.
+    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+        let (fields, mut wrong) = object(body, &["status"])?;
+        let decision = wrong.keep(fields.required("status"));
+        wrong.finish(decision)
+    }
+}
+
+impl FromStr for Decision {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "accepted" => Ok(Self::Accept),
+            "rejected" => Ok(Self::Reject),
+            _ => Err("must be one of accepted, rejected"),
+        }
+    }
+}
+
+impl From<Decision> for Status {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Accept => Self::Accepted,
+            Decision::Reject => Self::Rejected,
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pending => "pending",
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fields::MAX_TEXT;
+
+    fn caller(id: &str, role: Role) -> Caller {
+        Caller::User { id: id.parse().unwrap(), role }
+    }
+
+    fn description(owner: Option<&str>) -> PlaylistDescription {
+        PlaylistDescription::parse(&json!({"title": "Mornings", "ownerId": owner})).unwrap()
+    }
+
+    fn at(second: u32) -> Time {
+        format!("2026-01-31T09:30:{second:02}Z").parse().unwrap()
+    }
+
+    fn fields<T: fmt::Debug>(parsed: Result<T, Vec<Invalid>>) -> Vec<String> {
+        parsed.unwrap_err().into_iter().map(|invalid| invalid.field.into_owned()).collect()
+    }
+
+    #[test]
+    fn names_every_wrong_field() {
+        let wrong = json!({"title": " ", "ownerId": "a b", "description": "a\u{0}", "isOpen": "yes"});
+        assert_eq!(fields(PlaylistDescription::parse(&wrong)), ["title", "ownerId", "description", "isOpen"]);
+        let long = json!({"title": "a", "description": "x".repeat(MAX_TEXT + 1)});
+        assert_eq!(fields(PlaylistDescription::parse(&long)), ["description"]);
+        assert_eq!(fields(Offer::parse(&json!({"message": 7}))), ["trackId", "message"]);
+        assert_eq!(fields(Decision::parse(&json!({}))), ["status"]);
+        assert_eq!(fields(Decision::parse(&json!({"status": "pending"}))), ["status"]);
+        for body in [json!([]), json!(null), json!("accepted")] {
+            assert_eq!(fields(PlaylistDescription::parse(&body)), ["body"]);
+            assert_eq!(fields(Offer::parse(&body)), ["body"]);
+            assert_eq!(fields(Decision::parse(&body)), ["body"]);
+        }
+    }
+
+    #[test]
+    fn a_description_may_have_lines_and_is_none_if_there_is_nothing_in_it() {
+        let read =
+            |text: &str| PlaylistDescription::parse(&json!({"title": "a", "description": text})).unwrap().description;
+        assert_eq!(read("one\r\n\ttwo").as_deref(), Some("one\r\n\ttwo"));
+        assert_eq!(read(" \n"), None);
+    }
+
+    #[test]
+    fn anybody_has_playlists_and_only_an_admin_touches_another_s() {
+        let sam = caller("sam", Role::Student);
+        let playlist = description(None).apply(None, &sam).unwrap();
+        assert_eq!((playlist.owner.as_str(), playlist.is_open), ("sam", true));
+        assert!(description(Some("sam")).apply(Some(&playlist), &sam).is_ok());
+        assert_eq!(description(Some("bob")).apply(Some(&playlist), &sam), Err(Refused::NotTheOwner));
+        assert_eq!(description(Some("bob")).apply(None, &sam), Err(Refused::NotTheOwner));
+        let bob = caller("bob", Role::Artist);
+        assert_eq!(description(None).apply(Some(&playlist), &bob), Err(Refused::NotTheOwner));
+        assert_eq!(description(None).apply(None, &Caller::Anonymous), Err(Refused::NotTheOwner));
+        let root = caller("root", Role::Admin);
+        assert_eq!(description(None).apply(None, &root).unwrap().owner.as_str(), "root");
+        assert_eq!(description(None).apply(Some(&playlist), &root).unwrap().owner.as_str(), "sam");
+        assert_eq!(description(Some("bob")).apply(Some(&playlist), &root).unwrap().owner.as_str(), "bob");
+        assert_eq!(playlist.judged_by(&sam), Ok(()));
+        assert_eq!(playlist.judged_by(&root), Ok(()));
+        assert_eq!(playlist.judged_by(&bob), Err(Refused::NotTheOwner));
+        assert_eq!(playlist.judged_by(&Caller::Anonymous), Err(Refused::NotTheOwner));
+    }
+
+    #[test]
+    fn a_submission_stands_until_it_is_rejected() {
+        let mut playlist = description(None).apply(None, &caller("sam", Role::Student)).unwrap();
+        let track =
+            Track { title: "Song".to_owned(), artist: "ann".parse().unwrap(), duration_ms: 1, released_at: None };
+        let offer = Offer::parse(&json!({"trackId": "song", "message": "hi"})).unwrap();
+        let id: PlaylistId = "list".parse().unwrap();
+        let ann = caller("ann", Role::Artist);
+        let apply = |playlist: &Playlist, held: Option<&Submission>, caller: &Caller, now: Time| {
+            offer.apply((&id, playlist), &track, held, caller, now)
+        };
+
+        let pending = apply(&playlist, None, &ann, at(1)).unwrap();
+        assert_eq!((pending.status, pending.artist.as_str(), pending.decided_at), (Status::Pending, "ann", None));
+        assert_eq!(apply(&playlist, Some(&pending), &ann, at(2)), Ok(pending.clone()));
+        let accepted = pending.judged(Decision::Accept, at(3));
+        assert_eq!((accepted.status, accepted.decided_at), (Status::Accepted, Some(at(3))));
+        assert_eq!(accepted.judged(Decision::Accept, at(4)), accepted);
+        assert_eq!(apply(&playlist, Some(&accepted), &ann, at(4)), Ok(accepted.clone()));
+        let rejected = accepted.judged(Decision::Reject, at(5));
+        assert_eq!((rejected.status, rejected.decided_at), (Status::Rejected, Some(at(5))));
+        let again = apply(&playlist, Some(&rejected), &ann, at(6)).unwrap();
+        assert_eq!(again, Submission { submitted_at: at(6), ..pending.clone() });
+
+        playlist.is_open = false;
+        assert_eq!(apply(&playlist, None, &ann, at(7)), Err(Refused::Closed));
+        assert_eq!(apply(&playlist, Some(&rejected), &ann, at(7)), Err(Refused::Closed));
+        assert_eq!(apply(&playlist, Some(&pending), &ann, at(7)), Ok(pending), "what was sent before stands");
+        playlist.is_open = true;
+
+        let by_admin = apply(&playlist, None, &caller("root", Role::Admin), at(8)).unwrap();
+        assert_eq!(by_admin.artist.as_str(), "ann");
+        for other in [caller("bob", Role::Artist), caller("ann", Role::Student), Caller::Anonymous] {
+            assert_eq!(apply(&playlist, None, &other, at(9)), Err(Refused::NotTheArtist));
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! Orders: what a caller wants to buy, or says that somebody bought.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Approval, Buyer, Item, Paid, Purchase, Status, Terms};
+use crate::caller::Caller;
+use crate::discount::{Discount, NotGiven};
+use crate::fields::{Fields, Invalid, Wrong, object};
+use crate::id::{DiscountCode, GuestId, PaymentMethod, PurchaseId, UserId};
+use crate::limits::MAX_AHEAD;
+use crate::money::{Currency, MAX_AMOUNT};
+use crate::time::Time;
+
+/// The most of an item that one purchase is of.
+const MAX_QUANTITY: u64 = 1_000_000;
+
+/// The longest variant, and the longest name and value in the metadata, in characters.
+const MAX_WORD: usize = 200;
+
+/// How much metadata a purchase has at most.
+const MAX_METADATA: usize = 20;
+
+/// The most bytes that it takes as JSON in UTF-8, without white space. It fits into the body of a request however its characters
+/// are escaped there, and into what is told on a channel.
+const MAX_METADATA_BYTES: usize = 4_096;
+
+/// The fields of an order.
+const FIELDS: &[&str] = &[
+    "itemType",
+    "itemId",
+    "amount",
+    "currency",
+    "paymentMethod",
+    "discountCode",
+    "variant",
+    "metadata",
+    "status",
+    "userId",
+    "guestId",
+    "purchasedAt",
+    "quantity",
+];
+
+/// An order as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// What is bought.
+    pub item: Item,
+    /// With which discount.
+    pub discount_code: Option<DiscountCode>,
+    price: Option<(u64, Currency)>,
+    payment_method: PaymentMethod,
+    variant: Option<String>,
+    metadata: BTreeMap<String, String>,
+    is_pending: bool,
+    user: Option<UserId>,
+    guest: Option<GuestId>,
+    purchased_at: Option<Time>,
+    quantity: Option<u64>,
+}
+
+/// Why an order is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// For somebody else, or as only an admin may.
+    #[error(
+        "only an admin may say who bought, when, how many, at a price that nobody knows, or when it was given back"
+    )]
+    NotAdmin,
+    /// It breaks a rule.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+}
+
+impl Order {
+    /// Reads an order.
+    ///
+    /// # Errors
+    /// Every field that is missing or wrong.
+    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+        let (fields, mut wrong) = object(body, FIELDS)?;
+        let kind = wrong.keep(fields.required("itemType"));
+        let id = wrong.keep(fields.required("itemId"));
+        let price = wrong.keep_all(price(fields));
+        let payment_method = wrong.keep(fields.required("paymentMethod"));
+        let discount_code = wrong.keep(fields.parsed("discountCode"));
+        let variant = wrong.keep(word(fields, "variant"));
+        let metadata = wrong.keep(metadata(fields));
+        let status = wrong.keep(status(fields));
+        let user = wrong.keep(fields.parsed("userId"));
+        let guest = wrong.keep(fields.parsed("guestId"));
+        let purchased_at = wrong.keep(fields.time("purchasedAt"));
+        let quantity = wrong.keep(quantity(fields));
+        let read = (kind, id, price, payment_method, discount_code, variant, metadata, status);
+        let of_admins = (user, guest, purchased_at, quantity);
+        let order = match (read, of_admins) {
+            (
+                (
+                    Some(kind),
+                    Some(id),
+                    Some(price),
+                    Some(payment_method),
+                    Some(discount_code),
+                    Some(variant),
+                    Some(metadata),
+                    Some(status),
+                ),
+                (Some(user), Some(guest), Some(purchased_at), Some(quantity)),
+            ) => Some(Self {
+                item: Item { kind, id },
+                discount_code,
+                price,
+                payment_method,
+                variant,
+                metadata,
+                is_pending: status == Some(Status::Pending),
+                user,
+                guest,
+                purchased_at,
+                quantity,
+            }),
+            _ => None,
+        };
+        wrong.finish(order)
+    }
+
+    /// The price before any discount, if it is known.
+    #[must_use]
+    pub fn price(&self) -> Option<(u64, Currency)> {
+        self.price
+    }
+
+    /// How many are bought.
+    #[must_use]
+    pub fn quantity(&self) -> u64 {
+        self.quantity.unwrap_or(1)
+    }
+
+    /// The purchase that this order is, under this id, if `caller` may make it. `discount` is that of its code, `None`
+    /// where there is none of it. Where the terms ask for approval, whatever anybody but an admin buys waits for it.
+    ///
+    /// # Errors
+    /// If it is not for the caller to say, or the discount is not given.
+    pub fn apply(
+        &self,
+        id: PurchaseId,
+        caller: &Caller,
+        discount: Option<&Discount>,
+        terms: &Terms,
+        now: Time,
+    ) -> Result<Purchase, Refused> {
+        let buyer = self.buyer(caller)?;
+        terms.check(&self.payment_method, self.price.as_ref().map(|(_, currency)| currency))?;
+        let purchased_at = self.purchased_at.unwrap_or(now);
+        if purchased_at.since(now) > MAX_AHEAD {
+            return Err(Invalid::new("purchasedAt", "must not be in the future").into());
+        }
+        let not_given = |reason: NotGiven| reason.told_to(caller);
+        let off = match (&self.discount_code, self.price) {
+            (None, _) => 0,
+            (Some(_), None) => return Err(Invalid::new("discountCode", "needs an amount").into()),
+            (Some(_), Some((price, currency))) => {
+                let discount = discount.ok_or_else(|| not_given(NotGiven::Unknown))?;
+                // An order is judged by its own date: what an admin brings in had the discounts of then.
+                discount.off(price, currency, purchased_at).map_err(not_given)?
+            }
+        };
+        let is_pending = self.is_pending || (terms.approval == Approval::Needed && !caller.is_admin());
+        let paid = self.price.map(|(listed, currency)| Paid { listed, discount: off, refunded: 0, currency });
+        Ok(Purchase {
+            id,
+            buyer,
+            item: self.item.clone(),
+            quantity: self.quantity(),
+            paid,
+            payment_method: self.payment_method.clone(),
+            discount_code: self.discount_code.clone(),
+            variant: self.variant.clone(),
+            metadata: self.metadata.clone(),
+            status: if is_pending { Status::Pending } else { Status::Completed },
+            purchased_at,
+            completed_at: (!is_pending).then_some(purchased_at),
+            refunded_at: None,
+            ended_by: None,
+            ended_at: None,
+        })
+    }
+
+    /// Who buys.
+    ///
+    /// # Errors
+    /// If it is not for the caller to say.
+    pub fn buyer(&self, caller: &Caller) -> Result<Buyer, Refused> {
+        let own = caller.user().ok_or(Refused::NotAdmin)?;
+        if caller.is_admin() {
+            return match (&self.user, &self.guest) {
+                (Some(_), Some(_)) => Err(Invalid::new("guestId", "must not be given with userId").into()),
+                (_, Some(guest)) => Ok(Buyer::Guest(guest.clone())),
+                (user, None) => Ok(Buyer::User(user.as_ref().unwrap_or(own).clone())),
+            };
+        }
+        let says_more = self.guest.is_some() || self.purchased_at.is_some() || self.quantity() != 1;
+        if says_more || self.price.is_none() || self.user.as_ref().is_some_and(|user| user != own) {
+            return Err(Refused::NotAdmin);
+        }
+        Ok(Buyer::User(own.clone()))
+    }
+}
+
+/// The price, or that nobody knows it: `"amount": null`.
+fn price(fields: Fields<'_>) -> Result<Option<(u64, Currency)>, Vec<Invalid>> {
+    if fields.is_null("amount") {
+        return Ok(None);
+    }
+    let mut wrong = Wrong::default();
+    let amount = fields.whole("amount", MAX_AMOUNT);
+    let amount = wrong.keep(amount.and_then(|amount| amount.ok_or_else(|| Invalid::new("amount", "is missing"))));
+    let currency = wrong.keep(fields.required("currency"));
+    wrong.finish(amount.zip(currency).map(Some))
+}
+
+fn status(fields: Fields<'_>) -> Result<Option<Status>, Invalid> {
+    match fields.parsed("status")? {
+        Some(Status::Refunded | Status::Cancelled) => Err(Invalid::new("status", "must be pending or completed")),
+        status => Ok(status),
+    }
+}
+
+fn quantity(fields: Fields<'_>) -> Result<Option<u64>, Invalid> {
+    match fields.whole("quantity", MAX_QUANTITY)? {
+        Some(0) => Err(Invalid::new("quantity", "must be more than 0")),
+        quantity => Ok(quantity),
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().count() <= MAX_WORD && !text.chars().any(char::is_control)
+}
+
+fn word(fields: Fields<'_>, field: &'static str) -> Result<Option<String>, Invalid> {
+    let Some(text) = fields.text(field)? else { return Ok(None) };
+    if is_word(text) {
+        return Ok(Some(text.to_owned()));
+    }
+    Err(Invalid::new(field, format!("must be 1 to {MAX_WORD} characters, none of them control characters")))
+}
+
+fn metadata(fields: Fields<'_>) -> Result<BTreeMap<String, String>, Invalid> {
+    let wrong = || {
+        let rule = format!(
+            "must be an object of at most {MAX_METADATA} texts, each of 1 to {MAX_WORD} characters, and of at most \
+             {MAX_METADATA_BYTES} bytes as JSON"
+        );
+        Invalid::new("metadata", rule)
+    };
+    let Some(object) = fields.object("metadata")? else { return Ok(BTreeMap::new()) };
+    if object.len() > MAX_METADATA || Value::Object(object.clone()).to_string().len() > MAX_METADATA_BYTES {
+        return Err(wrong());
+    }
+    let entry = |(name, value): (&String, &Value)| {
+        let value = value.as_str().filter(|value| is_word(value) && is_word(name)).ok_or_else(wrong)?;
+        Ok((name.clone(), value.to_owned()))
+    };
+    object.iter().map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::caller::Role;
+
+    fn body(patch: &Value) -> Value {
+        let mut body = json!({
+            "itemType": "course", "itemId": "c", "amount": 999, "currency": "USD", "paymentMethod": "credit_card",
+        });
+        for (field, value) in patch.as_object().unwrap() {
+            body[field] = value.clone();
+        }
+        body
+    }
+
+    fn terms(approval: Approval) -> Terms {
+        Terms { approval, currencies: "USD,EUR".parse().unwrap(), methods: "card,credit_card".parse().unwrap() }
+    }
+
+    fn now() -> Time {
+        "2026-01-31T12:00:00Z".parse().unwrap()
+    }
+
+    fn applied(patch: &Value, role: Role, discount: Option<&Discount>) -> Result<Purchase, Refused> {
+        let caller = Caller::User { id: "me".parse().unwrap(), role };
+        let order = Order::parse(&body(patch)).unwrap();
+        order.apply("p".parse().unwrap(), &caller, discount, &terms(Approval::NotNeeded), now())
+    }
+
+    #[test]
+    fn where_payments_need_approval_only_an_admin_s_word_is_taken() {
+        let stands = |role, approval| {
+            let caller = Caller::User { id: "me".parse().unwrap(), role };
+            let order = Order::parse(&body(&json!({"status": "completed"}))).unwrap();
+            order.apply("p".parse().unwrap(), &caller, None, &terms(approval), now()).unwrap().status
+        };
+        assert_eq!(stands(Role::Student, Approval::NotNeeded), Status::Completed);
+        assert_eq!(stands(Role::Student, "true".parse().unwrap()), Status::Pending);
+        assert_eq!(stands(Role::Admin, Approval::Needed), Status::Completed);
+    }
+
+    #[test]
+    fn every_wrong_field_is_named() {
+        for (patch, fields) in [
+            (json!({"amount": -1}), vec!["amount"]),
+            (json!({"amount": 9.99}), vec!["amount"]),
+            (json!({"amount": 1e18}), vec!["amount"]),
+            (json!({"amount": 1_000_000_000_000_000_000_u64}), vec!["amount"]),
+            (json!({"amount": "999"}), vec!["amount"]),
+            (json!({"currency": "XYZ"}), vec!["currency"]),
+            (json!({"currency": null}), vec!["currency"]),
+            (json!({"itemType": "song"}), vec!["itemType"]),
+            (json!({"itemType": null, "itemId": null}), vec!["itemType", "itemId"]),
+            (json!({"itemId": "a b"}), vec!["itemId"]),
+            (json!({"paymentMethod": "", "status": "refunded"}), vec!["paymentMethod", "status"]),
+            (json!({"quantity": 0, "purchasedAt": "soon", "userId": "a b"}), vec!["userId", "purchasedAt", "quantity"]),
+            (json!({"metadata": {"a": 1}, "variant": "a\u{0}"}), vec!["variant", "metadata"]),
+        ] {
+            let wrong = Order::parse(&body(&patch)).unwrap_err();
+            assert_eq!(wrong.iter().map(|invalid| invalid.field.as_ref()).collect::<Vec<_>>(), fields, "{patch}");
+        }
+        let mut without = body(&json!({}));
+        without.as_object_mut().unwrap().remove("amount");
+        assert_eq!(Order::parse(&without).unwrap_err().first().unwrap().field, "amount");
+    }
+
+    #[test]
+    fn whoever_states_the_default_is_treated_like_who_leaves_it_out() {
+        for patch in [json!({"status": "completed"}), json!({"quantity": 1}), json!({"quantity": null, "userId": "me"})]
+        {
+            assert_eq!(applied(&patch, Role::Student, None), applied(&json!({}), Role::Student, None), "{patch}");
+        }
+    }
+
+    #[test]
+    fn only_an_admin_says_who_when_how_many_and_that_nobody_knows() {
+        for patch in [
+            json!({"userId": "you"}),
+            json!({"guestId": "g"}),
+            json!({"purchasedAt": "2025-01-01T00:00:00Z"}),
+            json!({"quantity": 2}),
+            json!({"amount": null}),
+        ] {
+            assert_eq!(applied(&patch, Role::Student, None), Err(Refused::NotAdmin), "{patch}");
+            assert!(applied(&patch, Role::Admin, None).is_ok(), "{patch}");
+        }
+        assert_eq!(applied(&json!({"userId": "me"}), Role::Student, None).unwrap().buyer.to_string(), "u:me");
+        assert_eq!(applied(&json!({"guestId": "g"}), Role::Admin, None).unwrap().buyer.to_string(), "g:g");
+        assert_eq!(applied(&json!({}), Role::Admin, None).unwrap().buyer.to_string(), "u:me");
+        assert!(matches!(
+            applied(&json!({"guestId": "g", "userId": "u"}), Role::Admin, None),
+            Err(Refused::Invalid(_))
+        ));
+        let later = json!({"purchasedAt": "2026-01-31T12:06:00Z"});
+        assert!(matches!(applied(&later, Role::Admin, None), Err(Refused::Invalid(_))));
+    }
+
+    #[test]
+    fn a_discount_is_given_or_the_order_is_refused() {
+        let half = Discount::parse(&json!({"type": "percent", "percent": 50})).unwrap();
+        let coded = json!({"discountCode": "HALF"});
+        let paid = applied(&coded, Role::Student, Some(&half)).unwrap().paid.unwrap();
+        assert_eq!((paid.listed, paid.discount, paid.amount()), (999, 500, 499));
+        let refused = |applied: Result<Purchase, Refused>| match applied {
+            Err(Refused::Invalid(invalid)) => invalid.field.into_owned(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(refused(applied(&coded, Role::Student, None)), "discountCode");
+        let free = json!({"discountCode": "HALF", "amount": null});
+        assert_eq!(refused(applied(&free, Role::Admin, Some(&half))), "discountCode");
+        assert_eq!(applied(&json!({}), Role::Student, Some(&half)).unwrap().paid.unwrap().discount, 0);
+    }
+}

@@ -1,0 +1,49 @@
+//! What a caller wants to be given back, or says that was.
+
+use serde_json::Value;
+
+use super::{Purchase, Refused};
+use crate::caller::Caller;
+use crate::fields::{Invalid, object};
+use crate::limits::MAX_AHEAD;
+use crate::money::MAX_AMOUNT;
+use crate::time::Time;
+
+/// What is to be given back of a purchase; by default, all that is left of it, now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RefundOrder {
+    /// How much, in minor units; `None`: all that is left.
+    pub amount: Option<u64>,
+    at: Option<Time>,
+}
+
+impl RefundOrder {
+    /// Reads an order.
+    ///
+    /// # Errors
+    /// Every field that is wrong.
+    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+        let (fields, mut wrong) = object(body, &["amount", "refundedAt"])?;
+        let amount = wrong.keep(fields.whole("amount", MAX_AMOUNT));
+        let at = wrong.keep(fields.time("refundedAt"));
+        wrong.finish(amount.zip(at).map(|(amount, at)| Self { amount, at }))
+    }
+
+    /// When it is given back: now, unless an admin says that it was before.
+    ///
+    /// # Errors
+    /// If it is not for the caller to say, or cannot have been then.
+    pub fn at(&self, caller: &Caller, purchase: &Purchase, now: Time) -> Result<Time, Refused> {
+        let Some(at) = self.at else { return Ok(now) };
+        if !caller.is_admin() {
+            return Err(Refused::NotAdmin);
+        }
+        if at.since(now) > MAX_AHEAD {
+            return Err(Invalid::new("refundedAt", "must not be in the future").into());
+        }
+        if purchase.completed_at.is_none_or(|paid| at < paid) {
+            return Err(Invalid::new("refundedAt", "must not be before the purchase was paid").into());
+        }
+        Ok(at)
+    }
+}

@@ -1,0 +1,140 @@
+//! On which terms something is sold.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use crate::fields::Invalid;
+use crate::id::PaymentMethod;
+use crate::money::Currency;
+
+/// How many payment methods, and how many currencies, are taken at most: what is sold is summed by each of both.
+pub const MAX_ACCEPTED: usize = 32;
+
+/// How many characters the name of one that is taken may have: an item holds sums of each currency with each method.
+const MAX_WORD: usize = 32;
+
+/// Whether payments of buyers are believed, or wait for an admin's approval.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Approval {
+    /// A purchase is paid when its buyer says so.
+    #[default]
+    NotNeeded,
+    /// It is paid when an admin says so.
+    Needed,
+}
+
+impl FromStr for Approval {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "false" => Ok(Self::NotNeeded),
+            "true" => Ok(Self::Needed),
+            _ => Err("must be true or false"),
+        }
+    }
+}
+
+/// Those that are taken; as text, with commas between them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted<T>(BTreeSet<T>);
+
+impl<T> Default for Accepted<T> {
+    /// None at all.
+    fn default() -> Self {
+        Self(BTreeSet::new())
+    }
+}
+
+impl<T: FromStr + Ord> FromStr for Accepted<T> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let words = text.split(',').map(str::trim);
+        let all: Result<BTreeSet<T>, String> =
+            words.map(|word| word.parse().map_err(|_| format!("{word:?} cannot be one"))).collect();
+        let all = all?;
+        if let Some(long) = text.split(',').map(str::trim).find(|word| word.len() > MAX_WORD) {
+            return Err(format!("{long:?} must have at most {MAX_WORD} characters"));
+        }
+        if all.len() > MAX_ACCEPTED {
+            return Err(format!("must be at most {MAX_ACCEPTED}"));
+        }
+        Ok(Self(all))
+    }
+}
+
+impl<T: Ord + ToString> Accepted<T> {
+    /// Makes sure that this is taken.
+    ///
+    /// # Errors
+    /// If it is not; which are is told.
+    pub fn check(&self, field: &'static str, value: &T) -> Result<(), Invalid> {
+        if self.0.contains(value) {
+            return Ok(());
+        }
+        let all: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        Err(Invalid::new(field, format!("must be one of {}", all.join(", "))))
+    }
+}
+
+impl Accepted<Currency> {
+    /// Makes sure that a price, or a discount, is in a currency in which one may pay. What was in another before may stay so.
+    ///
+    /// # Errors
+    /// If nothing can be bought in it.
+    pub fn check_change(&self, before: Option<Currency>, now: Option<Currency>) -> Result<(), Invalid> {
+        match now {
+            Some(currency) if before != now => self.check("currency", &currency),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// On which terms something is sold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// Whether what anybody but an admin buys waits for approval.
+    pub approval: Approval,
+    /// In which currencies is paid.
+    pub currencies: Accepted<Currency>,
+    /// How is paid.
+    pub methods: Accepted<PaymentMethod>,
+}
+
+impl Terms {
+    /// Makes sure that one may pay so.
+    pub(super) fn check(&self, method: &PaymentMethod, currency: Option<&Currency>) -> Result<(), Invalid> {
+        self.methods.check("paymentMethod", method)?;
+        currency.map_or(Ok(()), |currency| self.currencies.check("currency", currency))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_is_listed() {
+        let terms = Terms {
+            approval: Approval::NotNeeded,
+            currencies: "USD, EUR".parse().unwrap(),
+            methods: "card,cash".parse().unwrap(),
+        };
+        let (card, cheque) = ("card".parse().unwrap(), "cheque".parse().unwrap());
+        let (eur, gbp) = ("EUR".parse().unwrap(), "GBP".parse().unwrap());
+        assert_eq!(terms.check(&card, Some(&eur)), Ok(()));
+        assert_eq!(terms.check(&card, None), Ok(()));
+        assert_eq!(terms.check(&cheque, None), Err(Invalid::new("paymentMethod", "must be one of card, cash")));
+        assert_eq!(terms.check(&card, Some(&gbp)), Err(Invalid::new("currency", "must be one of EUR, USD")));
+    }
+
+    #[test]
+    fn lists_that_cannot_be() {
+        let many: Vec<String> = (0..=MAX_ACCEPTED).map(|n| format!("m{n}")).collect();
+        for text in ["", "card,", "a b", &many.join(",")] {
+            assert!(text.parse::<Accepted<PaymentMethod>>().is_err(), "{text}");
+        }
+        assert!("USD,usd".parse::<Accepted<Currency>>().is_err());
+    }
+}

@@ -1,0 +1,230 @@
+//! Quizzes, as their creators describe them, and their numbers.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::authorship::{self, Refused};
+use super::caller::Caller;
+use super::fields::{Invalid, object, text, title};
+use super::fold::{Fold, Recorded, Summed};
+use super::id::UserId;
+use super::interaction::{BEST, Interaction, QuizFact, WORST};
+
+/// A quiz.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quiz {
+    /// Its title.
+    pub title: String,
+    /// Whose it is.
+    pub creator: UserId,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// What a caller wants a quiz to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuizDescription {
+    title: String,
+    creator: Option<UserId>,
+    description: Option<String>,
+}
+
+impl QuizDescription {
+    /// Reads a description.
+    ///
+    /// # Errors
+    /// Every field that is missing or wrong.
+    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+        let (fields, mut wrong) = object(body, &["title", "creatorId", "description"])?;
+        let (title, creator) = (wrong.keep(title(fields)), wrong.keep(fields.parsed("creatorId")));
+        let description = wrong.keep(text(fields, "description"));
+        let read = title.zip(creator).zip(description);
+        wrong.finish(read.map(|((title, creator), description)| Self { title, creator, description }))
+    }
+
+    /// The quiz that `held` becomes, if `caller` may make it that.
+    ///
+    /// # Errors
+    /// If it is somebody else's, or would be.
+    pub fn apply(self, held: Option<&Quiz>, caller: &Caller) -> Result<Quiz, Refused> {
+        let creator = authorship::creator(caller, held.map(|quiz| &quiz.creator), self.creator)?;
+        Ok(Quiz { title: self.title, creator, description: self.description })
+    }
+}
+
+/// The numbers of a quiz, or the sums of those of several: sums and counts, never averages.
+///
+/// Those of a part of the time may be below 0: a like can be taken back in another minute than it was given in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct QuizFigures {
+    /// Attempts.
+    pub attempts: i64,
+    /// Likes given, less those taken back.
+    pub likes: i64,
+    /// Ratings that stand: one per person.
+    pub ratings: i64,
+    /// All ratings that stand together.
+    pub rating_sum: i64,
+    /// The scores of all attempts that count together, in millionths of a percent of their maxima.
+    pub score_sum: i64,
+    /// Attempts whose scores do not count: those after the first few of a person on a day.
+    pub unscored: i64,
+}
+
+impl QuizFigures {
+    /// Likes that stand. That one was taken back may be counted a moment before that it was given, hence not below 0.
+    #[must_use]
+    pub fn likes_that_stand(&self) -> i64 {
+        self.likes.max(0)
+    }
+
+    /// The average rating; `None` without ratings. A new rating may be counted a moment before the one that it took the
+    /// place of, hence not below the worst nor above the best.
+    #[must_use]
+    pub fn average_rating(&self) -> Option<f64> {
+        ratio(self.rating_sum, self.ratings).map(|average| average.clamp(f64::from(WORST), f64::from(BEST)))
+    }
+
+    /// The average score in percent, over all attempts that count; `None` without such.
+    #[must_use]
+    pub fn average_score(&self) -> Option<f64> {
+        ratio(self.score_sum, self.attempts - self.unscored).map(|millionths| millionths / 1e6)
+    }
+
+    /// The figures that sums of these names make.
+    #[must_use]
+    pub fn of_sums(sum: impl Fn(&str) -> i64) -> Self {
+        Self {
+            attempts: sum("attempts"),
+            likes: sum("likes"),
+            ratings: sum("ratings"),
+            rating_sum: sum("ratingSum"),
+            score_sum: sum("scoreSum"),
+            unscored: sum("unscored"),
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "an average needs no 53 bits")]
+fn ratio(sum: i64, count: i64) -> Option<f64> {
+    (count > 0).then(|| sum as f64 / count as f64)
+}
+
+impl Fold for QuizFigures {
+    type Fact = QuizFact;
+
+    fn fold(facts: Vec<Recorded<QuizFact>>) -> Self {
+        let mut figures = Self::default();
+        for recorded in facts {
+            match recorded.fact.what {
+                Interaction::Like { on } => figures.likes += if on { 1 } else { -1 },
+                Interaction::Rate { rating, was } => {
+                    figures.ratings += i64::from(was.is_none());
+                    figures.rating_sum += rating.value() - was.map_or(0, |was| was.value());
+                }
+                Interaction::Attempt(attempt) => {
+                    figures.attempts += 1;
+                    if recorded.fact.unscored {
+                        figures.unscored += 1;
+                    } else {
+                        figures.score_sum += attempt.score.share();
+                    }
+                }
+            }
+        }
+        figures
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.attempts += other.attempts;
+        self.likes += other.likes;
+        self.ratings += other.ratings;
+        self.rating_sum += other.rating_sum;
+        self.score_sum += other.score_sum;
+        self.unscored += other.unscored;
+    }
+}
+
+impl Summed for QuizFigures {
+    fn sums(&self) -> Vec<(String, i64)> {
+        let sums = [
+            ("attempts", self.attempts),
+            ("likes", self.likes),
+            ("ratings", self.ratings),
+            ("ratingSum", self.rating_sum),
+            ("scoreSum", self.score_sum),
+            ("unscored", self.unscored),
+        ];
+        sums.map(|(name, sum)| (name.to_owned(), sum)).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::interaction::Attempt;
+
+    fn fact(what: Interaction) -> Recorded<QuizFact> {
+        let at = "2026-01-31T09:07:05.040Z".parse().unwrap();
+        Recorded { at, id: "e".parse().unwrap(), fact: QuizFact { user: "u".parse().unwrap(), what, unscored: false } }
+    }
+
+    fn rated(rating: u64, was: Option<u64>) -> Recorded<QuizFact> {
+        let was = was.map(|was| was.try_into().unwrap());
+        fact(Interaction::Rate { rating: rating.try_into().unwrap(), was })
+    }
+
+    fn attempted(score: u64, max: u64) -> Recorded<QuizFact> {
+        let body = json!({"attemptId": "a", "score": score, "maxScore": max});
+        fact(Interaction::Attempt(Attempt::parse(&body).unwrap()))
+    }
+
+    #[test]
+    fn averages_are_of_all_ratings_and_attempts() {
+        let facts = vec![rated(4, None), rated(5, None), rated(2, Some(4)), attempted(1, 4), attempted(3, 3)];
+        let figures = QuizFigures::fold(facts);
+        assert_eq!((figures.ratings, figures.average_rating()), (2, Some(3.5)));
+        assert_eq!((figures.attempts, figures.average_score()), (2, Some(62.5)));
+        assert_eq!(QuizFigures::default().average_rating(), None);
+        assert_eq!(QuizFigures::default().average_score(), None);
+    }
+
+    #[test]
+    fn attempts_that_do_not_count_are_in_no_average() {
+        let mut facts = vec![attempted(1, 4), attempted(3, 3), attempted(3, 3)];
+        facts[2].fact.unscored = true;
+        let figures = QuizFigures::fold(facts);
+        assert_eq!((figures.attempts, figures.unscored, figures.average_score()), (3, 1, Some(62.5)));
+    }
+
+    #[test]
+    fn what_is_taken_back_in_another_minute_is_missing_there() {
+        let like = |on| fact(Interaction::Like { on });
+        let mut figures = QuizFigures::fold(vec![like(true), like(true), like(false)]);
+        assert_eq!(figures.likes, 1);
+        figures.merge(&QuizFigures::fold(vec![like(false)]));
+        assert_eq!(figures, QuizFigures::default());
+    }
+
+    #[test]
+    fn no_number_is_one_that_cannot_be() {
+        let taken_back = QuizFigures::fold(vec![fact(Interaction::Like { on: false })]);
+        assert_eq!((taken_back.likes, taken_back.likes_that_stand()), (-1, 0));
+        let lowered = QuizFigures::fold(vec![rated(1, None), rated(1, Some(5))]);
+        assert_eq!((lowered.rating_sum, lowered.average_rating()), (-3, Some(1.0)));
+        let raised = QuizFigures::fold(vec![rated(5, None), rated(5, Some(1))]);
+        assert_eq!((raised.rating_sum, raised.average_rating()), (9, Some(5.0)));
+    }
+
+    #[test]
+    fn sums_tell_all() {
+        let figures = QuizFigures { attempts: 1, likes: 2, ratings: 3, rating_sum: 4, score_sum: 5, unscored: 6 };
+        let sums = figures.sums();
+        let sum = |name: &str| sums.iter().find(|(of, _)| *of == name).unwrap().1;
+        assert_eq!(QuizFigures::of_sums(sum), figures);
+    }
+}

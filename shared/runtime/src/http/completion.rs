@@ -1,0 +1,101 @@
+//! Completing purchases: what follows when the payment of one was approved, whoever says so.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::bodies;
+use super::problem::Problem;
+use domain::id::PurchaseId;
+use domain::payment::Payment;
+use domain::purchase::{Purchase, Status, Unfit};
+use domain::time::Time;
+use store::{Change, Ownership, Purchases, Versioned};
+use system::backoff::Backoff;
+use system::clock::Clock;
+
+/// What completes purchases.
+#[derive(Clone)]
+pub struct Completion {
+    ownership: Ownership,
+    purchases: Purchases,
+    clock: Arc<dyn Clock>,
+}
+
+impl Completion {
+    /// Completes these purchases.
+    #[must_use]
+    pub fn new(ownership: Ownership, purchases: Purchases, clock: Arc<dyn Clock>) -> Self {
+        Self { ownership, purchases, clock }
+    }
+
+    /// The purchase after its payment was approved; where it was approved already, nothing changes but a payment that still
+    /// waits, which follows its purchase.
+    ///
+    /// # Errors
+    /// If there is none, if it has ended, if the buyer has the thing by another purchase, or if it could not be written.
+    pub async fn complete(&self, id: &PurchaseId, deadline: Instant) -> Result<Purchase, Problem> {
+        let now = Time::from(self.clock.now());
+        let mut backoff = Backoff::until(deadline);
+        loop {
+            let held = self.purchases.purchase(id).await?;
+            let held = held.ok_or_else(|| Problem::NotFound(format!("there is no purchase {id}")))?;
+            let payment = self.purchases.payment_of(id).await?;
+            if held.document.status != Status::Pending {
+                settle(&self.purchases, &held, payment, &mut backoff).await?;
+                return if held.document.status == Status::Completed {
+                    Ok(held.document)
+                } else {
+                    Err(Unfit::Is(held.document.status).into())
+                };
+            }
+            // A payment is approved after it was received, whatever the clocks say, and in the moment of its purchase.
+            let at = payment.as_ref().map_or(now, |payment| now.behind(payment.document.received_at));
+            let purchase = held.document.complete(at)?;
+            if purchase.item.kind.is_had_once() {
+                let items = BTreeSet::from([purchase.item.clone()]);
+                let mut owned = self.ownership.of(&purchase.buyer, &items, true, deadline).await?;
+                match owned.remove(&purchase.item) {
+                    // Completed by another in between, as the purchase says by now.
+                    Some(other) if other == *id => continue,
+                    Some(other) => return Err(Problem::Owned(other)),
+                    None => {}
+                }
+            }
+            let body = bodies::purchase(&purchase);
+            let settled = bodies::settled(payment, &purchase);
+            let change = Change::Completed(&held, settled.as_ref());
+            match self.purchases.write(&purchase, change, None, &body).await {
+                Ok(()) => return Ok(purchase),
+                Err(error) if error.may_pass() && backoff.wait().await => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Ends a payment that still waits although its purchase does not; tells the payment as it is then.
+///
+/// # Errors
+/// If it could not be written.
+pub async fn settle(
+    purchases: &Purchases,
+    purchase: &Versioned<Purchase>,
+    payment: Option<Versioned<Payment>>,
+    backoff: &mut Backoff,
+) -> Result<Option<Payment>, Problem> {
+    let mut payment = payment;
+    loop {
+        let held = payment.as_ref().map(|held| held.document.clone());
+        let Some(settled) = bodies::settled(payment, &purchase.document) else { return Ok(held) };
+        match purchases.settle(purchase, &settled).await {
+            Ok(()) => return Ok(Some(settled.payment)),
+            // A refund of a part changes the purchase and ends the payment, too.
+            Err(error) if error.may_pass() && backoff.wait().await => {
+                payment = purchases.payment_of(&purchase.document.id).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! Problems: how an HTTP function says no ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)). `docs/problems.md` describes
+//! every kind.
+
+use http::StatusCode;
+use http::header::{self, HeaderName};
+use serde_json::{Value, json};
+
+use super::identity::Fault;
+use super::response::Response;
+use domain::fields::Invalid;
+use domain::id::PurchaseId;
+use domain::track::Refused;
+use domain::{authorship, classroom, playlist, product, purchase};
+use store::StoreError;
+
+/// How long a caller should wait before trying again, in seconds.
+const RETRY_AFTER_S: u32 = 1;
+
+/// What the type of every problem begins with.
+const TYPES: &str = "urn:tally:problem:";
+
+macro_rules! kinds {
+    ($($name:ident = $slug:literal, $title:literal;)+) => {
+        /// What kind of problem it is: the same type and title wherever it happens.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        #[allow(missing_docs, reason = "the title says it")]
+        pub enum Kind {
+            $($name),+
+        }
+
+        impl Kind {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// Its type: a URI that stands for it, and leads nowhere.
+            #[must_use]
+            pub fn uri(self) -> String {
+                let slug = match self {
+                    $(Self::$name => $slug),+
+                };
+                format!("{TYPES}{slug}")
+            }
+
+            /// What it is in a few words.
+            #[must_use]
+            pub fn title(self) -> &'static str {
+                match self {
+                    $(Self::$name => $title),+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    MalformedRequest = "malformed-request", "The request cannot be read";
+    UnreadableHeader = "unreadable-header", "A header cannot be read";
+    InvalidQuery = "invalid-query", "The query is not what this route takes";
+    CredentialsRequired = "credentials-required", "A token or a write key is required";
+    WriteKeyRefused = "write-key-refused", "The write key is not known";
+    TokenRefused = "token-refused", "The token is not valid here";
+    TokenExpired = "token-expired", "The token has expired";
+    TokenNotYetValid = "token-not-yet-valid", "The token is not valid yet";
+    Forbidden = "forbidden", "The caller may not do this";
+    NotFound = "not-found", "There is no such thing";
+    ConflictingState = "conflicting-state", "It does not fit the present state";
+    AlreadyOwned = "already-owned", "The buyer owns it already";
+    ConcurrentChange = "concurrent-change", "Others changed it at the same time";
+    PreconditionFailed = "precondition-failed", "A precondition does not hold";
+    BodyTooLarge = "body-too-large", "The body is too large";
+    UnsupportedMediaType = "unsupported-media-type", "The content type is not supported";
+    UnsupportedContentCoding = "unsupported-content-coding", "The content coding is not supported";
+    InvalidFields = "invalid-fields", "Fields break rules";
+    KeyReused = "idempotency-key-reused", "The key was used for another request";
+    TooManyRequests = "too-many-requests", "Too many requests for now";
+    Unavailable = "unavailable", "Not available at the moment";
+    InternalError = "internal-error", "Something went wrong here";
+}
+
+/// How many of these break a rule, in words, and which.
+fn broken(what: &str, wrong: &[Invalid]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for invalid in wrong {
+        if !names.contains(&invalid.field.as_ref()) {
+            names.push(&invalid.field);
+        }
+    }
+    match names.as_slice() {
+        [name] => format!("1 {what} breaks a rule: {name}"),
+        names => format!("{} {what}s break rules: {}", names.len(), names.join(", ")),
+    }
+}
+
+/// Why a request is not answered as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// The body is not what its content type says.
+    #[error("{0}")]
+    Malformed(String),
+    /// A header that means something cannot be read, or is missing.
+    #[error("{name} {reason}")]
+    Header {
+        /// Which.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Parameters of the query are not what the route takes.
+    #[error("{}", broken("query parameter", .0))]
+    Query(Vec<Invalid>),
+    /// It is not known who calls.
+    #[error("{0}")]
+    Unauthenticated(Fault),
+    /// The caller may not do this.
+    #[error("{0}")]
+    Forbidden(String),
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// It does not go with how things stand.
+    #[error("{0}")]
+    Unfit(String),
+    /// The buyer has it already, by this purchase.
+    #[error("it was bought already, with purchase {0}")]
+    Owned(PurchaseId),
+    /// It was changed in between.
+    #[error("it was changed in between; read it again")]
+    Conflict,
+    /// `If-Match` or `If-None-Match` does not hold.
+    #[error("it is not of the version that the request asks for")]
+    PreconditionFailed,
+    /// The body is larger than the route takes.
+    #[error("the body must be at most {limit} bytes")]
+    TooLarge {
+        /// How much it takes, in bytes.
+        limit: usize,
+    },
+    /// The body is of a kind that the route does not take.
+    #[error("the content type must be one of {0}")]
+    UnsupportedMediaType(String),
+    /// The body is coded in some way.
+    #[error("the body must be sent as it is, without a content coding")]
+    UnsupportedCoding,
+    /// The body can be read but breaks rules.
+    #[error("{}", broken("field", .0))]
+    Invalid(Vec<Invalid>),
+    /// Its key was used for another request.
+    #[error("the Idempotency-Key was used for another request")]
+    KeyReused,
+    /// It was asked for too often for now.
+    #[error("too many {what}; try again later")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// After how long there may be more, at the latest, in seconds.
+        retry_after_s: u32,
+    },
+    /// It may work later.
+    #[error("not available at the moment; try again")]
+    Unavailable,
+    /// The program is wrong.
+    #[error("something went wrong here")]
+    Internal,
+}
+
+impl Problem {
+    /// A parameter of the query that is not what the route takes.
+    #[must_use]
+    pub fn query(invalid: Invalid) -> Self {
+        Self::Query(vec![invalid])
+    }
+
+    /// What kind of problem it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Malformed(_) => Kind::MalformedRequest,
+            Self::Header { .. } => Kind::UnreadableHeader,
+            Self::Query(_) => Kind::InvalidQuery,
+            Self::Unauthenticated(fault) => match fault {
+                Fault::Missing => Kind::CredentialsRequired,
+                Fault::WriteKey => Kind::WriteKeyRefused,
+                Fault::Invalid | Fault::Foreign | Fault::Claims => Kind::TokenRefused,
+                Fault::Expired => Kind::TokenExpired,
+                Fault::Early => Kind::TokenNotYetValid,
+                Fault::Unchecked => Kind::Unavailable,
+            },
+            Self::Forbidden(_) => Kind::Forbidden,
+            Self::NotFound(_) => Kind::NotFound,
+            Self::Unfit(_) => Kind::ConflictingState,
+            Self::Owned(_) => Kind::AlreadyOwned,
+            Self::Conflict => Kind::ConcurrentChange,
+            Self::PreconditionFailed => Kind::PreconditionFailed,
+            Self::TooLarge { .. } => Kind::BodyTooLarge,
+            Self::UnsupportedMediaType(_) => Kind::UnsupportedMediaType,
+            Self::UnsupportedCoding => Kind::UnsupportedContentCoding,
+            Self::Invalid(_) => Kind::InvalidFields,
+            Self::KeyReused => Kind::KeyReused,
+            Self::TooMany { .. } => Kind::TooManyRequests,
+            Self::Unavailable => Kind::Unavailable,
+            Self::Internal => Kind::InternalError,
+        }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed(_) | Self::Header { .. } | Self::Query(_) => StatusCode::BAD_REQUEST,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Unfit(_) | Self::Owned(_) | Self::Conflict => StatusCode::CONFLICT,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType(_) | Self::UnsupportedCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Invalid(_) | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn header(&self) -> Option<(HeaderName, String)> {
+        match self {
+            // RFC 9110, section 15.5.16: what would have been taken.
+            Self::UnsupportedCoding => Some((header::ACCEPT_ENCODING, "identity".to_owned())),
+            Self::Unavailable => Some((header::RETRY_AFTER, RETRY_AFTER_S.to_string())),
+            Self::TooMany { retry_after_s, .. } => Some((header::RETRY_AFTER, retry_after_s.to_string())),
+            Self::Unauthenticated(Fault::Missing | Fault::WriteKey) => {
+                Some((header::WWW_AUTHENTICATE, "Bearer".to_owned()))
+            }
+            // RFC 6750, section 3: a token that was sent and is not good.
+            Self::Unauthenticated(_) => Some((header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"".to_owned())),
+            _ => None,
+        }
+    }
+
+    /// The answer that says so.
+    pub(super) fn into_response(self, request_id: &str) -> Response {
+        let status = self.status();
+        let errors = match &self {
+            Self::Invalid(fields) | Self::Query(fields) => {
+                fields.iter().map(|i| json!({"field": i.field, "reason": i.reason})).collect()
+            }
+            Self::KeyReused => vec![json!({"field": "Idempotency-Key", "reason": "was used for another request"})],
+            _ => Vec::<Value>::new(),
+        };
+        let mut body = json!({
+            "type": self.kind().uri(),
+            "title": self.kind().title(),
+            "status": status.as_u16(),
+            "detail": self.to_string(),
+            "requestId": request_id,
+        });
+        if let (false, Some(body)) = (errors.is_empty(), body.as_object_mut()) {
+            body.insert("errors".to_owned(), Value::Array(errors));
+        }
+        if let (Self::Owned(purchase), Some(body)) = (&self, body.as_object_mut()) {
+            body.insert("purchaseId".to_owned(), json!(purchase));
+        }
+        let response = Response::json(status, &body).with_header(header::CONTENT_TYPE, "application/problem+json");
+        match self.header() {
+            Some((name, value)) => response.with_header(name, &value),
+            None => response,
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict => Self::Conflict,
+            StoreError::Throttled | StoreError::Unavailable { .. } => {
+                tracing::warn!(error = %error, "store: {error}");
+                Self::Unavailable
+            }
+            StoreError::Refused { .. } | StoreError::Corrupt { .. } | StoreError::OverBudget { .. } => {
+                tracing::error!(error = %error, "store: {error}");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl From<Invalid> for Problem {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(vec![invalid])
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NotTheirs => Self::Forbidden(refused.to_string()),
+            Refused::Invalid(invalid) => invalid.into(),
+        }
+    }
+}
+
+impl From<authorship::Refused> for Problem {
+    fn from(refused: authorship::Refused) -> Self {
+        Self::Forbidden(refused.to_string())
+    }
+}
+
+impl From<purchase::Refused> for Problem {
+    fn from(refused: purchase::Refused) -> Self {
+        match refused {
+            purchase::Refused::NotAdmin => Self::Forbidden(refused.to_string()),
+            purchase::Refused::Invalid(invalid) => invalid.into(),
+        }
+    }
+}
+
+impl From<product::Refused> for Problem {
+    fn from(refused: product::Refused) -> Self {
+        match refused {
+            product::Refused::NotTheirs(reason) => Self::Forbidden(reason.to_owned()),
+            product::Refused::Invalid(invalid) => invalid.into(),
+        }
+    }
+}
+
+impl From<classroom::Refused> for Problem {
+    fn from(refused: classroom::Refused) -> Self {
+        match refused {
+            classroom::Refused::NotTheirs(reason) => Self::Forbidden(reason.to_owned()),
+            classroom::Refused::Invalid(invalid) => invalid.into(),
+        }
+    }
+}
+
+impl From<purchase::Unfit> for Problem {
+    fn from(unfit: purchase::Unfit) -> Self {
+        match unfit {
+            purchase::Unfit::Is(_) => Self::Unfit(unfit.to_string()),
+            purchase::Unfit::TooMuch { .. } | purchase::Unfit::Unknown => Invalid::new("amount", unfit).into(),
+        }
+    }
+}
+
+impl From<playlist::Refused> for Problem {
+    fn from(refused: playlist::Refused) -> Self {
+        match refused {
+            playlist::Refused::NotTheOwner | playlist::Refused::NotTheArtist => Self::Forbidden(refused.to_string()),
+            playlist::Refused::Closed => Self::Unfit(refused.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_breaks_rules_is_counted_in_words_and_named() {
+        let invalid = |fields: &[&'static str]| {
+            Problem::Invalid(fields.iter().map(|field| Invalid::new(*field, "is wrong")).collect()).to_string()
+        };
+        assert_eq!(invalid(&["amount"]), "1 field breaks a rule: amount");
+        assert_eq!(invalid(&["amount", "currency"]), "2 fields break rules: amount, currency");
+        assert_eq!(invalid(&["quizIds", "quizIds"]), "1 field breaks a rule: quizIds");
+        let query = Problem::query(Invalid::new("from", "is wrong"));
+        assert_eq!(query.to_string(), "1 query parameter breaks a rule: from");
+    }
+
+    #[test]
+    fn every_kind_has_a_type_of_its_own() {
+        let types: std::collections::BTreeSet<String> = Kind::ALL.iter().map(|kind| kind.uri()).collect();
+        assert_eq!(types.len(), Kind::ALL.len());
+    }
+}

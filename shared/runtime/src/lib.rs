@@ -1,0 +1,21 @@
+//! What turns a handler into a Lambda function: the context that surrounds it, requests and answers, batches of records and
+//! messages, tasks, secrets, logs and metrics.
+
+pub mod batch;
+pub mod boot;
+pub mod cached;
+pub mod desk;
+pub mod function;
+pub mod http;
+pub mod live;
+pub mod messaging;
+pub mod obs;
+pub mod refold;
+pub mod secrets;
+pub mod stream;
+pub mod task;
+
+#[cfg(test)]
+mod testing;
+
+pub use futures::future::BoxFuture;

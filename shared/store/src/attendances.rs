@@ -1,0 +1,119 @@
+//! Who was there: among what the course has and among what the student has, both, and the events that tell of it, written in one
+//! transaction.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use futures::future::BoxFuture;
+
+use super::class::ClassNumbers;
+use super::documents::{Version, Versioned};
+use super::error::StoreError;
+use super::items::from_item;
+use super::keys;
+use super::listed::{Asked, Listing, put_listed};
+use super::outbox::{Outbox, Telling};
+use super::table::{Consistency, Table};
+use super::transaction::Transaction;
+use domain::attendance::{Attendance, Date};
+use domain::class::ClassOf;
+use domain::classroom::Course;
+use domain::id::{CourseId, UserId};
+use system::ids::Ids;
+
+/// The table of who was there.
+#[derive(Clone)]
+pub struct Attendances {
+    state: Table,
+    ids: Arc<dyn Ids>,
+}
+
+impl Attendances {
+    /// Who was there, in this table.
+    #[must_use]
+    pub fn new(client: Client, state: String, ids: Arc<dyn Ids>) -> Self {
+        Self { state: Table::new(client, state), ids }
+    }
+
+    /// Whether a student was there on a day, if that is noted; strongly consistent.
+    ///
+    /// # Errors
+    /// If it could not be read, or is not what this program writes.
+    pub fn attendance<'a>(
+        &'a self,
+        course: &'a CourseId,
+        date: &'a Date,
+        student: &'a UserId,
+    ) -> BoxFuture<'a, Result<Option<Versioned<Attendance>>, StoreError>> {
+        Box::pin(async move {
+            let key = keys::attendance(course, date, student);
+            self.state.get(&key, Consistency::Strong).await?.map(from_item).transpose()
+        })
+    }
+
+    /// Notes it in place of what was read, with the events that tell of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if another was written in between.
+    pub fn put<'a>(
+        &'a self,
+        (attendance, course): (&'a Attendance, &'a Course),
+        held: Option<&'a Versioned<Attendance>>,
+        numbers: &'a ClassNumbers,
+        telling: Telling<'a>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let Attendance { course: id, student, date, .. } = attendance;
+            let (key, at) = (keys::attendance(id, date, student), [keys::attendance_of(student, date, id)]);
+            let document = Versioned { version: Version(self.ids.fresh()), document: attendance };
+            let mut transaction = Transaction::new(self.state.client.clone());
+            let version = held.map(|held| &held.version);
+            put_listed(&mut transaction, &self.state.name, (&key, &at), &document, version)?;
+            let was = held.map(|held| &held.document);
+            let whose = ClassOf::of(student, (id, course));
+            numbers.count_in(&mut transaction, &whose, student.as_str(), (was, attendance))?;
+            Outbox::tell_in(telling, &mut transaction)?;
+            transaction.commit().await
+        })
+    }
+
+    /// Up to `count` of what is noted of a course, of a day or of all, the latest day first, from where an earlier page says it
+    /// goes on. Eventually consistent.
+    ///
+    /// # Errors
+    /// If they could not be read, or are not what this program writes.
+    pub fn in_course<'a>(
+        &'a self,
+        course: &'a CourseId,
+        date: Option<&'a Date>,
+        after: Option<&'a str>,
+        count: usize,
+    ) -> BoxFuture<'a, Result<Listing<Attendance>, StoreError>> {
+        Box::pin(self.page(keys::course_and_students(course), date, after, count))
+    }
+
+    /// The same of a student.
+    ///
+    /// # Errors
+    /// If they could not be read, or are not what this program writes.
+    pub fn of_student<'a>(
+        &'a self,
+        student: &'a UserId,
+        date: Option<&'a Date>,
+        after: Option<&'a str>,
+        count: usize,
+    ) -> BoxFuture<'a, Result<Listing<Attendance>, StoreError>> {
+        Box::pin(self.page(keys::user(student), date, after, count))
+    }
+
+    async fn page(
+        &self,
+        pk: String,
+        date: Option<&Date>,
+        after: Option<&str>,
+        count: usize,
+    ) -> Result<Listing<Attendance>, StoreError> {
+        let prefix = keys::attended_on(date);
+        self.state.page(pk, Asked { prefix: &prefix, newest_first: true, after, count }).await
+    }
+}

@@ -1,0 +1,79 @@
+//! The largest items of every kind that grows with what users create are below what DynamoDB takes (`docs/items.md`).
+
+use std::collections::BTreeMap;
+
+use super::contributions::{Contribution, Sums};
+use super::documents::{Version, Versioned};
+use super::items::{size, to_item};
+use super::keys::{self, Key};
+use domain::calendar::Calendar;
+use domain::fields::{MAX_TEXT, MAX_TITLE};
+use domain::id::MAX_LENGTH;
+use domain::money::Currency;
+use domain::package::{MAX_QUIZZES, Package};
+use domain::purchase::MAX_ACCEPTED;
+use domain::takings::{Takings, Till, Tills};
+
+/// What an item may have.
+const MOST: usize = 400 * 1024;
+
+/// What a sum of money comes to at most, and more than any count.
+const GREAT: i64 = i64::MAX / 2;
+
+fn long(number: usize) -> String {
+    format!("{number:0>MAX_LENGTH$}")
+}
+
+fn tills() -> Tills {
+    let all = Takings { purchases: GREAT, units: GREAT, ended: GREAT, refunds: GREAT, gross: GREAT, refunded: GREAT };
+    let letters = || (b'A'..=b'Z').map(char::from);
+    let codes = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| format!("{a}{b}{c}"))));
+    let currencies = codes.filter_map(|code| code.parse::<Currency>().ok()).take(MAX_ACCEPTED);
+    let mut tills = Tills::default();
+    for currency in currencies {
+        for method in 0..MAX_ACCEPTED {
+            let method = format!("{method:032}").parse().unwrap();
+            tills.add(Till { currency: Some(currency), method }, &all);
+        }
+    }
+    tills
+}
+
+#[test]
+fn what_was_sold_in_all_currencies_by_all_methods_fits() {
+    let sums: Sums = tills().sums().into_iter().collect();
+    assert_eq!(sums.iter().count(), MAX_ACCEPTED * MAX_ACCEPTED * 6);
+    let key = Key { pk: long(1), sk: long(2) };
+    let item = size(&Contribution::item(&key, long(3), Some(&long(4)), &sums));
+    // A buyer's total also has a number for each month with purchases.
+    let months = 100 * 12 * "bought#2026-01".len() * 2;
+    assert!(item + months < MOST, "{item} + {months}");
+}
+
+#[test]
+fn a_package_with_the_most_quizzes_fits() {
+    let package = Package {
+        title: "\u{10348}".repeat(MAX_TITLE),
+        creator: long(1).parse().unwrap(),
+        description: Some("\u{10348}".repeat(MAX_TEXT)),
+        price: u64::MAX,
+        currency: "USD".parse().unwrap(),
+        quizzes: (0..MAX_QUIZZES).map(|quiz| long(quiz).parse().unwrap()).collect(),
+    };
+    let document = Versioned { version: Version(long(2)), document: package };
+    let item = size(&to_item(&keys::package(&long(3).parse().unwrap()), document).unwrap());
+    assert!(item < MOST, "{item}");
+}
+
+#[test]
+fn a_century_of_months_fits_into_a_cohort() {
+    let calendar = Calendar::default();
+    let mut month = calendar.parse(domain::calendar::Level::Month, "2026-01").unwrap();
+    let mut months: BTreeMap<String, i64> = BTreeMap::new();
+    for _ in 0..1_200 {
+        months.insert(month.to_string(), GREAT);
+        month = calendar.next(&month);
+    }
+    let item = size(&Contribution::item(&keys::cohort("2026-01"), long(1), None, &months.into_iter().collect()));
+    assert!(item < MOST, "{item}");
+}

@@ -1,0 +1,94 @@
+//! The numbers of classrooms: sums of what courses, enrollments, scores, attendance and payments contribute.
+//!
+//! A thing's contribution follows from the thing alone. So whoever writes it adds the difference to the numbers in the
+//! transaction that puts it in the place of what was read: written once, counted once, and never one without the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_dynamodb::Client;
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::contributions::Sums;
+use super::error::StoreError;
+use super::items::Item;
+use super::keys::{self, Key};
+use super::table::{Consistency, Table};
+use super::transaction::{Changes, Transaction};
+use domain::class::{ClassFigures, ClassOf, Counted};
+use domain::id::CourseId;
+
+/// The table of the numbers of classrooms.
+#[derive(Debug, Clone)]
+pub struct ClassNumbers {
+    stats: Table,
+}
+
+fn figures(items: &[Item]) -> Result<ClassFigures, StoreError> {
+    ClassFigures::of_sums(Sums::of_all(items).iter()).map_err(|error| StoreError::corrupt("classroom", error))
+}
+
+impl ClassNumbers {
+    /// Numbers in this table.
+    #[must_use]
+    pub fn new(client: Client, stats: String) -> Self {
+        Self { stats: Table::new(client, stats) }
+    }
+
+    /// Counts a thing in the place of what it was, for each of these; what all come to is spread by `id`, the thing's own or
+    /// that of whom it concerns.
+    pub(super) fn count_in<T: Counted>(
+        &self,
+        transaction: &mut Transaction,
+        whose: &[ClassOf],
+        id: &str,
+        (was, is): (Option<&T>, &T),
+    ) -> Result<(), StoreError> {
+        let sums = |thing: &T| -> Sums { thing.contributes().sums().into_iter().collect() };
+        let mut difference = sums(is);
+        difference.take_away(&was.map(sums).unwrap_or_default());
+        let difference = difference.without_zeros();
+        if difference.is_nothing() {
+            return Ok(());
+        }
+        for whose in whose {
+            let mut changes = Changes::default();
+            difference.iter().for_each(|(name, sum)| changes.add(name, sum));
+            transaction.update(&self.stats.name, &keys::class(whose, keys::lane(id)), changes, None)?;
+        }
+        Ok(())
+    }
+
+    /// Somebody's numbers, or those of all; eventually consistent.
+    ///
+    /// # Errors
+    /// If they could not be read, or are not what this program writes.
+    pub fn of<'a>(&'a self, whose: &'a ClassOf, deadline: Instant) -> BoxFuture<'a, Result<ClassFigures, StoreError>> {
+        Box::pin(async move {
+            let keys = (0..keys::LANES).map(|lane| keys::class(whose, lane)).collect();
+            let items = self.stats.get_all(keys, Consistency::Eventual, deadline).await?;
+            figures(&items.into_values().collect::<Vec<_>>())
+        })
+    }
+
+    /// The numbers of each of these courses; eventually consistent.
+    ///
+    /// # Errors
+    /// If not all could be read, or some are not what this program writes.
+    pub fn of_courses<'a>(
+        &'a self,
+        courses: &'a BTreeSet<CourseId>,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<BTreeMap<CourseId, ClassFigures>, StoreError>> {
+        Box::pin(async move {
+            let key = |course: &CourseId| keys::class(&ClassOf::Course(course.clone()), 0);
+            let asked: BTreeSet<Key> = courses.iter().map(key).collect();
+            let mut items = self.stats.get_all(asked, Consistency::Eventual, deadline).await?;
+            let of = |course: &CourseId| {
+                let held: Vec<Item> = items.remove(&key(course)).into_iter().collect();
+                Ok((course.clone(), figures(&held)?))
+            };
+            courses.iter().map(of).collect()
+        })
+    }
+}

@@ -1,0 +1,190 @@
+//! Courses, and who takes them.
+//!
+//! A course lies under its id and among those of its teacher; that somebody takes it lies with the course and among what the
+//! student has. Both places, the numbers, and the events that tell of it change in one transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::class::ClassNumbers;
+use super::documents::{Version, Versioned};
+use super::error::StoreError;
+use super::items::from_item;
+use super::keys::{self, Key};
+use super::listed::{Asked, Listing, put_listed};
+use super::outbox::{Outbox, Telling};
+use super::table::{Consistency, Table};
+use super::transaction::Transaction;
+use domain::class::ClassOf;
+use domain::classroom::{Course, Enrollment};
+use domain::id::{CourseId, UserId};
+use system::ids::Ids;
+
+/// The table of courses.
+#[derive(Clone)]
+pub struct Classroom {
+    state: Table,
+    ids: Arc<dyn Ids>,
+}
+
+impl Classroom {
+    /// Courses in this table.
+    #[must_use]
+    pub fn new(client: Client, state: String, ids: Arc<dyn Ids>) -> Self {
+        Self { state: Table::new(client, state), ids }
+    }
+
+    /// A course, if there is one; strongly consistent.
+    ///
+    /// # Errors
+    /// If it could not be read, or is not what this program writes.
+    pub fn course<'a>(&'a self, id: &'a CourseId) -> BoxFuture<'a, Result<Option<Versioned<Course>>, StoreError>> {
+        Box::pin(
+            async move { self.state.get(&keys::course(id), Consistency::Strong).await?.map(from_item).transpose() },
+        )
+    }
+
+    /// How somebody takes a course, if they do; strongly consistent.
+    ///
+    /// # Errors
+    /// If it could not be read, or is not what this program writes.
+    pub fn enrollment<'a>(
+        &'a self,
+        course: &'a CourseId,
+        student: &'a UserId,
+    ) -> BoxFuture<'a, Result<Option<Versioned<Enrollment>>, StoreError>> {
+        Box::pin(async move {
+            let key = keys::enrollment(course, student);
+            self.state.get(&key, Consistency::Strong).await?.map(from_item).transpose()
+        })
+    }
+
+    /// Puts a course in place of what was read; tells its version.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if another was written in between.
+    pub fn put_course<'a>(
+        &'a self,
+        (id, course): (&'a CourseId, &'a Course),
+        held: Option<&'a Versioned<Course>>,
+        numbers: &'a ClassNumbers,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        Box::pin(async move {
+            let document = Versioned { version: Version(self.ids.fresh()), document: course };
+            let (key, listed) = (keys::course(id), [keys::taught(&course.teacher, id)]);
+            let mut transaction = Transaction::new(self.state.client.clone());
+            let version = held.map(|held| &held.version);
+            put_listed(&mut transaction, &self.state.name, (&key, &listed), &document, version)?;
+            let whose = [ClassOf::Teacher(course.teacher.clone()), ClassOf::All];
+            let was = held.map(|held| &held.document);
+            numbers.count_in(&mut transaction, &whose, id.as_str(), (was, course))?;
+            transaction.commit().await?;
+            Ok(document.version)
+        })
+    }
+
+    /// The courses of these ids, those that there are; eventually consistent.
+    ///
+    /// # Errors
+    /// If not all could be read, or one is not what this program writes.
+    pub fn courses<'a>(
+        &'a self,
+        ids: &'a BTreeSet<CourseId>,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<BTreeMap<CourseId, Course>, StoreError>> {
+        Box::pin(async move {
+            let by_key: BTreeMap<Key, &CourseId> = ids.iter().map(|id| (keys::course(id), id)).collect();
+            let asked = by_key.keys().cloned().collect();
+            let mut courses = BTreeMap::new();
+            for (key, item) in self.state.get_all(asked, Consistency::Eventual, deadline).await? {
+                if let Some(id) = by_key.get(&key) {
+                    courses.insert((*id).clone(), from_item(item)?);
+                }
+            }
+            Ok(courses)
+        })
+    }
+
+    /// Puts an enrollment in place of what was read, with the events that tell of it; tells its version.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if another was written in between.
+    pub fn enroll<'a>(
+        &'a self,
+        (enrollment, course): (&'a Enrollment, &'a Course),
+        held: Option<&'a Versioned<Enrollment>>,
+        numbers: &'a ClassNumbers,
+        telling: Telling<'a>,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        Box::pin(async move {
+            let Enrollment { course: id, student, .. } = enrollment;
+            let document = Versioned { version: Version(self.ids.fresh()), document: enrollment };
+            let (key, listed) = (keys::enrollment(id, student), [keys::enrollment_of(student, id)]);
+            let mut transaction = Transaction::new(self.state.client.clone());
+            let version = held.map(|held| &held.version);
+            put_listed(&mut transaction, &self.state.name, (&key, &listed), &document, version)?;
+            let was = held.map(|held| &held.document);
+            let whose = ClassOf::of(student, (id, course));
+            numbers.count_in(&mut transaction, &whose, student.as_str(), (was, enrollment))?;
+            Outbox::tell_in(telling, &mut transaction)?;
+            transaction.commit().await?;
+            Ok(document.version)
+        })
+    }
+
+    /// Up to `count` courses that somebody teaches, by their ids, from where an earlier page says it goes on. Eventually
+    /// consistent.
+    ///
+    /// # Errors
+    /// If they could not be read, or are not what this program writes.
+    pub fn taught_by<'a>(
+        &'a self,
+        teacher: &'a UserId,
+        after: Option<&'a str>,
+        count: usize,
+    ) -> BoxFuture<'a, Result<Listing<(CourseId, Course)>, StoreError>> {
+        Box::pin(async move {
+            let asked = Asked { prefix: keys::TAUGHT, newest_first: false, after, count };
+            let (placed, goes_on) = self.state.listed(keys::user(teacher), asked).await?;
+            let next = placed.last().map(|(place, _)| place.clone()).filter(|_| goes_on);
+            let courses = placed.into_iter().map(|(place, item)| {
+                let id = keys::parse_taught(&place).map_err(|error| StoreError::corrupt(&place, error))?;
+                Ok((id, from_item(item)?))
+            });
+            Ok(Listing { items: courses.collect::<Result<_, StoreError>>()?, next })
+        })
+    }
+
+    /// Up to `count` of those who take a course, or did or want to, by their ids, from where an earlier page says it goes on.
+    /// Eventually consistent.
+    ///
+    /// # Errors
+    /// If they could not be read, or are not what this program writes.
+    pub fn students<'a>(
+        &'a self,
+        course: &'a CourseId,
+        after: Option<&'a str>,
+        count: usize,
+    ) -> BoxFuture<'a, Result<Listing<Enrollment>, StoreError>> {
+        let asked = Asked { prefix: keys::ENROLLED, newest_first: false, after, count };
+        Box::pin(self.state.page(keys::course_and_students(course), asked))
+    }
+
+    /// The same of the courses that somebody takes.
+    ///
+    /// # Errors
+    /// If they could not be read, or are not what this program writes.
+    pub fn courses_of<'a>(
+        &'a self,
+        student: &'a UserId,
+        after: Option<&'a str>,
+        count: usize,
+    ) -> BoxFuture<'a, Result<Listing<Enrollment>, StoreError>> {
+        let asked = Asked { prefix: keys::ENROLLED, newest_first: false, after, count };
+        Box::pin(self.state.page(keys::user(student), asked))
+    }
+}

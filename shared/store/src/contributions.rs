@@ -1,0 +1,271 @@
+//! Contributions: a parent is the sum of what its children contribute.
+//!
+//! Each child's contribution is an item. To bring a child up to date, the version of its contribution is read first and
+//! what it is made of after it; then, in one transaction, the new contribution is written if the version is still the
+//! one that was read, and the difference is added to the parent. Whatever happens twice, late or at once, a parent is
+//! always the sum of the contributions that are there, and every contribution that is written was made of what was read
+//! after the one before it was.
+//!
+//! Three rules, each of which a test breaks to see the numbers go wrong:
+//! - A version is never used twice. That a contribution is not there would be a version, and one that comes back: so one
+//!   that is taken out stays as a tombstone of its own version for longer than anybody can be under way.
+//! - A write is left out only where the contribution was made of this very version of its source, never because the
+//!   value comes out the same.
+//! - Whoever brings a new child in writes its contribution first, as nothing, and only then reads its source: so who
+//!   changes the source afterwards finds the contribution, and who changed it before is read.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::TimeDelta;
+
+use super::error::StoreError;
+use super::items::{Item, TTL, VERSION, number, text, to_key};
+use super::keys::Key;
+use super::table::{Consistency, Table};
+use super::transaction::{Changes, Condition, Transaction};
+use domain::time::Time;
+
+/// How long what was taken out stays as a tombstone: far longer than any invocation is under way, the longest of which
+/// is 15 minutes ([quotas](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)).
+const TOMBSTONE: TimeDelta = TimeDelta::days(2);
+
+/// What was read by then is in a parent's numbers: the time of what was added last.
+pub(super) const AS_OF: &str = "asOf";
+
+/// How many sums of a parent are added to in place. An expression takes 300 operators and 4 KiB
+/// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)).
+const ADDED_AT_ONCE: usize = 120;
+
+/// Sums by name; one that is not there is 0. In an item, every number but the time to live is one of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Sums(BTreeMap<String, i64>);
+
+impl Sums {
+    pub(super) fn of(item: &Item) -> Self {
+        let names = item.iter().filter(|(name, value)| name.as_str() != TTL && value.is_n()).map(|(name, _)| name);
+        names.filter_map(|name| Some((name.clone(), number(item, name)?))).collect()
+    }
+
+    /// The sums of several items together.
+    pub(super) fn of_all(items: &[Item]) -> Self {
+        let mut all = Self::default();
+        items.iter().for_each(|item| all.add(&Self::of(item)));
+        all
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn get(&self, name: &str) -> i64 {
+        self.0.get(name).copied().unwrap_or_default()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, i64)> {
+        self.0.iter().map(|(name, sum)| (name.as_str(), *sum))
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        for (name, sum) in other.iter() {
+            *self.0.entry(name.to_owned()).or_default() += sum;
+        }
+    }
+
+    pub(super) fn take_away(&mut self, other: &Self) {
+        for (name, sum) in other.iter() {
+            *self.0.entry(name.to_owned()).or_default() -= sum;
+        }
+    }
+
+    /// Those that are not 0: what is left to be said of them.
+    pub(super) fn without_zeros(&self) -> Self {
+        self.iter().filter(|(_, sum)| *sum != 0).map(|(name, sum)| (name.to_owned(), sum)).collect()
+    }
+
+    fn is_zero(&self) -> bool {
+        self.0.values().all(|sum| *sum == 0)
+    }
+
+    /// Writes them into an item.
+    pub(super) fn write(&self, item: &mut Item) {
+        item.extend(self.iter().map(|(name, sum)| (name.to_owned(), AttributeValue::N(sum.to_string()))));
+    }
+}
+
+impl<N: Into<String>> FromIterator<(N, i64)> for Sums {
+    fn from_iter<I: IntoIterator<Item = (N, i64)>>(sums: I) -> Self {
+        Self(sums.into_iter().map(|(name, sum)| (name.into(), sum)).collect())
+    }
+}
+
+/// The version of the source that a contribution was made of.
+const OF: &str = "of";
+
+/// Whether a contribution is a tombstone.
+const GONE: &str = "gone";
+
+/// A contribution, or its tombstone, or that there never was one.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Contribution {
+    pub(super) version: Option<String>,
+    /// The version of the source that it was made of; `None` if it is not yet made of any.
+    pub(super) of: Option<String>,
+    /// Whether it counts.
+    pub(super) stands: bool,
+    pub(super) sums: Sums,
+}
+
+impl Contribution {
+    pub(super) fn read(item: Option<&Item>) -> Self {
+        let Some(item) = item else { return Self::default() };
+        Self {
+            version: text(item, VERSION).map(str::to_owned),
+            of: text(item, OF).map(str::to_owned),
+            stands: !item.contains_key(GONE),
+            sums: Sums::of(item),
+        }
+    }
+
+    /// The item of a contribution that counts.
+    pub(super) fn item(key: &Key, version: String, of: Option<&str>, sums: &Sums) -> Item {
+        let mut item = to_key(key);
+        item.insert(VERSION.to_owned(), AttributeValue::S(version));
+        item.extend(of.map(|of| (OF.to_owned(), AttributeValue::S(of.to_owned()))));
+        sums.without_zeros().write(&mut item);
+        item
+    }
+
+    /// The item of one that was taken out.
+    pub(super) fn tombstone(key: &Key, version: String, now: Time) -> Item {
+        let mut item = Self::item(key, version, None, &Sums::default());
+        item.insert(GONE.to_owned(), AttributeValue::Bool(true));
+        item.insert(TTL.to_owned(), AttributeValue::N(now.plus(TOMBSTONE).seconds().to_string()));
+        item
+    }
+}
+
+/// Contributions that are written together, with the differences that they make to their parents.
+pub(super) struct Contributions<'a> {
+    table: &'a Table,
+    children: Vec<(Item, Condition)>,
+    others: Vec<Other>,
+    differences: BTreeMap<Key, Sums>,
+}
+
+enum Other {
+    Put(Item),
+    Delete(Key),
+}
+
+impl<'a> Contributions<'a> {
+    pub(super) fn new(table: &'a Table) -> Self {
+        Self { table, children: Vec::new(), others: Vec::new(), differences: BTreeMap::new() }
+    }
+
+    /// A child's contribution takes the place of the one that was read, whose version is `held`.
+    pub(super) fn child(&mut self, item: Item, held: Option<String>) {
+        self.children.push((item, Condition::still(held)));
+    }
+
+    /// What a child that is written contributed to a parent, and what it contributes now.
+    pub(super) fn changes(&mut self, parent: Key, was: &Sums, becomes: &Sums) {
+        let difference = self.differences.entry(parent).or_default();
+        difference.add(becomes);
+        difference.take_away(was);
+    }
+
+    /// Something that is written if and when the contributions are.
+    pub(super) fn put(&mut self, item: Item) {
+        self.others.push(Other::Put(item));
+    }
+
+    /// Something that goes if and when the contributions are written.
+    pub(super) fn delete(&mut self, key: Key) {
+        self.others.push(Other::Delete(key));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.children.is_empty()
+    }
+
+    /// How many items are written, at most.
+    pub(super) fn items(&self) -> usize {
+        self.children.len() + self.others.len() + self.differences.len()
+    }
+
+    /// Writes them and what they change of their parents, whose version is then `version`. A parent that nothing is added
+    /// to stays as it is.
+    pub(super) async fn commit(mut self, version: String, as_of: Time) -> Result<(), StoreError> {
+        self.differences.retain(|_, difference| !difference.is_zero());
+        let is_alone = self.differences.is_empty() && self.others.is_empty() && self.children.len() == 1;
+        if let Some((item, condition)) = self.children.pop_if(|_| is_alone) {
+            return self.table.put(item, condition).await;
+        }
+        let mut transaction = Transaction::new(self.table.client.clone());
+        for (item, condition) in self.children {
+            transaction.put(&self.table.name, item, Some(condition))?;
+        }
+        for other in self.others {
+            match other {
+                Other::Put(item) => transaction.put(&self.table.name, item, None)?,
+                Other::Delete(key) => transaction.delete(&self.table.name, &key, None)?,
+            }
+        }
+        for (parent, difference) in self.differences {
+            let difference = difference.without_zeros();
+            if difference.0.len() > ADDED_AT_ONCE {
+                let (item, condition) = whole(self.table, &parent, &difference, &version, as_of).await?;
+                transaction.put(&self.table.name, item, Some(condition))?;
+                continue;
+            }
+            let mut changes = Changes::default();
+            changes.set(VERSION, AttributeValue::S(version.clone()));
+            changes.set(AS_OF, AttributeValue::S(as_of.to_string()));
+            for (name, sum) in difference.iter() {
+                changes.add(name, sum);
+            }
+            transaction.update(&self.table.name, &parent, changes, None)?;
+        }
+        transaction.commit().await
+    }
+}
+
+/// A parent with so many sums changed that no expression takes them: as it was read, with the difference added.
+async fn whole(
+    table: &Table,
+    parent: &Key,
+    difference: &Sums,
+    version: &str,
+    as_of: Time,
+) -> Result<(Item, Condition), StoreError> {
+    let held = table.get(parent, Consistency::Strong).await?;
+    let condition = Condition::still(held.as_ref().and_then(|held| text(held, VERSION)).map(str::to_owned));
+    let mut item = held.unwrap_or_else(|| to_key(parent));
+    let mut sums = Sums::of(&item);
+    sums.add(difference);
+    sums.write(&mut item);
+    item.insert(VERSION.to_owned(), AttributeValue::S(version.to_owned()));
+    item.insert(AS_OF.to_owned(), AttributeValue::S(as_of.to_string()));
+    Ok((item, condition))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_all_numbers_of_an_item_but_its_time_to_live() {
+        let number = |number: &str| AttributeValue::N(number.to_owned());
+        let mut item: Item = [("pk", AttributeValue::S("x".to_owned())), ("ttl", number("7")), ("likes", number("-2"))]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into();
+        let mut sums = Sums::of(&item);
+        assert_eq!(sums, [("likes", -2)].into_iter().collect());
+        sums.take_away(&[("likes", -2), ("earned#USD", 5)].into_iter().collect());
+        assert_eq!(sums.without_zeros(), [("earned#USD", -5)].into_iter().collect());
+        sums.write(&mut item);
+        assert_eq!(Sums::of(&item), sums);
+    }
+}

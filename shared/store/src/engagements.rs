@@ -1,0 +1,328 @@
+//! Taking in what happened to tracks: plays, shares and downloads as facts, likes and saves through their toggles.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt};
+use tokio::time::Instant;
+
+use super::again::again;
+use super::documents::Documents;
+use super::error::StoreError;
+use super::facts::{Facts, NewFact};
+use super::folds::Folds;
+use super::keys;
+use super::quotas::SubjectKind;
+use super::retention::Retention;
+use super::toggles::{ToggleOf, Toggles, Word};
+use domain::calendar::Calendar;
+use domain::caller::Actor;
+use domain::entity::{Bucket, Entity};
+use domain::event::{Engagement, Event, Named};
+use domain::fact::{Origin, TrackFact};
+use domain::id::{TrackId, UserId};
+use domain::time::Time;
+use domain::toggle::Toggle;
+use domain::track::Track;
+use system::clock::Clock;
+use system::ids::Ids;
+
+/// How many toggles are worked on at once.
+const AT_ONCE: usize = 16;
+
+/// How long the length of a described track is believed without looking again.
+const KNOWN_FOR: Duration = Duration::from_secs(60);
+/// How long it is believed that nobody described a track.
+const UNKNOWN_FOR: Duration = Duration::from_secs(1);
+/// Lengths of so many tracks are remembered at most.
+const REMEMBERED: usize = 50_000;
+
+/// Events that arrived together, from one caller.
+#[derive(Debug, Clone)]
+pub struct Arrived {
+    /// The events.
+    pub events: Vec<Event>,
+    /// Who sent them.
+    pub sender: Sender,
+}
+
+/// Who sends events.
+#[derive(Debug, Clone)]
+pub enum Sender {
+    /// A client, of what happens on it.
+    Client {
+        /// The person, where somebody is signed in.
+        user: Option<UserId>,
+        /// Where the request came from.
+        origin: Origin,
+    },
+    /// An admin, of what others did elsewhere: each event names who it was, and nothing is known of the admin's own
+    /// client in them.
+    Importer,
+}
+
+impl Sender {
+    /// Who caused an event and where from, as far as that is known.
+    fn of(&self, event: &Event) -> (Option<UserId>, Origin) {
+        match self {
+            Self::Client { user, origin } => (user.clone(), origin.clone()),
+            Self::Importer => {
+                let Named { user, user_agent, country } = event.named.clone();
+                (user, Origin { user_agent, network: None, country: country.map(|country| country.to_string()) })
+            }
+        }
+    }
+}
+
+impl Arrived {
+    /// Who caused each event.
+    pub fn actors(&self) -> impl Iterator<Item = Actor> {
+        self.events.iter().map(|event| {
+            let user = match &self.sender {
+                Sender::Client { user, .. } => user.clone(),
+                Sender::Importer => event.named.user.clone(),
+            };
+            match (user, &event.anonymous) {
+                (Some(user), _) => Actor::User(user),
+                (None, Some(device)) => Actor::Device(device.clone()),
+                (None, None) => Actor::Session(event.session.clone()),
+            }
+        })
+    }
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is recorded, or was before, or a later word outdid it.
+    Accepted,
+    /// It is too old: the facts it belongs to have begun to expire. Nothing was written.
+    Closed,
+    /// Somebody has sent too much; after this time they may send again. Nothing was written.
+    Limited {
+        /// When that is.
+        until: Time,
+        /// Who: a kind of subject.
+        by: SubjectKind,
+    },
+    /// It could not be recorded in time, or it is not known whether it was; sending it again is safe.
+    Retry,
+}
+
+/// Records what happened to tracks.
+pub struct Engagements {
+    pub(super) facts: Facts,
+    pub(super) toggles: Toggles,
+    documents: Documents,
+    folds: Folds,
+    retention: Retention,
+    calendar: Calendar,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    durations: Mutex<HashMap<TrackId, (Option<u64>, Instant)>>,
+}
+
+impl Engagements {
+    /// Stands on the parts of the store.
+    #[must_use]
+    pub fn new(
+        facts: Facts,
+        toggles: Toggles,
+        documents: Documents,
+        folds: Folds,
+        (retention, calendar): (Retention, Calendar),
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Self {
+        Self { facts, toggles, documents, folds, retention, calendar, clock, ids, durations: Mutex::default() }
+    }
+
+    /// Records events until the deadline, and tells what became of each, in their order.
+    pub fn record(&self, arrived: Arrived, deadline: Instant) -> BoxFuture<'_, Vec<Outcome>> {
+        Box::pin(async move {
+            let now = Time::from(self.clock.now());
+            let mut outcomes = vec![Outcome::Accepted; arrived.events.len()];
+            let mut settle = |at: usize, outcome: Outcome| outcomes.get_mut(at).map(|slot| *slot = outcome);
+
+            let closed = self.closed(&arrived.events, now, deadline).await;
+            let lengths = self.lengths(&arrived.events, deadline).await;
+
+            let expires = self.retention.expiry(now);
+            let (mut facts, mut facts_at) = (Vec::new(), Vec::new());
+            let mut words: Vec<(usize, Word)> = Vec::new();
+            for (at, event) in arrived.events.into_iter().enumerate() {
+                let bucket = bucket_of(&event);
+                match &closed {
+                    Ok(closed) if closed.contains(&bucket) => {
+                        settle(at, Outcome::Closed);
+                        continue;
+                    }
+                    Err(_) if self.retention.may_be_closed(event.at, now) => {
+                        settle(at, Outcome::Retry);
+                        continue;
+                    }
+                    _ => {}
+                }
+                let (user, origin) = arrived.sender.of(&event);
+                let imported = matches!(arrived.sender, Sender::Importer);
+                let Event { id, track, session, anonymous, at: time, what, .. } = event;
+                let Some(what) = complete(what, &track, &lengths) else {
+                    settle(at, Outcome::Retry);
+                    continue;
+                };
+                let toggle = match &what {
+                    Engagement::Like { on, .. } => Some((*on, None)),
+                    Engagement::Save { on, playlist } => Some((*on, Some(playlist.clone()))),
+                    _ => None,
+                };
+                let fact = TrackFact { session, user, anonymous, what, origin, imported };
+                let actor = fact.actor();
+                if let Some((on, playlist)) = toggle {
+                    let of = ToggleOf { actor, entity: bucket.entity, playlist };
+                    let toggle = Toggle { at: time, event: id, on };
+                    words.push((at, Word { of, toggle, fact, expires }));
+                } else {
+                    let key = keys::fact(&bucket.entity, time, &id, &actor, &fact.what);
+                    match NewFact::new(key, fact, expires) {
+                        Ok(fact) => {
+                            facts.push(fact);
+                            facts_at.push(at);
+                        }
+                        Err(error) => {
+                            tracing::error!(error = %error, "fact has no item: {error}");
+                            settle(at, Outcome::Retry);
+                        }
+                    }
+                }
+            }
+
+            let (recorded, said) = futures::join!(self.facts.record(facts, deadline), self.say(words, deadline));
+            for (at, recorded) in facts_at.into_iter().zip(recorded).chain(said) {
+                if !recorded {
+                    settle(at, Outcome::Retry);
+                }
+            }
+            outcomes
+        })
+    }
+
+    /// Says the words on toggles that touch each other one after the other in the order of their times, of one moment those
+    /// of the best known last, who take over what the others said; toggles that do not touch side by side.
+    async fn say(&self, words: Vec<(usize, Word)>, deadline: Instant) -> Vec<(usize, bool)> {
+        stream::iter(touching(words))
+            .map(|mut words| async move {
+                let order = |word: &Word| (word.toggle.at, word.toggle.event.clone(), Reverse(word.of.actor.clone()));
+                words.sort_by_cached_key(|(_, word)| order(word));
+                let mut said = Vec::with_capacity(words.len());
+                for (at, word) in &words {
+                    let result = self.toggles.say(word, &|| self.ids.fresh(), deadline).await;
+                    if let Err(error) = &result {
+                        tracing::warn!(error = %error, "toggle not turned: {error}");
+                    }
+                    said.push((*at, result.is_ok()));
+                }
+                said
+            })
+            .buffer_unordered(AT_ONCE)
+            .flat_map(stream::iter)
+            .collect()
+            .await
+    }
+
+    /// The buckets among those of the events that take no more facts.
+    async fn closed(&self, events: &[Event], now: Time, deadline: Instant) -> Result<BTreeSet<Bucket>, StoreError> {
+        let doubtful = events.iter().filter(|event| self.retention.may_be_closed(event.at, now)).map(bucket_of);
+        let doubtful: Vec<Bucket> = doubtful.collect::<BTreeSet<_>>().into_iter().collect();
+        if doubtful.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let closed = again(deadline, || self.folds.closed_to_facts(&doubtful, &self.calendar, deadline)).await?;
+        Ok(closed.into_iter().cloned().collect())
+    }
+
+    /// The lengths of the tracks whose plays do not say how much of the track was heard.
+    async fn lengths(&self, events: &[Event], deadline: Instant) -> HashMap<TrackId, Option<u64>> {
+        let wanted: BTreeSet<&TrackId> =
+            events.iter().filter(|event| needs_length(&event.what)).map(|event| &event.track).collect();
+        let mut known = HashMap::new();
+        let mut unknown = Vec::new();
+        {
+            let remembered = self.durations.lock().unwrap_or_else(PoisonError::into_inner);
+            for track in wanted {
+                match remembered.get(track) {
+                    Some((length, until)) if *until > Instant::now() => {
+                        known.insert(track.clone(), *length);
+                    }
+                    _ => unknown.push(track.clone()),
+                }
+            }
+        }
+        if unknown.is_empty() {
+            return known;
+        }
+        match again(deadline, || self.documents.durations(&unknown)).await {
+            Ok(read) => {
+                let mut remembered = self.durations.lock().unwrap_or_else(PoisonError::into_inner);
+                if remembered.len() + read.len() > REMEMBERED {
+                    remembered.clear();
+                }
+                for (track, length) in read {
+                    let until = Instant::now() + if length.is_some() { KNOWN_FOR } else { UNKNOWN_FOR };
+                    remembered.insert(track.clone(), (length, until));
+                    known.insert(track, length);
+                }
+            }
+            Err(error) => tracing::warn!(error = %error, "tracks not read: {error}"),
+        }
+        known
+    }
+}
+
+/// Words in groups: those that name one session, device or person of one thing, directly or through each other.
+fn touching(words: Vec<(usize, Word)>) -> Vec<Vec<(usize, Word)>> {
+    let mut groups: Vec<Vec<(usize, Word)>> = Vec::new();
+    let mut group_of: HashMap<ToggleOf, usize> = HashMap::new();
+    for (at, word) in words {
+        let toggles = word.toggles();
+        let mut touched: BTreeSet<usize> = toggles.iter().filter_map(|toggle| group_of.get(toggle)).copied().collect();
+        // The largest group stays where it is, so that no word moves often.
+        let size = |group: &usize| groups.get(*group).map_or(0, Vec::len);
+        let group = touched.iter().copied().max_by_key(size).unwrap_or(groups.len());
+        touched.remove(&group);
+        let mut moved = vec![(at, word)];
+        for other in touched {
+            moved.extend(groups.get_mut(other).map(std::mem::take).unwrap_or_default());
+        }
+        for (_, word) in &moved {
+            group_of.extend(word.toggles().into_iter().map(|toggle| (toggle, group)));
+        }
+        match groups.get_mut(group) {
+            Some(words) => words.append(&mut moved),
+            None => groups.push(moved),
+        }
+    }
+    groups.retain(|group| !group.is_empty());
+    groups
+}
+
+fn bucket_of(event: &Event) -> Bucket {
+    Bucket { entity: Entity::Track(event.track.clone()), minute: event.at.minute() }
+}
+
+fn needs_length(what: &Engagement) -> bool {
+    matches!(what, Engagement::Play(play) if play.completion.is_none() && play.duration_ms.is_some())
+}
+
+/// Adds how much of the track was heard, where that is not said but follows; `None` if it could not be found out.
+fn complete(mut what: Engagement, track: &TrackId, lengths: &HashMap<TrackId, Option<u64>>) -> Option<Engagement> {
+    if needs_length(&what) {
+        let length = *lengths.get(track)?;
+        if let Engagement::Play(play) = &mut what {
+            play.completion = length.zip(play.duration_ms).map(|(length, played)| Track::completion(length, played));
+        }
+    }
+    Some(what)
+}

@@ -1,0 +1,367 @@
+//! Folds: live buckets are made from facts, and from nothing else.
+//!
+//! A delivery says only *which* bucket changed. The bucket's version is read first and its facts after it, strongly
+//! consistent; the fold is written on the condition that the version is still the one that was read, with a version
+//! that was never used before. Whatever was delivered twice, late, out of order or by several at once, the write that
+//! stands was folded from facts read after the write before it.
+//!
+//! Two things are deliberately not done. A write is never skipped because it would change nothing: facts may go (an
+//! erasure) and come back, and then a writer that read in between is still in flight, which only a new version stops.
+//! And an empty bucket is never deleted: that it is not there would be a version, and one that comes back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt};
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, timeout_at};
+
+use super::again::again;
+use super::error::StoreError;
+use super::items::{Item, TTL, VERSION, from_item, key_of, number, text, to_item, to_key};
+use super::keys::{self, Key, PK, SK};
+use super::retention;
+use super::short::lengthened;
+use super::table::{Consistency, Table};
+use super::transaction::Condition;
+use domain::calendar::{Calendar, Level};
+use domain::entity::{Bucket, Entity};
+use domain::fold::{Fold, Recorded};
+use domain::rollup::Scope;
+use domain::time::Time;
+use system::clock::Clock;
+use system::ids::Ids;
+
+/// How many buckets are folded at once.
+const AT_ONCE: usize = 16;
+
+/// How many keys one `BatchGetItem` takes
+/// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html)).
+const BATCH: usize = 100;
+
+/// How many facts a bucket was folded from.
+const FACTS: &str = "facts";
+
+/// When the bucket's first fact expires, in seconds since 1970.
+pub(super) const EXPIRES: &str = "expires";
+
+/// What one fold may cost: a bucket that takes more is left to a fold without bounds, so that it holds up no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// How many facts it may read.
+    pub facts: usize,
+    /// How long it may take.
+    pub time: Duration,
+}
+
+impl Budget {
+    /// No bounds but the deadline.
+    pub const WHOLE: Self = Self { facts: usize::MAX, time: Duration::MAX };
+
+    /// At most so many facts, within five seconds.
+    #[must_use]
+    pub fn of_facts(facts: usize) -> Self {
+        Self { facts, time: Duration::from_secs(5) }
+    }
+
+    /// Until when a fold that begins now may go on, where `deadline` is the end of all.
+    fn until(self, deadline: Instant) -> Instant {
+        Instant::now().checked_add(self.time).map_or(deadline, |until| until.min(deadline))
+    }
+
+    pub(super) fn exceeded(self) -> StoreError {
+        StoreError::OverBudget { facts: self.facts, time: self.time }
+    }
+
+    /// Fails where a bucket is known to hold more facts than are in the budget.
+    pub(super) fn check(self, facts: Option<u64>) -> Result<(), StoreError> {
+        match facts.and_then(|facts| usize::try_from(facts).ok()) {
+            Some(facts) if facts > self.facts => Err(self.exceeded()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Does something until it is done or what the budget has of time is over.
+    pub(super) async fn spend<'a, T>(
+        self,
+        deadline: Instant,
+        attempt: impl FnMut() -> BoxFuture<'a, Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let until = self.until(deadline);
+        match again(until, attempt).await {
+            Err(error) if error.may_pass() && until < deadline => {
+                tracing::warn!(error = %error, "a bucket took its whole time: {error}");
+                Err(self.exceeded())
+            }
+            result => result,
+        }
+    }
+}
+
+/// What became of a bucket that was to be folded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refolded {
+    /// It holds the fold of facts read after the call began.
+    Written,
+    /// Its facts are about to expire or have: it stays as it is.
+    Sealed,
+}
+
+/// How a live bucket lies in its item.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Live<V> {
+    pub(super) version: String,
+    pub(super) as_of: Time,
+    pub(super) facts: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) expires: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ttl: Option<i64>,
+    pub(super) value: V,
+}
+
+/// What is read of a bucket before its facts are.
+#[derive(Debug, Clone, Default)]
+struct Held {
+    version: Option<String>,
+    expires: Option<i64>,
+    facts: Option<u64>,
+}
+
+impl Held {
+    fn of(item: &Item) -> Self {
+        let version = text(item, VERSION).map(str::to_owned);
+        Self { version, expires: number(item, EXPIRES), facts: number(item, FACTS) }
+    }
+}
+
+/// Makes the new item of a bucket from its facts; the one place where the kind of fold matters.
+type MakeItem = fn(&Bucket, String, Time, Vec<Item>) -> Result<Item, StoreError>;
+
+/// The tables of facts and of numbers.
+#[derive(Clone)]
+pub struct Folds {
+    client: Client,
+    facts: String,
+    stats: String,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<dyn Ids>,
+}
+
+impl Folds {
+    /// Folds of the facts in one table into numbers in another.
+    #[must_use]
+    pub fn new(client: Client, facts: String, stats: String, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+        Self { client, facts, stats, clock, ids }
+    }
+
+    /// Folds buckets anew, trying again until the deadline; tells of each what became of it. One that takes more than the
+    /// budget fails with [`StoreError::OverBudget`].
+    pub fn refold<F: Fold>(
+        &self,
+        buckets: Vec<Bucket>,
+        budget: Budget,
+        deadline: Instant,
+    ) -> BoxFuture<'_, Vec<(Bucket, Result<Refolded, StoreError>)>> {
+        self.refold_all(buckets, make_item::<F>, budget, deadline)
+    }
+
+    fn refold_all(
+        &self,
+        buckets: Vec<Bucket>,
+        make: MakeItem,
+        budget: Budget,
+        deadline: Instant,
+    ) -> BoxFuture<'_, Vec<(Bucket, Result<Refolded, StoreError>)>> {
+        Box::pin(async move {
+            let known = timeout_at(deadline, self.held(&buckets)).await.ok().and_then(Result::ok).unwrap_or_default();
+            stream::iter(buckets)
+                .map(|bucket| {
+                    let known = known.get(&keys::bucket(&bucket)).cloned();
+                    async move {
+                        let result = self.refold_one(&bucket, known, make, budget, deadline).await;
+                        (bucket, result)
+                    }
+                })
+                .buffer_unordered(AT_ONCE)
+                .collect()
+                .await
+        })
+    }
+
+    async fn refold_one(
+        &self,
+        bucket: &Bucket,
+        mut known: Option<Held>,
+        make: MakeItem,
+        budget: Budget,
+        deadline: Instant,
+    ) -> Result<Refolded, StoreError> {
+        budget.spend(deadline, || Box::pin(self.refold_once(bucket, known.take(), make, budget))).await
+    }
+
+    async fn refold_once(
+        &self,
+        bucket: &Bucket,
+        known: Option<Held>,
+        make: MakeItem,
+        budget: Budget,
+    ) -> Result<Refolded, StoreError> {
+        let key = keys::bucket(bucket);
+        let held = match known {
+            Some(held) => held,
+            None => self.held_one(&key).await?,
+        };
+        let began = Time::from(self.clock.now());
+        if held.expires.is_some_and(|expires| retention::closed_to_folds(expires, began)) {
+            return Ok(Refolded::Sealed);
+        }
+        budget.check(held.facts)?;
+        let facts = self.facts_of(bucket, budget).await?;
+        let item = make(bucket, self.ids.fresh(), began, facts)?;
+        let condition = Condition::still(held.version);
+        self.stats().put(item, condition).await?;
+        Ok(Refolded::Written)
+    }
+
+    /// The table of facts.
+    pub(super) fn facts_table(&self) -> Table {
+        Table::new(self.client.clone(), self.facts.clone())
+    }
+
+    /// The table of numbers.
+    pub(super) fn stats(&self) -> Table {
+        Table::new(self.client.clone(), self.stats.clone())
+    }
+
+    /// The facts of a bucket, strongly consistent; it stops reading where they are more than the budget has.
+    pub(super) async fn facts_of(&self, bucket: &Bucket, budget: Budget) -> Result<Vec<Item>, StoreError> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.facts)
+            .consistent_read(true)
+            .key_condition_expression("#pk = :hour AND begins_with(#sk, :minute)")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#sk", SK)
+            .expression_attribute_values(
+                ":hour",
+                AttributeValue::S(keys::facts_of_hour(&bucket.entity, bucket.minute.hour())),
+            )
+            .expression_attribute_values(":minute", AttributeValue::S(keys::facts_of_minute(bucket)))
+            .into_paginator()
+            .send();
+        let mut facts = Vec::new();
+        while let Some(page) = pages.next().await {
+            facts.extend(page?.items.unwrap_or_default());
+            if facts.len() > budget.facts {
+                return Err(budget.exceeded());
+            }
+        }
+        Ok(facts)
+    }
+
+    async fn held_one(&self, key: &Key) -> Result<Held, StoreError> {
+        let read = self.client.get_item().table_name(&self.stats).consistent_read(true).set_key(Some(to_key(key)));
+        let read = read.projection_expression("#version, #expires, #facts");
+        let read = read.expression_attribute_names("#version", VERSION).expression_attribute_names("#expires", EXPIRES);
+        let read = read.expression_attribute_names("#facts", FACTS);
+        Ok(read.send().await?.item.as_ref().map(Held::of).unwrap_or_default())
+    }
+
+    /// What many buckets hold. One that was not answered is left out; one that is not there is in, as holding nothing.
+    ///
+    /// Eventually consistent, at half the price: an older version than the last is one that was read before the facts, too.
+    /// Its write fails, and the next try reads strongly consistent.
+    async fn held(&self, buckets: &[Bucket]) -> Result<HashMap<Key, Held>, StoreError> {
+        let mut held = HashMap::new();
+        for chunk in buckets.chunks(BATCH) {
+            let mut asked: HashMap<Key, Held> =
+                chunk.iter().map(|bucket| (keys::bucket(bucket), Held::default())).collect();
+            let request = KeysAndAttributes::builder()
+                .consistent_read(false)
+                .set_keys(Some(asked.keys().map(to_key).collect()))
+                .projection_expression("#pk, #sk, #version, #expires, #facts")
+                .expression_attribute_names("#facts", FACTS)
+                .expression_attribute_names("#pk", PK)
+                .expression_attribute_names("#sk", SK)
+                .expression_attribute_names("#version", VERSION)
+                .expression_attribute_names("#expires", EXPIRES)
+                .build()
+                .map_err(|error| StoreError::corrupt("buckets", error))?;
+            let answer = self.client.batch_get_item().request_items(&self.stats, request).send().await?;
+            for item in answer.responses.unwrap_or_default().into_values().flatten() {
+                if let Some(key) = key_of(&item) {
+                    asked.insert(key, Held::of(&item));
+                }
+            }
+            for unanswered in answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys) {
+                if let Some(key) = key_of(&unanswered) {
+                    asked.remove(&key);
+                }
+            }
+            held.extend(asked);
+        }
+        Ok(held)
+    }
+
+    /// Which of these buckets take no more facts, because the first ones of their days are about to expire or have.
+    ///
+    /// Days are closed to facts as a whole: once a fact of a day has expired, what is left of its minutes and hours may go,
+    /// and the day could not be made of them again.
+    ///
+    /// # Errors
+    /// If not all could be read.
+    pub fn closed_to_facts<'a>(
+        &'a self,
+        buckets: &'a [Bucket],
+        calendar: &'a Calendar,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Vec<&'a Bucket>, StoreError>> {
+        Box::pin(async move {
+            let day = |bucket: &Bucket| match &bucket.entity {
+                Entity::Track(track) => {
+                    let day = calendar.period(Level::Day, bucket.minute.start());
+                    keys::rollup(&Scope::Track(track.clone()), &day)
+                }
+                // Has no rollups: nothing is made of its minutes but its total.
+                Entity::Quiz(_) | Entity::Sales(_) | Entity::Product(_) | Entity::Views(_) => keys::bucket(bucket),
+            };
+            let table = self.stats();
+            let asked = buckets.iter().flat_map(|bucket| [keys::bucket(bucket), day(bucket)]).collect();
+            let held = table.get_all(asked, Consistency::Strong, deadline).await?;
+            let now = Time::from(self.clock.now());
+            let is_closed = |key: &Key| {
+                let expires = held.get(key).and_then(|item| number(item, EXPIRES));
+                expires.is_some_and(|expires| retention::closed_to_facts(expires, now))
+            };
+            Ok(buckets.iter().filter(|bucket| is_closed(&keys::bucket(bucket)) || is_closed(&day(bucket))).collect())
+        })
+    }
+}
+
+fn make_item<F: Fold>(bucket: &Bucket, version: String, as_of: Time, items: Vec<Item>) -> Result<Item, StoreError> {
+    let ttl = as_of.plus(retention::MINUTES_LIVE).seconds();
+    let live = Live { ttl: Some(ttl), ..live::<F>(version, as_of, items)? };
+    to_item(&keys::bucket(bucket), live)
+}
+
+/// The bucket that facts make.
+pub(super) fn live<F: Fold>(version: String, as_of: Time, items: Vec<Item>) -> Result<Live<F>, StoreError> {
+    let expires = items.iter().filter_map(|item| number::<i64>(item, TTL)).min();
+    let mut facts = Vec::with_capacity(items.len());
+    for item in items {
+        let key = key_of(&item).ok_or_else(|| StoreError::corrupt("fact", "no key"))?;
+        let (_, at, id) = keys::parse_fact(&key.pk, &key.sk)
+            .map_err(|error| StoreError::corrupt(format!("{}/{}", key.pk, key.sk), error))?;
+        facts.push(Recorded { at, id, fact: from_item::<F::Fact>(lengthened(item))? });
+    }
+    let count = u64::try_from(facts.len()).unwrap_or(u64::MAX);
+    let ttl = expires.map(|expires| expires + retention::ROLLUPS_LIVE.num_seconds());
+    Ok(Live { version, as_of, facts: count, expires, ttl, value: F::fold(facts) })
+}

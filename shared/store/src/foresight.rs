@@ -1,0 +1,92 @@
+//! What recording an event would do, found out without recording it.
+
+use std::collections::{BTreeSet, HashMap};
+
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::again::again;
+use super::engagements::{Arrived, Engagements};
+use super::error::StoreError;
+use super::items::{Item, from_item};
+use super::keys::{self, Key};
+use super::table::Consistency;
+use super::toggles::ToggleOf;
+use domain::caller::Actor;
+use domain::entity::Entity;
+use domain::event::{Engagement, Event};
+use domain::toggle::{Effect, Toggle};
+
+/// What recording an event would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foresight {
+    /// Nothing: it was recorded before, or outdone by a later word.
+    Settled,
+    /// It repeats what holds: no new fact.
+    Confirms,
+    /// It makes a new fact.
+    New,
+}
+
+/// Where it is seen whether an event was recorded.
+enum Trace {
+    Fact(Key),
+    Toggle(Key, Toggle),
+}
+
+fn trace(event: &Event, actor: Actor) -> Trace {
+    let entity = Entity::Track(event.track.clone());
+    let toggle = |on: bool, playlist| {
+        let of = ToggleOf { actor: actor.clone(), entity: entity.clone(), playlist };
+        Trace::Toggle(of.key_of(&actor), Toggle { at: event.at, event: event.id.clone(), on })
+    };
+    match &event.what {
+        Engagement::Like { on, .. } => toggle(*on, None),
+        Engagement::Save { on, playlist } => toggle(*on, Some(playlist.clone())),
+        what => Trace::Fact(keys::fact(&entity, event.at, &event.id, &actor, what)),
+    }
+}
+
+impl Engagements {
+    /// What recording each of these events would do, in their order: one read for each.
+    ///
+    /// # Errors
+    /// If not all could be read in time.
+    pub fn foresee<'a>(
+        &'a self,
+        arrived: &'a Arrived,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Vec<Foresight>, StoreError>> {
+        Box::pin(async move {
+            let traces: Vec<Trace> =
+                arrived.events.iter().zip(arrived.actors()).map(|(event, actor)| trace(event, actor)).collect();
+            let (mut facts, mut toggles) = (BTreeSet::new(), BTreeSet::new());
+            for trace in &traces {
+                match trace {
+                    Trace::Fact(key) => facts.insert(key.clone()),
+                    Trace::Toggle(key, _) => toggles.insert(key.clone()),
+                };
+            }
+            let (events, states) = (self.facts.table(), self.toggles.table());
+            let (facts, toggles): (HashMap<Key, Item>, HashMap<Key, Item>) = futures::try_join!(
+                again(deadline, || events.get_all(facts.clone(), Consistency::Strong, deadline)),
+                again(deadline, || states.get_all(toggles.clone(), Consistency::Strong, deadline)),
+            )?;
+            traces.iter().map(|trace| foreseen(trace, &facts, &toggles)).collect()
+        })
+    }
+}
+
+fn foreseen(trace: &Trace, facts: &HashMap<Key, Item>, toggles: &HashMap<Key, Item>) -> Result<Foresight, StoreError> {
+    let (key, word) = match trace {
+        Trace::Fact(key) if facts.contains_key(key) => return Ok(Foresight::Settled),
+        Trace::Fact(_) => return Ok(Foresight::New),
+        Trace::Toggle(key, word) => (key, word),
+    };
+    let held: Option<Toggle> = toggles.get(key).cloned().map(from_item).transpose()?;
+    Ok(match Toggle::effect(held.as_ref(), word) {
+        Effect::Stale => Foresight::Settled,
+        Effect::Confirmed => Foresight::Confirms,
+        Effect::Turned => Foresight::New,
+    })
+}

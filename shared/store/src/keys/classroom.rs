@@ -1,0 +1,102 @@
+//! Keys of courses, and of who takes them.
+
+use super::{ForeignKey, Key, TOTAL, user};
+use domain::attendance::Date;
+use domain::class::ClassOf;
+use domain::id::{CourseId, ScoreId, UserId};
+use domain::time::Time;
+
+/// What the sort keys of who takes a course, and of which courses somebody takes, begin with.
+pub const ENROLLED: &str = "ENROLLED#";
+
+/// The partition of a course, and of who takes it.
+#[must_use]
+pub fn course_and_students(id: &CourseId) -> String {
+    format!("COURSE#{id}")
+}
+
+/// A course.
+#[must_use]
+pub fn course(id: &CourseId) -> Key {
+    Key { pk: course_and_students(id), sk: "DOC".to_owned() }
+}
+
+/// That somebody takes a course.
+#[must_use]
+pub fn enrollment(course: &CourseId, student: &UserId) -> Key {
+    Key { pk: course_and_students(course), sk: format!("{ENROLLED}{student}") }
+}
+
+/// The same, among the courses that somebody takes.
+#[must_use]
+pub fn enrollment_of(student: &UserId, course: &CourseId) -> Key {
+    Key { pk: user(student), sk: format!("{ENROLLED}{course}") }
+}
+
+/// What the sort keys of the courses that somebody teaches begin with.
+pub const TAUGHT: &str = "TEACHES#";
+
+/// A course, among those that its teacher teaches.
+#[must_use]
+pub fn taught(teacher: &UserId, course: &CourseId) -> Key {
+    Key { pk: user(teacher), sk: format!("{TAUGHT}{course}") }
+}
+
+/// The course that a teacher teaches.
+///
+/// # Errors
+/// If the key is of nothing such.
+pub fn parse_taught(sk: &str) -> Result<CourseId, ForeignKey> {
+    sk.strip_prefix(TAUGHT).and_then(|id| id.parse().ok()).ok_or(ForeignKey)
+}
+
+/// The numbers of a classroom; those of all lie in lanes.
+#[must_use]
+pub fn class(whose: &ClassOf, lane: u8) -> Key {
+    let pk = match whose {
+        ClassOf::Course(course) => course_and_students(course),
+        ClassOf::Student(student) => format!("STUDENT#{student}"),
+        ClassOf::Teacher(teacher) => format!("TEACHER#{teacher}"),
+        ClassOf::All => format!("CLASSROOMS#{lane:02}"),
+    };
+    Key { pk, sk: TOTAL.to_owned() }
+}
+
+/// What the sort keys of the scores of a course or a student begin with.
+pub const SCORES: &str = "SCORE#";
+
+/// A score.
+#[must_use]
+pub fn score(id: &ScoreId) -> Key {
+    Key { pk: format!("SCORE#{id}"), sk: "DOC".to_owned() }
+}
+
+/// A score, among those of its course.
+#[must_use]
+pub fn score_in(course: &CourseId, given: Time, id: &ScoreId) -> Key {
+    Key { pk: course_and_students(course), sk: format!("{SCORES}{given}#{id}") }
+}
+
+/// A score, among those of its student.
+#[must_use]
+pub fn score_of(student: &UserId, given: Time, id: &ScoreId) -> Key {
+    Key { pk: user(student), sk: format!("{SCORES}{given}#{id}") }
+}
+
+/// What the sort keys of who was there begin with: on all days, or on one.
+#[must_use]
+pub fn attended_on(date: Option<&Date>) -> String {
+    date.map_or_else(|| "ATTENDED#".to_owned(), |date| format!("ATTENDED#{date}#"))
+}
+
+/// Whether a student was there on a day.
+#[must_use]
+pub fn attendance(course: &CourseId, date: &Date, student: &UserId) -> Key {
+    Key { pk: course_and_students(course), sk: format!("{}{student}", attended_on(Some(date))) }
+}
+
+/// The same, among what the student has.
+#[must_use]
+pub fn attendance_of(student: &UserId, date: &Date, course: &CourseId) -> Key {
+    Key { pk: user(student), sk: format!("{}{course}", attended_on(Some(date))) }
+}

@@ -1,0 +1,204 @@
+//! The outbox: events of channels, written with what they tell of, until they are sent.
+//!
+//! Each channel has a partition, in which its events lie in the order of their times. That something was written there says
+//! only which channel has events: whoever sends reads all of them, sends them in their order, and takes out what was sent. So
+//! whatever comes twice, late or at once, nothing that is written is lost, and what is sent again has the same id.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::TimeDelta;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::error::StoreError;
+use super::items::{Item, TTL, key_of, text, to_key};
+use super::keys::{self, Key};
+use super::purchases::{Answer, Answers};
+use super::table::{Consistency, Stretch, Table, Write};
+use super::transaction::{Changes, Condition, Transaction};
+use domain::live::{Channel, LiveEvent};
+use domain::time::Time;
+
+/// For how long an event is worth sending: who looks later asks anew.
+const WORTH_SENDING: TimeDelta = TimeDelta::days(1);
+
+/// For how long it is kept what could not be sent.
+const KEPT_ASIDE: TimeDelta = TimeDelta::days(14);
+
+/// How many events of a channel are read at once.
+const AT_ONCE: i32 = 100;
+
+const NAME: &str = "name";
+const DATA: &str = "data";
+const REASON: &str = "reason";
+/// The second of which numbers were told last.
+const SECOND: &str = "second";
+
+/// An event that waits to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    key: Key,
+    /// The channel's name.
+    pub channel: String,
+    /// The event's name.
+    pub name: String,
+    /// What it says, as JSON.
+    pub data: String,
+}
+
+impl Waiting {
+    /// The event as a record of the stream names it.
+    #[must_use]
+    pub fn record(&self) -> Value {
+        let keys = json!({(keys::PK): {"S": self.key.pk}, (keys::SK): {"S": self.key.sk}});
+        json!({"dynamodb": {"Keys": keys}})
+    }
+}
+
+/// The events that tell of what is written, and where they wait; nothing where live updates are off.
+pub type Telling<'a> = (Option<&'a Outbox>, &'a [LiveEvent]);
+
+/// The table of events that are to be sent.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    table: Table,
+}
+
+impl Outbox {
+    /// Events in this table.
+    #[must_use]
+    pub fn new(client: Client, table: String) -> Self {
+        Self { table: Table::new(client, table) }
+    }
+
+    fn item(event: &LiveEvent) -> Item {
+        let mut item = to_key(&keys::live_event(event));
+        let expiry = event.time.plus(WORTH_SENDING).seconds();
+        item.insert(NAME.to_owned(), AttributeValue::S(event.name.to_string()));
+        item.insert(DATA.to_owned(), AttributeValue::S(event.data().to_string()));
+        item.insert(TTL.to_owned(), AttributeValue::N(expiry.to_string()));
+        item
+    }
+
+    /// Events are sent if and when a transaction commits.
+    pub(super) fn tell(&self, events: &[LiveEvent], transaction: &mut Transaction) -> Result<(), StoreError> {
+        events.iter().try_for_each(|event| transaction.put(&self.table.name, Self::item(event), None))
+    }
+
+    /// The same, where live updates are on.
+    pub(super) fn tell_in((outbox, events): Telling<'_>, transaction: &mut Transaction) -> Result<(), StoreError> {
+        outbox.map_or(Ok(()), |outbox| outbox.tell(events, transaction))
+    }
+
+    /// An event is sent that tells of nothing that is written.
+    ///
+    /// # Errors
+    /// If it may not have been written.
+    pub fn put<'a>(&'a self, event: &'a LiveEvent) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.table.put(Self::item(event), Condition::default()))
+    }
+
+    /// The same, as the answer to a request that is done once.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if a request of its key was answered before.
+    pub fn put_answered<'a>(
+        &'a self,
+        event: &'a LiveEvent,
+        (answers, answer): (&'a Answers, &'a Answer),
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut transaction = Transaction::new(self.table.client.clone());
+            answers.keep(answer, &mut transaction)?;
+            self.tell(std::slice::from_ref(event), &mut transaction)?;
+            transaction.commit().await
+        })
+    }
+
+    /// An event that tells numbers is sent unless those of this second or a later one were told on its channel; tells
+    /// whether it is. The numbers must have been read when the second was over, and the event's time be that of its second:
+    /// then seconds are told in their order.
+    ///
+    /// # Errors
+    /// If it may not have been written.
+    pub fn put_once<'a>(&'a self, event: &'a LiveEvent, second: u64) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move {
+            // Most of what is sent to be told was told by then: looking costs less than a transaction that fails.
+            if self.is_told(&event.channel, second).await? {
+                return Ok(false);
+            }
+            let mut told = Changes::default();
+            told.set(SECOND, AttributeValue::N(second.to_string()));
+            let expiry = event.time.plus(WORTH_SENDING).seconds();
+            told.set(TTL, AttributeValue::N(expiry.to_string()));
+            let mut transaction = Transaction::new(self.table.client.clone());
+            let is_later = Condition::below(SECOND, second, None);
+            transaction.update(&self.table.name, &keys::told(&event.channel), told, Some(is_later))?;
+            transaction.put(&self.table.name, Self::item(event), None)?;
+            match transaction.commit().await {
+                Ok(()) => Ok(true),
+                // Also where another is at it: then it must be looked at again.
+                Err(StoreError::Conflict) if self.is_told(&event.channel, second).await? => Ok(false),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    /// Whether numbers of this second, or of a later one, were told on a channel; strongly consistent.
+    async fn is_told(&self, channel: &Channel, second: u64) -> Result<bool, StoreError> {
+        let item = self.table.get(&keys::told(channel), Consistency::Strong).await?;
+        let told: Option<u64> = item.as_ref().and_then(|item| super::items::number(item, SECOND));
+        Ok(told.is_some_and(|told| told >= second))
+    }
+
+    /// The next events of a channel, in their order; tells whether that was all. Strongly consistent.
+    ///
+    /// # Errors
+    /// If they could not be read.
+    pub fn waiting<'a>(&'a self, channel: &'a Channel) -> BoxFuture<'a, Result<(Vec<Waiting>, bool), StoreError>> {
+        Box::pin(async move {
+            let name = channel.to_string();
+            let stretch = Stretch::beginning(keys::outbox(channel), "");
+            let items = self.table.first(&stretch, AT_ONCE).await?;
+            let is_all = items.len() < usize::try_from(AT_ONCE).unwrap_or_default();
+            let waiting = |item: &Item| {
+                let told = |attribute| text(item, attribute).unwrap_or_default().to_owned();
+                Some(Waiting { key: key_of(item)?, channel: name.clone(), name: told(NAME), data: told(DATA) })
+            };
+            Ok((items.iter().filter_map(waiting).collect(), is_all))
+        })
+    }
+
+    /// These were sent.
+    ///
+    /// # Errors
+    /// If some of them may still wait.
+    pub fn sent<'a>(&'a self, events: &'a [Waiting], deadline: Instant) -> BoxFuture<'a, Result<(), StoreError>> {
+        let gone = events.iter().map(|event| Write::Delete(event.key.clone())).collect();
+        Box::pin(self.table.write_all(gone, deadline))
+    }
+
+    /// This one will never be sent, for this reason: it is kept aside, and stands in nobody's way.
+    ///
+    /// # Errors
+    /// If it may still wait.
+    pub fn put_aside<'a>(
+        &'a self,
+        event: &'a Waiting,
+        reason: &'a str,
+        now: Time,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut aside = to_key(&keys::put_aside(&event.key));
+            for (name, value) in [(NAME, event.name.as_str()), (DATA, event.data.as_str()), (REASON, reason)] {
+                aside.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
+            }
+            aside.insert(TTL.to_owned(), AttributeValue::N(now.plus(KEPT_ASIDE).seconds().to_string()));
+            let mut transaction = Transaction::new(self.table.client.clone());
+            transaction.put(&self.table.name, aside, None)?;
+            transaction.delete(&self.table.name, &event.key, None)?;
+            transaction.commit().await
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! Packages' numbers as they are answered: one item each.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::child::EARNED;
+use super::documents::{CREATOR, CURRENCY, EXISTS};
+use crate::contributions::Sums;
+use crate::error::StoreError;
+use crate::items::{Item, text};
+use crate::keys::{self, Key};
+use crate::quizzes::as_of;
+use crate::table::{Consistency, LAST, Stretch, Table};
+use domain::id::{PackageId, UserId};
+use domain::money::Currency;
+use domain::package::PackageFigures;
+use domain::quiz::QuizFigures;
+use domain::time::Time;
+
+/// A package's numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageStats {
+    /// Whose the package is.
+    pub creator: UserId,
+    /// The currency of its price.
+    pub currency: Currency,
+    /// The numbers.
+    pub figures: PackageFigures,
+    /// When the newest of what they are made of was read.
+    pub as_of: Time,
+}
+
+/// The tables of packages' numbers, for reading.
+#[derive(Debug, Clone)]
+pub struct PackageNumbers {
+    state: Table,
+    stats: Table,
+}
+
+impl PackageNumbers {
+    /// Packages listed in one table, numbers in another.
+    #[must_use]
+    pub fn new(client: Client, state: String, stats: String) -> Self {
+        Self { state: Table::new(client.clone(), state), stats: Table::new(client, stats) }
+    }
+
+    /// The numbers of these packages, of those that there are; eventually consistent, one item each.
+    ///
+    /// # Errors
+    /// If not all could be read, or some are not what this program writes.
+    pub fn of<'a>(
+        &'a self,
+        packages: &'a [PackageId],
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<BTreeMap<PackageId, PackageStats>, StoreError>> {
+        Box::pin(async move {
+            let keys: BTreeSet<Key> = packages.iter().map(keys::package_total).collect();
+            let items: HashMap<Key, Item> = self.stats.get_all(keys, Consistency::Eventual, deadline).await?;
+            let mut found = BTreeMap::new();
+            for package in packages {
+                let key = keys::package_total(package);
+                let stats = items.get(&key).map(|item| read(item, &key)).transpose()?.flatten();
+                found.extend(stats.map(|stats| (package.clone(), stats)));
+            }
+            Ok(found)
+        })
+    }
+
+    /// Up to `limit` packages of a creator, in the order of their ids, behind `after`; fewer if and only if there are no
+    /// more. Eventually consistent.
+    ///
+    /// # Errors
+    /// If they could not be read.
+    pub fn of_creator<'a>(
+        &'a self,
+        creator: &'a UserId,
+        after: Option<&'a PackageId>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<PackageId>, StoreError>> {
+        let stretch = behind(keys::user(creator), keys::PACKAGES_OF, after);
+        Box::pin(async move { ids(&self.state, &stretch, keys::PACKAGES_OF, limit).await })
+    }
+}
+
+/// The items of a partition whose sort keys are a prefix and an id behind `after`.
+pub(super) fn behind(pk: String, prefix: &str, after: Option<&PackageId>) -> Stretch {
+    // A blank sorts before all that ids are made of.
+    let from = format!("{prefix}{} ", after.map(PackageId::as_str).unwrap_or_default());
+    Stretch { pk, from, to: format!("{prefix}{LAST}") }
+}
+
+/// The ids of the first packages of a stretch.
+pub(super) async fn ids(
+    table: &Table,
+    stretch: &Stretch,
+    prefix: &str,
+    limit: usize,
+) -> Result<Vec<PackageId>, StoreError> {
+    let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+    let items = table.some(stretch, limit, false).await?;
+    let ids = items.iter().map(|item| {
+        let sk = text(item, keys::SK).unwrap_or_default();
+        let id = sk.strip_prefix(prefix).unwrap_or_default();
+        id.parse().map_err(|error| StoreError::corrupt(format!("{}/{sk}", stretch.pk), error))
+    });
+    ids.collect()
+}
+
+fn read(item: &Item, key: &Key) -> Result<Option<PackageStats>, StoreError> {
+    if item.get(EXISTS) != Some(&AttributeValue::Bool(true)) {
+        return Ok(None);
+    }
+    let corrupt = |error: &dyn std::fmt::Display| StoreError::corrupt(format!("{}/{}", key.pk, key.sk), error);
+    let creator = text(item, CREATOR).unwrap_or_default().parse().map_err(|error| corrupt(&error))?;
+    let currency = text(item, CURRENCY).unwrap_or_default().parse().map_err(|error| corrupt(&error))?;
+    let sums = Sums::of(item);
+    let mut earned = BTreeMap::new();
+    for (name, sum) in sums.iter() {
+        if let Some(code) = name.strip_prefix(EARNED) {
+            earned.insert(code.parse().map_err(|error| corrupt(&error))?, sum);
+        }
+    }
+    let quizzes = QuizFigures::of_sums(|name| sums.get(name));
+    Ok(Some(PackageStats { creator, currency, figures: PackageFigures { quizzes, earned }, as_of: as_of(item, key)? }))
+}

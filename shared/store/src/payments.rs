@@ -1,0 +1,107 @@
+//! Payments, each among those of its buyer and among all, by how it stands.
+//!
+//! A payment and where it is listed are written in one transaction, which is that of its purchase: see [`super::Purchases`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use futures::future::BoxFuture;
+
+use super::class::ClassNumbers;
+use super::documents::{Version, Versioned};
+use super::error::StoreError;
+use super::items::{Item, from_item};
+use super::keys::{self, Key};
+use super::listed::{Asked, Listing, page, put_listed};
+use super::table::{Consistency, Table};
+use super::transaction::Transaction;
+use domain::class::ClassOf;
+use domain::id::PaymentId;
+use domain::payment::{Payment, PaymentStatus};
+use domain::purchase::Buyer;
+use system::ids::Ids;
+
+/// The table of payments.
+#[derive(Clone)]
+pub struct Payments {
+    state: Table,
+    ids: Arc<dyn Ids>,
+}
+
+/// Where a payment is listed.
+fn listed(payment: &Payment) -> [Key; 2] {
+    let Payment { buyer, status, received_at, id, .. } = payment;
+    [Some(buyer), None].map(|of| keys::listed_payment(of, *status, *received_at, id))
+}
+
+impl Payments {
+    /// Payments in this table.
+    #[must_use]
+    pub fn new(client: Client, state: String, ids: Arc<dyn Ids>) -> Self {
+        Self { state: Table::new(client, state), ids }
+    }
+
+    /// A payment, if there is one; strongly consistent.
+    ///
+    /// # Errors
+    /// If it could not be read, or is not what this program writes.
+    pub fn payment<'a>(&'a self, id: &'a PaymentId) -> BoxFuture<'a, Result<Option<Versioned<Payment>>, StoreError>> {
+        Box::pin(
+            async move { self.state.get(&keys::payment(id), Consistency::Strong).await?.map(from_item).transpose() },
+        )
+    }
+
+    /// Puts a payment in place of what was read, in every list and in the numbers too.
+    pub(super) fn put_in(
+        &self,
+        transaction: &mut Transaction,
+        payment: &Payment,
+        held: Option<&Versioned<Payment>>,
+        numbers: &ClassNumbers,
+    ) -> Result<(), StoreError> {
+        let state = &self.state.name;
+        let (key, at) = (keys::payment(&payment.id), listed(payment));
+        let document = Versioned { version: Version(self.ids.fresh()), document: payment };
+        put_listed(transaction, state, (&key, &at), &document, held.map(|held| &held.version))?;
+        let was = held.map(|held| &held.document);
+        numbers.count_in(transaction, &[ClassOf::All], payment.id.as_str(), (was, payment))?;
+        let outdated = held.map(|held| listed(&held.document)).into_iter().flatten();
+        for key in outdated.filter(|key| !at.contains(key)) {
+            transaction.delete(state, &key, None)?;
+        }
+        Ok(())
+    }
+
+    /// Up to `count` payments, a buyer's or all, that stand so or anyhow, the newest first, from where an earlier page says it
+    /// goes on. Eventually consistent.
+    ///
+    /// # Errors
+    /// If they could not be read, or are not what this program writes.
+    pub fn page<'a>(
+        &'a self,
+        of: Option<&'a Buyer>,
+        status: Option<PaymentStatus>,
+        after: Option<&'a str>,
+        count: usize,
+    ) -> BoxFuture<'a, Result<Listing<Payment>, StoreError>> {
+        Box::pin(async move {
+            let asked = Asked { prefix: "", newest_first: true, after, count };
+            let read = |status| self.state.listed(keys::payments(of, status), asked);
+            if let Some(status) = status {
+                let (placed, goes_on) = read(status).await?;
+                return page(placed, goes_on);
+            }
+            let (received, approved, cancelled) = futures::try_join!(
+                read(PaymentStatus::Received),
+                read(PaymentStatus::Approved),
+                read(PaymentStatus::Cancelled),
+            )?;
+            // One that ends meanwhile is met twice, and counts as what it is now.
+            let goes_on = received.1 || approved.1 || cancelled.1;
+            let all: BTreeMap<String, Item> = [received.0, approved.0, cancelled.0].into_iter().flatten().collect();
+            let goes_on = goes_on || all.len() > count;
+            page(all.into_iter().rev().take(count).collect(), goes_on)
+        })
+    }
+}

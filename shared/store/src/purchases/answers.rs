@@ -1,0 +1,149 @@
+//! What requests were answered: sent again with the same key, a request is answered the same.
+//!
+//! Answers are kept for 30 days. What a request made lies under an id that follows from its key, and is found there for
+//! ever. Where it makes nothing that could be found so, a small mark says for ever that it was done, and with which content.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::TimeDelta;
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::StoreError;
+use crate::items::{Item, TTL, from_item, to_item};
+use crate::keys::{self, Key};
+use crate::table::{Consistency, Table};
+use crate::transaction::{Condition, Transaction};
+use domain::id::{IdempotencyKey, UserId};
+use domain::time::Time;
+
+/// For how long a request sent again is answered the same.
+const KEPT: TimeDelta = TimeDelta::days(30);
+
+/// An answer that is to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    key: Key,
+    kept: Kept,
+    expires: i64,
+    mark: Option<(Key, Mark)>,
+}
+
+/// That a request was done, for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Which content it had, by an id that follows from it.
+    pub content: String,
+    /// When it was done.
+    pub at: Time,
+}
+
+/// How an answer lies in its item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Kept {
+    request: String,
+    status: u16,
+    body: String,
+}
+
+impl Answer {
+    /// That a person's request of this content, with this key, is answered so.
+    #[must_use]
+    pub fn new(
+        (user, operation, key): (&UserId, &str, &IdempotencyKey),
+        request: &Value,
+        (status, body): (u16, String),
+        now: Time,
+    ) -> Self {
+        let kept = Kept { request: request.to_string(), status, body };
+        Self { key: keys::answer(user, operation, key), kept, expires: now.plus(KEPT).seconds(), mark: None }
+    }
+
+    /// The same, with a mark that the request of this id was done.
+    #[must_use]
+    pub fn marked(self, request: &str, mark: Mark) -> Self {
+        Self { mark: Some((keys::done(request), mark)), ..self }
+    }
+
+    /// It is kept if and when a transaction commits, which is the first of its key.
+    pub(crate) fn keep(&self, state: &str, transaction: &mut Transaction) -> Result<(), StoreError> {
+        if let Some((key, mark)) = &self.mark {
+            transaction.put(state, to_item(key, mark)?, Some(Condition::still(None)))?;
+        }
+        transaction.put(state, self.item()?, Some(Condition::still(None)))
+    }
+
+    fn item(&self) -> Result<Item, StoreError> {
+        let mut item = to_item(&self.key, &self.kept)?;
+        item.insert(TTL.to_owned(), AttributeValue::N(self.expires.to_string()));
+        Ok(item)
+    }
+}
+
+/// What is known of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing: it is to be done.
+    New,
+    /// It was done, and answered so.
+    Answered {
+        /// The HTTP status.
+        status: u16,
+        /// The body.
+        body: String,
+    },
+    /// Another request was done with its key.
+    Reused,
+}
+
+/// The table of answers.
+#[derive(Debug, Clone)]
+pub struct Answers {
+    state: Table,
+}
+
+impl Answers {
+    /// Answers in this table.
+    #[must_use]
+    pub fn new(client: Client, state: String) -> Self {
+        Self { state: Table::new(client, state) }
+    }
+
+    /// An answer is kept if and when a transaction commits, which is the first of its key.
+    pub(crate) fn keep(&self, answer: &Answer, transaction: &mut Transaction) -> Result<(), StoreError> {
+        answer.keep(&self.state.name, transaction)
+    }
+
+    /// The mark that the request of this id was done, if it was; strongly consistent.
+    ///
+    /// # Errors
+    /// If it could not be read, or is not what this program writes.
+    pub fn mark<'a>(&'a self, request: &'a str) -> BoxFuture<'a, Result<Option<Mark>, StoreError>> {
+        Box::pin(
+            async move { self.state.get(&keys::done(request), Consistency::Strong).await?.map(from_item).transpose() },
+        )
+    }
+
+    /// What is known of a person's request of this content, with this key; strongly consistent.
+    ///
+    /// # Errors
+    /// If it could not be read, or is not what this program writes.
+    pub fn standing<'a>(
+        &'a self,
+        (user, operation, key): (&'a UserId, &'a str, &'a IdempotencyKey),
+        request: &'a Value,
+    ) -> BoxFuture<'a, Result<Standing, StoreError>> {
+        Box::pin(async move {
+            let kept = self.state.get(&keys::answer(user, operation, key), Consistency::Strong).await?;
+            let kept: Option<Kept> = kept.map(from_item).transpose()?;
+            // The same content is the same request, in whichever order its fields come.
+            let is_same = |kept: &Kept| serde_json::from_str::<Value>(&kept.request).is_ok_and(|kept| kept == *request);
+            Ok(match kept {
+                None => Standing::New,
+                Some(kept) if is_same(&kept) => Standing::Answered { status: kept.status, body: kept.body },
+                Some(_) => Standing::Reused,
+            })
+        })
+    }
+}

@@ -1,0 +1,173 @@
+//! Discounts, and how often they were used: counted in the transaction of the purchase that uses one.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::TimeDelta;
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+use crate::documents::Version;
+use crate::error::StoreError;
+use crate::items::{TTL, VERSION, from_item};
+use crate::keys;
+use crate::table::{Consistency, Table};
+use crate::transaction::{Changes, Condition, Transaction};
+use domain::discount::{Discount, MAX_TRIES};
+use domain::id::{DiscountCode, UserId};
+use domain::time::Time;
+use system::ids::Ids;
+
+/// How often a discount was used.
+const USES: &str = "uses";
+
+/// What a discount is.
+const DISCOUNT: &str = "discount";
+
+/// A discount as it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldDiscount {
+    /// Its code.
+    #[serde(skip)]
+    code: Option<DiscountCode>,
+    /// Its version, which uses do not change.
+    pub version: Version,
+    /// How often it was used.
+    #[serde(default)]
+    pub uses: u64,
+    /// What it is.
+    pub discount: Discount,
+}
+
+impl HeldDiscount {
+    /// Whether it was used as often as it may be.
+    #[must_use]
+    pub fn is_used_up(&self) -> bool {
+        self.discount.max_uses.is_some_and(|max| self.uses >= max)
+    }
+
+    /// Uses it once more, if it is still what was read and not used up.
+    pub(super) fn take(&self, state: &str, transaction: &mut Transaction) -> Result<(), StoreError> {
+        let Some(code) = &self.code else { return Err(StoreError::corrupt(DISCOUNT, "no code")) };
+        let mut changes = Changes::default();
+        changes.add(USES, 1);
+        let version = Some(self.version.0.clone());
+        let condition = match self.discount.max_uses {
+            Some(max) => Condition::below(USES, max, version),
+            None => Condition::still(version),
+        };
+        transaction.update(state, &keys::discount(code), changes, Some(condition))
+    }
+}
+
+/// A purchase that used it came to nothing.
+pub(super) fn give_back(state: &str, code: &DiscountCode, transaction: &mut Transaction) -> Result<(), StoreError> {
+    let mut changes = Changes::default();
+    changes.add(USES, -1);
+    transaction.update(state, &keys::discount(code), changes, None)
+}
+
+/// How many codes a caller has named, in an hour.
+const TRIES: &str = "tries";
+
+/// How long after its hour a count of tries is kept.
+const KEPT: TimeDelta = TimeDelta::hours(2);
+
+/// The counts of the codes that callers name and that are not given: a bound on guessing.
+#[derive(Debug, Clone)]
+pub struct Tries {
+    state: Table,
+}
+
+impl Tries {
+    /// Counts in this table.
+    #[must_use]
+    pub fn new(client: Client, state: String) -> Self {
+        Self { state: Table::new(client, state) }
+    }
+
+    /// A caller names a code: counted beforehand, so that many at once are not more than are allowed one by one. Tells whether
+    /// there was a try left in this hour.
+    ///
+    /// # Errors
+    /// If it could not be counted.
+    pub fn take<'a>(&'a self, user: &'a UserId, now: Time) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move {
+            let mut one = Changes::default();
+            one.add(TRIES, 1);
+            one.set(TTL, AttributeValue::N(now.plus(KEPT).seconds().to_string()));
+            let condition = Condition::below(TRIES, MAX_TRIES, None);
+            match self.state.update(&keys::tries(user, now.hour()), one, condition).await {
+                Ok(()) => Ok(true),
+                Err(StoreError::Conflict) => Ok(false),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    /// What was counted was no wrong code.
+    ///
+    /// # Errors
+    /// If it could not be taken back.
+    pub fn give_back<'a>(&'a self, user: &'a UserId, taken: Time) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut one_less = Changes::default();
+            one_less.add(TRIES, -1);
+            self.state.update(&keys::tries(user, taken.hour()), one_less, Condition::default()).await
+        })
+    }
+}
+
+/// The table of discounts.
+#[derive(Clone)]
+pub struct Discounts {
+    state: Table,
+    ids: Arc<dyn Ids>,
+}
+
+impl Discounts {
+    /// Discounts in this table.
+    #[must_use]
+    pub fn new(client: Client, state: String, ids: Arc<dyn Ids>) -> Self {
+        Self { state: Table::new(client, state), ids }
+    }
+
+    /// A discount, if there is one; strongly consistent.
+    ///
+    /// # Errors
+    /// If it could not be read, or is not what this program writes.
+    pub fn discount<'a>(&'a self, code: &'a DiscountCode) -> BoxFuture<'a, Result<Option<HeldDiscount>, StoreError>> {
+        Box::pin(async move {
+            let held = self.state.get(&keys::discount(code), Consistency::Strong).await?;
+            let held: Option<HeldDiscount> = held.map(from_item).transpose()?;
+            Ok(held.map(|held| HeldDiscount { code: Some(code.clone()), ..held }))
+        })
+    }
+
+    /// Puts a discount in place of the one that was read, or where there was none; its uses stay counted.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if another was written in between.
+    pub fn put<'a>(
+        &'a self,
+        code: &'a DiscountCode,
+        discount: &'a Discount,
+        held: Option<&'a HeldDiscount>,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        Box::pin(async move {
+            let version = Version(self.ids.fresh());
+            let described = serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(discount);
+            let described = described.map_err(|error| StoreError::corrupt(code.as_str(), error))?;
+            let mut changes = Changes::default();
+            changes.set(VERSION, AttributeValue::S(version.0.clone()));
+            changes.set(DISCOUNT, described);
+            changes.set_if_absent(USES, AttributeValue::N("0".to_owned()));
+            let condition = Condition::still(held.map(|held| held.version.0.clone()));
+            let mut transaction = Transaction::new(self.state.client.clone());
+            transaction.update(&self.state.name, &keys::discount(code), changes, Some(condition))?;
+            transaction.commit().await?;
+            Ok(version)
+        })
+    }
+}

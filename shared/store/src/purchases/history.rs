@@ -1,0 +1,131 @@
+//! What a buyer bought, the newest first.
+
+use aws_sdk_dynamodb::Client;
+use futures::future::BoxFuture;
+
+use crate::documents::Versioned;
+use crate::error::StoreError;
+use crate::items::{from_item, text};
+use crate::keys::{self, SK};
+use crate::table::{Consistency, LAST, Stretch, Table};
+use domain::id::PurchaseId;
+use domain::purchase::{Buyer, ItemType, Purchase, Status};
+use domain::time::Time;
+
+/// How many purchases are read at once, at most.
+const PAGE: i32 = 100;
+
+/// How many times it is read on for one answer, where few of what is read is asked for.
+const PAGES: usize = 10;
+
+/// Which purchases are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this kind of item.
+    pub kind: Option<ItemType>,
+    /// That stand so.
+    pub status: Option<Status>,
+    /// Made then or later.
+    pub from: Option<Time>,
+    /// Made before.
+    pub until: Option<Time>,
+}
+
+impl Filter {
+    fn takes(&self, purchase: &Purchase) -> bool {
+        self.kind.is_none_or(|kind| kind == purchase.item.kind)
+            && self.status.is_none_or(|status| status == purchase.status)
+            && self.until.is_none_or(|until| purchase.purchased_at < until)
+    }
+}
+
+/// Some of what a buyer bought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The purchases.
+    pub purchases: Vec<Purchase>,
+    /// Where it goes on, if it does.
+    pub next: Option<String>,
+}
+
+/// The table of purchases, for looking back.
+#[derive(Debug, Clone)]
+pub struct History {
+    ledger: Table,
+}
+
+impl History {
+    /// Purchases in this table.
+    #[must_use]
+    pub fn new(client: Client, ledger: String) -> Self {
+        Self { ledger: Table::new(client, ledger) }
+    }
+
+    /// A purchase, if there is one; strongly consistent.
+    ///
+    /// # Errors
+    /// If it could not be read, or is not what this program writes.
+    pub fn purchase<'a>(
+        &'a self,
+        id: &'a PurchaseId,
+    ) -> BoxFuture<'a, Result<Option<Versioned<Purchase>>, StoreError>> {
+        Box::pin(
+            async move { self.ledger.get(&keys::purchase(id), Consistency::Strong).await?.map(from_item).transpose() },
+        )
+    }
+
+    /// Up to `limit` purchases of a buyer, the newest first, from where an earlier page says it goes on. A page may hold
+    /// fewer and still go on, where much had to be read for little. Eventually consistent.
+    ///
+    /// # Errors
+    /// If they could not be read, or some are not what this program writes.
+    pub fn of<'a>(
+        &'a self,
+        buyer: &'a Buyer,
+        filter: &'a Filter,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(async move {
+            let from = filter.from.map(|from| from.to_string()).unwrap_or_else(|| " ".to_owned());
+            // The end of the year 9999 is told with a sign, which sorts before all.
+            let last = filter.until.map(|until| until.to_string()).filter(|until| !until.starts_with('+'));
+            let last = last.unwrap_or_else(|| LAST.to_string());
+            let mut stretch = Stretch { pk: keys::purchases_of(buyer), from, to: after.map_or(last, str::to_owned) };
+            let mut seen = after.map(str::to_owned);
+            let mut purchases = Vec::new();
+            // What was seen last comes again, and one more tells whether it goes on.
+            let is_picky = filter.kind.is_some() || filter.status.is_some();
+            let page = if is_picky { PAGE } else { i32::try_from(limit + 2).unwrap_or(PAGE).min(PAGE) };
+            for _ in 0..PAGES {
+                if stretch.to < stretch.from {
+                    return Ok(Page { purchases, next: None });
+                }
+                let items = self.ledger.some(&stretch, page, true).await?;
+                let is_last = items.len() < usize::try_from(page).unwrap_or_default();
+                for item in items {
+                    let key = text(&item, SK).unwrap_or_default().to_owned();
+                    // The stretch ends with what was seen last.
+                    if seen.as_ref() == Some(&key) {
+                        continue;
+                    }
+                    let purchase: Purchase = from_item(item)?;
+                    if filter.takes(&purchase) {
+                        if purchases.len() == limit {
+                            return Ok(Page { purchases, next: seen });
+                        }
+                        purchases.push(purchase);
+                    }
+                    seen = Some(key);
+                }
+                if is_last {
+                    return Ok(Page { purchases, next: None });
+                }
+                if let Some(seen) = &seen {
+                    stretch.to.clone_from(seen);
+                }
+            }
+            Ok(Page { purchases, next: seen })
+        })
+    }
+}

@@ -1,0 +1,355 @@
+//! Purchases: the ledger, who has what, what requests were answered, and discounts.
+//!
+//! Whatever changes a purchase commits in one transaction with all that follows from it: the purchase and its entry among
+//! those of its buyer, whether the buyer has the item, the fact of the sale or of the refund, the use of a discount, and
+//! what the request is answered. So none of them can disagree with another, whoever is cut off, sent again or comes at the
+//! same time.
+//!
+//! A payment ends with its purchase, in the same transaction. One that is made at that moment is refused, for its transaction
+//! asks that the purchase still waits; and one that is there is never overlooked, for the purchase's asks that there is none
+//! or that it is as it was read.
+
+mod answers;
+mod discounts;
+mod history;
+mod ownership;
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::TimeDelta;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+
+use super::class::ClassNumbers;
+use super::documents::{Version, Versioned};
+use super::error::StoreError;
+use super::facts::NewFact;
+use super::items::{Item, TTL, VERSION, from_item, to_item, to_key};
+use super::keys::{self, Key};
+use super::outbox::Outbox;
+use super::payments::Payments;
+use super::table::{Consistency, Table};
+use super::transaction::{Changes, Condition, Transaction};
+use domain::days;
+use domain::id::PurchaseId;
+use domain::live::{Channel, LiveEvent, LiveEventName};
+use domain::payment::{Payment, PaymentStatus};
+use domain::purchase::{Purchase, Refund, Status};
+use domain::sale::SaleFact;
+use domain::time::Time;
+use system::clock::Clock;
+use system::ids::Ids;
+
+pub use answers::{Answer, Answers, Mark, Standing};
+pub use discounts::{Discounts, HeldDiscount, Tries};
+pub use history::{Filter, History, Page};
+pub use ownership::Ownership;
+pub(super) use ownership::{PURCHASE, SINCE, STANDING};
+
+/// When an item of the ledger was written, in milliseconds since 1970.
+pub(super) const RECORDED: &str = "recorded";
+
+/// How long it is listed that the ledger changed: an audit of changes reaches back no further.
+pub(super) const LISTED: TimeDelta = TimeDelta::days(35);
+
+/// Whose purchase a listed change is of, and which.
+pub(super) const CHANGED_BUYER: &str = "buyer";
+pub(super) const CHANGED_PURCHASE: &str = "purchase";
+
+/// What happens to a purchase.
+#[derive(Debug, Clone, Copy)]
+pub enum Change<'a> {
+    /// It is made, with this discount.
+    Made(Option<&'a HeldDiscount>),
+    /// Its payment was approved; with what becomes of its payment, if it has one.
+    Completed(&'a Versioned<Purchase>, Option<&'a Settled>),
+    /// All or a part of it was given back, or it was cancelled; with what becomes of its payment, if it has one that waits.
+    /// Under the id of the request, if that has one.
+    Refunded(&'a Versioned<Purchase>, &'a Refund, Option<&'a Settled>, Option<&'a str>),
+}
+
+/// A payment that ends with its purchase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// The payment as it was read.
+    pub held: Versioned<Payment>,
+    /// The payment as it is from then on.
+    pub payment: Payment,
+    /// What is told of it.
+    pub told: Value,
+}
+
+/// For how long it is news that something was bought or given back: admins record what happened long ago, too.
+const NEWS: TimeDelta = TimeDelta::hours(1);
+
+/// The tables of purchases and of what follows from them.
+#[derive(Clone)]
+pub struct Purchases {
+    ledger: Table,
+    state: String,
+    payments: Payments,
+    numbers: ClassNumbers,
+    /// Nothing, where live updates are off.
+    outbox: Option<Outbox>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+}
+
+/// Says when an item is written: until then nothing that is made of it can have been. What is written together says the same.
+fn recorded(mut item: Item, now: Time) -> Item {
+    item.insert(RECORDED.to_owned(), AttributeValue::N(now.millis().to_string()));
+    item
+}
+
+/// Lists that an item of the ledger was written, for the next audit.
+fn listed(purchase: &Purchase, written: &Key, now: Time) -> Item {
+    let lane = keys::change_lane(&purchase.buyer);
+    let mut item = recorded(to_key(&keys::change(&days::day_of(now), lane, written)), now);
+    item.insert(CHANGED_BUYER.to_owned(), AttributeValue::S(purchase.buyer.to_string()));
+    item.insert(CHANGED_PURCHASE.to_owned(), AttributeValue::S(purchase.id.to_string()));
+    item.insert(TTL.to_owned(), AttributeValue::N(now.plus(LISTED).seconds().to_string()));
+    item
+}
+
+/// What is told of a change: to the buyer and to admins, what is news.
+fn events(purchase: &Purchase, change: Change<'_>, id: &str, told: &Value, now: Time) -> Vec<LiveEvent> {
+    let completed = purchase.completed_at.map(|at| (LiveEventName::PurchaseCompleted, at));
+    let news = match change {
+        Change::Made(_) | Change::Completed(..) => completed,
+        Change::Refunded(held, refund, ..) if held.document.status == Status::Completed => {
+            Some((LiveEventName::PurchaseRefunded, refund.at))
+        }
+        // Nobody had it, and nobody paid.
+        Change::Refunded(..) => None,
+    };
+    let Some((name, _)) = news.filter(|(_, at)| now.since(*at) < NEWS) else { return Vec::new() };
+    let buyers = purchase.buyer.user().map(|user| Channel::User(user.clone()));
+    let event = |channel| LiveEvent { channel, name, id: id.to_owned(), time: now, body: json!({"purchase": told}) };
+    buyers.into_iter().chain([Channel::AdminDashboard]).map(event).collect()
+}
+
+impl Purchases {
+    /// Purchases in the first table; who has what, payments, answers and discounts in the second; the numbers of payments in
+    /// the third. What happens to them is told in the outbox.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        (ledger, state, stats): (String, String, String),
+        outbox: Option<Outbox>,
+        (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>),
+    ) -> Self {
+        let payments = Payments::new(client.clone(), state.clone(), Arc::clone(&ids));
+        let numbers = ClassNumbers::new(client.clone(), stats);
+        Self { ledger: Table::new(client, ledger), state, payments, numbers, outbox, clock, ids }
+    }
+
+    /// The payment of a purchase, if it has one; strongly consistent.
+    ///
+    /// # Errors
+    /// If it could not be read, or is not what this program writes.
+    pub fn payment_of<'a>(
+        &'a self,
+        id: &'a PurchaseId,
+    ) -> BoxFuture<'a, Result<Option<Versioned<Payment>>, StoreError>> {
+        Box::pin(async move { self.payments.payment(&id.clone().into()).await })
+    }
+
+    /// A purchase that waits, as it was read, gets a payment, with what its request is answered.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the purchase has changed, has a payment, or the request was answered.
+    pub fn pay<'a>(
+        &'a self,
+        purchase: &'a Versioned<Purchase>,
+        payment: &'a Payment,
+        answer: &'a Answer,
+        told: &'a Value,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut transaction = Transaction::new(self.ledger.client.clone());
+            self.is_still(purchase, &mut transaction)?;
+            self.payments.put_in(&mut transaction, payment, None, &self.numbers)?;
+            answer.keep(&self.state, &mut transaction)?;
+            self.tell_of(payment, (LiveEventName::PaymentReceived, payment.received_at), told, &mut transaction)?;
+            transaction.commit().await
+        })
+    }
+
+    /// Ends the payment of a purchase that has ended or was completed before: payments once did not follow their purchases.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the purchase or the payment has changed.
+    pub fn settle<'a>(
+        &'a self,
+        purchase: &'a Versioned<Purchase>,
+        settled: &'a Settled,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut transaction = Transaction::new(self.ledger.client.clone());
+            self.is_still(purchase, &mut transaction)?;
+            self.settle_in(settled, Time::from(self.clock.now()), &mut transaction)?;
+            transaction.commit().await
+        })
+    }
+
+    fn is_still(&self, purchase: &Versioned<Purchase>, transaction: &mut Transaction) -> Result<(), StoreError> {
+        let condition = Condition::still(Some(purchase.version.0.clone()));
+        transaction.check(&self.ledger.name, &keys::purchase(&purchase.document.id), condition)
+    }
+
+    fn settle_in(&self, settled: &Settled, at: Time, transaction: &mut Transaction) -> Result<(), StoreError> {
+        let Settled { held, payment, told } = settled;
+        self.payments.put_in(transaction, payment, Some(held), &self.numbers)?;
+        if payment.status != PaymentStatus::Approved {
+            return Ok(());
+        }
+        self.tell_of(payment, (LiveEventName::PaymentApproved, at), told, transaction)
+    }
+
+    fn tell_of(
+        &self,
+        payment: &Payment,
+        (name, at): (LiveEventName, Time),
+        told: &Value,
+        transaction: &mut Transaction,
+    ) -> Result<(), StoreError> {
+        let events = LiveEvent::on(payment.channels(), name, (&self.ids.fresh(), at), ("payment", told));
+        Outbox::tell_in((self.outbox.as_ref(), events.as_slice()), transaction)
+    }
+
+    /// What becomes of the payment of a purchase that was read so. Where none is known there must be none, if there could be.
+    fn settle_with(
+        &self,
+        (held, purchase): (&Versioned<Purchase>, &Purchase),
+        settled: Option<&Settled>,
+        now: Time,
+        transaction: &mut Transaction,
+    ) -> Result<(), StoreError> {
+        match settled {
+            Some(settled) => self.settle_in(settled, purchase.completed_at.unwrap_or(now), transaction),
+            None if held.document.status == Status::Pending => {
+                let key = keys::payment(&purchase.id.clone().into());
+                transaction.check(&self.state, &key, Condition::still(None))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A purchase, if there is one; strongly consistent.
+    ///
+    /// # Errors
+    /// If it could not be read, or is not what this program writes.
+    pub fn purchase<'a>(
+        &'a self,
+        id: &'a PurchaseId,
+    ) -> BoxFuture<'a, Result<Option<Versioned<Purchase>>, StoreError>> {
+        Box::pin(
+            async move { self.ledger.get(&keys::purchase(id), Consistency::Strong).await?.map(from_item).transpose() },
+        )
+    }
+
+    /// Writes a purchase as it is after a change, with all that follows from it and what the request is answered.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if something that was read has changed, or does not allow it: the purchase, the answer, who
+    /// has the item, or the discount.
+    pub fn write<'a>(
+        &'a self,
+        purchase: &'a Purchase,
+        change: Change<'a>,
+        answer: Option<&'a Answer>,
+        told: &'a Value,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut transaction = Transaction::new(self.ledger.client.clone());
+            let (ledger, state) = (&self.ledger.name, &self.state);
+            let now = Time::from(self.clock.now());
+            if let Some(answer) = answer {
+                answer.keep(state, &mut transaction)?;
+            }
+            let held = match change {
+                Change::Made(_) => None,
+                Change::Completed(held, _) | Change::Refunded(held, ..) => Some(held.version.0.clone()),
+            };
+            let version = self.ids.fresh();
+            let document = Versioned { version: Version(version.clone()), document: purchase };
+            let document = recorded(to_item(&keys::purchase(&purchase.id), document)?, now);
+            transaction.put(ledger, document, Some(Condition::still(held)))?;
+            let among = keys::purchase_of(&purchase.buyer, purchase.purchased_at, &purchase.id);
+            transaction.put(ledger, recorded(to_item(&among, purchase)?, now), None)?;
+            if let Some(outbox) = &self.outbox {
+                outbox.tell(&events(purchase, change, &version, told, now), &mut transaction)?;
+            }
+            let mut written = keys::purchase(&purchase.id);
+            match change {
+                Change::Made(discount) => {
+                    if let Some(discount) = discount {
+                        discount.take(state, &mut transaction)?;
+                    }
+                    if let Some(at) = purchase.completed_at {
+                        written = self.begin(purchase, at, now, &mut transaction)?;
+                    }
+                }
+                Change::Completed(held, settled) => {
+                    self.settle_with((held, purchase), settled, now, &mut transaction)?;
+                    if let Some(at) = purchase.completed_at {
+                        written = self.begin(purchase, at, now, &mut transaction)?;
+                    }
+                }
+                Change::Refunded(held, refund, settled, request) if held.document.status == Status::Completed => {
+                    self.settle_with((held, purchase), settled, now, &mut transaction)?;
+                    let (at, ended) = (refund.at, purchase.status == Status::Refunded);
+                    if ended {
+                        self.own(purchase, -1, at, &mut transaction)?;
+                    }
+                    let fact = SaleFact::refund(purchase, refund.amount, ended);
+                    let key = keys::sale(&purchase.item, at, fact.kind.name(), request.unwrap_or(&version));
+                    written = key.clone();
+                    let fact = recorded(NewFact::for_ever(key, fact)?.into_item(), now);
+                    transaction.put(ledger, fact, None)?;
+                }
+                Change::Refunded(held, _, settled, _) => {
+                    self.settle_with((held, purchase), settled, now, &mut transaction)?;
+                    if let Some(code) = &purchase.discount_code {
+                        discounts::give_back(state, code, &mut transaction)?;
+                    }
+                }
+            }
+            // A purchase without a sale or a refund is listed itself; the audit is led from these to all that follows.
+            transaction.put(state, listed(purchase, &written, now), None)?;
+            transaction.commit().await
+        })
+    }
+
+    /// A purchase was paid: its buyer has the item, and it is a sale, whose key this tells.
+    fn begin(
+        &self,
+        purchase: &Purchase,
+        at: Time,
+        now: Time,
+        transaction: &mut Transaction,
+    ) -> Result<Key, StoreError> {
+        self.own(purchase, 1, at, transaction)?;
+        let fact = SaleFact::sale(purchase);
+        let key = keys::sale(&purchase.item, at, fact.kind.name(), purchase.id.as_str());
+        let fact = recorded(NewFact::for_ever(key.clone(), fact)?.into_item(), now);
+        transaction.put(&self.ledger.name, fact, None)?;
+        Ok(key)
+    }
+
+    /// One more, or one less, of a buyer's purchases of an item stands. Who has what can be had once does not buy it again.
+    fn own(&self, purchase: &Purchase, by: i64, at: Time, transaction: &mut Transaction) -> Result<(), StoreError> {
+        let mut changes = Changes::default();
+        changes.set(VERSION, AttributeValue::S(self.ids.fresh()));
+        changes.add(ownership::STANDING, by);
+        if by > 0 {
+            changes.set(ownership::PURCHASE, AttributeValue::S(purchase.id.to_string()));
+            changes.set(ownership::SINCE, AttributeValue::S(at.to_string()));
+        }
+        let is_first = by > 0 && purchase.item.kind.is_had_once();
+        let condition = is_first.then(|| Condition::below(ownership::STANDING, 1, None));
+        transaction.update(&self.state, &keys::ownership(&purchase.buyer, &purchase.item), changes, condition)
+    }
+}

@@ -1,0 +1,68 @@
+//! Who has what: one item for each buyer and thing, which says how many purchases of it stand.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_dynamodb::Client;
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use crate::error::StoreError;
+use crate::items::{number, text};
+use crate::keys::{self, Key};
+use crate::table::{Consistency, Table};
+use domain::id::PurchaseId;
+use domain::purchase::{Buyer, Item};
+
+/// How many purchases stand.
+pub(crate) const STANDING: &str = "standing";
+/// The last of them.
+pub(crate) const PURCHASE: &str = "purchase";
+/// When that was paid.
+pub(crate) const SINCE: &str = "since";
+
+/// The table of who has what.
+#[derive(Debug, Clone)]
+pub struct Ownership {
+    state: Table,
+}
+
+impl Ownership {
+    /// Ownership in this table.
+    #[must_use]
+    pub fn new(client: Client, state: String) -> Self {
+        Self { state: Table::new(client, state) }
+    }
+
+    /// Which of these things a buyer has, and by which purchase, the last one if there are several; if `strong`, by all that
+    /// was confirmed before. One key each is read.
+    ///
+    /// # Errors
+    /// If not all could be read, or some are not what this program writes.
+    pub fn of<'a>(
+        &'a self,
+        buyer: &'a Buyer,
+        items: &'a BTreeSet<Item>,
+        strong: bool,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<BTreeMap<Item, PurchaseId>, StoreError>> {
+        Box::pin(async move {
+            let consistency = if strong { Consistency::Strong } else { Consistency::Eventual };
+            let asked: BTreeSet<Key> = items.iter().map(|item| keys::ownership(buyer, item)).collect();
+            let found = self.state.get_all(asked, consistency, deadline).await?;
+            let mut owned = BTreeMap::new();
+            for item in items {
+                let key = keys::ownership(buyer, item);
+                let Some(held) = found.get(&key) else { continue };
+                let standing: Option<i64> = number(held, STANDING);
+                let standing =
+                    standing.ok_or_else(|| StoreError::corrupt(format!("{}/{}", key.pk, key.sk), "no number"))?;
+                if standing > 0 {
+                    let purchase = text(held, PURCHASE).unwrap_or_default().parse();
+                    let corrupt = |error| StoreError::corrupt(format!("{}/{}", key.pk, key.sk), error);
+                    owned.insert(item.clone(), purchase.map_err(corrupt)?);
+                }
+            }
+            Ok(owned)
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! Quizzes: their documents, what is recorded of them, and their numbers.
+
+mod interactions;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::contributions::{AS_OF, Sums};
+use super::documents::{Version, Versioned};
+use super::error::StoreError;
+use super::items::{Item, from_item, text, to_item};
+use super::keys::{self, Key};
+use super::table::{Consistency, Table};
+use super::transaction::Condition;
+use domain::entity::Entity;
+use domain::id::QuizId;
+use domain::quiz::{Quiz, QuizFigures};
+use domain::time::Time;
+use system::ids::Ids;
+
+pub use interactions::{Attempted, Interactions, Rated, Scored};
+
+/// The table of quizzes' documents.
+#[derive(Clone)]
+pub struct Quizzes {
+    state: Table,
+    ids: Arc<dyn Ids>,
+}
+
+impl Quizzes {
+    /// Quizzes in this table.
+    #[must_use]
+    pub fn new(client: Client, state: String, ids: Arc<dyn Ids>) -> Self {
+        Self { state: Table::new(client, state), ids }
+    }
+
+    /// A quiz, if there is one; strongly consistent.
+    ///
+    /// # Errors
+    /// If it could not be read, or is not what this program writes.
+    pub fn quiz<'a>(&'a self, id: &'a QuizId) -> BoxFuture<'a, Result<Option<Versioned<Quiz>>, StoreError>> {
+        Box::pin(async move { self.state.get(&document(id), Consistency::Strong).await?.map(from_item).transpose() })
+    }
+
+    /// Puts a quiz in place of the one that was read, or where there was none; tells its new version.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if another was written in between.
+    pub fn put<'a>(
+        &'a self,
+        id: &'a QuizId,
+        quiz: &'a Quiz,
+        held: Option<&'a Version>,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        Box::pin(async move {
+            let version = Version(self.ids.fresh());
+            let item = to_item(&document(id), Versioned { version: version.clone(), document: quiz })?;
+            self.state.put(item, Condition::still(held.map(|held| held.0.clone()))).await?;
+            Ok(version)
+        })
+    }
+
+    /// Whether there is such a quiz. A quiz is never deleted, so only that it is not there is asked for twice.
+    ///
+    /// # Errors
+    /// If it could not be read.
+    pub fn exists<'a>(&'a self, id: &'a QuizId) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move {
+            let key = document(id);
+            Ok(self.state.get(&key, Consistency::Eventual).await?.is_some()
+                || self.state.get(&key, Consistency::Strong).await?.is_some())
+        })
+    }
+
+    /// The places of those of these quizzes that there are not.
+    ///
+    /// # Errors
+    /// If not all could be read.
+    pub fn missing<'a>(
+        &'a self,
+        quizzes: &'a [QuizId],
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Vec<usize>, StoreError>> {
+        Box::pin(async move {
+            let asked: BTreeSet<Key> = quizzes.iter().map(document).collect();
+            let found: HashMap<Key, Item> = self.state.get_all(asked, Consistency::Strong, deadline).await?;
+            let missing = quizzes.iter().enumerate().filter(|(_, quiz)| !found.contains_key(&document(quiz)));
+            Ok(missing.map(|(place, _)| place).collect())
+        })
+    }
+}
+
+fn document(id: &QuizId) -> Key {
+    keys::document(&Entity::Quiz(id.clone()))
+}
+
+/// The table of quizzes' numbers, for reading.
+#[derive(Debug, Clone)]
+pub struct QuizNumbers {
+    stats: Table,
+}
+
+impl QuizNumbers {
+    /// Numbers in this table.
+    #[must_use]
+    pub fn new(client: Client, stats: String) -> Self {
+        Self { stats: Table::new(client, stats) }
+    }
+
+    /// A quiz's numbers, and what they are right up to; `None` if nothing ever happened to it. Eventually consistent.
+    ///
+    /// # Errors
+    /// If they could not be read, or are not what this program writes.
+    pub fn of<'a>(&'a self, quiz: &'a QuizId) -> BoxFuture<'a, Result<Option<(QuizFigures, Time)>, StoreError>> {
+        Box::pin(async move {
+            let key = keys::quiz_total(quiz);
+            let Some(item) = self.stats.get(&key, Consistency::Eventual).await? else { return Ok(None) };
+            let sums = Sums::of(&item);
+            Ok(Some((QuizFigures::of_sums(|name| sums.get(name)), as_of(&item, &key)?)))
+        })
+    }
+}
+
+/// What an item's numbers are right up to.
+pub(super) fn as_of(item: &Item, key: &Key) -> Result<Time, StoreError> {
+    let as_of = text(item, AS_OF).unwrap_or_default().parse();
+    as_of.map_err(|error| StoreError::corrupt(format!("{}/{}", key.pk, key.sk), error))
+}

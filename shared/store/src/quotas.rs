@@ -1,0 +1,562 @@
+//! Quotas: what each subject has sent in each window, in one small item that all instances of a function add to.
+//!
+//! What an instance knows of a counter it keeps, and what it grants it adds there first: only when it has granted
+//! [`CHUNK`] events since, it adds them to the item and learns what the others have granted. Whoever brings as many at
+//! once adds before it grants, so that what is granted to large requests never exceeds the bound, however many of them
+//! there are at a time. Small requests can exceed it by less than 20 for each instance. What is refused is given
+//! back. An instance that ends takes less than 20 events of each counter with it, uncounted.
+//!
+//! So a request costs at most one read for each of its subjects, and one write for each that brings 20 events; a
+//! subject that has nothing left costs nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::TimeDelta;
+use futures::future::{BoxFuture, join_all};
+use tokio::time::Instant;
+
+use super::again::again;
+use super::error::StoreError;
+use super::items::{Item, TTL, number};
+use super::keys;
+use super::table::{Consistency, Table};
+use super::transaction::Changes;
+use domain::caller::Caller;
+use domain::entity::{Bucket, Entity};
+use domain::id::{SessionId, UserId};
+use domain::quota::{Bound, Quotas, Window, cell, stable_hash};
+use domain::time::Time;
+use system::clock::Clock;
+
+/// How many events an instance grants before it tells the others.
+const CHUNK: i64 = 20;
+
+/// What a session sends beyond this in a window is bulk. Keys and networks have a share for bulk and one for the rest, so that
+/// who sends much does not use up what listeners need.
+const ORDINARY: i64 = 10;
+
+/// How many sessions of a request are counted: those with the most events. The others are bounded by their network.
+const SESSIONS: usize = 16;
+
+/// How many counters an instance remembers at most.
+const REMEMBERED: usize = 10_000;
+
+/// How long a counter stays after its window.
+const KEPT: TimeDelta = TimeDelta::hours(1);
+
+/// The name of the number of all that was granted.
+const ALL: &str = "all";
+
+/// Whose sendings are counted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// A write key, by its hash.
+    Key(u64),
+    /// A signed-in person.
+    User(UserId),
+    /// A network.
+    Network(String),
+    /// A session that nobody has signed in to.
+    Session(SessionId),
+}
+
+impl Subject {
+    /// What kind of subject it is.
+    #[must_use]
+    pub fn kind(&self) -> SubjectKind {
+        match self {
+            Self::Key(_) => SubjectKind::Key,
+            Self::User(_) => SubjectKind::User,
+            Self::Network(_) => SubjectKind::Network,
+            Self::Session(_) => SubjectKind::Session,
+        }
+    }
+}
+
+impl std::fmt::Display for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Key(hash) => write!(f, "KEY#{hash:016x}"),
+            Self::User(user) => write!(f, "USER#{user}"),
+            Self::Network(network) => write!(f, "NETWORK#{network}"),
+            Self::Session(session) => write!(f, "SESSION#{session}"),
+        }
+    }
+}
+
+/// The kinds of subjects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SubjectKind {
+    /// Write keys.
+    Key,
+    /// Signed-in persons.
+    User,
+    /// Networks.
+    Network,
+    /// Sessions.
+    Session,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Purpose {
+    Events,
+    /// Events of sessions that have sent more than a listener does.
+    Bulk,
+    Likes,
+    Views,
+}
+
+impl std::fmt::Display for Purpose {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Events => "EVENTS",
+            Self::Bulk => "BULK",
+            Self::Likes => "LIKES",
+            Self::Views => "VIEWS",
+        })
+    }
+}
+
+/// Whether an event may be recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It may.
+    Granted,
+    /// A subject has sent too much; after this time it may send again.
+    Limited {
+        /// When the window is over.
+        until: Time,
+        /// Which subject.
+        by: SubjectKind,
+    },
+    /// It could not be found out in time.
+    Unknown,
+}
+
+/// Who sends a request, as quotas know them.
+#[derive(Debug, Clone, Copy)]
+pub struct Requester<'a> {
+    /// The caller.
+    pub caller: &'a Caller,
+    /// The write key, where the caller has shown one.
+    pub key: Option<&'a str>,
+    /// The network that the request comes from.
+    pub network: Option<&'a str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Counter {
+    subject: Subject,
+    purpose: Purpose,
+    window: Window,
+}
+
+/// How many were granted: in all, and to the things of each cell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Tally {
+    all: i64,
+    cells: BTreeMap<u8, i64>,
+}
+
+impl Tally {
+    fn add(&mut self, cell: u8, by: i64) {
+        self.all += by;
+        *self.cells.entry(cell).or_default() += by;
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.all += other.all;
+        for (cell, by) in &other.cells {
+            *self.cells.entry(*cell).or_default() += by;
+        }
+    }
+
+    fn of(&self, cell: u8) -> i64 {
+        self.cells.get(&cell).copied().unwrap_or_default()
+    }
+
+    fn read(item: &Item) -> Self {
+        let cells = item.keys().filter_map(|name| name.strip_prefix('c')?.parse().ok());
+        let cells = cells.map(|cell| (cell, number(item, &attribute(cell)).unwrap_or_default()));
+        Self { all: number(item, ALL).unwrap_or_default(), cells: cells.collect() }
+    }
+}
+
+fn attribute(cell: u8) -> String {
+    format!("c{cell}")
+}
+
+/// What an instance knows of a counter.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    /// Whether it has read the item.
+    is_read: bool,
+    /// What the item held then.
+    counted: Tally,
+    /// What was granted here since, less what was given back.
+    unsent: Tally,
+}
+
+/// What events ask of a counter.
+struct Want {
+    bound: Bound,
+    /// Which events, each with its cell.
+    events: Vec<(usize, u8)>,
+}
+
+/// What one event asks of one counter.
+#[derive(Debug)]
+struct Ask {
+    counter: Counter,
+    bound: Bound,
+    cell: u8,
+}
+
+/// What the events of a request ask of which counters.
+#[derive(Debug)]
+pub struct Plan {
+    asks: Vec<Vec<Ask>>,
+}
+
+impl Plan {
+    /// The same by counters, of the events of these places.
+    fn wants(&self, places: &[usize]) -> HashMap<&Counter, Want> {
+        let mut wants: HashMap<&Counter, Want> = HashMap::new();
+        for (at, asks) in places.iter().enumerate().filter_map(|(at, place)| Some((at, self.asks.get(*place)?))) {
+            for Ask { counter, bound, cell } in asks {
+                let want = wants.entry(counter).or_insert_with(|| Want { bound: *bound, events: Vec::new() });
+                want.events.push((at, *cell));
+            }
+        }
+        wants
+    }
+}
+
+/// A bound as the counters have it.
+fn signed(bound: u64) -> i64 {
+    i64::try_from(bound).unwrap_or(i64::MAX)
+}
+
+impl Known {
+    /// Which of these cells may be granted one after the other, as far as is known here; they are added to `granted`.
+    fn grant(&self, bound: Bound, wanted: &[u8], granted: &mut Tally) -> Vec<bool> {
+        wanted
+            .iter()
+            .map(|cell| {
+                let all = self.counted.all + self.unsent.all + granted.all;
+                let one = self.counted.of(*cell) + self.unsent.of(*cell) + granted.of(*cell);
+                let is_granted = all < signed(bound.all) && one < signed(bound.one);
+                if is_granted {
+                    granted.add(*cell, 1);
+                }
+                is_granted
+            })
+            .collect()
+    }
+}
+
+/// Counts what subjects send, and says what they may.
+pub struct QuotaCounters {
+    quotas: Quotas,
+    table: Table,
+    clock: Arc<dyn Clock>,
+    known: Mutex<HashMap<Counter, Known>>,
+}
+
+impl QuotaCounters {
+    /// Counters of these quotas in the table of numbers.
+    #[must_use]
+    pub fn new(quotas: Quotas, client: Client, stats: String, clock: Arc<dyn Clock>) -> Self {
+        Self { quotas, table: Table::new(client, stats), clock, known: Mutex::default() }
+    }
+
+    /// What the events of a request ask of which counters. An admin's ask nothing.
+    #[must_use]
+    pub fn plan(&self, requester: Requester<'_>, events: &[(Bucket, &SessionId)]) -> Plan {
+        let now = Time::from(self.clock.now());
+        let sessions = counted_sessions(events);
+        let mut sent: HashMap<(&SessionId, Window), i64> = HashMap::new();
+        let mut asks = Vec::with_capacity(events.len());
+        for (bucket, session) in events {
+            let window = Window::of_event(bucket, now);
+            let sent = sent.entry((session, window)).or_insert_with(|| self.sent(session, window));
+            let share = if *sent < ORDINARY { Purpose::Events } else { Purpose::Bulk };
+            *sent += 1;
+            let cell = cell(&keys::bucket_name(bucket));
+            let ask = |(subject, bound): (Subject, Bound)| {
+                let is_shared = matches!(subject, Subject::Key(_) | Subject::Network(_));
+                let purpose = if is_shared { share } else { Purpose::Events };
+                Ask { counter: Counter { subject, purpose, window }, bound: window.bound(bound), cell }
+            };
+            asks.push(self.subjects(requester, session, &sessions).map(ask).collect());
+        }
+        Plan { asks }
+    }
+
+    /// What a session has sent in a window, as far as this instance knows.
+    fn sent(&self, session: &SessionId, window: Window) -> i64 {
+        let counter = Counter { subject: Subject::Session(session.clone()), purpose: Purpose::Events, window };
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&counter).map_or(0, |known| known.counted.all + known.unsent.all)
+    }
+
+    /// Which of the events of a request may be recorded: those of these places, in their order.
+    pub fn admit<'a>(
+        &'a self,
+        plan: &'a Plan,
+        places: &'a [usize],
+        deadline: Instant,
+    ) -> BoxFuture<'a, Vec<Admission>> {
+        Box::pin(async move {
+            let mut admissions = vec![Admission::Granted; places.len()];
+            let wants = plan.wants(places);
+            let taken = join_all(wants.iter().map(|(counter, want)| async move {
+                let cells: Vec<u8> = want.events.iter().map(|(_, cell)| *cell).collect();
+                (*counter, want, self.take(counter, want.bound, &cells, deadline).await)
+            }));
+            let taken = taken.await;
+            for (counter, want, result) in &taken {
+                let by = counter.subject.kind();
+                if let Err(error) = result {
+                    tracing::warn!(error = %error, subject = ?by, "quota not read: {error}");
+                }
+                for (nth, (at, _)) in want.events.iter().enumerate() {
+                    let found = match result.as_ref().map(|granted| granted.get(nth)) {
+                        Ok(Some(true)) => continue,
+                        Ok(_) => Admission::Limited { until: counter.window.end(), by },
+                        Err(_) => Admission::Unknown,
+                    };
+                    if let Some(admission) = admissions.get_mut(*at)
+                        && *admission != Admission::Unknown
+                    {
+                        *admission = found;
+                    }
+                }
+            }
+            // What one subject may send and another may not was not sent.
+            for (counter, want, result) in taken {
+                let Ok(granted) = result else { continue };
+                let is_refused = |at: usize| admissions.get(at) != Some(&Admission::Granted);
+                let back = want.events.iter().zip(granted).filter(|((at, _), granted)| *granted && is_refused(*at));
+                self.give_back(counter, back.map(|((_, cell), _)| *cell));
+            }
+            admissions
+        })
+    }
+
+    /// Takes back that these events of a request were admitted: they had been recorded before.
+    pub fn release(&self, plan: &Plan, places: &[usize]) {
+        for (counter, want) in plan.wants(places) {
+            self.give_back(counter, want.events.iter().map(|(_, cell)| *cell));
+        }
+    }
+
+    /// Whether likes and saves of anonymous callers are bounded.
+    #[must_use]
+    pub fn ration_likes(&self) -> bool {
+        self.quotas.likes.is_some()
+    }
+
+    /// Whether an anonymous caller of a network may like or save a track.
+    pub fn like<'a>(
+        &'a self,
+        network: &'a str,
+        of: &'a Entity,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Admission, StoreError>> {
+        Box::pin(self.take_one(Purpose::Likes, self.quotas.likes, network, of, deadline))
+    }
+
+    /// Whether a product that an anonymous caller of a network looks at may be counted.
+    pub fn view<'a>(
+        &'a self,
+        network: &'a str,
+        of: &'a Entity,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Admission, StoreError>> {
+        Box::pin(self.take_one(Purpose::Views, self.quotas.views, network, of, deadline))
+    }
+
+    async fn take_one(
+        &self,
+        purpose: Purpose,
+        bound: Option<Bound>,
+        network: &str,
+        of: &Entity,
+        deadline: Instant,
+    ) -> Result<Admission, StoreError> {
+        let Some(bound) = bound else { return Ok(Admission::Granted) };
+        let window = Window::day(Time::from(self.clock.now()));
+        let counter = Counter { subject: Subject::Network(network.to_owned()), purpose, window };
+        let granted = self.take(&counter, bound, &[cell(&keys::entity(of))], deadline).await?;
+        let limited = Admission::Limited { until: window.end(), by: SubjectKind::Network };
+        Ok(if granted.contains(&true) { Admission::Granted } else { limited })
+    }
+
+    /// Who is counted for an event, each with what it may send in a minute.
+    fn subjects(
+        &self,
+        requester: Requester<'_>,
+        session: &SessionId,
+        sessions: &[&SessionId],
+    ) -> impl Iterator<Item = (Subject, Bound)> {
+        let subjects = match requester.caller {
+            caller if caller.is_admin() => [None, None, None],
+            Caller::User { id, .. } => [self.quotas.user.map(|bound| (Subject::User(id.clone()), bound)), None, None],
+            Caller::Anonymous => {
+                let key = requester.key.map(|key| Subject::Key(stable_hash(key)));
+                let network = requester.network.map(|network| Subject::Network(network.to_owned()));
+                let session = sessions.contains(&session).then(|| Subject::Session(session.clone()));
+                [key.zip(self.quotas.key), network.zip(self.quotas.network), session.zip(self.quotas.session)]
+            }
+        };
+        subjects.into_iter().flatten()
+    }
+
+    /// Grants what may be granted; tells of each cell whether it was.
+    async fn take(
+        &self,
+        counter: &Counter,
+        bound: Bound,
+        wanted: &[u8],
+        deadline: Instant,
+    ) -> Result<Vec<bool>, StoreError> {
+        let is_large = signed(wanted.len() as u64) >= CHUNK;
+        if !is_large && !self.with(counter, |known| known.is_read) {
+            let read = || async { self.table.get(&key_of(counter), Consistency::Eventual).await };
+            let counted =
+                again(deadline, || Box::pin(read())).await?.map(|item| Tally::read(&item)).unwrap_or_default();
+            self.with(counter, |known| {
+                if !known.is_read {
+                    (known.is_read, known.counted) = (true, counted);
+                }
+            });
+        }
+        let mut wants = Tally::default();
+        // What is sent is taken out, so that nobody else sends it too.
+        let (mut granted, sent) = self.with(counter, |known| {
+            let granted = known.grant(bound, wanted, &mut wants);
+            let is_due = wants.all > 0 && (is_large || (known.unsent.all + wants.all).abs() >= CHUNK);
+            let sent = is_due.then(|| std::mem::take(&mut known.unsent));
+            if !is_due {
+                known.unsent.merge(&wants);
+            }
+            (granted, sent)
+        });
+        let Some(unsent) = sent else { return Ok(granted) };
+        let mut all = unsent.clone();
+        all.merge(&wants);
+        let add = || async { self.table.change(&key_of(counter), changes(counter, &all)).await };
+        let added = again(deadline, || Box::pin(add())).await;
+        self.with(counter, |known| {
+            let counted = match added {
+                Ok(item) => Tally::read(&item),
+                Err(error) => {
+                    known.unsent.merge(&unsent);
+                    return Err(error);
+                }
+            };
+            // Others have added too: the last of what is wanted goes, as far as it is over the bound.
+            let over = |counted: i64, bound: u64| (counted - signed(bound)).max(0);
+            let mut left = Tally { all: wants.all - over(counted.all, bound.all), cells: BTreeMap::new() };
+            for (cell, wanted) in &wants.cells {
+                left.cells.insert(*cell, wanted - over(counted.of(*cell), bound.one));
+            }
+            for (cell, granted) in wanted.iter().zip(&mut granted).filter(|(_, granted)| **granted) {
+                if left.all > 0 && left.of(*cell) > 0 {
+                    left.add(*cell, -1);
+                } else {
+                    *granted = false;
+                    known.unsent.add(*cell, -1);
+                }
+            }
+            (known.is_read, known.counted) = (true, counted);
+            Ok(granted)
+        })
+    }
+
+    fn give_back(&self, counter: &Counter, cells: impl Iterator<Item = u8>) {
+        self.with(counter, |known| cells.for_each(|cell| known.unsent.add(cell, -1)));
+    }
+
+    /// Does something with what is known of a counter.
+    fn with<T>(&self, counter: &Counter, act: impl FnOnce(&mut Known) -> T) -> T {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= REMEMBERED && !known.contains_key(counter) {
+            let now = Time::from(self.clock.now());
+            known.retain(|counter, _| counter.window.end() > now);
+            if known.len() >= REMEMBERED {
+                known.clear();
+            }
+        }
+        act(known.entry(counter.clone()).or_default())
+    }
+}
+
+/// The sessions that are counted of those of a request.
+fn counted_sessions<'a>(events: &[(Bucket, &'a SessionId)]) -> Vec<&'a SessionId> {
+    let mut counts: BTreeMap<&SessionId, usize> = BTreeMap::new();
+    for (_, session) in events {
+        *counts.entry(session).or_default() += 1;
+    }
+    let mut sessions: Vec<_> = counts.into_iter().collect();
+    sessions.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    sessions.into_iter().take(SESSIONS).map(|(session, _)| session).collect()
+}
+
+fn key_of(counter: &Counter) -> keys::Key {
+    let Counter { subject, purpose, window } = counter;
+    keys::quota(subject, purpose, *window)
+}
+
+/// What is added to the item of a counter.
+fn changes(counter: &Counter, tally: &Tally) -> Changes {
+    let mut changes = Changes::default();
+    let expires = counter.window.end().plus(KEPT).seconds();
+    changes.set(TTL, AttributeValue::N(expires.to_string()));
+    changes.add(ALL, tally.all);
+    for (cell, by) in tally.cells.iter().filter(|(_, by)| **by != 0) {
+        changes.add(&attribute(*cell), *by);
+    }
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUND: Bound = Bound { all: 5, one: 3 };
+
+    #[test]
+    fn no_more_is_granted_than_either_bound_has_left() {
+        let known = Known { counted: Tally { all: 1, cells: [(7, 1)].into() }, ..Known::default() };
+        let mut granted = Tally::default();
+        assert_eq!(known.grant(BOUND, &[7, 7, 7, 8, 8, 8], &mut granted), [true, true, false, true, true, false]);
+        assert_eq!(granted, Tally { all: 4, cells: [(7, 2), (8, 2)].into() });
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_granted_again() {
+        let mut known = Known { counted: Tally { all: 5, cells: [(7, 3)].into() }, ..Known::default() };
+        assert_eq!(known.grant(BOUND, &[7], &mut Tally::default()), [false]);
+        known.unsent.add(7, -1);
+        assert_eq!(known.grant(BOUND, &[7, 7], &mut Tally::default()), [true, false]);
+    }
+
+    #[test]
+    fn the_sessions_with_the_most_events_are_counted() {
+        let bucket = || Bucket {
+            entity: Entity::Track("t".parse().unwrap()),
+            minute: "2026-01-31T12:30:00Z".parse::<Time>().unwrap().minute(),
+        };
+        let sessions: Vec<SessionId> = (0..20).map(|number| format!("s{number:02}").parse().unwrap()).collect();
+        let events: Vec<_> = sessions.iter().chain(&sessions[15..]).map(|session| (bucket(), session)).collect();
+        let counted = counted_sessions(&events);
+        assert_eq!(counted.len(), SESSIONS);
+        assert!(sessions[15..].iter().all(|session| counted.contains(&session)));
+    }
+}

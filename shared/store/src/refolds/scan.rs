@@ -1,0 +1,134 @@
+//! Finding the units of a day: facts have no index by day, so their table is read from one end to the other, in parts.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::ToRefold;
+use crate::again::again;
+use crate::error::StoreError;
+use crate::items::{Item, key_of, to_key};
+use crate::keys::{self, Key, PK, SK};
+use domain::id::RefoldId;
+use domain::refold::System;
+
+/// How many facts one page looks at, if they are less than 1 MB.
+const PAGE: i32 = 10_000;
+
+/// What is kept of the deadline for handing over what was found.
+const TO_HAND_OVER: Duration = Duration::from_secs(20);
+
+/// A part of a scan, as a queue's message says it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScanPart {
+    /// Which refold.
+    pub refold: RefoldId,
+    /// Whose facts.
+    pub system: System,
+    /// Of which day of UTC.
+    pub day: String,
+    /// Which segment of the table, from 0.
+    pub segment: i32,
+    /// The key behind which it goes on, if it has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<(String, String)>,
+}
+
+impl ScanPart {
+    /// In how many segments a table is read.
+    pub const SEGMENTS: i32 = 8;
+
+    /// The parts of a refold of a day.
+    pub fn all<'a>(refold: &'a RefoldId, system: System, day: &'a str) -> impl Iterator<Item = Self> + 'a {
+        let part = move |segment| Self { refold: refold.clone(), system, day: day.to_owned(), segment, after: None };
+        (0..Self::SEGMENTS).map(part)
+    }
+}
+
+/// The tables of facts, for reading them from one end to the other.
+#[derive(Debug, Clone)]
+pub struct FactScan {
+    client: Client,
+    events: String,
+    interactions: String,
+    purchases: String,
+    part_facts: i32,
+}
+
+impl FactScan {
+    /// Facts of tracks, of quizzes and products, and of purchases in these tables, of which one invocation looks at so many.
+    #[must_use]
+    pub fn new(client: Client, [events, interactions, purchases]: [String; 3], part_facts: i32) -> Self {
+        Self { client, events, interactions, purchases, part_facts: part_facts.max(1) }
+    }
+
+    fn table(&self, system: System) -> &str {
+        match system {
+            System::Tracks => &self.events,
+            System::Quizzes | System::Products => &self.interactions,
+            System::Sales => &self.purchases,
+        }
+    }
+
+    /// Reads on in a part, as far as one invocation goes; tells what it found, and the part that is left, if there is one.
+    ///
+    /// # Errors
+    /// What stood in the way when the time was up.
+    pub fn read<'a>(
+        &'a self,
+        part: &'a ScanPart,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<(ToRefold, Option<ScanPart>), StoreError>> {
+        Box::pin(async move {
+            let until = deadline.checked_sub(TO_HAND_OVER).unwrap_or(deadline);
+            let (mut found, mut after) = (ToRefold::default(), part.after.clone());
+            let mut left = self.part_facts;
+            while left > 0 {
+                let (items, looked_at, next) =
+                    again(deadline, || Box::pin(self.page(part, after.as_ref(), left))).await?;
+                left = left.saturating_sub(looked_at.max(1));
+                for Key { pk, sk } in items.iter().filter_map(key_of) {
+                    if keys::system_of(&pk) == Ok(part.system) {
+                        found.add(&pk, &sk);
+                    }
+                }
+                let Some(next) = next.as_ref().and_then(key_of) else { return Ok((found, None)) };
+                after = Some((next.pk, next.sk));
+                if Instant::now() >= until {
+                    break;
+                }
+            }
+            Ok((found, Some(ScanPart { after, ..part.clone() })))
+        })
+    }
+
+    async fn page(
+        &self,
+        part: &ScanPart,
+        after: Option<&(String, String)>,
+        left: i32,
+    ) -> Result<(Vec<Item>, i32, Option<Item>), StoreError> {
+        let names = [("#pk", PK), ("#sk", SK)].map(|(alias, name)| (alias.to_owned(), name.to_owned()));
+        let value = |text: String| AttributeValue::S(text);
+        let values = HashMap::from([
+            (":hours".to_owned(), value(keys::hours_of_day(&part.day))),
+            (":day".to_owned(), value(part.day.clone())),
+        ]);
+        let scan = self.client.scan().table_name(self.table(part.system));
+        let scan = scan.limit(left.min(PAGE)).segment(part.segment).total_segments(ScanPart::SEGMENTS);
+        // A fact's partition names its hour; a purchase among those of its buyer begins with its time.
+        let scan =
+            scan.projection_expression("#pk, #sk").filter_expression("contains(#pk, :hours) OR begins_with(#sk, :day)");
+        let scan = scan.set_expression_attribute_names(Some(names.into()));
+        let scan = scan.set_expression_attribute_values(Some(values));
+        let after = after.map(|(pk, sk)| to_key(&Key { pk: pk.clone(), sk: sk.clone() }));
+        let page = scan.set_exclusive_start_key(after).send().await?;
+        Ok((page.items.unwrap_or_default(), page.scanned_count, page.last_evaluated_key))
+    }
+}

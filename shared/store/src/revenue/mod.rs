@@ -1,0 +1,52 @@
+//! Revenue: what all items brought in, by day and month, who paid, and which items are ahead.
+//!
+//! What an item's purchases of a day brought in contributes to what all items of its type did, and the same of a month. With
+//! a contribution lie its places in the lists of that day or month: the greatest first, so that whoever is ahead is read
+//! without reading the others. Who bought is counted by sketches, which only ever grow: they are brought together as often
+//! as one likes.
+
+mod following;
+mod ranking;
+mod reading;
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use serde::{Deserialize, Serialize};
+
+use super::table::Table;
+use domain::distinct::Buyers;
+use domain::time::Time;
+use system::clock::Clock;
+use system::ids::Ids;
+
+pub(crate) use following::places;
+pub use ranking::Top;
+pub use reading::{Cohort, Pattern, RevenueReading, Rows};
+
+/// The table of numbers, for whoever keeps what all items brought in up to date.
+#[derive(Clone)]
+pub struct RevenueUpdates {
+    stats: Table,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+}
+
+impl RevenueUpdates {
+    /// Revenue in this table.
+    #[must_use]
+    pub fn new(client: Client, stats: String, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+        Self { stats: Table::new(client, stats), clock, ids }
+    }
+
+    fn now(&self) -> Time {
+        Time::from(self.clock.now())
+    }
+}
+
+/// Who bought in a period, as it lies in its item.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct BuyersIn {
+    version: String,
+    buyers: Buyers,
+}

@@ -1,0 +1,105 @@
+//! Scores, each among those of its course and of its student; all, and the events that tell of them, written in one transaction.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use futures::future::BoxFuture;
+
+use super::class::ClassNumbers;
+use super::documents::{Version, Versioned};
+use super::error::StoreError;
+use super::items::from_item;
+use super::keys;
+use super::listed::{Asked, Listing, put_listed};
+use super::outbox::{Outbox, Telling};
+use super::purchases::Answer;
+use super::table::{Consistency, Table};
+use super::transaction::Transaction;
+use domain::class::ClassOf;
+use domain::classroom::Course;
+use domain::id::{CourseId, ScoreId, UserId};
+use domain::score::GivenScore;
+use system::ids::Ids;
+
+/// The table of scores.
+#[derive(Clone)]
+pub struct Scores {
+    state: Table,
+    ids: Arc<dyn Ids>,
+}
+
+impl Scores {
+    /// Scores in this table.
+    #[must_use]
+    pub fn new(client: Client, state: String, ids: Arc<dyn Ids>) -> Self {
+        Self { state: Table::new(client, state), ids }
+    }
+
+    /// A score, if there is one; strongly consistent.
+    ///
+    /// # Errors
+    /// If it could not be read, or is not what this program writes.
+    pub fn score<'a>(&'a self, id: &'a ScoreId) -> BoxFuture<'a, Result<Option<Versioned<GivenScore>>, StoreError>> {
+        Box::pin(async move { self.state.get(&keys::score(id), Consistency::Strong).await?.map(from_item).transpose() })
+    }
+
+    /// Puts a score in place of what was read, with what its request is answered and the events that tell of it; tells its
+    /// version.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if another was written in between, or the request was answered.
+    pub fn put<'a>(
+        &'a self,
+        (score, course): (&'a GivenScore, &'a Course),
+        held: Option<&'a Versioned<GivenScore>>,
+        answer: Option<&'a Answer>,
+        numbers: &'a ClassNumbers,
+        telling: Telling<'a>,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        Box::pin(async move {
+            let GivenScore { id, course: in_course, student, given_at, .. } = score;
+            let at = [keys::score_in(in_course, *given_at, id), keys::score_of(student, *given_at, id)];
+            let document = Versioned { version: Version(self.ids.fresh()), document: score };
+            let mut transaction = Transaction::new(self.state.client.clone());
+            let version = held.map(|held| &held.version);
+            put_listed(&mut transaction, &self.state.name, (&keys::score(id), &at), &document, version)?;
+            let was = held.map(|held| &held.document);
+            let whose = ClassOf::of(student, (in_course, course));
+            numbers.count_in(&mut transaction, &whose, student.as_str(), (was, score))?;
+            if let Some(answer) = answer {
+                answer.keep(&self.state.name, &mut transaction)?;
+            }
+            Outbox::tell_in(telling, &mut transaction)?;
+            transaction.commit().await?;
+            Ok(document.version)
+        })
+    }
+
+    /// Up to `count` scores of a course, the newest first, from where an earlier page says it goes on. Eventually consistent.
+    ///
+    /// # Errors
+    /// If they could not be read, or are not what this program writes.
+    pub fn in_course<'a>(
+        &'a self,
+        course: &'a CourseId,
+        after: Option<&'a str>,
+        count: usize,
+    ) -> BoxFuture<'a, Result<Listing<GivenScore>, StoreError>> {
+        let asked = Asked { prefix: keys::SCORES, newest_first: true, after, count };
+        Box::pin(self.state.page(keys::course_and_students(course), asked))
+    }
+
+    /// The same of a student.
+    ///
+    /// # Errors
+    /// If they could not be read, or are not what this program writes.
+    pub fn of_student<'a>(
+        &'a self,
+        student: &'a UserId,
+        after: Option<&'a str>,
+        count: usize,
+    ) -> BoxFuture<'a, Result<Listing<GivenScore>, StoreError>> {
+        let asked = Asked { prefix: keys::SCORES, newest_first: true, after, count };
+        Box::pin(self.state.page(keys::user(student), asked))
+    }
+}

@@ -1,0 +1,179 @@
+//! Toggles: a small item of state guards the facts of a thing that is on or off.
+//!
+//! The state's change and the fact that records it commit in one transaction, so a second like is no second fact,
+//! and a word that arrives late, after a later one, changes nothing.
+//!
+//! A word takes over what its listener said before they were known: a person's word the words of the session and device that
+//! it names, a device's word those of the session. Their toggles are off as of that word, in the same transaction, so one like
+//! is one before and after signing in. This holds in whatever order words arrive: a word of the session that is older than
+//! the person's is stale, even where nothing was there to take over.
+
+use aws_sdk_dynamodb::Client;
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::again::again;
+use super::error::StoreError;
+use super::facts::NewFact;
+use super::items::{from_item, to_item};
+use super::keys::{self, Key};
+use super::table::{Consistency, Table};
+use super::transaction::{Condition, Transaction};
+use domain::caller::Actor;
+use domain::entity::Entity;
+use domain::event::Engagement;
+use domain::fact::TrackFact;
+use domain::id::PlaylistId;
+use domain::toggle::{Effect, Toggle};
+
+/// Which toggle.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ToggleOf {
+    /// Whose.
+    pub actor: Actor,
+    /// Of what.
+    pub entity: Entity,
+    /// The playlist, if it is a save; else it is a like.
+    pub playlist: Option<PlaylistId>,
+}
+
+impl ToggleOf {
+    pub(super) fn key_of(&self, actor: &Actor) -> Key {
+        match &self.playlist {
+            Some(playlist) => keys::save(actor, &self.entity, playlist),
+            None => keys::like(actor, &self.entity),
+        }
+    }
+}
+
+/// A word on a toggle, and the fact it becomes if it turns the toggle.
+#[derive(Debug, Clone)]
+pub struct Word {
+    /// Which toggle.
+    pub of: ToggleOf,
+    /// What is said.
+    pub toggle: Toggle,
+    /// What is recorded if that turns it.
+    pub fact: TrackFact,
+    /// When that fact expires, in seconds since 1970.
+    pub expires: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct State {
+    version: String,
+    #[serde(flatten)]
+    toggle: Toggle,
+}
+
+/// The tables of toggles and of the facts they guard.
+#[derive(Debug, Clone)]
+pub struct Toggles {
+    client: Client,
+    state: String,
+    facts: String,
+}
+
+impl Toggles {
+    /// Toggles in the table `state`, their facts in the table `facts`.
+    #[must_use]
+    pub fn new(client: Client, state: String, facts: String) -> Self {
+        Self { client, state, facts }
+    }
+
+    /// The table of toggles, for reading.
+    pub(super) fn table(&self) -> Table {
+        Table::new(self.client.clone(), self.state.clone())
+    }
+
+    /// Says a word, trying again until the deadline. When this is `Ok`, the word is kept or outdone by a later one.
+    ///
+    /// # Errors
+    /// What stood in the way when the time was up; the word may or may not have been kept, and can be said again.
+    pub fn say<'a>(
+        &'a self,
+        word: &'a Word,
+        fresh: &'a (dyn Fn() -> String + Sync),
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Effect, StoreError>> {
+        Box::pin(again(deadline, move || Box::pin(self.say_once(word, fresh, deadline))))
+    }
+
+    async fn say_once(
+        &self,
+        word: &Word,
+        fresh: &(dyn Fn() -> String + Sync),
+        deadline: Instant,
+    ) -> Result<Effect, StoreError> {
+        let of = &word.of;
+        let actors = word.fact.actors();
+        let states = Table::new(self.client.clone(), self.state.clone());
+        let keys: Vec<Key> = actors.iter().map(|actor| of.key_of(actor)).collect();
+        let mut held = states.get_all(keys.iter().cloned().collect(), Consistency::Strong, deadline).await?;
+        let mut effect = Effect::Stale;
+        let (mut puts, mut turned) = (Vec::new(), Vec::new());
+        for (key, actor) in keys.into_iter().zip(actors) {
+            let held: Option<State> = held.remove(&key).map(from_item).transpose()?;
+            let is_own = actor == of.actor;
+            let last = held.as_ref().map(|state| &state.toggle);
+            let on = is_own && word.toggle.on;
+            let its_effect =
+                if is_own { Toggle::effect(last, &word.toggle) } else { Toggle::taken_over(last, &word.toggle) };
+            if is_own {
+                effect = its_effect;
+            }
+            if its_effect == Effect::Stale {
+                continue;
+            }
+            let state = State { version: fresh(), toggle: Toggle { on, ..word.toggle.clone() } };
+            puts.push((to_item(&key, state)?, Condition::still(held.map(|state| state.version))));
+            if its_effect == Effect::Turned {
+                turned.push((actor, on));
+            }
+        }
+        // A like that is taken over stands: it is neither given again nor taken back.
+        let standing = turned.iter().position(|(_, on)| *on).zip(turned.iter().position(|(_, on)| !*on));
+        if let Some((given, taken)) = standing {
+            turned.remove(given.max(taken));
+            turned.remove(given.min(taken));
+        }
+        if turned.is_empty() && puts.len() <= 1 {
+            if let Some((state, condition)) = puts.pop() {
+                states.put(state, condition).await?;
+            }
+            return Ok(effect);
+        }
+        let mut transaction = Transaction::new(self.client.clone());
+        for (state, condition) in puts {
+            transaction.put(&self.state, state, Some(condition))?;
+        }
+        let Toggle { at, event, .. } = &word.toggle;
+        let own_key = keys::fact(&of.entity, *at, event, &of.actor, &word.fact.what);
+        for (actor, on) in turned {
+            let key = if actor == of.actor { own_key.clone() } else { keys::taken_over(&own_key, &actor) };
+            let fact = word.fact_that_turns(on);
+            transaction.put(&self.facts, NewFact::new(key, fact, word.expires)?.into_item(), None)?;
+        }
+        transaction.commit().await?;
+        Ok(effect)
+    }
+}
+
+impl Word {
+    /// The toggles that it says something of: its own, and those that it takes over.
+    pub(super) fn toggles(&self) -> Vec<ToggleOf> {
+        let ToggleOf { entity, playlist, .. } = &self.of;
+        let of = |actor| ToggleOf { actor, entity: entity.clone(), playlist: playlist.clone() };
+        self.fact.actors().into_iter().map(of).collect()
+    }
+
+    /// The fact that it turned a toggle on or off.
+    fn fact_that_turns(&self, on: bool) -> TrackFact {
+        let mut fact = self.fact.clone();
+        if let Engagement::Like { on: turned, .. } | Engagement::Save { on: turned, .. } = &mut fact.what {
+            *turned = on;
+        }
+        fact
+    }
+}
