@@ -55,7 +55,7 @@ class Rules(unittest.TestCase):
         def worked_off(resources, template):
             queue(resources, template)
             arn = {"Fn::GetAtt": ["NewQueue", "Arn"]}
-            resources["AuditFunction"]["Properties"]["Events"]["New"] = {"Type": "SQS", "Properties": {"Queue": arn}}
+            resources["StartAuditFunction"]["Properties"]["Events"]["New"] = {"Type": "SQS", "Properties": {"Queue": arn}}
 
         def failures(resources, template):
             queue(resources, template)
@@ -69,7 +69,7 @@ class Rules(unittest.TestCase):
             destination["Destination"] = {"Fn::GetAtt": "NewQueue.Arn"}
 
         def stream(resources, _):
-            resources["AuditFunction"]["Properties"]["Events"]["New"] = {"Type": "DynamoDB", "Properties": {}}
+            resources["StartAuditFunction"]["Properties"]["Events"]["New"] = {"Type": "DynamoDB", "Properties": {}}
 
         def schedule(resources, _):
             event = {"Type": "Schedule", "Properties": {"Schedule": "rate(1 hour)"}}
@@ -77,7 +77,7 @@ class Rules(unittest.TestCase):
 
         def crontab(resources, _):
             event = {"Type": "ScheduleV2", "Properties": {"ScheduleExpression": "cron(0 4 * * ? *)"}}
-            resources["AuditFunction"]["Properties"]["Events"]["New"] = event
+            resources["StartAuditFunction"]["Properties"]["Events"]["New"] = event
 
         def table(resources, _):
             resources["NewTable"] = {"Type": "AWS::DynamoDB::Table", "Properties": {}}
@@ -89,7 +89,7 @@ class Rules(unittest.TestCase):
         self.finds(worked_off, "NewQueue holds work, and no alarm watches the age", "NewQueue holds work, and what fails")
         self.finds(failures, "NewQueue takes failures, and no alarm watches whether it is empty")
         self.finds(on_failure, "NewQueue takes failures, and no alarm watches whether it is empty")
-        self.finds(stream, "AuditFunction reads a stream, and no", "AuditFunction reads a stream, and what fails")
+        self.finds(stream, "StartAuditFunction reads a stream, and no", "StartAuditFunction reads a stream, and what fails")
         self.finds(schedule, "GetTrackFunction runs every 3600 s", "GetTrackFunction runs by a schedule")
         self.finds(crontab, "AuditFunctionNew runs by cron(0 4 * * ? *), and no alarm can tell")
         self.finds(table, "ReadThrottleEvents of NewTable", "NewTable has no OnDemandThroughput.MaxWriteRequestUnits")
@@ -118,7 +118,7 @@ class Rules(unittest.TestCase):
 
         silent = changed("RollupDispatcherMissingAlarm", TreatMissingData="notBreaching")
         self.finds(silent, "RollupDispatcherFunction runs every 300 s, and no alarm")
-        self.finds(changed("AuditMissingAlarm", EvaluationPeriods=4), "AuditFunction runs every 86400 s")
+        self.finds(changed("AuditMissingAlarm", EvaluationPeriods=4), "StartAuditFunction runs every 86400 s")
         self.finds(changed("AuditFindingsAlarm", EvaluationPeriods=2017), "looks back more than seven days")
         self.finds(changed("WorkAgeAlarm", DatapointsToAlarm=4), "WorkAgeAlarm fills in missing values")
         self.finds(unfilled, "TableReadThrottlesAlarm ignores missing data")

@@ -30,7 +30,7 @@ struct Chain {
 }
 
 const AUDIT: Chain = Chain {
-    function: "AuditorFunction",
+    function: "AuditWorkerFunction",
     queue: "AuditQueue",
     dead: "AuditFailuresQueue",
     part: "PART_ITEMS: \"500\"",
@@ -40,7 +40,7 @@ const AUDIT: Chain = Chain {
 };
 
 const REFRESH: Chain = Chain {
-    function: "PackageRefresherFunction",
+    function: "PackageRebuildWorkerFunction",
     queue: "RefreshQueue",
     dead: "RefreshFailuresQueue",
     part: "PART_PACKAGES: \"20\"",
@@ -60,7 +60,7 @@ impl Chain {
         assert!(own.contains(self.batch), "{} takes other batches", self.function);
         let own = own.replacen(self.part, &format!("{name}: \"1\""), 1).replacen(self.batch, "BatchSize: 1", 1);
         let allowed = "RecursiveLoop: Allow";
-        assert!(own.find(allowed) < own.find("\n  PackageRefresherRole:\n").or_else(|| own.find("\n  AuditorRole:\n")));
+        assert!(own.find(allowed) < own.find("\n  PackageRebuildWorkerRole:\n").or_else(|| own.find("\n  AuditWorkerRole:\n")));
         format!("{before}{}", if is_allowed { own } else { own.replacen(allowed, "RecursiveLoop: Terminate", 1) })
     }
 
@@ -261,7 +261,7 @@ fn a_function_that_messages_lead_back_to_states_whether_it_may_loop() {
     }
     let allowed: Vec<&str> = looping.iter().copied().filter(|id| template.functions[*id].may_loop).collect();
     // Each of these goes on from where its message says, and ends where what it goes through does.
-    assert_eq!(allowed, ["AuditorFunction", "PackageRefresherFunction", "RefolderFunction"]);
+    assert_eq!(allowed, ["AuditWorkerFunction", "PackageRebuildWorkerFunction", "RefoldWorkerFunction"]);
     let stating = template.functions.values().filter(|config| config.may_loop).count();
     assert_eq!(stating, allowed.len(), "a function that may loop, but to which nothing leads back");
     assert!(looping.len() > allowed.len(), "the updaters send to their own queues, too");

@@ -94,7 +94,7 @@ async fn mark(cloud: &Staged, courses: usize, options: &Options, table: &mut Tab
     let began = Instant::now();
     let mut latencies: Vec<Duration> = stream::iter(marks).buffer_unordered(options.connections).try_collect().await?;
     let took = began.elapsed();
-    let usage = used(&cloud.metered(), &["MarkAttendance"]);
+    let usage = used(&cloud.metered(), &["RecordAttendance"]);
     latencies.sort_unstable();
     table.row([
         format!("{number}"),
@@ -116,14 +116,14 @@ async fn read(cloud: &Staged, courses: usize, options: &Options, table: &mut Tab
         (
             format!("a student's, of {courses} courses"),
             "/api/student/dashboard?studentId=student-7",
-            "StudentDashboard",
+            "GetStudentDashboard",
         ),
         (
             format!("a teacher's, of {} courses", FURTHER + 1),
             "/api/teacher/dashboard?teacherId=teacher-0",
-            "TeacherDashboard",
+            "GetTeacherDashboard",
         ),
-        ("an admin's".to_owned(), "/api/admin/dashboard", "AdminDashboard"),
+        ("an admin's".to_owned(), "/api/admin/dashboard", "GetAdminDashboard"),
     ] {
         let asked = cloud.ask(path, options.requests, function).await?;
         table.row([name, ms(asked.p50), ms(asked.p99), format!("{:.1}", asked.read_units)]);

@@ -42,7 +42,7 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Table> {
         let cloud = staged(options, active, likes).await?;
         for range in ["24h", "30d", "1y"] {
             let path = format!("/api/dashboard/stats?artistId=artist&timeRange={range}");
-            let asked = cloud.ask(&path, options.requests, "GetDashboard").await?;
+            let asked = cloud.ask(&path, options.requests, "GetArtistDashboard").await?;
             table.row([
                 format!("{active} of {TRACKS}{note}"),
                 range.to_owned(),

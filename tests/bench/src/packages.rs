@@ -205,7 +205,7 @@ async fn throughput(cloud: &Staged, options: &Options) -> anyhow::Result<Table> 
         ms(percentile(&latencies, 50)),
         ms(percentile(&latencies, 99)),
         ms(visible),
-        each(&["LikeQuiz", "RateQuiz", "AttemptQuiz"]),
+        each(&["LikeQuiz", "RateQuiz", "RecordQuizAttempt"]),
         each(&["PackageStatsUpdater"]),
     ]);
     Ok(table)
@@ -237,14 +237,14 @@ async fn units(cloud: &Staged) -> anyhow::Result<Table> {
         "interactions",
         "packages",
         "writes each",
-        "of them like-quiz or attempt-quiz",
+        "of them like-quiz or record-quiz-attempt",
         "package-stats-updater",
         "reads each",
     ]);
     let mut row = |what: String, packages: usize, count: usize| {
         let metered = cloud.metered();
         let of = |functions: &[&str]| used(&metered, functions);
-        let (asked, updated) = (of(&["LikeQuiz", "AttemptQuiz"]), of(&["PackageStatsUpdater"]));
+        let (asked, updated) = (of(&["LikeQuiz", "RecordQuizAttempt"]), of(&["PackageStatsUpdater"]));
         let each = |units: f64| format!("{:.2}", units / count as f64);
         table.row([
             what,

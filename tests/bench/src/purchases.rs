@@ -65,7 +65,7 @@ async fn changes(cloud: &Staged, options: &Options) -> anyhow::Result<Table> {
         "p99 ms",
         "all folded after ms",
         "writes each",
-        "sales-updater, writes each",
+        "revenue-updater, writes each",
         "reads each",
     ]);
     let mut bought = Vec::new();
@@ -107,7 +107,7 @@ async fn changes(cloud: &Staged, options: &Options) -> anyhow::Result<Table> {
             ms(percentile(&latencies, 99)),
             ms(folded),
             each(asked.write_units),
-            each(used(&metered, &["SalesUpdater"]).write_units),
+            each(used(&metered, &["RevenueUpdater"]).write_units),
             each(asked.read_units),
         ]);
     }

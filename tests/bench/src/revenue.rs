@@ -39,7 +39,7 @@ const ASKED: [(&str, &str); 5] = [
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<(&'static str, Table)>> {
     let now: DateTime<Utc> = NOW.parse()?;
     let cloud = Staged::start(now, options.patience.saturating_mul(20)).await?;
-    let mut made = Table::new(["purchases", "folded after s", "a second", "sales-updater, writes each", "reads each"]);
+    let mut made = Table::new(["purchases", "folded after s", "a second", "revenue-updater, writes each", "reads each"]);
     let mut told = Table::new(["purchases", "analytics of", "p50 ms", "p99 ms", "read units", "calls of DynamoDB"]);
     let mut drops = Drops { now, things: Tracks::Zipf(CATALOGUE).draw(), next: 0 };
     let mut there = 0;
@@ -54,7 +54,7 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<(&'static s
             cloud.drained().await?;
         }
         there = purchases;
-        let (took, updater) = (began.elapsed().as_secs_f64(), used(&cloud.metered(), &["SalesUpdater"]));
+        let (took, updater) = (began.elapsed().as_secs_f64(), used(&cloud.metered(), &["RevenueUpdater"]));
         let each = |units: f64| format!("{:.2}", units / more as f64);
         made.row([
             format!("{more}"),
@@ -65,7 +65,7 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<(&'static s
         ]);
         for (what, query) in ASKED {
             let path = format!("/api/purchases/analytics?{query}");
-            let asked = cloud.ask(&path, options.requests, "PurchaseAnalytics").await?;
+            let asked = cloud.ask(&path, options.requests, "GetPurchaseAnalytics").await?;
             told.row([
                 format!("{purchases}"),
                 what.to_owned(),

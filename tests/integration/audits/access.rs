@@ -77,8 +77,8 @@ async fn the_last_audits_are_listed_the_newest_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_schedule_begins_one_too() {
     let api = Api::start().await;
-    let event: Value = serde_json::from_str(&read("functions/audit/events/schedule.json")).unwrap();
-    let begun = api.app.invoke("AuditFunction", &event).await.unwrap();
+    let event: Value = serde_json::from_str(&read("functions/start-audit/events/schedule.json")).unwrap();
+    let begun = api.app.invoke("StartAuditFunction", &event).await.unwrap();
     let audit = begun["auditId"].as_str().unwrap();
     api.app.settled().await;
     let report = api.report(audit).await;

@@ -115,7 +115,7 @@ async fn an_audit_of_changes_is_a_full_one_where_no_complete_one_is_recent_enoug
     // A part of an audit that comes when changes may have expired is none that could be relied on.
     api.later(36 * 24 * 60).await;
     let walk = json!({"changes": {"day": "2026-05-07", "lane": 0, "since": late["startedAt"]}});
-    let answer = api.app.invoke("AuditorFunction", &delivery(&leg("a", &walk))).await.unwrap();
+    let answer = api.app.invoke("AuditWorkerFunction", &delivery(&leg("a", &walk))).await.unwrap();
     assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "m"}]}));
     let answer = api.call((Method::POST, AUDITS), "?scope=some", ROOT, &[], "").await;
     assert_eq!(answer.is_problem(400)["errors"][0]["field"], "scope");

@@ -47,7 +47,7 @@ async fn a_leg_that_is_delivered_twice_counts_once() {
     let queue = api.app.cloud.queue("AuditQueue").unwrap();
     for walk in &walks() {
         let delivered = delivery(&leg(&audit, walk));
-        let again = (0..2).map(|_| api.app.invoke("AuditorFunction", &delivered));
+        let again = (0..2).map(|_| api.app.invoke("AuditWorkerFunction", &delivered));
         for answer in futures::future::join_all(again).await {
             assert_eq!(answer.unwrap(), json!({"batchItemFailures": []}), "{walk}");
         }
@@ -69,7 +69,7 @@ async fn a_leg_of_an_audit_that_nobody_began_does_its_work_and_begins_none() {
     let vandal = Vandal::comes(&mut api).await;
     vandal.add("REVENUE", "M#2026-03#PRODUCT", "gross#EUR@card", 7);
     let delivered = delivery(&leg("nobody-s", &json!({"revenue": {"month": "2026-03"}})));
-    let answer = vandal.api().app.invoke("AuditorFunction", &delivered).await.unwrap();
+    let answer = vandal.api().app.invoke("AuditWorkerFunction", &delivered).await.unwrap();
     assert_eq!(answer, json!({"batchItemFailures": []}));
     let unknown = (http::Method::GET, super::api::AUDIT);
     vandal.api().call(unknown, "nobody-s", super::api::ROOT, &[], "").await.is_problem(404);

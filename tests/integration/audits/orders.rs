@@ -10,7 +10,7 @@ use super::vandal::Vandal;
 /// Goes legs one after the other.
 async fn go(api: &Api, legs: impl IntoIterator<Item = Value>) {
     for walk in legs {
-        let answer = api.app.invoke("AuditorFunction", &delivery(&leg("a", &walk))).await.unwrap();
+        let answer = api.app.invoke("AuditWorkerFunction", &delivery(&leg("a", &walk))).await.unwrap();
         assert_eq!(answer, json!({"batchItemFailures": []}), "{walk}");
     }
     api.app.settled().await;

@@ -97,7 +97,7 @@ pub(super) async fn act(stage: Stage, faults: Arc<dyn Faults>, name: String, act
                 Viewer::Session(session) => (json!({"caller": "anonymous"}), json!({"sessionId": session})),
             };
             let path = json!({"productId": PRODUCTS[*product]});
-            (view_product::FUNCTION, http("POST /api/products/p/views", &caller, &path, None, &body))
+            (record_product_view::FUNCTION, http("POST /api/products/p/views", &caller, &path, None, &body))
         }
     };
     let answer = invoke(&*start(&stage.boot(&name, Some(faults), "UTC"), function), &request).await.unwrap();

@@ -115,7 +115,7 @@ pub(super) async fn wrong(stage: &Stage) -> Vec<String> {
 
 /// What is told of the products that are looked at most, otherwise than counting tells.
 async fn trending(stage: &Stage, expected: &Expected, lying: &BTreeMap<Board, Vec<Place>>) -> Vec<String> {
-    let function = start(&stage.boot("reader", None, "UTC"), get_trending::FUNCTION);
+    let function = start(&stage.boot("reader", None, "UTC"), list_trending_products::FUNCTION);
     let mut wrong = Vec::new();
     for season in SEASONS {
         let board = ("PRODUCT.VIEWS".to_owned(), season.to_owned());
@@ -147,7 +147,7 @@ async fn trending(stage: &Stage, expected: &Expected, lying: &BTreeMap<Board, Ve
 
 /// What sellers are told, otherwise than what their products say, or than boards.
 async fn dashboards(stage: &Stage, expected: &Expected, boards: &dyn Invoke) -> Vec<String> {
-    let function = start(&stage.boot("reader", None, "UTC"), seller_dashboard::FUNCTION);
+    let function = start(&stage.boot("reader", None, "UTC"), get_seller_dashboard::FUNCTION);
     let mut wrong = Vec::new();
     for seller in SELLERS {
         let (status, told) = ask_as(&*function, &person(seller, "seller"), "").await;

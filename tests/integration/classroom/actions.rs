@@ -74,12 +74,12 @@ pub(super) async fn act(stage: Stage, faults: Option<Arc<dyn Faults>>, name: Str
         }
         Action::Ask(student, course) => {
             let who = (STUDENTS[*student], "student");
-            (enroll::FUNCTION, "POST /api/enrollments", who, none, None, json!({"courseId": COURSES[*course].0}))
+            (create_enrollment::FUNCTION, "POST /api/enrollments", who, none, None, json!({"courseId": COURSES[*course].0}))
         }
         Action::Invite(student, course) => {
             let (id, teacher) = COURSES[*course];
             let body = json!({"courseId": id, "studentId": STUDENTS[*student]});
-            (enroll::FUNCTION, "POST /api/enrollments", (teacher, "teacher"), none, None, body)
+            (create_enrollment::FUNCTION, "POST /api/enrollments", (teacher, "teacher"), none, None, body)
         }
         Action::Leave(student, course) => {
             let body = json!({"courseId": COURSES[*course].0, "studentId": STUDENTS[*student], "status": "dropped"});
@@ -95,18 +95,18 @@ pub(super) async fn act(stage: Stage, faults: Option<Arc<dyn Faults>>, name: Str
             let (id, teacher) = COURSES[*course];
             let mut body = of_score(*eighths);
             (body["courseId"], body["studentId"]) = (json!(id), json!(STUDENTS[*student]));
-            (give_score::FUNCTION, "POST /api/scores", (teacher, "teacher"), none, Some(key), body)
+            (create_score::FUNCTION, "POST /api/scores", (teacher, "teacher"), none, Some(key), body)
         }
         Action::PutRight { score, teacher, eighths } => {
             let path = json!({"scoreId": score});
             let who = (*teacher, "teacher");
-            (change_score::FUNCTION, "PUT /api/scores/{scoreId}", who, path, None, of_score(*eighths))
+            (update_score::FUNCTION, "PUT /api/scores/{scoreId}", who, path, None, of_score(*eighths))
         }
         Action::Mark { student, course, day, presence } => {
             let (id, teacher) = COURSES[*course];
             let date = format!("2026-01-{:02}", 10 + day);
             let body = json!({"courseId": id, "studentId": STUDENTS[*student], "date": date, "status": presence});
-            (mark_attendance::FUNCTION, "POST /api/attendance", (teacher, "teacher"), none, None, body)
+            (record_attendance::FUNCTION, "POST /api/attendance", (teacher, "teacher"), none, None, body)
         }
         Action::Order { key, student, currency } => {
             let body = json!({

@@ -150,7 +150,7 @@ pub(super) async fn wrong(stage: &Stage) -> Vec<String> {
         body
     };
     for student in STUDENTS {
-        let told = read(student_dashboard::FUNCTION, "GET /api/student/dashboard", (student, "student")).await;
+        let told = read(get_student_dashboard::FUNCTION, "GET /api/student/dashboard", (student, "student")).await;
         let count = counts.entry(format!("student {student}")).or_default();
         compare(student, &told, count.numbers());
         let all = count.enrollments.values().chain(count.attendance.values()).sum::<u64>() + count.eighths.len() as u64;
@@ -158,11 +158,11 @@ pub(super) async fn wrong(stage: &Stage) -> Vec<String> {
         compare(student, &json!({"listed": is_listed}), json!({"listed": all}));
     }
     for teacher in ["tim", "tom"] {
-        let told = read(teacher_dashboard::FUNCTION, "GET /api/teacher/dashboard", (teacher, "teacher")).await;
+        let told = read(get_teacher_dashboard::FUNCTION, "GET /api/teacher/dashboard", (teacher, "teacher")).await;
         let count = &counts[&format!("teacher {teacher}")];
         compare(teacher, &told, count.numbers());
         compare(teacher, &told, json!({"totalCourses": count.courses}));
-        let list = read(get_courses::FUNCTION, "GET /api/courses", (teacher, "teacher")).await;
+        let list = read(list_courses::FUNCTION, "GET /api/courses", (teacher, "teacher")).await;
         compare(teacher, &told, json!({"courses": list["courses"]}));
         let theirs: Vec<&str> = COURSES.iter().filter(|(_, of)| *of == teacher).map(|(id, _)| *id).collect();
         let courses = told["courses"].as_array().unwrap();
@@ -175,7 +175,7 @@ pub(super) async fn wrong(stage: &Stage) -> Vec<String> {
             );
         }
     }
-    let told = read(admin_dashboard::FUNCTION, "GET /api/admin/dashboard", ("root", "admin")).await;
+    let told = read(get_admin_dashboard::FUNCTION, "GET /api/admin/dashboard", ("root", "admin")).await;
     let all = &counts["all"];
     compare("all", &told, all.numbers());
     compare(

@@ -76,7 +76,7 @@ pub(super) async fn act(
         }
         Action::Attempt { quiz: of, id, score } => {
             let body = json!({"attemptId": format!("a{id}"), "score": score, "maxScore": MAX_SCORE});
-            ask(attempt_quiz::FUNCTION, "POST /api/quizzes/q/attempt", quiz(of), body).await
+            ask(record_quiz_attempt::FUNCTION, "POST /api/quizzes/q/attempt", quiz(of), body).await
         }
         Action::Put { package, quizzes } => {
             let quizzes: Vec<String> = quizzes.iter().map(|quiz| format!("q{quiz}")).collect();

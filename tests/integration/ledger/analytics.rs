@@ -174,7 +174,7 @@ pub(super) async fn ask(stage: &Stage, query: Value) -> Value {
     let parts = query.as_object().unwrap().iter().map(|(name, value)| format!("{name}={}", value.as_str().unwrap()));
     request["rawQueryString"] = json!(parts.collect::<Vec<_>>().join("&"));
     request["queryStringParameters"] = query;
-    let function = start(&stage.boot("reader", None, "UTC"), purchase_analytics::FUNCTION);
+    let function = start(&stage.boot("reader", None, "UTC"), get_purchase_analytics::FUNCTION);
     let answer = invoke(&*function, &request).await.unwrap();
     assert_eq!(answer["statusCode"], 200, "{answer}");
     serde_json::from_str(answer["body"].as_str().unwrap()).unwrap()

@@ -205,7 +205,7 @@ impl Driver {
         let Some((piece, payload)) = self.updaters.piece(&self.stage, &mut self.turns.random) else { return };
         let name = self.turns.name("updater");
         let boot = self.stage.boot(&name, Some(self.turns.faults()), "UTC");
-        let doing = async move { failed(&*start(&boot, sales_updater::FUNCTION), &payload).await };
+        let doing = async move { failed(&*start(&boot, revenue_updater::FUNCTION), &payload).await };
         self.updaters.begin(piece, Running::new(name, doing));
     }
 }
@@ -228,7 +228,7 @@ pub(super) fn breaks_are_found() {
         let answer = act(stage.clone(), Arc::clone(&calm), "client".to_owned(), "k".to_owned(), action).await;
         assert_eq!(answer.unwrap().0, 201);
         let payload = stage.payload("Purchases", &told(&stage));
-        let updater = start(&stage.boot("updater", None, "UTC"), sales_updater::FUNCTION);
+        let updater = start(&stage.boot("updater", None, "UTC"), revenue_updater::FUNCTION);
         assert_eq!(invoke(&*updater, &payload).await.unwrap()["batchItemFailures"], json!([]));
         assert_eq!(check::at_the_end(&stage, 1), Vec::<String>::new());
         assert_eq!(check::at_the_end(&stage, 2).len(), 1, "a purchase that was answered is not there");

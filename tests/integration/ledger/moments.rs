@@ -44,7 +44,7 @@ where
 }
 
 async fn update(stage: Stage) {
-    let updater = start(&stage.boot("updater", None, "UTC"), sales_updater::FUNCTION);
+    let updater = start(&stage.boot("updater", None, "UTC"), revenue_updater::FUNCTION);
     let answer = invoke(&*updater, &stage.payload("Purchases", &told(&stage))).await.unwrap();
     assert_eq!(answer["batchItemFailures"], json!([]));
 }

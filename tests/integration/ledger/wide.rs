@@ -41,7 +41,7 @@ fn all_sums_of_a_minute_are_added_at_once_however_many_they_are() {
         // Into numbers that are not there yet, and into those that are.
         for round in 1..=2 {
             buy_by_all_means(&stage, round).await;
-            let updater = start(&stage.boot("updater", None, "UTC"), sales_updater::FUNCTION);
+            let updater = start(&stage.boot("updater", None, "UTC"), revenue_updater::FUNCTION);
             let answer = invoke(&*updater, &stage.payload("Purchases", &told(&stage))).await.unwrap();
             assert_eq!(answer["batchItemFailures"], serde_json::json!([]));
             assert_eq!(check::at_the_end(&stage, round * each), Vec::<String>::new(), "round {round}");

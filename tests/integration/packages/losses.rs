@@ -105,7 +105,7 @@ async fn a_package_whose_deletion_was_not_heard_of_is_gone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_whose_beginning_was_not_heard_of_begins() {
     for (operation, in_a_row) in [("PutItem", 1), ("PutItem", 2), ("SendMessageBatch", 1), ("SendMessageBatch", 2)] {
-        let (api, writes) = losing(Fault::DropAfter, "RefreshPackagesFunction", operation, in_a_row).await;
+        let (api, writes) = losing(Fault::DropAfter, "StartPackageRebuildFunction", operation, in_a_row).await;
         api.made::<&str>("p", &[]).await;
         let begun = insist(async || api.call((Method::POST, REFRESHES), "", ROOT, &[], "").await).await;
         assert_eq!(begun.status, 202, "{operation} {begun:?}");

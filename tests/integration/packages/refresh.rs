@@ -225,12 +225,12 @@ async fn a_leg_that_is_delivered_twice_counts_once() {
     // The leg comes once more, by two at once and then by another; what it finds wrong now counts, once.
     Vandal(&api).spoil(&format!("PACKAGE#{}", packages[0]), "T", &json!({"likes": {"N": "1000"}}));
     let legs = [delivery(&refresh, 3), delivery(&refresh, 3)];
-    let again = legs.iter().map(|leg| api.app.invoke("PackageRefresherFunction", leg));
+    let again = legs.iter().map(|leg| api.app.invoke("PackageRebuildWorkerFunction", leg));
     for answer in futures::future::join_all(again).await {
         assert_eq!(answer.unwrap(), json!({"batchItemFailures": []}));
     }
     for lane in [3, 5, 11, 0] {
-        let answer = api.app.invoke("PackageRefresherFunction", &delivery(&refresh, lane)).await.unwrap();
+        let answer = api.app.invoke("PackageRebuildWorkerFunction", &delivery(&refresh, lane)).await.unwrap();
         assert_eq!(answer, json!({"batchItemFailures": []}));
     }
     api.app.settled().await;
@@ -240,7 +240,7 @@ async fn a_leg_that_is_delivered_twice_counts_once() {
     all_are_right(&api, &deeds, &packages).await;
     // One whose refresh nobody began, or long ago, does its work and begins none.
     Vandal(&api).spoil(&format!("PACKAGE#{}", packages[1]), "T", &json!({"likes": {"N": "1000"}}));
-    api.app.invoke("PackageRefresherFunction", &delivery("nobody-s", 3)).await.unwrap();
+    api.app.invoke("PackageRebuildWorkerFunction", &delivery("nobody-s", 3)).await.unwrap();
     all_are_right(&api, &deeds, &packages).await;
     api.call((Method::GET, REFRESH), "nobody-s", ROOT, &[], "").await.is_problem(404);
     api.app.finish().await;

@@ -63,7 +63,7 @@ async fn a_rating_whose_answer_was_lost_is_counted_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_whose_answer_was_lost_is_counted_once() {
     for (fault, in_a_row) in LOST {
-        let (api, transactions) = losing(fault, "AttemptQuizFunction", in_a_row).await;
+        let (api, transactions) = losing(fault, "RecordQuizAttemptFunction", in_a_row).await;
         for (id, score, count, average) in [("a", 1.0, 1, 25.0), ("b", 3.0, 2, 50.0), ("c", 2.0, 3, 50.0)] {
             let first = api.attempt(SAM, "capitals", &attempt(id, score, 4.0)).await;
             assert!(first.status.is_success(), "{first:?}");

@@ -102,7 +102,7 @@ pub(super) async fn act(stage: Stage, faults: Option<Arc<dyn Faults>>, name: Str
         }
         Action::Announce { key, message } => {
             let body = json!({"title": "t", "message": message, "type": "info"});
-            (announce::FUNCTION, CHANNELS[1], "POST /api/announcements", "admin", key, body)
+            (send_announcement::FUNCTION, CHANNELS[1], "POST /api/announcements", "admin", key, body)
         }
     };
     let mut request = http(route, &person("w", role), &json!({}), None, &body);

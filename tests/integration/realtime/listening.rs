@@ -48,7 +48,7 @@ async fn teaches(api: &Api, person: Person<'_>, course: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_s_channels_are_that_person_s_alone() {
     let api = Api::start().await;
-    for kind in ["user", "student-dashboard", "teacher-dashboard", "artist-dashboard", "seller-dashboard"] {
+    for kind in ["user", "get-student-dashboard", "get-teacher-dashboard", "artist-dashboard", "get-seller-dashboard"] {
         for owner in [EVE, SAM, ROOT] {
             for person in [EVE, SAM, SUE, TIM, ANN, ROOT] {
                 let channel = format!("private-{kind}-{}", owner.0);

@@ -251,7 +251,7 @@ async fn what_is_delivered_twice_counts_once() {
                 [message(&part), message(&part)]
             })
             .collect();
-        let parts = parts.iter().map(|part| market.app.invoke("RefolderFunction", part));
+        let parts = parts.iter().map(|part| market.app.invoke("RefoldWorkerFunction", part));
         for answer in futures::future::join_all(parts).await {
             assert_eq!(answer.unwrap(), nothing);
         }

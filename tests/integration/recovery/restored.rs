@@ -22,7 +22,7 @@ const TABLES: [&str; 5] = ["EventsTable", "InteractionsTable", "PurchasesTable",
 
 /// Who folds what streams tell.
 const UPDATERS: [&str; 4] =
-    ["CounterUpdaterFunction", "PackageStatsUpdaterFunction", "LeaderboardUpdaterFunction", "SalesUpdaterFunction"];
+    ["CounterUpdaterFunction", "PackageStatsUpdaterFunction", "LeaderboardUpdaterFunction", "RevenueUpdaterFunction"];
 
 /// A market whose updaters reach nothing while this is set.
 async fn market_that_may_lag(lags: &Arc<AtomicBool>) -> Market {

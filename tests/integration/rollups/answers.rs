@@ -61,7 +61,7 @@ pub(crate) async fn are_right(
 
 async fn dashboard(world: &World, model: &Model, checked: Checked, artist: usize, range: &str) -> Result<(), String> {
     let query = [("timeRange", range.to_owned()), ("artistId", format!("a{artist}"))];
-    let told = ask(world, "GET /api/dashboard/stats", get_dashboard::FUNCTION, &query).await?;
+    let told = ask(world, "GET /api/dashboard/stats", get_artist_dashboard::FUNCTION, &query).await?;
     let (whose, what) = (Whose::Artist(artist), format!("dashboard of a{artist}, {range}"));
     let now = numbers(model, whose, &told["range"]);
     let overview = &told["overview"];

@@ -55,7 +55,7 @@ pub const EMITTED: &[(Metric, &[&str])] = &[
     (Metric::AuditFindings, &["auditor"]),
     (Metric::EventsRejected, &["ingest-events"]),
     (Metric::LimitedByKey, &["ingest-events"]),
-    (Metric::LimitedByNetwork, &["ingest-events", "view-product"]),
+    (Metric::LimitedByNetwork, &["ingest-events", "record-product-view"]),
     (Metric::LimitedBySession, &["ingest-events"]),
     (Metric::LimitedByUser, &["ingest-events"]),
     (Metric::PeriodsAside, &["rollup-dispatcher"]),

@@ -84,7 +84,7 @@ async fn throughput(cloud: &Staged, options: &Options) -> anyhow::Result<Table> 
     let offers = (0..SPREAD.0).map(|number| (number, seen(number))).chain(all.clone().map(|n| (n, sold(n))));
     let offers: Vec<_> = offers.map(|(number, id)| offer(&cloud.api, id, seller(number))).collect();
     stream::iter(offers).buffer_unordered(options.connections).try_collect::<Vec<_>>().await?;
-    for (what, function) in [("views", "ViewProduct"), ("sales", "PutProduct")] {
+    for (what, function) in [("views", "RecordProductView"), ("sales", "PutProduct")] {
         cloud.drained().await?;
         cloud.metered();
         let began = Instant::now();

@@ -1,0 +1,86 @@
+//! Audits purchases, one leg of an audit after the other, as the queue brings them.
+
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt};
+use runtime::BoxFuture;
+use runtime::batch::{Message, QueueHandler, Settled};
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::messaging::{self, Queue};
+use runtime::obs::metrics::{Measure, Metric, Metrics};
+use serde_json::json;
+use store::{AuditLeg, AuditOutcome, Audits, StoreError};
+use tokio::time::Instant;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "audit-worker", start };
+
+/// How many legs are gone at once.
+const AT_ONCE: usize = 2;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
+    let (stats, queue) = (reader.required("STATS_TABLE"), reader.required("AUDIT_QUEUE_URL"));
+    let part = reader.positive("PART_ITEMS");
+    reader.finish(())?;
+    let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let auditor = Auditor {
+        audits: Audits::new(boot.dynamodb(), ledger, state, stats, clock, ids).in_parts_of(part),
+        queue: messaging::sqs(boot.sqs(), queue),
+        metrics: Metrics::of(FUNCTION.name, boot),
+    };
+    Ok(runtime::batch::queue_function(FUNCTION.name, boot, auditor))
+}
+
+struct Auditor {
+    audits: Audits,
+    queue: Arc<dyn Queue>,
+    metrics: Metrics,
+}
+
+impl Auditor {
+    async fn go(&self, message: &Message, deadline: Instant) -> Settled {
+        let leg: AuditLeg = match serde_json::from_str(&message.body) {
+            Ok(leg) => leg,
+            Err(error) => return Settled::Poison(format!("not a leg of an audit: {error}")),
+        };
+        let audit = leg.audit.as_str();
+        let (next, outcome) = match self.audits.go(&leg, deadline).await {
+            Ok(gone) => gone,
+            Err(error @ StoreError::Corrupt { .. }) => return Settled::Poison(error.to_string()),
+            Err(error) => {
+                tracing::warn!(auditId = audit, error = %error, "leg not gone: {error}");
+                return Settled::Retry;
+            }
+        };
+        self.tell(audit, &outcome);
+        let bodies: Vec<String> = next.iter().map(|leg| json!(leg).to_string()).collect();
+        match self.queue.send_all(&bodies, deadline).await {
+            Ok(()) => Settled::Done,
+            Err(unsent) => {
+                tracing::warn!(auditId = audit, error = %unsent, "next leg not sent: {unsent}");
+                Settled::Retry
+            }
+        }
+    }
+
+    /// Logs what was found, and counts it for the alarm. Subjects may name people: they are in the report alone.
+    fn tell(&self, audit: &str, outcome: &AuditOutcome) {
+        for finding in &outcome.findings {
+            let kind = finding.kind.to_string();
+            tracing::error!(auditId = audit, kind, repaired = finding.kind.is_repaired(), "audit found: {kind}");
+        }
+        self.metrics.emit(&[Measure::count(Metric::AuditFindings, outcome.findings.len())]);
+    }
+}
+
+impl QueueHandler for Auditor {
+    fn handle<'a>(&'a self, messages: &'a [Message], deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
+        Box::pin(async move {
+            let legs: Vec<_> = messages.iter().map(|message| self.go(message, deadline)).collect();
+            stream::iter(legs).buffered(AT_ONCE).collect().await
+        })
+    }
+}

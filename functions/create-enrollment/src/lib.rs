@@ -1,0 +1,71 @@
+//! `POST /api/enrollments`: somebody asks to take a course, or is enrolled in it.
+
+use domain::classroom::{Enrollment, NewEnrollment};
+use domain::live::LiveEventName;
+use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::desk::Desk;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
+use store::StoreError;
+use system::backoff::Backoff;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "create-enrollment", start };
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 4 * 1024;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let desk = Desk::of(&mut reader, boot);
+    reader.finish(())?;
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, Enroll { desk }))
+}
+
+struct Enroll {
+    desk: Desk,
+}
+
+impl HttpHandler for Enroll {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let body = request.json(MAX_BODY, &["application/json"])?;
+            let wanted = NewEnrollment::parse(&body).map_err(Problem::Invalid)?;
+            let id = &wanted.course;
+            let mut backoff = Backoff::until(request.deadline);
+            loop {
+                let course = self.desk.classroom.course(id).await?;
+                let course = course.ok_or_else(|| Problem::NotFound(format!("there is no course {id}")))?.document;
+                let (student, by) = wanted.whom(&course, &request.caller)?;
+                // A token tells what its own person is called, nobody else.
+                let name = request.caller_name().filter(|_| request.caller.user() == Some(&student));
+                let held = self.desk.classroom.enrollment(id, &student).await?;
+                let (before, now) = (held.as_ref().map(|held| &held.document), self.desk.now());
+                let enrollment = Enrollment::begun(id, &student, (name, by), before, now);
+                let body = bodies::enrollment(&enrollment, Some(&course));
+                if let Some(held) = held.as_ref().filter(|held| held.document == enrollment) {
+                    return Ok(Response::json(StatusCode::CREATED, &body).with_etag(&held.version.0));
+                }
+                let name = match &held {
+                    Some(_) => LiveEventName::EnrollmentUpdate,
+                    None => LiveEventName::NewEnrollment,
+                };
+                let (channels, since) = (enrollment.channels(&course), enrollment.changed_at);
+                let events = self.desk.events(channels, name, since, ("enrollment", &body));
+                let telling = self.desk.telling(&events);
+                match self
+                    .desk
+                    .classroom
+                    .enroll((&enrollment, &course), held.as_ref(), &self.desk.numbers, telling)
+                    .await
+                {
+                    Ok(version) => return Ok(Response::json(StatusCode::CREATED, &body).with_etag(&version.0)),
+                    Err(StoreError::Conflict) if backoff.wait().await => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+    }
+}

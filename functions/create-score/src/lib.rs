@@ -1,0 +1,80 @@
+//! `POST /api/scores`: a student is given a score.
+
+use std::sync::Arc;
+
+use domain::id::ScoreId;
+use domain::live::LiveEventName;
+use domain::score::NewScore;
+use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::desk::Desk;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::classroom::{run_by, takes_part};
+use runtime::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies};
+use store::{Answers, Scores};
+use system::backoff::Backoff;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "create-score", start };
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 4 * 1024;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, desk) = (reader.required("STATE_TABLE"), Desk::of(&mut reader, boot));
+    reader.finish(())?;
+    let handler = GiveScore {
+        answers: Answers::new(boot.dynamodb(), state.clone()),
+        scores: Scores::new(boot.dynamodb(), state, Arc::clone(&boot.ids)),
+        desk,
+    };
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct GiveScore {
+    answers: Answers,
+    scores: Scores,
+    desk: Desk,
+}
+
+impl HttpHandler for GiveScore {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let body = request.json(MAX_BODY, &["application/json"])?;
+            let new = NewScore::parse(&body).map_err(Problem::Invalid)?;
+            let once = Once::required(&request, FUNCTION.name, body)?;
+            let id: ScoreId = once.id().parse().map_err(|_| Problem::Internal)?;
+            let now = self.desk.now();
+            let mut backoff = Backoff::until(request.deadline);
+            loop {
+                let course = run_by(&self.desk.classroom, &new.course, &request).await?;
+                let held = self.scores.score(&id).await?;
+                if let Some(response) = once.answered(&self.answers).await? {
+                    return Ok(response);
+                }
+                let done = once.done(&self.answers).await?;
+                if let Some(held) = held {
+                    // Its answer was kept for as long as it is; the score is kept for ever, and so is what it was given for.
+                    let is_same = held.document.course == new.course && held.document.student == new.student;
+                    if done.is_none() && !is_same {
+                        return Err(Problem::KeyReused);
+                    }
+                    return Ok(Response::json(StatusCode::CREATED, &bodies::score(&held.document, Some(&course))));
+                }
+                let enrollment = takes_part(&self.desk.classroom, &new.course, &new.student).await?;
+                let score = new.given(id.clone(), enrollment.student_name, now);
+                let body = bodies::score(&score, Some(&course));
+                let answer = once.lasting_answer(StatusCode::CREATED, &body, now);
+                let events = self.desk.events(score.channels(&course), LiveEventName::NewScore, now, ("score", &body));
+                let telling = self.desk.telling(&events);
+                match self.scores.put((&score, &course), None, Some(&answer), &self.desk.numbers, telling).await {
+                    Ok(version) => return Ok(Response::json(StatusCode::CREATED, &body).with_etag(&version.0)),
+                    Err(error) if error.may_pass() && backoff.wait().await => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,104 @@
+//! `GET /api/student/dashboard`: all that a student wants to see at a glance.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use domain::class::ClassOf;
+use domain::classroom::Course;
+use domain::id::{CourseId, UserId};
+use domain::payment::PaymentStatus;
+use domain::purchase::Buyer;
+use domain::time::Time;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::classroom::{self, Part};
+use runtime::http::{Access, Cursor, HttpHandler, Problem, Request, Response, bodies};
+use serde_json::{Value, json};
+use store::{Attendances, ClassNumbers, Classroom, Inbox, Payments, Scores};
+use system::clock::Clock;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "get-student-dashboard", start };
+
+/// How many courses are told at once; the cursor tells the others.
+const COURSES: usize = 20;
+
+/// How many are told of what happened last.
+const RECENT: usize = 10;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    reader.finish(())?;
+    let (client, ids) = (boot.dynamodb(), &boot.ids);
+    let handler = StudentDashboard {
+        attendances: Attendances::new(client.clone(), state.clone(), Arc::clone(ids)),
+        classroom: Classroom::new(client.clone(), state.clone(), Arc::clone(ids)),
+        payments: Payments::new(client.clone(), state.clone(), Arc::clone(ids)),
+        scores: Scores::new(client.clone(), state.clone(), Arc::clone(ids)),
+        numbers: ClassNumbers::new(client.clone(), stats),
+        inbox: Inbox::new(client, state),
+        clock: Arc::clone(&boot.clock),
+    };
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct StudentDashboard {
+    attendances: Attendances,
+    classroom: Classroom,
+    payments: Payments,
+    scores: Scores,
+    numbers: ClassNumbers,
+    inbox: Inbox,
+    clock: Arc<dyn Clock>,
+}
+
+impl StudentDashboard {
+    async fn body(&self, student: UserId, request: &Request) -> Result<Value, Problem> {
+        let (whose, buyer) = (ClassOf::Student(student.clone()), Buyer::User(student.clone()));
+        let (figures, enrollments, scores, attendance, payments, unread) = futures::try_join!(
+            self.numbers.of(&whose, request.deadline),
+            self.classroom.courses_of(&student, None, COURSES),
+            self.scores.of_student(&student, None, RECENT),
+            self.attendances.of_student(&student, None, None, RECENT),
+            self.payments.page(Some(&buyer), Some(PaymentStatus::Received), None, RECENT),
+            self.inbox.unread(&student),
+        )?;
+        let of_scores = scores.items.iter().map(|score| &score.course);
+        let of_attendance = attendance.items.iter().map(|attendance| &attendance.course);
+        let of_enrollments = enrollments.items.iter().map(|enrollment| &enrollment.course);
+        let found: BTreeSet<CourseId> = of_enrollments.chain(of_scores).chain(of_attendance).cloned().collect();
+        let known: BTreeMap<CourseId, Course> = self.classroom.courses(&found, request.deadline).await?;
+        let scope = Part::Student(student.clone()).scope("enrollments");
+        let cursor = enrollments.next.map(|next| Cursor::new(&scope, &next).to_string());
+        let courses = enrollments.items.iter().map(|one| bodies::enrollment(one, known.get(&one.course)));
+        let scores = scores.items.iter().map(|one| bodies::score(one, known.get(&one.course)));
+        let attendance = attendance.items.iter().map(|one| bodies::attendance(one, known.get(&one.course)));
+        let mut body = json!({
+            "studentId": student,
+            "unread": unread,
+            "courses": courses.collect::<Vec<_>>(),
+            "coursesCursor": cursor,
+            "recentScores": scores.collect::<Vec<_>>(),
+            "recentAttendance": attendance.collect::<Vec<_>>(),
+            "receivedPayments": payments.items.iter().map(bodies::payment).collect::<Vec<_>>(),
+        });
+        classroom::merge(&mut body, bodies::class(&figures));
+        Ok(body)
+    }
+}
+
+impl HttpHandler for StudentDashboard {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["studentId"]
+    }
+
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let now = Time::from(self.clock.now());
+            let body = self.body(classroom::whose(&request, "studentId")?, &request).await?;
+            Ok(Response::read(&request, body, now))
+        })
+    }
+}

@@ -1,0 +1,68 @@
+//! `GET /api/teacher/dashboard`: all that a teacher wants to see at a glance.
+
+use std::sync::Arc;
+
+use domain::class::ClassOf;
+use domain::time::Time;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, classroom};
+use serde_json::json;
+use store::{ClassNumbers, Classroom, Inbox};
+use system::clock::Clock;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "get-teacher-dashboard", start };
+
+/// How many courses are told at once; the cursor tells the others.
+const COURSES: usize = 20;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    reader.finish(())?;
+    let client = boot.dynamodb();
+    let handler = TeacherDashboard {
+        classroom: Classroom::new(client.clone(), state.clone(), Arc::clone(&boot.ids)),
+        numbers: ClassNumbers::new(client.clone(), stats),
+        inbox: Inbox::new(client, state),
+        clock: Arc::clone(&boot.clock),
+    };
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct TeacherDashboard {
+    classroom: Classroom,
+    numbers: ClassNumbers,
+    inbox: Inbox,
+    clock: Arc<dyn Clock>,
+}
+
+impl HttpHandler for TeacherDashboard {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["teacherId"]
+    }
+
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let teacher = classroom::teacher(&request)?;
+            let now = Time::from(self.clock.now());
+            let (stores, whose) = ((&self.classroom, &self.numbers), ClassOf::Teacher(teacher.clone()));
+            let (figures, (courses, cursor), unread) = futures::try_join!(
+                async { Ok(self.numbers.of(&whose, request.deadline).await?) },
+                classroom::courses(stores, &teacher, (None, COURSES), &request),
+                async { Ok(self.inbox.unread(&teacher).await?) },
+            )?;
+            let mut body = json!({
+                "teacherId": teacher,
+                "unread": unread,
+                "totalCourses": figures.courses,
+                "courses": courses,
+                "coursesCursor": cursor,
+            });
+            classroom::merge(&mut body, bodies::class(&figures));
+            Ok(Response::read(&request, body, now))
+        })
+    }
+}

@@ -1,0 +1,66 @@
+//! `GET /api/attendance`: who was there in a course, or where somebody was, the latest day first.
+
+use std::sync::Arc;
+
+use domain::attendance::Date;
+use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::classroom::Part;
+use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
+use serde_json::{Value, json};
+use store::{Attendances, Classroom};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "list-attendance", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let state = reader.required("STATE_TABLE");
+    reader.finish(())?;
+    let (client, ids) = (boot.dynamodb(), Arc::clone(&boot.ids));
+    let handler = GetAttendance {
+        classroom: Classroom::new(client.clone(), state.clone(), Arc::clone(&ids)),
+        attendances: Attendances::new(client, state, ids),
+    };
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct GetAttendance {
+    attendances: Attendances,
+    classroom: Classroom,
+}
+
+impl HttpHandler for GetAttendance {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["courseId", "studentId", "date", "limit", "cursor"]
+    }
+
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let asked = Part::of(&request, &self.classroom).await?;
+            let mut query = request.asked();
+            let date: Option<Date> = query.one("date");
+            let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
+            query.done()?;
+            let limit = limit.unwrap_or_default();
+            let scope = asked.scope(&format!("attendance on {date:?}"));
+            let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
+            let page = match &asked {
+                Part::Course(course, _) => {
+                    self.attendances.in_course(course, date.as_ref(), after.as_deref(), limit.items()).await?
+                }
+                Part::Student(student) => {
+                    self.attendances.of_student(student, date.as_ref(), after.as_deref(), limit.items()).await?
+                }
+            };
+            let found = page.items.iter().map(|one| one.course.clone()).collect();
+            let courses = asked.courses(found, (&self.classroom, &request)).await?;
+            let attendance: Vec<Value> =
+                page.items.iter().map(|one| bodies::attendance(one, courses.get(&one.course))).collect();
+            let cursor = page.next.map(|next| Cursor::new(&scope, &next).to_string());
+            Ok(Response::json(StatusCode::OK, &json!({"attendance": attendance, "cursor": cursor})))
+        })
+    }
+}

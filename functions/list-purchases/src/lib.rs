@@ -1,0 +1,88 @@
+//! `GET /api/purchases`: what somebody bought, the newest first.
+
+use domain::calendar::Period;
+use domain::days;
+use domain::fields::Invalid;
+use domain::id::{GuestId, UserId};
+use domain::purchase::Buyer;
+use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, Asked, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
+use serde_json::{Value, json};
+use store::{Filter, History};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "list-purchases", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let ledger = reader.required("PURCHASES_TABLE");
+    reader.finish(())?;
+    let handler = PurchaseHistory { history: History::new(boot.dynamodb(), ledger) };
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct PurchaseHistory {
+    history: History,
+}
+
+fn buyer(request: &Request, user: Option<UserId>, guest: Option<GuestId>) -> Result<Buyer, Problem> {
+    let own = request.user()?;
+    let buyer = match (user, guest) {
+        (Some(_), Some(_)) => return Err(Problem::query(Invalid::new("guestId", "must not be given with userId"))),
+        (user, None) => Buyer::User(user.unwrap_or_else(|| own.clone())),
+        (None, Some(guest)) => Buyer::Guest(guest),
+    };
+    if buyer.user() != Some(own) && !request.caller.is_admin() {
+        return Err(Problem::Forbidden("only an admin may see what others bought".to_owned()));
+    }
+    Ok(buyer)
+}
+
+/// A day of UTC, if one is asked for.
+fn day(query: &mut Asked<'_>, name: &'static str) -> Option<Period> {
+    let text = query.one::<String>(name)?;
+    days::day(&text).map_err(|error| query.refuse(name, error)).ok()
+}
+
+fn filter(query: &mut Asked<'_>) -> Filter {
+    let (first, last) = (day(query, "from"), day(query, "to"));
+    if let (Some(first), Some(last)) = (&first, &last)
+        && last.start() < first.start()
+    {
+        query.refuse("to", "must not be before from");
+    }
+    Filter {
+        kind: query.one("itemType"),
+        status: query.one("status"),
+        from: first.map(|day| day.start()),
+        until: last.map(|day| day.end()),
+    }
+}
+
+impl HttpHandler for PurchaseHistory {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["userId", "guestId", "itemType", "status", "from", "to", "limit", "cursor"]
+    }
+
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let mut query = request.asked();
+            let (user, guest): (Option<UserId>, Option<GuestId>) = (query.one("userId"), query.one("guestId"));
+            let filter = filter(&mut query);
+            let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
+            // What is wrong with a query is told to those who may ask.
+            let buyer = buyer(&request, user, guest)?;
+            query.done()?;
+            let limit = limit.unwrap_or_default();
+            let scope = format!("purchases of {buyer}: {filter:?}");
+            let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
+            let page = self.history.of(&buyer, &filter, after.as_deref(), limit.items()).await?;
+            let purchases: Vec<Value> = page.purchases.iter().map(bodies::purchase).collect();
+            let cursor = page.next.map(|next| Cursor::new(&scope, &next).to_string());
+            Ok(Response::json(StatusCode::OK, &json!({"purchases": purchases, "cursor": cursor})))
+        })
+    }
+}

@@ -1,0 +1,60 @@
+//! `GET /api/scores`: what scores were given in a course, or to somebody, the newest first.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::classroom::Part;
+use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
+use serde_json::{Value, json};
+use store::{Classroom, Scores};
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "list-scores", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let state = reader.required("STATE_TABLE");
+    reader.finish(())?;
+    let (client, ids) = (boot.dynamodb(), Arc::clone(&boot.ids));
+    let handler = GetScores {
+        classroom: Classroom::new(client.clone(), state.clone(), Arc::clone(&ids)),
+        scores: Scores::new(client, state, ids),
+    };
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct GetScores {
+    classroom: Classroom,
+    scores: Scores,
+}
+
+impl HttpHandler for GetScores {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["courseId", "studentId", "limit", "cursor"]
+    }
+
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let asked = Part::of(&request, &self.classroom).await?;
+            let mut query = request.asked();
+            let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
+            query.done()?;
+            let limit = limit.unwrap_or_default();
+            let scope = asked.scope("scores");
+            let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
+            let page = match &asked {
+                Part::Course(course, _) => self.scores.in_course(course, after.as_deref(), limit.items()).await?,
+                Part::Student(student) => self.scores.of_student(student, after.as_deref(), limit.items()).await?,
+            };
+            let found = page.items.iter().map(|one| one.course.clone()).collect();
+            let courses = asked.courses(found, (&self.classroom, &request)).await?;
+            let scores: Vec<Value> =
+                page.items.iter().map(|one| bodies::score(one, courses.get(&one.course))).collect();
+            let cursor = page.next.map(|next| Cursor::new(&scope, &next).to_string());
+            Ok(Response::json(StatusCode::OK, &json!({"scores": scores, "cursor": cursor})))
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! `GET /api/products/trending`: the products that can be bought, in order of how many looked at them in a month or ever.
+
+use std::sync::Arc;
+
+use domain::board::Season;
+use domain::time::Time;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response};
+use serde_json::{Value, json};
+use store::{ProductReading, Viewed};
+use system::clock::Clock;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "list-trending-products", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    let shards = reader.parsed("BOARD_SHARDS");
+    reader.finish(())?;
+    let products = ProductReading::new(boot.dynamodb(), stats, state, shards);
+    let handler = GetTrending { products, clock: Arc::clone(&boot.clock) };
+    Ok(runtime::http::function(FUNCTION.name, Access::Public, boot, handler))
+}
+
+struct GetTrending {
+    products: ProductReading,
+    clock: Arc<dyn Clock>,
+}
+
+fn entry(viewed: &Viewed) -> Value {
+    let Viewed { id, product, views } = viewed;
+    json!({
+        "productId": id,
+        "sellerId": product.seller,
+        "title": product.title,
+        "price": product.price,
+        "currency": product.currency,
+        "views": views,
+    })
+}
+
+impl HttpHandler for GetTrending {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["period", "limit", "cursor"]
+    }
+
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let now = Time::from(self.clock.now());
+            let mut query = request.asked();
+            let season: Option<Season> = query.one("period");
+            let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
+            query.done()?;
+            let season = season.unwrap_or_else(|| Season::running(now));
+            let scope = format!("trending {season}");
+            let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
+            let count = limit.unwrap_or_default().items();
+            let page = self.products.trending(season, after.as_deref(), count, request.deadline).await?;
+            let body = json!({
+                "period": season.to_string(),
+                "products": page.products.iter().map(entry).collect::<Vec<_>>(),
+                "nextResetAt": season.next_reset(now),
+                "cursor": page.next.map(|next| Cursor::new(&scope, &next).to_string()),
+            });
+            Ok(Response::read(&request, body, now))
+        })
+    }
+}

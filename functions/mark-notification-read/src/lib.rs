@@ -1,0 +1,55 @@
+//! `POST /api/notifications/{notificationId}/read`: the caller has read a notification.
+
+use std::sync::Arc;
+
+use domain::id::NotificationId;
+use domain::time::Time;
+use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
+use store::{Inbox, Received, StoreError};
+use system::backoff::Backoff;
+use system::clock::Clock;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "mark-notification-read", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let state = reader.required("STATE_TABLE");
+    reader.finish(())?;
+    let handler = ReadNotification { inbox: Inbox::new(boot.dynamodb(), state), clock: Arc::clone(&boot.clock) };
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct ReadNotification {
+    inbox: Inbox,
+    clock: Arc<dyn Clock>,
+}
+
+impl HttpHandler for ReadNotification {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let (user, id) = (request.user()?, request.path::<NotificationId>("notificationId")?);
+            let now = Time::from(self.clock.now());
+            let mut backoff = Backoff::until(request.deadline);
+            loop {
+                let held = self.inbox.notification(user, &id).await?;
+                let held = held.ok_or_else(|| Problem::NotFound(format!("there is no notification {id}")))?;
+                if held.read_at.is_some() {
+                    return Ok(Response::json(StatusCode::OK, &bodies::notification(&held)));
+                }
+                match self.inbox.read(user, &held, now).await {
+                    Ok(()) => {
+                        let read = Received { read_at: Some(now), ..held };
+                        return Ok(Response::json(StatusCode::OK, &bodies::notification(&read)));
+                    }
+                    Err(StoreError::Conflict) if backoff.wait().await => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,63 @@
+//! `POST /api/attendance`: it is noted whether a student was there on a day.
+
+use std::sync::Arc;
+
+use domain::attendance::Mark;
+use domain::live::LiveEventName;
+use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::desk::Desk;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::classroom::{run_by, takes_part};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
+use store::{Attendances, StoreError};
+use system::backoff::Backoff;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "record-attendance", start };
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 4 * 1024;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, desk) = (reader.required("STATE_TABLE"), Desk::of(&mut reader, boot));
+    reader.finish(())?;
+    let handler = MarkAttendance { attendances: Attendances::new(boot.dynamodb(), state, Arc::clone(&boot.ids)), desk };
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct MarkAttendance {
+    attendances: Attendances,
+    desk: Desk,
+}
+
+impl HttpHandler for MarkAttendance {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let body = request.json(MAX_BODY, &["application/json"])?;
+            let mark = Mark::parse(&body).map_err(Problem::Invalid)?;
+            let mut backoff = Backoff::until(request.deadline);
+            loop {
+                let course = run_by(&self.desk.classroom, &mark.course, &request).await?;
+                let enrollment = takes_part(&self.desk.classroom, &mark.course, &mark.student).await?;
+                let held = self.attendances.attendance(&mark.course, &mark.date, &mark.student).await?;
+                let (before, now) = (held.as_ref().map(|held| &held.document), self.desk.now());
+                let attendance = mark.apply(enrollment.student_name, before, now);
+                let body = bodies::attendance(&attendance, Some(&course));
+                if before == Some(&attendance) {
+                    return Ok(Response::json(StatusCode::CREATED, &body));
+                }
+                let (channels, since) = (attendance.channels(&course), attendance.marked_at);
+                let events = self.desk.events(channels, LiveEventName::AttendanceMarked, since, ("attendance", &body));
+                let telling = self.desk.telling(&events);
+                match self.attendances.put((&attendance, &course), held.as_ref(), &self.desk.numbers, telling).await {
+                    Ok(()) => return Ok(Response::json(StatusCode::CREATED, &body)),
+                    Err(StoreError::Conflict) if backoff.wait().await => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,100 @@
+//! `POST /api/products/{productId}/views`: somebody looks at a product.
+
+use std::sync::Arc;
+
+use domain::caller::Actor;
+use domain::entity::Entity;
+use domain::fields::{Invalid, object};
+use domain::id::ProductId;
+use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, is_crawler};
+use runtime::obs::metrics::{Measure, Metric};
+use serde_json::json;
+use store::{Admission, Products, QuotaCounters, Retention};
+use tokio::time::Instant;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "record-product-view", start };
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 4 * 1024;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, facts) = (reader.required("STATE_TABLE"), reader.required("INTERACTIONS_TABLE"));
+    let (stats, quotas) = (reader.required("STATS_TABLE"), reader.parsed_or_default("QUOTAS"));
+    let retention = Retention::of_days(reader.parsed("RETENTION_DAYS"));
+    reader.finish(())?;
+    let injected = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let products = Products::new(boot.dynamodb(), state, facts, retention, injected);
+    let quotas = QuotaCounters::new(quotas, boot.dynamodb(), stats, Arc::clone(&boot.clock));
+    let handler = ViewProduct { products, quotas };
+    Ok(runtime::http::function(FUNCTION.name, Access::WriteKey, boot, handler))
+}
+
+struct ViewProduct {
+    products: Products,
+    quotas: QuotaCounters,
+}
+
+/// Who looks: the person, else the device, else the session that the body names, and all of them that are named.
+fn viewer(request: &Request) -> Result<Vec<Actor>, Problem> {
+    // Beacons are sent as plain text, which needs no preflight.
+    let body = request.json(MAX_BODY, &["application/json", "text/plain"])?;
+    let (fields, mut wrong) = object(&body, &["sessionId", "anonymousId"]).map_err(Problem::Invalid)?;
+    let (session, device) = (wrong.keep(fields.parsed("sessionId")), wrong.keep(fields.parsed("anonymousId")));
+    let actors = session.zip(device).and_then(|(session, device)| {
+        let actors = Actor::all(request.caller.user(), device.as_ref(), session.as_ref());
+        if actors.is_empty() { wrong.keep(Err(Invalid::new("sessionId", "is missing"))) } else { Some(actors) }
+    });
+    wrong.finish(actors).map_err(Problem::Invalid)
+}
+
+impl ViewProduct {
+    /// Whether a view would be more than anonymous callers of a network may add. One that was counted before is not.
+    async fn is_limited(
+        &self,
+        viewer: &[Actor],
+        id: &ProductId,
+        network: Option<&str>,
+        deadline: Instant,
+    ) -> Result<bool, Problem> {
+        let Some(network) = network else { return Ok(false) };
+        if !self.products.is_first_view(viewer, id, deadline).await? {
+            return Ok(false);
+        }
+        match self.quotas.view(network, &Entity::Views(id.clone()), deadline).await? {
+            Admission::Granted => Ok(false),
+            Admission::Limited { .. } => {
+                tracing::warn!("a quota refused a view: limitedByNetwork");
+                Ok(true)
+            }
+            Admission::Unknown => Err(Problem::Unavailable),
+        }
+    }
+}
+
+impl HttpHandler for ViewProduct {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let id: ProductId = request.path("productId")?;
+            let viewer = viewer(&request)?;
+            let held = self.products.product(&id).await?.there();
+            // That somebody else has a draft is nobody's business.
+            let held = held.filter(|held| held.document.is_seen_by(&request.caller));
+            let product = held.ok_or_else(|| Problem::NotFound(format!("there is no product {id}")))?.document;
+            let is_crawlers = request.client().user_agent.as_deref().is_some_and(is_crawler);
+            let is_own = request.caller.user() == Some(&product.seller);
+            let may_count = product.is_active() && !is_own && !is_crawlers;
+            let network = request.client().origin.network.filter(|_| request.caller.user().is_none());
+            let is_limited = may_count && self.is_limited(&viewer, &id, network.as_deref(), request.deadline).await?;
+            let counted =
+                may_count && !is_limited && self.products.view(&viewer, &id, &product, request.deadline).await?;
+            let response = Response::json(StatusCode::OK, &json!({"productId": id, "counted": counted}));
+            Ok(response.with_measure(Measure::count(Metric::LimitedByNetwork, usize::from(is_limited))))
+        })
+    }
+}

@@ -1,0 +1,76 @@
+//! Finds what is to be folded again, part by part of a scan, and hands it to the updaters.
+
+use std::sync::Arc;
+
+use runtime::BoxFuture;
+use runtime::batch::{Message, QueueHandler, Settled};
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::messaging::{self, Queue};
+use runtime::refold::{NotHandedOver, Updaters};
+use serde_json::json;
+use store::{FactScan, ScanPart, StoreError};
+use tokio::time::Instant;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "refold-worker", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let updaters = Updaters::of(&mut reader, boot);
+    let tables = ["EVENTS_TABLE", "INTERACTIONS_TABLE", "PURCHASES_TABLE"].map(|name| reader.required(name));
+    let (part_facts, queue) = (reader.parsed("PART_FACTS"), reader.required("REFOLD_QUEUE_URL"));
+    reader.finish(())?;
+    let refolder = Refolder {
+        updaters,
+        facts: FactScan::new(boot.dynamodb(), tables, part_facts),
+        queue: messaging::sqs(boot.sqs(), queue),
+    };
+    Ok(runtime::batch::queue_function(FUNCTION.name, boot, refolder))
+}
+
+struct Refolder {
+    updaters: Updaters,
+    facts: FactScan,
+    queue: Arc<dyn Queue>,
+}
+
+impl Refolder {
+    /// Reads on in a part, and hands over what it found. Who dies in between does the same again.
+    async fn go(&self, part: &ScanPart, deadline: Instant) -> Result<(), NotHandedOver> {
+        let (found, next) = self.facts.read(part, deadline).await?;
+        self.updaters.hand_over(&part.refold, &found, deadline).await?;
+        match next {
+            Some(next) => self.queue.send_all(&[json!(next).to_string()], deadline).await?,
+            None => self.updaters.refolds.ended(&part.refold, part.segment, deadline).await?,
+        }
+        Ok(())
+    }
+
+    async fn settle(&self, message: &Message, deadline: Instant) -> Settled {
+        let part: ScanPart = match serde_json::from_str(&message.body) {
+            Ok(part) => part,
+            Err(error) => return Settled::Poison(format!("not a part of a refold: {error}")),
+        };
+        match self.go(&part, deadline).await {
+            Ok(()) => Settled::Done,
+            Err(NotHandedOver::Store(error @ StoreError::Corrupt { .. })) => Settled::Poison(error.to_string()),
+            Err(error) => {
+                tracing::warn!(refoldId = part.refold.as_str(), error = %error, "part not done: {error}");
+                Settled::Retry
+            }
+        }
+    }
+}
+
+impl QueueHandler for Refolder {
+    fn handle<'a>(&'a self, messages: &'a [Message], deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
+        Box::pin(async move {
+            let mut settled = Vec::with_capacity(messages.len());
+            for message in messages {
+                settled.push(self.settle(message, deadline).await);
+            }
+            settled
+        })
+    }
+}

@@ -1,0 +1,65 @@
+//! `PATCH /api/playlists/{playlistId}/submissions/{submissionId}`: accepts or rejects what was submitted.
+
+use std::sync::Arc;
+
+use domain::id::{PlaylistId, TrackId};
+use domain::playlist::Decision;
+use domain::time::Time;
+use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
+use store::{Playlists, StoreError};
+use system::backoff::Backoff;
+use system::clock::Clock;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "review-submission", start };
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 16 * 1024;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let state = reader.required("STATE_TABLE");
+    reader.finish(())?;
+    let playlists = Playlists::new(boot.dynamodb(), state, Arc::clone(&boot.ids));
+    let handler = JudgeSubmission { playlists, clock: Arc::clone(&boot.clock) };
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct JudgeSubmission {
+    playlists: Playlists,
+    clock: Arc<dyn Clock>,
+}
+
+impl HttpHandler for JudgeSubmission {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let id: PlaylistId = request.path("playlistId")?;
+            // A submission is named by its track.
+            let track: TrackId = request.path("submissionId")?;
+            let body = request.json(MAX_BODY, &["application/json"])?;
+            let decision = Decision::parse(&body).map_err(Problem::Invalid)?;
+            let mut backoff = Backoff::until(request.deadline);
+            loop {
+                let (playlist, held) =
+                    futures::try_join!(self.playlists.playlist(&id), self.playlists.submission(&id, &track))?;
+                let playlist = playlist.ok_or_else(|| Problem::NotFound(format!("there is no playlist {id}")))?;
+                // Before anything is said of the submission: whether there is one is not for everybody to know.
+                playlist.document.judged_by(&request.caller)?;
+                let held = held.ok_or_else(|| Problem::NotFound(format!("{track} was not submitted to {id}")))?;
+                let submission = held.document.judged(decision, Time::from(self.clock.now()));
+                if submission == held.document {
+                    return Ok(Response::json(StatusCode::OK, &bodies::submission(&submission)));
+                }
+                match self.playlists.put_submission(&submission, Some(&held)).await {
+                    Ok(_) => return Ok(Response::json(StatusCode::OK, &bodies::submission(&submission))),
+                    Err(StoreError::Conflict) if backoff.wait().await => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+    }
+}

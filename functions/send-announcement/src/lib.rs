@@ -1,0 +1,86 @@
+//! `POST /api/announcements`: everybody whose page is open is told something.
+
+use std::sync::Arc;
+
+use domain::live::{Channel, LiveEvent, LiveEventName};
+use domain::notification::{LinkTargets, Notice};
+use domain::time::Time;
+use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Once, Problem, Request, Response};
+use runtime::live::link_targets;
+use serde_json::json;
+use store::{Answers, Outbox};
+use system::backoff::Backoff;
+use system::clock::Clock;
+use system::ids::Ids;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "send-announcement", start };
+
+/// The largest body, in bytes: the longest texts fit, with every character of them escaped.
+const MAX_BODY: usize = 32 * 1024;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, outbox) = (reader.required("STATE_TABLE"), reader.required("OUTBOX_TABLE"));
+    let targets = link_targets(&mut reader);
+    reader.finish(())?;
+    let handler = Announce {
+        targets,
+        answers: Answers::new(boot.dynamodb(), state),
+        outbox: Outbox::new(boot.dynamodb(), outbox),
+        clock: Arc::clone(&boot.clock),
+        ids: Arc::clone(&boot.ids),
+    };
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct Announce {
+    targets: LinkTargets,
+    answers: Answers,
+    outbox: Outbox,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+}
+
+impl HttpHandler for Announce {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            if !request.caller.is_admin() {
+                return Err(Problem::Forbidden("only an admin may do this".to_owned()));
+            }
+            let body = request.json(MAX_BODY, &["application/json"])?;
+            let notice = Notice::parse(&body, &self.targets).map_err(Problem::Invalid)?;
+            let body = json!(notice);
+            let once = Once::of(&request, FUNCTION.name, body.clone())?;
+            let (channel, name, now) =
+                (Channel::Announcements, LiveEventName::Announcement, Time::from(self.clock.now()));
+            // Under the same key it is the same announcement, however often it is sent.
+            let id = once.as_ref().map_or_else(|| self.ids.fresh(), Once::id);
+            let event = LiveEvent { channel, name, id, time: now, body };
+            let Some(once) = once else {
+                self.outbox.put(&event).await?;
+                return Ok(Response::json(StatusCode::ACCEPTED, &event.data()));
+            };
+            let answer = once.lasting_answer(StatusCode::ACCEPTED, &event.data(), now);
+            let mut backoff = Backoff::until(request.deadline);
+            loop {
+                if let Some(response) = once.answered(&self.answers).await? {
+                    return Ok(response);
+                }
+                if let Some(time) = once.done(&self.answers).await? {
+                    // Its answer was kept for as long as it is; nobody hears it twice.
+                    return Ok(Response::json(StatusCode::ACCEPTED, &LiveEvent { time, ..event }.data()));
+                }
+                match self.outbox.put_answered(&event, (&self.answers, &answer)).await {
+                    Ok(()) => return Ok(Response::json(StatusCode::ACCEPTED, &event.data())),
+                    Err(error) if error.may_pass() && backoff.wait().await => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+    }
+}

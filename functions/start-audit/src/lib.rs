@@ -1,0 +1,152 @@
+//! Starts audits of everything that follows from purchases: every day of what has changed, every month and by
+//! `POST /api/admin/audits` of everything. `GET` lists audits, and reports how far one is and what it found.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::audit::{Checked, FindingKind, Scope};
+use domain::id::AuditId;
+use http::{Method, StatusCode, header};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invocation, InvocationError, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response};
+use runtime::messaging::{self, Queue};
+use runtime::task::{self, TaskHandler};
+use serde_json::{Value, json};
+use store::{AuditReport, Audits, BegunAudit, StoreError};
+use tokio::time::Instant;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "start-audit", start };
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
+    let (stats, queue) = (reader.required("STATS_TABLE"), reader.required("AUDIT_QUEUE_URL"));
+    reader.finish(())?;
+    let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let handler = Audit {
+        audits: Audits::new(boot.dynamodb(), ledger, state, stats, clock, ids),
+        queue: messaging::sqs(boot.sqs(), queue),
+    };
+    let http = runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler.clone());
+    Ok(task::with_http(http, task::function(FUNCTION.name, boot, handler)))
+}
+
+#[derive(Clone)]
+struct Audit {
+    audits: Audits,
+    queue: Arc<dyn Queue>,
+}
+
+/// Why an audit was not begun.
+#[derive(Debug)]
+enum NotBegun {
+    Store(StoreError),
+    Queue(String),
+}
+
+impl std::fmt::Display for NotBegun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::Queue(reason) => write!(f, "not all of the audit was sent: {reason}"),
+        }
+    }
+}
+
+impl Audit {
+    async fn begin(&self, asked: Scope, deadline: Instant) -> Result<(AuditId, Scope), NotBegun> {
+        let BegunAudit { audit, scope, legs } = self.audits.begin(asked).await.map_err(NotBegun::Store)?;
+        let bodies: Vec<String> = legs.iter().map(|leg| json!(leg).to_string()).collect();
+        self.queue.send_all(&bodies, deadline).await.map_err(|unsent| NotBegun::Queue(unsent.reason))?;
+        tracing::info!(auditId = audit.as_str(), %scope, parts = legs.len(), "audit begun");
+        Ok((audit, scope))
+    }
+
+    async fn answer(&self, request: &Request) -> Result<Response, Problem> {
+        let audit: Option<AuditId> = request.has_path("auditId").then(|| request.path("auditId")).transpose()?;
+        let Some(audit) = audit else {
+            return Ok(Response::json(StatusCode::OK, &json!({"audits": self.audits.last().await?})));
+        };
+        let report = self.audits.report(&audit).await?;
+        let report = report.ok_or_else(|| Problem::NotFound(format!("there is no audit {audit}")))?;
+        Ok(Response::json(StatusCode::OK, &body(&audit, &report)))
+    }
+}
+
+impl TaskHandler for Audit {
+    fn run<'a>(&'a self, input: Value, invocation: &'a Invocation) -> BoxFuture<'a, Result<Value, InvocationError>> {
+        Box::pin(async move {
+            let failed = |message: String| InvocationError { message };
+            let scope = asked(&input).map_err(|error| failed(format!("scope {error}")))?;
+            let begun = self.begin(scope, invocation.deadline).await;
+            let (audit, scope) = begun.map_err(|error| failed(error.to_string()))?;
+            Ok(json!({"auditId": audit, "scope": scope}))
+        })
+    }
+}
+
+impl HttpHandler for Audit {
+    fn parameters_of(&self, method: &Method) -> &'static [&'static str] {
+        if *method == Method::POST { &["scope"] } else { &[] }
+    }
+
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            if !request.caller.is_admin() {
+                return Err(Problem::Forbidden("only an admin may have purchases audited".to_owned()));
+            }
+            if request.method() != Method::POST {
+                return self.answer(&request).await;
+            }
+            let scope = request.query("scope")?.unwrap_or(Scope::Full);
+            match self.begin(scope, request.deadline).await {
+                Ok((audit, scope)) => {
+                    let response = Response::json(StatusCode::ACCEPTED, &json!({"auditId": audit, "scope": scope}));
+                    Ok(response.with_header(header::LOCATION, &format!("/api/admin/audits/{audit}")))
+                }
+                Err(NotBegun::Store(error)) => Err(error.into()),
+                Err(error @ NotBegun::Queue(_)) => {
+                    tracing::warn!(error = %error, "audit not begun: {error}");
+                    Err(Problem::Unavailable)
+                }
+            }
+        })
+    }
+}
+
+/// What the input of a task asks for; a schedule without an input asks for changes.
+fn asked(input: &Value) -> Result<Scope, String> {
+    match input.get("scope") {
+        None => Ok(Scope::Changes),
+        Some(scope) => scope.as_str().unwrap_or_default().parse(),
+    }
+}
+
+fn body(audit: &AuditId, report: &AuditReport) -> Value {
+    let every = |count: &dyn Fn(Checked) -> i64| {
+        Checked::ALL.iter().map(|what| (what.to_string(), count(*what))).collect::<BTreeMap<_, _>>()
+    };
+    let found: BTreeMap<String, i64> = FindingKind::ALL
+        .iter()
+        .map(|kind| (kind.to_string(), report.found.get(kind).copied().unwrap_or_default()))
+        .collect();
+    let findings: Vec<Value> = report
+        .findings
+        .iter()
+        .map(|found| json!({"type": found.kind, "subject": found.subject, "repaired": found.kind.is_repaired()}))
+        .collect();
+    json!({
+        "auditId": audit,
+        "scope": report.scope,
+        "from": report.since,
+        "status": if report.is_done { "done" } else { "running" },
+        "startedAt": report.started_at,
+        "asOf": report.as_of,
+        "checked": every(&|what| report.checked.get(&what).copied().unwrap_or_default()),
+        "found": found,
+        "findings": findings,
+    })
+}

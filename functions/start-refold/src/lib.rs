@@ -1,0 +1,136 @@
+//! `POST /api/admin/refolds` has numbers folded from their facts again; `GET` of what it names tells how far that is.
+
+mod failure;
+
+use std::sync::Arc;
+
+use domain::fields::Invalid;
+use domain::id::RefoldId;
+use domain::refold::Scope;
+use http::{Method, StatusCode, header};
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response};
+use runtime::messaging::{self, Queue};
+use runtime::refold::{NotHandedOver, Updaters};
+use serde_json::{Value, json};
+use store::{RefoldProgress, ScanPart, StreamedRecords, ToRefold};
+
+use failure::Failure;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "start-refold", start };
+
+/// The largest body, in bytes: a message of a queue.
+const MAX_BODY: usize = 256 * 1024;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let updaters = Updaters::of(&mut reader, boot);
+    let queue = reader.required("REFOLD_QUEUE_URL");
+    reader.finish(())?;
+    let handler =
+        Refold { updaters, streams: StreamedRecords::new(boot.streams()), queue: messaging::sqs(boot.sqs(), queue) };
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct Refold {
+    updaters: Updaters,
+    streams: StreamedRecords,
+    queue: Arc<dyn Queue>,
+}
+
+impl Refold {
+    async fn begin(&self, request: &Request) -> Result<Response, Problem> {
+        let body = request.json(MAX_BODY, &["application/json"])?;
+        let refold = match Scope::parse(&body).map_err(Problem::Invalid)? {
+            Scope::Units(units) => self.fold(&ToRefold::of(&units), request).await?,
+            Scope::Failure(message) => {
+                let found = self.named_by(&message, request).await?;
+                self.fold(&found, request).await?
+            }
+            Scope::Day(system, day) => {
+                let parts = usize::try_from(ScanPart::SEGMENTS).unwrap_or_default();
+                let refold = self.updaters.refolds.begin(parts).await?;
+                let day = day.to_string();
+                let parts = ScanPart::all(&refold, system, &day).map(|part| json!(part).to_string());
+                let parts: Vec<String> = parts.collect();
+                if let Err(unsent) = self.queue.send_all(&parts, request.deadline).await {
+                    return Err(not_begun(&refold, &unsent.into()));
+                }
+                refold
+            }
+        };
+        let response = Response::json(StatusCode::ACCEPTED, &json!({"refoldId": refold}));
+        Ok(response.with_header(header::LOCATION, &format!("/api/admin/refolds/{refold}")))
+    }
+
+    async fn fold(&self, found: &ToRefold, request: &Request) -> Result<RefoldId, Problem> {
+        let refold = self.updaters.refolds.begin(0).await?;
+        let handed_over = self.updaters.hand_over(&refold, found, request.deadline).await;
+        handed_over.map_err(|error| not_begun(&refold, &error))?;
+        Ok(refold)
+    }
+
+    /// What a message of a queue of failures is about.
+    async fn named_by(&self, message: &Value, request: &Request) -> Result<ToRefold, Problem> {
+        let wrong = |reason: &str| Problem::Invalid(vec![Invalid::new("failure", reason)]);
+        let found = match Failure::of(message) {
+            Some(Failure::Records(keys)) => {
+                let mut found = ToRefold::default();
+                keys.iter().filter(|(pk, sk)| !found.add(pk, sk)).for_each(drop);
+                found
+            }
+            Some(Failure::Range(range)) => {
+                let found = self.streams.read(&range, request.deadline).await?;
+                found.ok_or_else(|| {
+                    let days = "refold the days of the facts that arrived then";
+                    Problem::Unfit(format!("the stream no longer holds the records of this message; {days}"))
+                })?
+            }
+            None => return Err(wrong("must be a message of a queue of failures of an updater")),
+        };
+        if found.is_empty() {
+            return Err(wrong("names nothing that is folded from facts"));
+        }
+        Ok(found)
+    }
+
+    async fn progress(&self, refold: &RefoldId) -> Result<Response, Problem> {
+        let progress = self.updaters.refolds.progress(refold).await?;
+        let progress = progress.ok_or_else(|| Problem::NotFound(format!("there is no refold {refold}")))?;
+        Ok(Response::json(StatusCode::OK, &body(refold, &progress)))
+    }
+}
+
+fn not_begun(refold: &RefoldId, error: &NotHandedOver) -> Problem {
+    tracing::warn!(refoldId = refold.as_str(), error = %error, "refold not begun: {error}");
+    Problem::Unavailable
+}
+
+impl HttpHandler for Refold {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            if !request.caller.is_admin() {
+                return Err(Problem::Forbidden("only an admin may have numbers folded again".to_owned()));
+            }
+            if request.method() == Method::POST {
+                self.begin(&request).await
+            } else {
+                self.progress(&request.path("refoldId")?).await
+            }
+        })
+    }
+}
+
+fn body(refold: &RefoldId, progress: &RefoldProgress) -> Value {
+    json!({
+        "refoldId": refold,
+        "status": if progress.is_done() { "done" } else { "running" },
+        "startedAt": progress.started_at,
+        "asOf": progress.as_of,
+        "units": {"found": progress.found, "folded": progress.folded, "failed": progress.failed},
+        "parts": {"ended": progress.parts_ended, "of": progress.parts},
+    })
+}

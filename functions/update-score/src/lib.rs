@@ -1,0 +1,70 @@
+//! `PUT /api/scores/{scoreId}`: a score is put right.
+
+use std::sync::Arc;
+
+use domain::id::ScoreId;
+use domain::live::LiveEventName;
+use domain::score::ScoreDescription;
+use http::StatusCode;
+use runtime::BoxFuture;
+use runtime::boot::Boot;
+use runtime::desk::Desk;
+use runtime::function::{Function, Invoke, StartError};
+use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
+use store::{Scores, StoreError};
+use system::backoff::Backoff;
+
+/// The function.
+pub const FUNCTION: Function = Function { name: "update-score", start };
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 4 * 1024;
+
+fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+    let mut reader = boot.environment.reader();
+    let (state, desk) = (reader.required("STATE_TABLE"), Desk::of(&mut reader, boot));
+    reader.finish(())?;
+    let handler = ChangeScore { scores: Scores::new(boot.dynamodb(), state, Arc::clone(&boot.ids)), desk };
+    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+}
+
+struct ChangeScore {
+    scores: Scores,
+    desk: Desk,
+}
+
+impl HttpHandler for ChangeScore {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
+        Box::pin(async move {
+            let id: ScoreId = request.path("scoreId")?;
+            let body = request.json(MAX_BODY, &["application/json"])?;
+            let description = ScoreDescription::parse(&body).map_err(Problem::Invalid)?;
+            let wanted = Preconditions::of(&request);
+            let mut backoff = Backoff::until(request.deadline);
+            loop {
+                let held = self.scores.score(&id).await?;
+                let none = || Problem::NotFound(format!("there is no score {id}"));
+                let held = held.ok_or_else(none)?;
+                // That somebody was given a score is for nobody to know but who runs the course.
+                let course = self.desk.classroom.course(&held.document.course).await?.map(|course| course.document);
+                let course = course.filter(|course| course.is_run_by(&request.caller)).ok_or_else(none)?;
+                if !wanted.hold(Some(&held.version)) {
+                    return Err(Problem::PreconditionFailed);
+                }
+                let score = held.document.described(description.clone(), self.desk.now());
+                let body = bodies::score(&score, Some(&course));
+                if score == held.document {
+                    return Ok(Response::json(StatusCode::OK, &body).with_etag(&held.version.0));
+                }
+                let (channels, since) = (score.channels(&course), score.changed_at);
+                let events = self.desk.events(channels, LiveEventName::ScoreUpdate, since, ("score", &body));
+                let telling = self.desk.telling(&events);
+                match self.scores.put((&score, &course), Some(&held), None, &self.desk.numbers, telling).await {
+                    Ok(version) => return Ok(Response::json(StatusCode::OK, &body).with_etag(&version.0)),
+                    Err(StoreError::Conflict) if backoff.wait().await => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+    }
+}
