@@ -297,7 +297,7 @@ def refresh(story):
     eventually(done)
     story.api.call("DELETE", "/api/packages/pack-1", token=TEACHER).expect(204)
     story.api.call("GET", "/api/packages/stats?packageId=pack-1", token=TEACHER).problem(404)
-    for queue in ("PackageStatsFailuresQueue", "RefreshFailuresQueue"):
+    for queue in ("PackageStatsFailuresQueue", "PackageRebuildFailuresQueue"):
         assert story.stack.queue_length(queue) == 0, f"{queue} holds messages"
 
 
@@ -371,7 +371,7 @@ def purchases(story):
         assert report["findings"] == [], report
 
     eventually(audited)
-    for queue in ("SalesFailuresQueue", "AuditFailuresQueue"):
+    for queue in ("RevenueFailuresQueue", "AuditFailuresQueue"):
         assert story.stack.queue_length(queue) == 0, f"{queue} holds messages"
 
 

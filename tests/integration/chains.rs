@@ -41,8 +41,8 @@ const AUDIT: Chain = Chain {
 
 const REFRESH: Chain = Chain {
     function: "PackageRebuildWorkerFunction",
-    queue: "RefreshQueue",
-    dead: "RefreshFailuresQueue",
+    queue: "PackageRebuildQueue",
+    dead: "PackageRebuildFailuresQueue",
     part: "PART_PACKAGES: \"20\"",
     batch: "BatchSize: 4",
     route: "/api/admin/packages/refresh",
@@ -60,7 +60,10 @@ impl Chain {
         assert!(own.contains(self.batch), "{} takes other batches", self.function);
         let own = own.replacen(self.part, &format!("{name}: \"1\""), 1).replacen(self.batch, "BatchSize: 1", 1);
         let allowed = "RecursiveLoop: Allow";
-        assert!(own.find(allowed) < own.find("\n  PackageRebuildWorkerRole:\n").or_else(|| own.find("\n  AuditWorkerRole:\n")));
+        assert!(
+            own.find(allowed)
+                < own.find("\n  PackageRebuildWorkerRole:\n").or_else(|| own.find("\n  AuditWorkerRole:\n"))
+        );
         format!("{before}{}", if is_allowed { own } else { own.replacen(allowed, "RecursiveLoop: Terminate", 1) })
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::TimeDelta;
 use local::wire::{Call, Fault};
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use serde_json::{Value, json};
 use system::clock::Clock as _;
 
@@ -74,7 +74,7 @@ async fn expiries_are_done_with_and_nobody_is_asked_anything() {
         };
         let config = &template.functions[&mapping.function];
         let function = local::functions::all().into_iter().find(|function| function.name == config.crate_name).unwrap();
-        let boot = Boot {
+        let boot = FunctionContext {
             environment: config.variables().into_iter().collect(),
             ..stage.boot(function.name, Some(Arc::new(failing)), "UTC")
         };

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use local::dynamodb::{Attribute, AttributeKind, Database, KeySchema, StreamRecord, StreamView, TableConfig};
 use local::wire::{ClientOptions, Faults};
 use proptest::test_runner::{Config, RngSeed};
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invocation, Invoke};
 use runtime::obs::metrics::Nowhere;
 use serde_json::{Value, json};
@@ -102,7 +102,7 @@ impl Stage {
     }
 
     /// What surrounds one sandbox.
-    pub(crate) fn boot(&self, function: &str, faults: Option<Arc<dyn Faults>>, zone: &str) -> Boot {
+    pub(crate) fn boot(&self, function: &str, faults: Option<Arc<dyn Faults>>, zone: &str) -> FunctionContext {
         let options = ClientOptions { function: function.to_owned(), faults, ..ClientOptions::default() };
         let variables = [
             ("BOARD_SHARDS", "2"),
@@ -120,7 +120,7 @@ impl Stage {
             ("TRUST_VIEWER_COUNTRY", "true"),
             ("FAILURES_QUEUE_URL", "http://localhost/failures"),
         ];
-        Boot {
+        FunctionContext {
             environment: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect(),
             aws: self.database.sdk_config(options),
             clock: self.clock.clone(),
@@ -163,7 +163,7 @@ impl Stage {
 }
 
 /// A warm sandbox of a function.
-pub(crate) fn start(boot: &Boot, function: Function) -> Box<dyn Invoke> {
+pub(crate) fn start(boot: &FunctionContext, function: Function) -> Box<dyn Invoke> {
     (function.start)(boot).unwrap_or_else(|error| panic!("{}: {error}", function.name))
 }
 

@@ -64,7 +64,10 @@ fn every_function_is_in_the_template_in_the_registry_and_has_an_example() {
         let block = &template["Resources"][format!("{}Function", pascal(&name))];
         assert_eq!(block["Properties"]["CodeUri"], format!("target/lambda/{name}/"), "template.yaml: {name}");
         let main = read(&format!("functions/{name}/src/main.rs"));
-        assert!(main.contains(&format!("runtime::boot::run({}::FUNCTION)", name.replace('-', "_"))), "{name}: {main}");
+        assert!(
+            main.contains(&format!("runtime::lambda::run({}::FUNCTION)", name.replace('-', "_"))),
+            "{name}: {main}"
+        );
         for example in files(&format!("functions/{name}/events"), ".json") {
             serde_json::from_str::<Value>(&read(&example)).unwrap_or_else(|error| panic!("{example}: {error}"));
         }

@@ -6,20 +6,20 @@ use domain::id::PaymentId;
 use domain::payment::{Payment, PaymentStatus};
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, Completion, HttpHandler, Problem, Request, Response, bodies};
-use runtime::live;
+use runtime::pusher;
 use store::{Ownership, Payments, Purchases};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "approve-payment", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
     let stats = reader.required("STATS_TABLE");
-    let outbox = live::outbox(&mut reader, boot);
+    let outbox = pusher::outbox(&mut reader, boot);
     reader.finish(())?;
     let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let ownership = Ownership::new(client.clone(), state.clone());

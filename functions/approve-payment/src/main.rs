@@ -1,5 +1,5 @@
 //! The `approve-payment` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(approve_payment::FUNCTION)
+    runtime::lambda::run(approve_payment::FUNCTION)
 }

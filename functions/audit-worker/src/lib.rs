@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
 use runtime::BoxFuture;
-use runtime::batch::{Message, QueueHandler, Settled};
-use runtime::boot::Boot;
+use runtime::batch::{Message, QueueHandler, RecordOutcome};
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::messaging::{self, Queue};
 use runtime::obs::metrics::{Measure, Metric, Metrics};
 use serde_json::json;
-use store::{AuditLeg, AuditOutcome, Audits, StoreError};
+use store::{AuditOutcome, AuditTask, Audits, StoreError};
 use tokio::time::Instant;
 
 /// The function.
@@ -19,7 +19,7 @@ pub const FUNCTION: Function = Function { name: "audit-worker", start };
 /// How many legs are gone at once.
 const AT_ONCE: usize = 2;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
     let (stats, queue) = (reader.required("STATS_TABLE"), reader.required("AUDIT_QUEUE_URL"));
@@ -41,27 +41,27 @@ struct Auditor {
 }
 
 impl Auditor {
-    async fn go(&self, message: &Message, deadline: Instant) -> Settled {
-        let leg: AuditLeg = match serde_json::from_str(&message.body) {
+    async fn go(&self, message: &Message, deadline: Instant) -> RecordOutcome {
+        let leg: AuditTask = match serde_json::from_str(&message.body) {
             Ok(leg) => leg,
-            Err(error) => return Settled::Poison(format!("not a leg of an audit: {error}")),
+            Err(error) => return RecordOutcome::Poison(format!("not a leg of an audit: {error}")),
         };
         let audit = leg.audit.as_str();
         let (next, outcome) = match self.audits.go(&leg, deadline).await {
             Ok(gone) => gone,
-            Err(error @ StoreError::Corrupt { .. }) => return Settled::Poison(error.to_string()),
+            Err(error @ StoreError::Corrupt { .. }) => return RecordOutcome::Poison(error.to_string()),
             Err(error) => {
                 tracing::warn!(auditId = audit, error = %error, "leg not gone: {error}");
-                return Settled::Retry;
+                return RecordOutcome::Retry;
             }
         };
         self.tell(audit, &outcome);
         let bodies: Vec<String> = next.iter().map(|leg| json!(leg).to_string()).collect();
         match self.queue.send_all(&bodies, deadline).await {
-            Ok(()) => Settled::Done,
+            Ok(()) => RecordOutcome::Done,
             Err(unsent) => {
                 tracing::warn!(auditId = audit, error = %unsent, "next leg not sent: {unsent}");
-                Settled::Retry
+                RecordOutcome::Retry
             }
         }
     }
@@ -77,7 +77,7 @@ impl Auditor {
 }
 
 impl QueueHandler for Auditor {
-    fn handle<'a>(&'a self, messages: &'a [Message], deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
+    fn handle<'a>(&'a self, messages: &'a [Message], deadline: Instant) -> BoxFuture<'a, Vec<RecordOutcome>> {
         Box::pin(async move {
             let legs: Vec<_> = messages.iter().map(|message| self.go(message, deadline)).collect();
             stream::iter(legs).buffered(AT_ONCE).collect().await

@@ -1,5 +1,5 @@
 //! The `audit-worker` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(audit_worker::FUNCTION)
+    runtime::lambda::run(audit_worker::FUNCTION)
 }

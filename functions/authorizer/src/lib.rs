@@ -9,8 +9,8 @@ mod token;
 use std::collections::BTreeSet;
 
 use runtime::BoxFuture;
-use runtime::boot::Boot;
 use runtime::cached::{Cached, Unavailable};
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invocation, InvocationError, Invoke, StartError};
 use runtime::http::identity::{Fault, Verdict};
 use runtime::obs::Reporter;
@@ -25,7 +25,7 @@ use token::{Keys, Rules};
 /// The function.
 pub const FUNCTION: Function = Function { name: "authorizer", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let Config { write_keys, keys, rules } =
         config(&boot.environment, |arn| Cached::new(secrets::secrets_manager(boot.secrets_manager(), arn)))?;
     Ok(Box::new(Authorizer { write_keys, keys, rules, reporter: Reporter::new(FUNCTION.name, boot) }))

@@ -1,5 +1,5 @@
 //! The `authorizer` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(authorizer::FUNCTION)
+    runtime::lambda::run(authorizer::FUNCTION)
 }

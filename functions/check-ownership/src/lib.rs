@@ -7,7 +7,7 @@ use domain::id::{ItemId, UserId};
 use domain::purchase::{Buyer, Item, ItemType};
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ pub const FUNCTION: Function = Function { name: "check-ownership", start };
 /// How many things can be asked for at once.
 const MAX_ITEMS: usize = 100;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let state = reader.required("STATE_TABLE");
     reader.finish(())?;

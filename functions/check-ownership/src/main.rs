@@ -1,5 +1,5 @@
 //! The `check-ownership` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(check_ownership::FUNCTION)
+    runtime::lambda::run(check_ownership::FUNCTION)
 }

@@ -5,20 +5,20 @@ use std::sync::Arc;
 use domain::id::PurchaseId;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, Completion, HttpHandler, Problem, Request, Response, bodies};
-use runtime::live;
+use runtime::pusher;
 use store::{Ownership, Purchases};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "complete-purchase", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
     let stats = reader.required("STATS_TABLE");
-    let outbox = live::outbox(&mut reader, boot);
+    let outbox = pusher::outbox(&mut reader, boot);
     reader.finish(())?;
     let client = boot.dynamodb();
     let ownership = Ownership::new(client.clone(), state.clone());

@@ -1,5 +1,5 @@
 //! The `complete-purchase` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(complete_purchase::FUNCTION)
+    runtime::lambda::run(complete_purchase::FUNCTION)
 }

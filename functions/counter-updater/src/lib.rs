@@ -7,24 +7,24 @@ use domain::counters::TrackCounters;
 use domain::entity::{Bucket, Entity};
 use domain::live::Subject;
 use runtime::BoxFuture;
-use runtime::batch::{BatchHandler, Deferring, EventRecord, Settled};
-use runtime::boot::Boot;
+use runtime::batch::{BatchHandler, DeferralQueue, EventRecord, RecordOutcome};
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
-use runtime::live::Numbers;
 use runtime::messaging;
+use runtime::pusher::StatsNotifier;
 use runtime::stream;
-use store::{Activity, Budget, Folds, Refolded, Restored, StoreError};
+use store::{Activity, Budget, FoldOutcome, Folds, Restored, StoreError};
 use tokio::time::Instant;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "counter-updater", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (events, stats) = (reader.required("EVENTS_TABLE"), reader.required("STATS_TABLE"));
     let (failures, calendar) = (reader.required("FAILURES_QUEUE_URL"), reader.parsed("TIME_ZONE"));
-    let numbers = Numbers::of(&mut reader, boot);
-    let deferring = Deferring::of(&mut reader, boot, FUNCTION.name, &stats);
+    let numbers = StatsNotifier::of(&mut reader, boot);
+    let deferring = DeferralQueue::of(&mut reader, boot, FUNCTION.name, &stats);
     reader.finish(())?;
     let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let activity = Activity::new(client.clone(), stats.clone(), calendar, Arc::clone(&clock), Arc::clone(&ids));
@@ -37,7 +37,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 struct CounterUpdater {
     folds: Folds,
     activity: Activity,
-    numbers: Numbers,
+    numbers: StatsNotifier,
 }
 
 /// What a record asks for.
@@ -63,7 +63,7 @@ impl BatchHandler for CounterUpdater {
         records: &'a [EventRecord],
         budget: Budget,
         deadline: Instant,
-    ) -> BoxFuture<'a, Vec<Settled>> {
+    ) -> BoxFuture<'a, Vec<RecordOutcome>> {
         Box::pin(async move {
             let asked: Vec<Asked> = records.iter().map(asked).collect();
             let buckets: BTreeSet<Bucket> = asked
@@ -75,7 +75,7 @@ impl BatchHandler for CounterUpdater {
             folded.extend(self.folds.refold::<TrackCounters>(ready, budget, deadline).await);
             let written: Vec<Bucket> = folded
                 .iter()
-                .filter(|(_, result)| matches!(result, Ok(Refolded::Written)))
+                .filter(|(_, result)| matches!(result, Ok(FoldOutcome::Written)))
                 .map(|(bucket, _)| bucket.clone())
                 .collect();
             // Listed after the fold, so that whoever finds it listed finds the fold.
@@ -91,13 +91,13 @@ impl BatchHandler for CounterUpdater {
                 let settled = settle(&bucket, result, done);
                 (bucket, settled)
             };
-            let folded: BTreeMap<Bucket, Settled> = folded.into_iter().map(settle).collect();
+            let folded: BTreeMap<Bucket, RecordOutcome> = folded.into_iter().map(settle).collect();
             asked
                 .into_iter()
                 .map(|asked| match asked {
-                    Asked::Nothing => Settled::Done,
-                    Asked::Fold(bucket) => folded.get(&bucket).cloned().unwrap_or(Settled::Retry),
-                    Asked::Unreadable(reason) => Settled::Poison(reason),
+                    Asked::Nothing => RecordOutcome::Done,
+                    Asked::Fold(bucket) => folded.get(&bucket).cloned().unwrap_or(RecordOutcome::Retry),
+                    Asked::Unreadable(reason) => RecordOutcome::Poison(reason),
                 })
                 .collect()
         })
@@ -112,11 +112,11 @@ fn track(entity: &Entity) -> Option<Subject> {
     }
 }
 
-fn settle(bucket: &Bucket, result: Result<Refolded, StoreError>, told: bool) -> Settled {
+fn settle(bucket: &Bucket, result: Result<FoldOutcome, StoreError>, told: bool) -> RecordOutcome {
     match result {
-        Ok(Refolded::Sealed) => Settled::Done,
-        Ok(Refolded::Written) if told => Settled::Done,
-        Ok(Refolded::Written) => Settled::Retry,
-        Err(error) => Settled::unfolded(bucket, &error),
+        Ok(FoldOutcome::Sealed) => RecordOutcome::Done,
+        Ok(FoldOutcome::Written) if told => RecordOutcome::Done,
+        Ok(FoldOutcome::Written) => RecordOutcome::Retry,
+        Err(error) => RecordOutcome::unfolded(bucket, &error),
     }
 }

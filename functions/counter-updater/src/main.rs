@@ -1,5 +1,5 @@
 //! The `counter-updater` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(counter_updater::FUNCTION)
+    runtime::lambda::run(counter_updater::FUNCTION)
 }

@@ -1,11 +1,11 @@
 //! `POST /api/enrollments`: somebody asks to take a course, or is enrolled in it.
 
-use domain::classroom::{Enrollment, NewEnrollment};
+use domain::course::{Enrollment, NewEnrollment};
 use domain::live::LiveEventName;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
-use runtime::desk::Desk;
+use runtime::context::FunctionContext;
+use runtime::course_service::CourseService;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use store::StoreError;
@@ -17,15 +17,15 @@ pub const FUNCTION: Function = Function { name: "create-enrollment", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 4 * 1024;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
-    let desk = Desk::of(&mut reader, boot);
+    let desk = CourseService::of(&mut reader, boot);
     reader.finish(())?;
     Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, Enroll { desk }))
 }
 
 struct Enroll {
-    desk: Desk,
+    desk: CourseService,
 }
 
 impl HttpHandler for Enroll {

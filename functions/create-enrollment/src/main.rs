@@ -1,5 +1,5 @@
 //! The `create-enrollment` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(create_enrollment::FUNCTION)
+    runtime::lambda::run(create_enrollment::FUNCTION)
 }

@@ -8,7 +8,7 @@ use domain::package::{NewPackage, Package};
 use domain::purchase::Accepted;
 use http::{StatusCode, header};
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, quizzes};
 use store::{Packages, Quizzes, StoreError};
@@ -21,7 +21,7 @@ pub const FUNCTION: Function = Function { name: "create-package", start };
 /// The largest body, in bytes: 500 quizzes of the longest ids, and room to spare.
 const MAX_BODY: usize = 64 * 1024;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     let currencies = reader.parsed("CURRENCIES");
@@ -56,12 +56,12 @@ impl HttpHandler for CreatePackage {
             loop {
                 let held = self.packages.package(&id, true).await?;
                 let package = new.clone().apply(held.owner(), &request.caller)?;
-                if let Some(held) = held.as_there() {
+                if let Some(held) = held.as_present() {
                     // Sent again, perhaps because the answer was lost.
                     if held.document == package {
                         return Ok(answer(&id, &package, &held.version.0));
                     }
-                    return Err(Problem::Unfit(format!("there is a package {id} already")));
+                    return Err(Problem::ConflictingState(format!("there is a package {id} already")));
                 }
                 self.currencies.check_change(None, Some(package.currency))?;
                 quizzes::all_there(&self.quizzes, new.quizzes(), request.deadline).await?;

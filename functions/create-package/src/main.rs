@@ -1,5 +1,5 @@
 //! The `create-package` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(create_package::FUNCTION)
+    runtime::lambda::run(create_package::FUNCTION)
 }

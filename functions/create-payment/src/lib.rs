@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use domain::payment::{self, Payment};
-use domain::purchase::{Status, Unfit};
+use domain::purchase::{PurchaseConflict, Status};
 use domain::time::Time;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
-use runtime::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies, settle};
-use runtime::live;
-use store::{Answers, Purchases};
+use runtime::http::{Access, HttpHandler, IdempotentRequest, Problem, Request, Response, bodies, settle};
+use runtime::pusher;
+use store::{IdempotencyStore, Purchases};
 use system::backoff::Backoff;
 use system::clock::Clock;
 
@@ -21,15 +21,15 @@ pub const FUNCTION: Function = Function { name: "create-payment", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 4 * 1024;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
     let stats = reader.required("STATS_TABLE");
-    let outbox = live::outbox(&mut reader, boot);
+    let outbox = pusher::outbox(&mut reader, boot);
     reader.finish(())?;
     let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let handler = CreatePayment {
-        answers: Answers::new(client.clone(), state.clone()),
+        answers: IdempotencyStore::new(client.clone(), state.clone()),
         purchases: Purchases::new(client, (ledger, state, stats), outbox, (Arc::clone(&clock), ids)),
         clock,
     };
@@ -37,7 +37,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 }
 
 struct CreatePayment {
-    answers: Answers,
+    answers: IdempotencyStore,
     purchases: Purchases,
     clock: Arc<dyn Clock>,
 }
@@ -47,7 +47,7 @@ impl HttpHandler for CreatePayment {
         Box::pin(async move {
             let body = request.json(MAX_BODY, &["application/json"])?;
             let id = payment::paid_for(&body).map_err(Problem::Invalid)?;
-            let once = Once::required(&request, FUNCTION.name, body)?;
+            let once = IdempotentRequest::required(&request, FUNCTION.name, body)?;
             let now = Time::from(self.clock.now());
             let mut backoff = Backoff::until(request.deadline);
             loop {
@@ -63,7 +63,7 @@ impl HttpHandler for CreatePayment {
                     return Ok(Response::json(StatusCode::CREATED, &bodies::payment(&payment)));
                 }
                 if purchase.document.status != Status::Pending {
-                    return Err(Unfit::Is(purchase.document.status).into());
+                    return Err(PurchaseConflict::Is(purchase.document.status).into());
                 }
                 let payment = Payment::of(&purchase.document, now);
                 let body = bodies::payment(&payment);

@@ -1,5 +1,5 @@
 //! The `create-payment` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(create_payment::FUNCTION)
+    runtime::lambda::run(create_payment::FUNCTION)
 }

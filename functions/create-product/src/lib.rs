@@ -9,7 +9,7 @@ use domain::purchase::Accepted;
 use domain::time::Time;
 use http::{StatusCode, header};
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use store::{Products, Retention, StoreError};
@@ -23,7 +23,7 @@ pub const FUNCTION: Function = Function { name: "create-product", start };
 /// The largest body, in bytes: the longest texts fit, with every character of them escaped.
 const MAX_BODY: usize = 32 * 1024;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, facts) = (reader.required("STATE_TABLE"), reader.required("INTERACTIONS_TABLE"));
     let retention = Retention::of_days(reader.parsed("RETENTION_DAYS"));
@@ -57,14 +57,14 @@ impl HttpHandler for CreateProduct {
             let mut backoff = Backoff::until(request.deadline);
             loop {
                 let held = self.products.product(&id).await?;
-                let before = (held.as_there().map(|held| &held.document), held.owner());
+                let before = (held.as_present().map(|held| &held.document), held.owner());
                 let product = description.clone().apply(before, &request.caller, sale.clone(), now)?;
-                if let Some(held) = held.as_there() {
+                if let Some(held) = held.as_present() {
                     // Sent again, perhaps because the answer was lost.
                     if held.document == product {
                         return Ok(answer(&id, &product, &held.version.0));
                     }
-                    return Err(Problem::Unfit(format!("there is a product {id} already")));
+                    return Err(Problem::ConflictingState(format!("there is a product {id} already")));
                 }
                 self.currencies.check_change(None, Some(product.currency))?;
                 let most = (!request.caller.is_admin()).then_some(self.sales_per_day);

@@ -1,5 +1,5 @@
 //! The `create-product` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(create_product::FUNCTION)
+    runtime::lambda::run(create_product::FUNCTION)
 }

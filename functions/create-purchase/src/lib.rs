@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use domain::caller::Caller;
-use domain::discount::NotGiven;
+use domain::discount::DiscountRejection;
 use domain::fields::Invalid;
 use domain::id::PurchaseId;
 use domain::purchase::{Buyer, Item, ItemType, Order, Purchase, Terms};
 use domain::time::Time;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
-use runtime::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies};
-use runtime::live;
-use store::{Answers, Change, Discounts, HeldDiscount, Ownership, Packages, Purchases, Shelf, Tries};
+use runtime::http::{Access, HttpHandler, IdempotentRequest, Problem, Request, Response, bodies};
+use runtime::pusher;
+use store::{Catalog, Change, Discounts, IdempotencyStore, Ownership, Packages, Purchases, StoredDiscount, Tries};
 use system::backoff::Backoff;
 use system::clock::Clock;
 
@@ -29,7 +29,7 @@ const MAX_BODY: usize = 32 * 1024;
 /// After how long there are tries again at the latest, in seconds.
 const SECONDS_OF_AN_HOUR: u32 = 3_600;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
     let stats = reader.required("STATS_TABLE");
@@ -38,14 +38,14 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         currencies: reader.parsed("CURRENCIES"),
         methods: reader.parsed("PAYMENT_METHODS"),
     };
-    let outbox = live::outbox(&mut reader, boot);
+    let outbox = pusher::outbox(&mut reader, boot);
     reader.finish(())?;
     let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let handler = CreatePurchase {
-        answers: Answers::new(client.clone(), state.clone()),
+        answers: IdempotencyStore::new(client.clone(), state.clone()),
         discounts: Discounts::new(client.clone(), state.clone(), Arc::clone(&ids)),
         ownership: Ownership::new(client.clone(), state.clone()),
-        shelf: Shelf::new(client.clone(), state.clone()),
+        shelf: Catalog::new(client.clone(), state.clone()),
         tries: Tries::new(client.clone(), state.clone()),
         packages: Packages::new(client.clone(), state.clone(), stats.clone(), Arc::clone(&clock), Arc::clone(&ids)),
         purchases: Purchases::new(client, (ledger, state, stats), outbox, (Arc::clone(&clock), ids)),
@@ -56,10 +56,10 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 }
 
 struct CreatePurchase {
-    answers: Answers,
+    answers: IdempotencyStore,
     discounts: Discounts,
     ownership: Ownership,
-    shelf: Shelf,
+    shelf: Catalog,
     tries: Tries,
     packages: Packages,
     purchases: Purchases,
@@ -90,7 +90,7 @@ impl CreatePurchase {
     /// What a package costs is known here: nobody but an admin buys it at another price.
     async fn is_its_price(&self, order: &Order) -> Result<(), Problem> {
         let id = order.item.id.clone().into();
-        let package = self.packages.package(&id, true).await?.there();
+        let package = self.packages.package(&id, true).await?.present();
         let package = package.ok_or_else(|| Invalid::new("itemId", format!("there is no package {id}")))?.document;
         if order.price() == Some((package.price, package.currency)) {
             return Ok(());
@@ -107,7 +107,7 @@ impl CreatePurchase {
         id: &PurchaseId,
         request: &Request,
         now: Time,
-    ) -> Result<(Purchase, Option<HeldDiscount>), Problem> {
+    ) -> Result<(Purchase, Option<StoredDiscount>), Problem> {
         let buyer = order.buyer(&request.caller)?;
         self.is_on_offer(order, &request.caller).await?;
         self.is_new(&buyer, &order.item, request).await?;
@@ -117,8 +117,8 @@ impl CreatePurchase {
         };
         let of_code = discount.as_ref().map(|held| &held.discount);
         let purchase = order.apply(id.clone(), &request.caller, of_code, &self.terms, now)?;
-        if discount.as_ref().is_some_and(HeldDiscount::is_used_up) {
-            return Err(NotGiven::UsedUp.told_to(&request.caller).into());
+        if discount.as_ref().is_some_and(StoredDiscount::is_used_up) {
+            return Err(DiscountRejection::UsedUp.told_to(&request.caller).into());
         }
         Ok((purchase, discount))
     }
@@ -134,7 +134,13 @@ impl CreatePurchase {
     }
 
     /// Makes the purchase, if it was not made by the same request before.
-    async fn buy(&self, order: &Order, once: &Once, request: &Request, now: Time) -> Result<Response, Problem> {
+    async fn buy(
+        &self,
+        order: &Order,
+        once: &IdempotentRequest,
+        request: &Request,
+        now: Time,
+    ) -> Result<Response, Problem> {
         let id: PurchaseId = once.id().parse().map_err(|_| Problem::Internal)?;
         let mut backoff = Backoff::until(request.deadline);
         let mut was_refused = false;
@@ -163,7 +169,7 @@ impl CreatePurchase {
     async fn buy_with_code(
         &self,
         order: &Order,
-        once: &Once,
+        once: &IdempotentRequest,
         request: &Request,
         now: Time,
     ) -> Result<Response, Problem> {
@@ -194,7 +200,7 @@ impl HttpHandler for CreatePurchase {
         Box::pin(async move {
             let body = request.json(MAX_BODY, &["application/json"])?;
             let order = Order::parse(&body).map_err(Problem::Invalid)?;
-            let once = Once::required(&request, FUNCTION.name, body)?;
+            let once = IdempotentRequest::required(&request, FUNCTION.name, body)?;
             let now = Time::from(self.clock.now());
             if order.discount_code.is_some() && !request.caller.is_admin() {
                 self.buy_with_code(&order, &once, &request, now).await

@@ -1,5 +1,5 @@
 //! The `create-purchase` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(create_purchase::FUNCTION)
+    runtime::lambda::run(create_purchase::FUNCTION)
 }

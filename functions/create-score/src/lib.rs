@@ -7,12 +7,12 @@ use domain::live::LiveEventName;
 use domain::score::NewScore;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
-use runtime::desk::Desk;
+use runtime::context::FunctionContext;
+use runtime::course_service::CourseService;
 use runtime::function::{Function, Invoke, StartError};
-use runtime::http::classroom::{run_by, takes_part};
-use runtime::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies};
-use store::{Answers, Scores};
+use runtime::http::courses::{run_by, takes_part};
+use runtime::http::{Access, HttpHandler, IdempotentRequest, Problem, Request, Response, bodies};
+use store::{IdempotencyStore, Scores};
 use system::backoff::Backoff;
 
 /// The function.
@@ -21,12 +21,12 @@ pub const FUNCTION: Function = Function { name: "create-score", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 4 * 1024;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
-    let (state, desk) = (reader.required("STATE_TABLE"), Desk::of(&mut reader, boot));
+    let (state, desk) = (reader.required("STATE_TABLE"), CourseService::of(&mut reader, boot));
     reader.finish(())?;
     let handler = GiveScore {
-        answers: Answers::new(boot.dynamodb(), state.clone()),
+        answers: IdempotencyStore::new(boot.dynamodb(), state.clone()),
         scores: Scores::new(boot.dynamodb(), state, Arc::clone(&boot.ids)),
         desk,
     };
@@ -34,9 +34,9 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 }
 
 struct GiveScore {
-    answers: Answers,
+    answers: IdempotencyStore,
     scores: Scores,
-    desk: Desk,
+    desk: CourseService,
 }
 
 impl HttpHandler for GiveScore {
@@ -44,7 +44,7 @@ impl HttpHandler for GiveScore {
         Box::pin(async move {
             let body = request.json(MAX_BODY, &["application/json"])?;
             let new = NewScore::parse(&body).map_err(Problem::Invalid)?;
-            let once = Once::required(&request, FUNCTION.name, body)?;
+            let once = IdempotentRequest::required(&request, FUNCTION.name, body)?;
             let id: ScoreId = once.id().parse().map_err(|_| Problem::Internal)?;
             let now = self.desk.now();
             let mut backoff = Backoff::until(request.deadline);

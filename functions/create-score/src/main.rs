@@ -1,5 +1,5 @@
 //! The `create-score` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(create_score::FUNCTION)
+    runtime::lambda::run(create_score::FUNCTION)
 }

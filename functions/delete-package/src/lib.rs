@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::authorship;
 use domain::id::PackageId;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response};
 use store::{Packages, StoreError};
@@ -14,7 +14,7 @@ use system::backoff::Backoff;
 /// The function.
 pub const FUNCTION: Function = Function { name: "delete-package", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     reader.finish(())?;
@@ -34,7 +34,7 @@ impl HttpHandler for DeletePackage {
             let wanted = Preconditions::of(&request);
             let mut backoff = Backoff::until(request.deadline);
             loop {
-                let held = self.packages.package(&id, true).await?.there();
+                let held = self.packages.package(&id, true).await?.present();
                 let held = held.ok_or_else(|| Problem::NotFound(format!("there is no package {id}")))?;
                 authorship::creator(&request.caller, Some(&held.document.creator), None)?;
                 if !wanted.hold(Some(&held.version)) {

@@ -1,5 +1,5 @@
 //! The `delete-package` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(delete_package::FUNCTION)
+    runtime::lambda::run(delete_package::FUNCTION)
 }

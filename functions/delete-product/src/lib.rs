@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::id::ProductId;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response};
 use store::{Products, Retention, StoreError};
@@ -13,7 +13,7 @@ use system::backoff::Backoff;
 /// The function.
 pub const FUNCTION: Function = Function { name: "delete-product", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, facts) = (reader.required("STATE_TABLE"), reader.required("INTERACTIONS_TABLE"));
     let retention = Retention::of_days(reader.parsed("RETENTION_DAYS"));
@@ -34,7 +34,7 @@ impl HttpHandler for DeleteProduct {
             let wanted = Preconditions::of(&request);
             let mut backoff = Backoff::until(request.deadline);
             loop {
-                let held = self.products.product(&id).await?.there();
+                let held = self.products.product(&id).await?.present();
                 // That somebody else has a draft is nobody's business.
                 let held = held.filter(|held| held.document.is_seen_by(&request.caller));
                 let held = held.ok_or_else(|| Problem::NotFound(format!("there is no product {id}")))?;

@@ -1,5 +1,5 @@
 //! The `delete-product` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(delete_product::FUNCTION)
+    runtime::lambda::run(delete_product::FUNCTION)
 }

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::calendar::{Calendar, Level, Period};
-use domain::class::{ClassFigures, ClassOf};
+use domain::course_stats::{CourseFigures, CourseStatsScope};
 use domain::payment::PaymentStatus;
 use domain::revenue::Figures;
-use domain::takings::Tills;
+use domain::revenue_totals::TotalsByKey;
 use domain::time::Time;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
-use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, classroom};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, courses};
 use serde_json::{Map, Value, json};
-use store::{ClassNumbers, Inbox, Payments, RevenueReading, Rows};
+use store::{CourseStats, Inbox, Payments, RevenueReader, Rows};
 use system::clock::Clock;
 
 /// The function.
@@ -23,15 +23,15 @@ pub const FUNCTION: Function = Function { name: "get-admin-dashboard", start };
 /// How many of the payments that wait are told.
 const WAITING: usize = 10;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     reader.finish(())?;
     let client = boot.dynamodb();
     let handler = AdminDashboard {
         payments: Payments::new(client.clone(), state.clone(), Arc::clone(&boot.ids)),
-        revenue: RevenueReading::new(client.clone(), stats.clone()),
-        numbers: ClassNumbers::new(client.clone(), stats),
+        revenue: RevenueReader::new(client.clone(), stats.clone()),
+        numbers: CourseStats::new(client.clone(), stats),
         inbox: Inbox::new(client, state),
         clock: Arc::clone(&boot.clock),
     };
@@ -40,23 +40,23 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 
 struct AdminDashboard {
     payments: Payments,
-    revenue: RevenueReading,
-    numbers: ClassNumbers,
+    revenue: RevenueReader,
+    numbers: CourseStats,
     inbox: Inbox,
     clock: Arc<dyn Clock>,
 }
 
 /// What was brought in in a period.
 fn earned(period: &Period, rows: &Rows) -> Value {
-    let mut all = Tills::default();
+    let mut all = TotalsByKey::default();
     rows.periods.get(period).into_iter().flat_map(BTreeMap::values).for_each(|tills| all.merge(tills));
     let mut body = json!(Figures::of(&all));
-    classroom::merge(&mut body, Map::from_iter([("period".to_owned(), json!(period.to_string()))]));
+    courses::merge(&mut body, Map::from_iter([("period".to_owned(), json!(period.to_string()))]));
     body
 }
 
 /// The payments that stand so; amounts by currency, those that are known.
-fn payments(figures: &ClassFigures, status: PaymentStatus) -> Value {
+fn payments(figures: &CourseFigures, status: PaymentStatus) -> Value {
     let (mut count, mut amounts) = (0, Map::new());
     for ((_, currency), paid) in figures.payments.iter().filter(|((is, _), paid)| *is == status && paid.payments > 0) {
         count += paid.payments;
@@ -76,7 +76,7 @@ impl HttpHandler for AdminDashboard {
             let (own, received) = (request.user()?, PaymentStatus::Received);
             let periods = [day, month];
             let (figures, rows, waiting, unread) = futures::try_join!(
-                self.numbers.of(&ClassOf::All, request.deadline),
+                self.numbers.of(&CourseStatsScope::All, request.deadline),
                 self.revenue.rows_of(&periods),
                 self.payments.page(None, Some(received), None, WAITING),
                 self.inbox.unread(own),
@@ -91,7 +91,7 @@ impl HttpHandler for AdminDashboard {
                 "receivedPayments": waiting.items.iter().map(bodies::payment).collect::<Vec<_>>(),
                 "revenue": {"day": earned(&day, &rows), "month": earned(&month, &rows)},
             });
-            classroom::merge(&mut body, bodies::class(&figures));
+            courses::merge(&mut body, bodies::class(&figures));
             Ok(Response::read(&request, body, now))
         })
     }

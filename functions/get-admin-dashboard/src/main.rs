@@ -1,5 +1,5 @@
 //! The `get-admin-dashboard` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(get_admin_dashboard::FUNCTION)
+    runtime::lambda::run(get_admin_dashboard::FUNCTION)
 }

@@ -9,7 +9,7 @@ use domain::fields::Invalid;
 use domain::rollup::Scope;
 use domain::time::Time;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use system::clock::Clock;
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-analytics", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     let calendar: Calendar = reader.parsed("TIME_ZONE");

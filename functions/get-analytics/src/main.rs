@@ -1,5 +1,5 @@
 //! The `get-analytics` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(get_analytics::FUNCTION)
+    runtime::lambda::run(get_analytics::FUNCTION)
 }

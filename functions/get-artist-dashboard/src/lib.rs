@@ -18,7 +18,7 @@ use domain::rollup::Scope;
 use domain::span::Span;
 use domain::time::Time;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, seconds};
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ const RECENT_LIKES: usize = 5;
 const RECENT_SUBMISSIONS: usize = 5;
 const TOP_TRACKS: usize = 5;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     let events = reader.required("EVENTS_TABLE");

@@ -1,5 +1,5 @@
 //! The `get-artist-dashboard` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(get_artist_dashboard::FUNCTION)
+    runtime::lambda::run(get_artist_dashboard::FUNCTION)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::id::DiscountCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use store::Discounts;
@@ -12,7 +12,7 @@ use store::Discounts;
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-discount", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let state = reader.required("STATE_TABLE");
     reader.finish(())?;

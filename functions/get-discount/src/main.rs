@@ -1,5 +1,5 @@
 //! The `get-discount` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(get_discount::FUNCTION)
+    runtime::lambda::run(get_discount::FUNCTION)
 }

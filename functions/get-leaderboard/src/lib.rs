@@ -8,7 +8,7 @@ use domain::id::UserId;
 use domain::money::Currency;
 use domain::time::Time;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, Asked, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::json;
@@ -21,7 +21,7 @@ pub const FUNCTION: Function = Function { name: "get-leaderboard", start };
 /// How many neighbours there are on each side where nothing else is asked for.
 const NEIGHBOURS: usize = 5;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (stats, shards) = (reader.required("STATS_TABLE"), reader.parsed("BOARD_SHARDS"));
     reader.finish(())?;

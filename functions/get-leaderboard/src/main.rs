@@ -1,5 +1,5 @@
 //! The `get-leaderboard` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(get_leaderboard::FUNCTION)
+    runtime::lambda::run(get_leaderboard::FUNCTION)
 }

@@ -8,7 +8,7 @@ use domain::fields::Invalid;
 use domain::id::{PackageId, UserId};
 use domain::time::Time;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::json;
@@ -21,7 +21,7 @@ pub const FUNCTION: Function = Function { name: "get-package-stats", start };
 /// How many packages can be asked for at once.
 const MAX_IDS: usize = 100;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     reader.finish(())?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::id::PackageId;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use store::Packages;
@@ -12,7 +12,7 @@ use store::Packages;
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-package", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     reader.finish(())?;
@@ -30,7 +30,7 @@ impl HttpHandler for GetPackage {
         Box::pin(async move {
             let id: PackageId = request.path("packageId")?;
             // What is read here is changed on the condition that it still is so: an old version is refused then.
-            let held = self.packages.package(&id, false).await?.there();
+            let held = self.packages.package(&id, false).await?.present();
             let held = held.ok_or_else(|| Problem::NotFound(format!("there is no package {id}")))?;
             Ok(Response::document(&request, &held.version, &bodies::package(&id, &held.document)))
         })

@@ -1,5 +1,5 @@
 //! The `get-package` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(get_package::FUNCTION)
+    runtime::lambda::run(get_package::FUNCTION)
 }

@@ -6,28 +6,28 @@ use domain::calendar::{Calendar, Level};
 use domain::id::ProductId;
 use domain::time::Time;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use serde_json::json;
-use store::ProductReading;
+use store::ProductReader;
 use system::clock::Clock;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-product", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     let shards = reader.parsed("BOARD_SHARDS");
     reader.finish(())?;
-    let products = ProductReading::new(boot.dynamodb(), stats, state, shards);
+    let products = ProductReader::new(boot.dynamodb(), stats, state, shards);
     let handler = GetProduct { products, clock: Arc::clone(&boot.clock) };
     Ok(runtime::http::function(FUNCTION.name, Access::WriteKey, boot, handler))
 }
 
 struct GetProduct {
-    products: ProductReading,
+    products: ProductReader,
     clock: Arc<dyn Clock>,
 }
 

@@ -1,5 +1,5 @@
 //! The `get-product` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(get_product::FUNCTION)
+    runtime::lambda::run(get_product::FUNCTION)
 }

@@ -11,14 +11,14 @@ use domain::days::Days;
 use domain::distinct::Buyers;
 use domain::purchase::{Buyer, ItemType};
 use domain::revenue::{AmountsTrend, CohortFigures, Figures, Trend, percent, ratio};
-use domain::takings::{Ranking, Tills};
+use domain::revenue_totals::{Ranking, TotalsByKey};
 use domain::time::Time;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use serde_json::{Value, json};
-use store::{Pattern, RevenueReading, Rows, StoreError, Top};
+use store::{Pattern, RevenueReader, Rows, StoreError, Top};
 use system::clock::Clock;
 use tokio::time::Instant;
 
@@ -30,25 +30,25 @@ pub const FUNCTION: Function = Function { name: "get-purchase-analytics", start 
 /// How many items are told that are ahead.
 const TOP: usize = 10;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let stats = reader.required("STATS_TABLE");
     reader.finish(())?;
     let handler =
-        PurchaseAnalytics { reading: RevenueReading::new(boot.dynamodb(), stats), clock: Arc::clone(&boot.clock) };
+        PurchaseAnalytics { reading: RevenueReader::new(boot.dynamodb(), stats), clock: Arc::clone(&boot.clock) };
     Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct PurchaseAnalytics {
-    reading: RevenueReading,
+    reading: RevenueReader,
     clock: Arc<dyn Clock>,
 }
 
 /// What was read of some days.
 struct Sold {
     rows: Rows,
-    types: BTreeMap<ItemType, Tills>,
-    all: Tills,
+    types: BTreeMap<ItemType, TotalsByKey>,
+    all: TotalsByKey,
     buyers: Buyers,
 }
 
@@ -58,7 +58,7 @@ impl PurchaseAnalytics {
         let (parts, fewest) = known.map(|known| (asked.parts(&known), known.parts())).unwrap_or_default();
         let (rows, buyers) = futures::try_join!(self.reading.rows_of(&parts), self.reading.buyers(&fewest, until))?;
         let types = rows.within(days);
-        let mut all = Tills::default();
+        let mut all = TotalsByKey::default();
         types.values().for_each(|tills| all.merge(tills));
         Ok(Sold { rows, types, all, buyers })
     }
@@ -165,8 +165,8 @@ fn with(mut body: Value, fields: Value) -> Value {
     body
 }
 
-fn all_types(types: &BTreeMap<ItemType, Tills>) -> Tills {
-    let mut all = Tills::default();
+fn all_types(types: &BTreeMap<ItemType, TotalsByKey>) -> TotalsByKey {
+    let mut all = TotalsByKey::default();
     types.values().for_each(|tills| all.merge(tills));
     all
 }
@@ -195,7 +195,7 @@ fn purchases_of(sold: &Sold, kind: ItemType) -> i64 {
 }
 
 fn item_types(sold: &Sold, purchases: i64) -> Vec<Value> {
-    let of_type = |(kind, tills): (&ItemType, &Tills)| {
+    let of_type = |(kind, tills): (&ItemType, &TotalsByKey)| {
         let figures = Figures::of(tills);
         let head = json!({"itemType": kind, "share": percent(figures.purchases, purchases)});
         with(head, json!(figures))
@@ -208,8 +208,8 @@ fn course_to_test(sold: &Sold) -> Option<f64> {
     ratio(purchases_of(sold, ItemType::Course), purchases_of(sold, ItemType::Test))
 }
 
-fn payment_methods(all: &Tills, purchases: i64) -> Vec<Value> {
-    let of_method = |(method, tills): (&_, &Tills)| {
+fn payment_methods(all: &TotalsByKey, purchases: i64) -> Vec<Value> {
+    let of_method = |(method, tills): (&_, &TotalsByKey)| {
         let figures = Figures::of(tills);
         let head = json!({"paymentMethod": method, "share": percent(figures.purchases, purchases)});
         with(head, json!(figures))
@@ -233,7 +233,7 @@ fn trend(days: &Days, before: &Sold, now: &Sold) -> Value {
 }
 
 fn pattern(buyer: &Buyer, pattern: Option<&Pattern>) -> Value {
-    let figures = pattern.map_or_else(|| Figures::of(&Tills::default()), |pattern| Figures::of(&pattern.tills));
+    let figures = pattern.map_or_else(|| Figures::of(&TotalsByKey::default()), |pattern| Figures::of(&pattern.tills));
     let mut told = json!({
         "userId": buyer.user(),
         "guestId": buyer.guest(),

@@ -1,5 +1,5 @@
 //! The `get-purchase-analytics` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(get_purchase_analytics::FUNCTION)
+    runtime::lambda::run(get_purchase_analytics::FUNCTION)
 }

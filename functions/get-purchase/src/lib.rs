@@ -3,7 +3,7 @@
 use domain::id::PurchaseId;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use store::History;
@@ -11,7 +11,7 @@ use store::History;
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-purchase", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let ledger = reader.required("PURCHASES_TABLE");
     reader.finish(())?;

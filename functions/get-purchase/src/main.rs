@@ -1,5 +1,5 @@
 //! The `get-purchase` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(get_purchase::FUNCTION)
+    runtime::lambda::run(get_purchase::FUNCTION)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::id::QuizId;
 use domain::time::Time;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use store::{QuizNumbers, Quizzes};
@@ -14,7 +14,7 @@ use system::clock::Clock;
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-quiz-stats", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     reader.finish(())?;

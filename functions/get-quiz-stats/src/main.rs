@@ -1,5 +1,5 @@
 //! The `get-quiz-stats` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(get_quiz_stats::FUNCTION)
+    runtime::lambda::run(get_quiz_stats::FUNCTION)
 }

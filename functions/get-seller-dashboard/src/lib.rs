@@ -8,17 +8,17 @@ use domain::fields::Invalid;
 use domain::id::UserId;
 use domain::time::Time;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use serde_json::{Value, json};
-use store::{Boards, Inbox, OnBoards};
+use store::{BoardStanding, Boards, Inbox};
 use system::clock::Clock;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-seller-dashboard", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     let shards = reader.parsed("BOARD_SHARDS");
@@ -52,7 +52,7 @@ fn whose(request: &Request) -> Result<UserId, Problem> {
 }
 
 /// What the boards of a season say of a seller: the numbers there, and the ranks.
-fn on_boards(season: Season, on: &OnBoards) -> Value {
+fn on_boards(season: Season, on: &BoardStanding) -> Value {
     let rank = |of: fn(&Metric) -> bool| on.ranks.iter().find(|(metric, _)| of(metric)).map(|(_, ranked)| ranked.rank);
     let earnings = on.ranks.iter().filter_map(|(metric, ranked)| match metric {
         Metric::Revenue(currency) => Some((currency.code(), json!({"amount": ranked.value, "rank": ranked.rank}))),

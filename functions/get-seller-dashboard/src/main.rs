@@ -1,5 +1,5 @@
 //! The `get-seller-dashboard` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(get_seller_dashboard::FUNCTION)
+    runtime::lambda::run(get_seller_dashboard::FUNCTION)
 }

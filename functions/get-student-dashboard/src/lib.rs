@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use domain::class::ClassOf;
-use domain::classroom::Course;
+use domain::course::Course;
+use domain::course_stats::CourseStatsScope;
 use domain::id::{CourseId, UserId};
 use domain::payment::PaymentStatus;
 use domain::purchase::Buyer;
 use domain::time::Time;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
-use runtime::http::classroom::{self, Part};
+use runtime::http::courses::{self, Part};
 use runtime::http::{Access, Cursor, HttpHandler, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
-use store::{Attendances, ClassNumbers, Classroom, Inbox, Payments, Scores};
+use store::{Attendances, Classroom, CourseStats, Inbox, Payments, Scores};
 use system::clock::Clock;
 
 /// The function.
@@ -27,7 +27,7 @@ const COURSES: usize = 20;
 /// How many are told of what happened last.
 const RECENT: usize = 10;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     reader.finish(())?;
@@ -37,7 +37,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
         classroom: Classroom::new(client.clone(), state.clone(), Arc::clone(ids)),
         payments: Payments::new(client.clone(), state.clone(), Arc::clone(ids)),
         scores: Scores::new(client.clone(), state.clone(), Arc::clone(ids)),
-        numbers: ClassNumbers::new(client.clone(), stats),
+        numbers: CourseStats::new(client.clone(), stats),
         inbox: Inbox::new(client, state),
         clock: Arc::clone(&boot.clock),
     };
@@ -49,14 +49,14 @@ struct StudentDashboard {
     classroom: Classroom,
     payments: Payments,
     scores: Scores,
-    numbers: ClassNumbers,
+    numbers: CourseStats,
     inbox: Inbox,
     clock: Arc<dyn Clock>,
 }
 
 impl StudentDashboard {
     async fn body(&self, student: UserId, request: &Request) -> Result<Value, Problem> {
-        let (whose, buyer) = (ClassOf::Student(student.clone()), Buyer::User(student.clone()));
+        let (whose, buyer) = (CourseStatsScope::Student(student.clone()), Buyer::User(student.clone()));
         let (figures, enrollments, scores, attendance, payments, unread) = futures::try_join!(
             self.numbers.of(&whose, request.deadline),
             self.classroom.courses_of(&student, None, COURSES),
@@ -84,7 +84,7 @@ impl StudentDashboard {
             "recentAttendance": attendance.collect::<Vec<_>>(),
             "receivedPayments": payments.items.iter().map(bodies::payment).collect::<Vec<_>>(),
         });
-        classroom::merge(&mut body, bodies::class(&figures));
+        courses::merge(&mut body, bodies::class(&figures));
         Ok(body)
     }
 }
@@ -97,7 +97,7 @@ impl HttpHandler for StudentDashboard {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let now = Time::from(self.clock.now());
-            let body = self.body(classroom::whose(&request, "studentId")?, &request).await?;
+            let body = self.body(courses::whose(&request, "studentId")?, &request).await?;
             Ok(Response::read(&request, body, now))
         })
     }

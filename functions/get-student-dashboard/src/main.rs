@@ -1,5 +1,5 @@
 //! The `get-student-dashboard` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(get_student_dashboard::FUNCTION)
+    runtime::lambda::run(get_student_dashboard::FUNCTION)
 }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use domain::class::ClassOf;
+use domain::course_stats::CourseStatsScope;
 use domain::time::Time;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
-use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, classroom};
+use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, courses};
 use serde_json::json;
-use store::{ClassNumbers, Classroom, Inbox};
+use store::{Classroom, CourseStats, Inbox};
 use system::clock::Clock;
 
 /// The function.
@@ -18,14 +18,14 @@ pub const FUNCTION: Function = Function { name: "get-teacher-dashboard", start }
 /// How many courses are told at once; the cursor tells the others.
 const COURSES: usize = 20;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     reader.finish(())?;
     let client = boot.dynamodb();
     let handler = TeacherDashboard {
         classroom: Classroom::new(client.clone(), state.clone(), Arc::clone(&boot.ids)),
-        numbers: ClassNumbers::new(client.clone(), stats),
+        numbers: CourseStats::new(client.clone(), stats),
         inbox: Inbox::new(client, state),
         clock: Arc::clone(&boot.clock),
     };
@@ -34,7 +34,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 
 struct TeacherDashboard {
     classroom: Classroom,
-    numbers: ClassNumbers,
+    numbers: CourseStats,
     inbox: Inbox,
     clock: Arc<dyn Clock>,
 }
@@ -46,12 +46,12 @@ impl HttpHandler for TeacherDashboard {
 
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
-            let teacher = classroom::teacher(&request)?;
+            let teacher = courses::teacher(&request)?;
             let now = Time::from(self.clock.now());
-            let (stores, whose) = ((&self.classroom, &self.numbers), ClassOf::Teacher(teacher.clone()));
+            let (stores, whose) = ((&self.classroom, &self.numbers), CourseStatsScope::Teacher(teacher.clone()));
             let (figures, (courses, cursor), unread) = futures::try_join!(
                 async { Ok(self.numbers.of(&whose, request.deadline).await?) },
-                classroom::courses(stores, &teacher, (None, COURSES), &request),
+                courses::courses(stores, &teacher, (None, COURSES), &request),
                 async { Ok(self.inbox.unread(&teacher).await?) },
             )?;
             let mut body = json!({
@@ -61,7 +61,7 @@ impl HttpHandler for TeacherDashboard {
                 "courses": courses,
                 "coursesCursor": cursor,
             });
-            classroom::merge(&mut body, bodies::class(&figures));
+            courses::merge(&mut body, bodies::class(&figures));
             Ok(Response::read(&request, body, now))
         })
     }

@@ -1,5 +1,5 @@
 //! The `get-teacher-dashboard` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(get_teacher_dashboard::FUNCTION)
+    runtime::lambda::run(get_teacher_dashboard::FUNCTION)
 }

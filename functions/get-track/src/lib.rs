@@ -7,7 +7,7 @@ use domain::id::TrackId;
 use domain::time::Time;
 use domain::track::Track;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, seconds};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use system::clock::Clock;
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-track", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     let calendar = reader.parsed("TIME_ZONE");

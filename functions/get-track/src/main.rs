@@ -1,5 +1,5 @@
 //! The `get-track` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(get_track::FUNCTION)
+    runtime::lambda::run(get_track::FUNCTION)
 }

@@ -12,7 +12,7 @@ use domain::caller::Actor;
 use domain::fact::Origin;
 use domain::time::Time;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, is_crawler};
 use store::{Arrived, Documents, Engagements, Facts, Folds, QuotaCounters, Retention, Sender, Toggles};
@@ -24,7 +24,7 @@ pub const FUNCTION: Function = Function { name: "ingest-events", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (events, state) = (reader.required("EVENTS_TABLE"), reader.required("STATE_TABLE"));
     let (stats, retention) = (reader.required("STATS_TABLE"), reader.parsed("RETENTION_DAYS"));

@@ -1,5 +1,5 @@
 //! The `ingest-events` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(ingest_events::FUNCTION)
+    runtime::lambda::run(ingest_events::FUNCTION)
 }

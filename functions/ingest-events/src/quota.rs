@@ -5,7 +5,7 @@ use domain::entity::{Bucket, Entity};
 use domain::event::{Engagement, Event};
 use domain::id::SessionId;
 use runtime::http::Request;
-use store::{Admission, Arrived, Engagements, Foresight, Outcome, QuotaCounters, Requester};
+use store::{Admission, Arrived, Engagements, Outcome, Preview, QuotaCounters, Requester};
 use tokio::time::Instant;
 
 /// Records events, as far as their sender's quotas allow; tells what became of each, in their order.
@@ -71,7 +71,7 @@ impl Gate<'_> {
         let (mut released, mut again) = (Vec::new(), Vec::new());
         for ((at, refused), foresight) in refused.iter_mut().enumerate().zip(foreseen) {
             match (foresight, &*refused) {
-                (Some(Foresight::Settled), was) => {
+                (Some(Preview::Settled), was) => {
                     if was.is_none() {
                         released.push(at);
                     }
@@ -112,18 +112,18 @@ impl Gate<'_> {
             let (Some(refused), Some(event)) = (refused.get_mut(at), arrived.events.get(at)) else { continue };
             match foresight {
                 None => *refused = Some(Outcome::Retry),
-                Some(Foresight::New) => {
+                Some(Preview::New) => {
                     let track = Entity::Track(event.track.clone());
                     let admission = self.quotas.like(network, &track, self.deadline).await;
                     *refused = refusal(admission.unwrap_or(Admission::Unknown));
                 }
-                Some(Foresight::Settled | Foresight::Confirms) => {}
+                Some(Preview::Settled | Preview::Confirms) => {}
             }
         }
     }
 
     /// What recording the events of these places would do; nothing where that is not known.
-    async fn foresee(&self, arrived: &Arrived, places: &[usize]) -> Vec<Option<Foresight>> {
+    async fn foresee(&self, arrived: &Arrived, places: &[usize]) -> Vec<Option<Preview>> {
         let events = places.iter().filter_map(|at| arrived.events.get(*at)).cloned().collect();
         let arrived = Arrived { events, ..arrived.clone() };
         match self.engagements.foresee(&arrived, self.deadline).await {

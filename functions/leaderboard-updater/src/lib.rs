@@ -9,29 +9,29 @@ use domain::id::UserId;
 use domain::live::Subject;
 use domain::time::Minute;
 use runtime::BoxFuture;
-use runtime::batch::{BatchHandler, Deferring, EventRecord, Settled};
-use runtime::boot::Boot;
+use runtime::batch::{BatchHandler, DeferralQueue, EventRecord, RecordOutcome};
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
-use runtime::live::Numbers;
 use runtime::messaging;
+use runtime::pusher::StatsNotifier;
 use runtime::stream;
-use store::{BoardUpdates, Budget, Folds};
+use store::{BoardProjector, Budget, Folds};
 use tokio::time::Instant;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "leaderboard-updater", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (facts, stats) = (reader.required("INTERACTIONS_TABLE"), reader.required("STATS_TABLE"));
     let (failures, shards) = (reader.required("FAILURES_QUEUE_URL"), reader.parsed("BOARD_SHARDS"));
-    let numbers = Numbers::of(&mut reader, boot);
-    let deferring = Deferring::of(&mut reader, boot, FUNCTION.name, &stats);
+    let numbers = StatsNotifier::of(&mut reader, boot);
+    let deferring = DeferralQueue::of(&mut reader, boot, FUNCTION.name, &stats);
     reader.finish(())?;
     let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let updater = LeaderboardUpdater {
         folds: Folds::new(client.clone(), facts, stats.clone(), Arc::clone(&clock), Arc::clone(&ids)),
-        boards: BoardUpdates::new(client, stats, shards, clock, ids),
+        boards: BoardProjector::new(client, stats, shards, clock, ids),
         numbers,
     };
     let failures = messaging::sqs(boot.sqs(), failures);
@@ -40,8 +40,8 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 
 struct LeaderboardUpdater {
     folds: Folds,
-    boards: BoardUpdates,
-    numbers: Numbers,
+    boards: BoardProjector,
+    numbers: StatsNotifier,
 }
 
 /// What a record asks for: nothing, where it tells of what expired.
@@ -81,7 +81,7 @@ impl BatchHandler for LeaderboardUpdater {
         records: &'a [EventRecord],
         budget: Budget,
         deadline: Instant,
-    ) -> BoxFuture<'a, Vec<Settled>> {
+    ) -> BoxFuture<'a, Vec<RecordOutcome>> {
         Box::pin(async move {
             let asked: Vec<Result<Option<Bucket>, String>> = records.iter().map(asked).collect();
             let buckets: BTreeSet<Bucket> = asked.iter().flatten().flatten().cloned().collect();
@@ -89,36 +89,36 @@ impl BatchHandler for LeaderboardUpdater {
             for Bucket { entity, minute } in &buckets {
                 minutes.entry(entity.clone()).or_default().insert(*minute);
             }
-            let mut left: BTreeMap<Bucket, Settled> = BTreeMap::new();
+            let mut left: BTreeMap<Bucket, RecordOutcome> = BTreeMap::new();
             for (bucket, error) in self.folds.refold_products(minutes, budget, deadline).await {
-                let settled = Settled::unfolded(&bucket, &error);
+                let settled = RecordOutcome::unfolded(&bucket, &error);
                 left.insert(bucket, settled);
             }
             let sellers = match self.folds.owners(&buckets, deadline).await {
                 Ok(sellers) => sellers,
                 Err(error) => {
-                    left.extend(buckets.iter().map(|bucket| (bucket.clone(), Settled::from(&error))));
+                    left.extend(buckets.iter().map(|bucket| (bucket.clone(), RecordOutcome::from(&error))));
                     BTreeMap::new()
                 }
             };
             let follow: BTreeSet<(Entrant, Season)> = sellers.iter().flat_map(follows).collect();
             for (entrant, error) in self.boards.follow(&follow, deadline).await {
                 let its = sellers.iter().filter(|one| follows(*one).iter().any(|(followed, _)| *followed == entrant));
-                left.extend(its.map(|(bucket, _)| (bucket.clone(), Settled::from(&error))));
+                left.extend(its.map(|(bucket, _)| (bucket.clone(), RecordOutcome::from(&error))));
             }
             let changed = sellers.values().map(|seller| Subject::Seller(seller.clone()));
             let changed: BTreeSet<Subject> = changed.chain((!sellers.is_empty()).then_some(Subject::Boards)).collect();
             let untold = self.numbers.changed(changed, deadline).await;
             if !untold.is_empty() {
-                let again = |(bucket, _): (&Bucket, &UserId)| (bucket.clone(), Settled::Retry);
+                let again = |(bucket, _): (&Bucket, &UserId)| (bucket.clone(), RecordOutcome::Retry);
                 left.extend(sellers.iter().map(again));
             }
             asked
                 .into_iter()
                 .map(|asked| match asked {
-                    Ok(None) => Settled::Done,
-                    Ok(Some(bucket)) => left.get(&bucket).cloned().unwrap_or(Settled::Done),
-                    Err(reason) => Settled::Poison(reason),
+                    Ok(None) => RecordOutcome::Done,
+                    Ok(Some(bucket)) => left.get(&bucket).cloned().unwrap_or(RecordOutcome::Done),
+                    Err(reason) => RecordOutcome::Poison(reason),
                 })
                 .collect()
         })

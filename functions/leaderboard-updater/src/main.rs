@@ -1,5 +1,5 @@
 //! The `leaderboard-updater` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(leaderboard_updater::FUNCTION)
+    runtime::lambda::run(leaderboard_updater::FUNCTION)
 }

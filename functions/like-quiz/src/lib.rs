@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::id::QuizId;
 use http::{Method, StatusCode};
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use serde_json::json;
@@ -14,7 +14,7 @@ use store::{Interactions, Quizzes, Retention};
 /// The function.
 pub const FUNCTION: Function = Function { name: "like-quiz", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, facts) = (reader.required("STATE_TABLE"), reader.required("INTERACTIONS_TABLE"));
     let retention = Retention::of_days(reader.parsed("RETENTION_DAYS"));

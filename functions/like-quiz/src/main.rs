@@ -1,5 +1,5 @@
 //! The `like-quiz` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(like_quiz::FUNCTION)
+    runtime::lambda::run(like_quiz::FUNCTION)
 }

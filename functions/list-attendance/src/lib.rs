@@ -5,9 +5,9 @@ use std::sync::Arc;
 use domain::attendance::Date;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
-use runtime::http::classroom::Part;
+use runtime::http::courses::Part;
 use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
 use store::{Attendances, Classroom};
@@ -15,7 +15,7 @@ use store::{Attendances, Classroom};
 /// The function.
 pub const FUNCTION: Function = Function { name: "list-attendance", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let state = reader.required("STATE_TABLE");
     reader.finish(())?;

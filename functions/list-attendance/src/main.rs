@@ -1,5 +1,5 @@
 //! The `list-attendance` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(list_attendance::FUNCTION)
+    runtime::lambda::run(list_attendance::FUNCTION)
 }

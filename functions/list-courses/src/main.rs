@@ -1,5 +1,5 @@
 //! The `list-courses` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(list_courses::FUNCTION)
+    runtime::lambda::run(list_courses::FUNCTION)
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
-use runtime::http::classroom::Part;
+use runtime::http::courses::Part;
 use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
 use store::Classroom;
@@ -14,7 +14,7 @@ use store::Classroom;
 /// The function.
 pub const FUNCTION: Function = Function { name: "list-enrollments", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let state = reader.required("STATE_TABLE");
     reader.finish(())?;

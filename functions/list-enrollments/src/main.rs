@@ -1,5 +1,5 @@
 //! The `list-enrollments` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(list_enrollments::FUNCTION)
+    runtime::lambda::run(list_enrollments::FUNCTION)
 }

@@ -1,5 +1,5 @@
 //! The `list-notifications` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(list_notifications::FUNCTION)
+    runtime::lambda::run(list_notifications::FUNCTION)
 }

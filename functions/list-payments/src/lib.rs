@@ -8,7 +8,7 @@ use domain::payment::PaymentStatus;
 use domain::purchase::Buyer;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use store::Payments;
 /// The function.
 pub const FUNCTION: Function = Function { name: "list-payments", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let state = reader.required("STATE_TABLE");
     reader.finish(())?;

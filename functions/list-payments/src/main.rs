@@ -1,5 +1,5 @@
 //! The `list-payments` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(list_payments::FUNCTION)
+    runtime::lambda::run(list_payments::FUNCTION)
 }

@@ -7,7 +7,7 @@ use domain::id::{GuestId, UserId};
 use domain::purchase::Buyer;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, Asked, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use store::{Filter, History};
 /// The function.
 pub const FUNCTION: Function = Function { name: "list-purchases", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let ledger = reader.required("PURCHASES_TABLE");
     reader.finish(())?;

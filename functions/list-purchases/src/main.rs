@@ -1,5 +1,5 @@
 //! The `list-purchases` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(list_purchases::FUNCTION)
+    runtime::lambda::run(list_purchases::FUNCTION)
 }

@@ -1,5 +1,5 @@
 //! The `list-scores` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(list_scores::FUNCTION)
+    runtime::lambda::run(list_scores::FUNCTION)
 }

@@ -5,28 +5,28 @@ use std::sync::Arc;
 use domain::board::Season;
 use domain::time::Time;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response};
 use serde_json::{Value, json};
-use store::{ProductReading, Viewed};
+use store::{ProductReader, Viewed};
 use system::clock::Clock;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "list-trending-products", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     let shards = reader.parsed("BOARD_SHARDS");
     reader.finish(())?;
-    let products = ProductReading::new(boot.dynamodb(), stats, state, shards);
+    let products = ProductReader::new(boot.dynamodb(), stats, state, shards);
     let handler = GetTrending { products, clock: Arc::clone(&boot.clock) };
     Ok(runtime::http::function(FUNCTION.name, Access::Public, boot, handler))
 }
 
 struct GetTrending {
-    products: ProductReading,
+    products: ProductReader,
     clock: Arc<dyn Clock>,
 }
 

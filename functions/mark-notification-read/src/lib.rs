@@ -6,7 +6,7 @@ use domain::id::NotificationId;
 use domain::time::Time;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use store::{Inbox, Received, StoreError};
@@ -16,7 +16,7 @@ use system::clock::Clock;
 /// The function.
 pub const FUNCTION: Function = Function { name: "mark-notification-read", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let state = reader.required("STATE_TABLE");
     reader.finish(())?;

@@ -1,5 +1,5 @@
 //! The `mark-notification-read` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(mark_notification_read::FUNCTION)
+    runtime::lambda::run(mark_notification_read::FUNCTION)
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
 use runtime::BoxFuture;
-use runtime::batch::{Message, QueueHandler, Settled};
-use runtime::boot::Boot;
+use runtime::batch::{Message, QueueHandler, RecordOutcome};
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::messaging::{self, Queue};
 use serde_json::json;
-use store::{Leg, PackageUpdates, Refreshes, StoreError};
+use store::{Leg, PackageProjector, PackageRebuilds, StoreError};
 use tokio::time::Instant;
 
 /// The function.
@@ -18,51 +18,52 @@ pub const FUNCTION: Function = Function { name: "package-rebuild-worker", start 
 /// How many legs are gone at once.
 const AT_ONCE: usize = 4;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    let (queue, part) = (reader.required("REFRESH_QUEUE_URL"), reader.positive("PART_PACKAGES"));
+    let (queue, part) = (reader.required("PACKAGE_REBUILD_QUEUE_URL"), reader.positive("PART_PACKAGES"));
     reader.finish(())?;
     let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let refresher = PackageRefresher {
-        refreshes: Refreshes::new(PackageUpdates::new(boot.dynamodb(), state, stats, clock, ids)).in_parts_of(part),
+        refreshes: PackageRebuilds::new(PackageProjector::new(boot.dynamodb(), state, stats, clock, ids))
+            .in_parts_of(part),
         queue: messaging::sqs(boot.sqs(), queue),
     };
     Ok(runtime::batch::queue_function(FUNCTION.name, boot, refresher))
 }
 
 struct PackageRefresher {
-    refreshes: Refreshes,
+    refreshes: PackageRebuilds,
     queue: Arc<dyn Queue>,
 }
 
 impl PackageRefresher {
-    async fn go(&self, message: &Message, deadline: Instant) -> Settled {
+    async fn go(&self, message: &Message, deadline: Instant) -> RecordOutcome {
         let leg: Leg = match serde_json::from_str(&message.body) {
             Ok(leg) => leg,
-            Err(error) => return Settled::Poison(format!("not a leg of a refresh: {error}")),
+            Err(error) => return RecordOutcome::Poison(format!("not a leg of a refresh: {error}")),
         };
         let next = match self.refreshes.go(&leg, deadline).await {
             Ok(next) => next,
-            Err(error @ StoreError::Corrupt { .. }) => return Settled::Poison(error.to_string()),
+            Err(error @ StoreError::Corrupt { .. }) => return RecordOutcome::Poison(error.to_string()),
             Err(error) => {
                 tracing::warn!(refreshId = leg.refresh.as_str(), error = %error, "leg not gone: {error}");
-                return Settled::Retry;
+                return RecordOutcome::Retry;
             }
         };
-        let Some(next) = next else { return Settled::Done };
+        let Some(next) = next else { return RecordOutcome::Done };
         match self.queue.send(json!(next).to_string()).await {
-            Ok(()) => Settled::Done,
+            Ok(()) => RecordOutcome::Done,
             Err(error) => {
                 tracing::warn!(refreshId = leg.refresh.as_str(), error = %error, "next leg not sent: {error}");
-                Settled::Retry
+                RecordOutcome::Retry
             }
         }
     }
 }
 
 impl QueueHandler for PackageRefresher {
-    fn handle<'a>(&'a self, messages: &'a [Message], deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
+    fn handle<'a>(&'a self, messages: &'a [Message], deadline: Instant) -> BoxFuture<'a, Vec<RecordOutcome>> {
         Box::pin(async move {
             let legs: Vec<_> = messages.iter().map(|message| self.go(message, deadline)).collect();
             stream::iter(legs).buffered(AT_ONCE).collect().await

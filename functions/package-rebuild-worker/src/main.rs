@@ -1,5 +1,5 @@
 //! The `package-rebuild-worker` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(package_rebuild_worker::FUNCTION)
+    runtime::lambda::run(package_rebuild_worker::FUNCTION)
 }

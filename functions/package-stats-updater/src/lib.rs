@@ -8,28 +8,28 @@ use domain::entity::{Bucket, Entity};
 use domain::id::{PackageId, QuizId};
 use domain::time::Minute;
 use runtime::BoxFuture;
-use runtime::batch::{BatchHandler, Deferring, EventRecord, Settled};
-use runtime::boot::Boot;
+use runtime::batch::{BatchHandler, DeferralQueue, EventRecord, RecordOutcome};
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::messaging;
 use runtime::stream::{self, Change};
-use store::{Budget, Folds, PackageUpdates, Turned};
+use store::{Budget, Folds, MembershipChange, PackageProjector};
 use tokio::time::Instant;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "package-stats-updater", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let facts = reader.required("INTERACTIONS_TABLE");
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     let failures = reader.required("FAILURES_QUEUE_URL");
-    let deferring = Deferring::of(&mut reader, boot, FUNCTION.name, &stats);
+    let deferring = DeferralQueue::of(&mut reader, boot, FUNCTION.name, &stats);
     reader.finish(())?;
     let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let updater = PackageStatsUpdater {
         folds: Folds::new(client.clone(), facts, stats.clone(), Arc::clone(&clock), Arc::clone(&ids)),
-        packages: PackageUpdates::new(client, state, stats, clock, ids),
+        packages: PackageProjector::new(client, state, stats, clock, ids),
     };
     let failures = messaging::sqs(boot.sqs(), failures);
     Ok(runtime::batch::function_that_defers(FUNCTION.name, boot, failures, deferring, updater))
@@ -37,14 +37,14 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 
 struct PackageStatsUpdater {
     folds: Folds,
-    packages: PackageUpdates,
+    packages: PackageProjector,
 }
 
 /// What a record asks for.
 enum Asked {
     Nothing,
     Fold(QuizId, Minute),
-    Turn(Turned),
+    Turn(MembershipChange),
     Mend(PackageId),
     Unreadable(String),
 }
@@ -66,9 +66,9 @@ fn asked(record: &EventRecord) -> Asked {
 /// What became of each part of a batch that is not done.
 #[derive(Default)]
 struct Left {
-    minutes: BTreeMap<(QuizId, Minute), Settled>,
-    quizzes: BTreeMap<QuizId, Settled>,
-    packages: BTreeMap<PackageId, Settled>,
+    minutes: BTreeMap<(QuizId, Minute), RecordOutcome>,
+    quizzes: BTreeMap<QuizId, RecordOutcome>,
+    packages: BTreeMap<PackageId, RecordOutcome>,
 }
 
 impl PackageStatsUpdater {
@@ -82,22 +82,22 @@ impl PackageStatsUpdater {
     ) {
         let quizzes: BTreeSet<QuizId> = minutes.keys().cloned().collect();
         for (bucket, error) in self.folds.refold_quizzes(minutes, budget, deadline).await {
-            let settled = Settled::unfolded(&bucket, &error);
+            let settled = RecordOutcome::unfolded(&bucket, &error);
             if let Bucket { entity: Entity::Quiz(quiz), minute } = bucket {
                 left.minutes.insert((quiz, minute), settled);
             }
         }
         for (quizzes, error) in self.packages.follow(&quizzes, deadline).await {
-            left.quizzes.extend(quizzes.into_iter().map(|quiz| (quiz, Settled::from(&error))));
+            left.quizzes.extend(quizzes.into_iter().map(|quiz| (quiz, RecordOutcome::from(&error))));
         }
     }
 
     /// Brings quizzes into a package, and takes others out.
     async fn turn(&self, turned: BTreeMap<PackageId, BTreeSet<QuizId>>, deadline: Instant, left: &mut Left) {
         for (package, quizzes) in turned {
-            let turned = Turned { package, quizzes };
+            let turned = MembershipChange { package, quizzes };
             if let Err(error) = self.packages.turn(&turned, deadline).await {
-                left.packages.insert(turned.package, Settled::from(&error));
+                left.packages.insert(turned.package, RecordOutcome::from(&error));
             }
         }
     }
@@ -108,7 +108,7 @@ impl PackageStatsUpdater {
     async fn mend(&self, packages: BTreeSet<PackageId>, deadline: Instant, left: &mut Left) {
         for package in packages {
             if let Err(error) = self.packages.mend(&package, deadline).await {
-                left.packages.insert(package, Settled::from(&error));
+                left.packages.insert(package, RecordOutcome::from(&error));
             }
         }
     }
@@ -120,7 +120,7 @@ impl BatchHandler for PackageStatsUpdater {
         records: &'a [EventRecord],
         budget: Budget,
         deadline: Instant,
-    ) -> BoxFuture<'a, Vec<Settled>> {
+    ) -> BoxFuture<'a, Vec<RecordOutcome>> {
         Box::pin(async move {
             let asked: Vec<Asked> = records.iter().map(asked).collect();
             let mut minutes: BTreeMap<QuizId, BTreeSet<Minute>> = BTreeMap::new();
@@ -134,7 +134,7 @@ impl BatchHandler for PackageStatsUpdater {
                     Asked::Fold(quiz, minute) => {
                         minutes.entry(quiz.clone()).or_default().insert(*minute);
                     }
-                    Asked::Turn(Turned { package, quizzes }) => {
+                    Asked::Turn(MembershipChange { package, quizzes }) => {
                         turned.entry(package.clone()).or_default().extend(quizzes.iter().cloned());
                     }
                     Asked::Nothing | Asked::Unreadable(_) => {}
@@ -147,15 +147,15 @@ impl BatchHandler for PackageStatsUpdater {
             asked
                 .into_iter()
                 .map(|asked| match asked {
-                    Asked::Nothing => Settled::Done,
+                    Asked::Nothing => RecordOutcome::Done,
                     Asked::Fold(quiz, minute) => {
                         let of_quiz = left.quizzes.get(&quiz).cloned();
-                        left.minutes.get(&(quiz, minute)).cloned().or(of_quiz).unwrap_or(Settled::Done)
+                        left.minutes.get(&(quiz, minute)).cloned().or(of_quiz).unwrap_or(RecordOutcome::Done)
                     }
-                    Asked::Turn(Turned { package, .. }) | Asked::Mend(package) => {
-                        left.packages.get(&package).cloned().unwrap_or(Settled::Done)
+                    Asked::Turn(MembershipChange { package, .. }) | Asked::Mend(package) => {
+                        left.packages.get(&package).cloned().unwrap_or(RecordOutcome::Done)
                     }
-                    Asked::Unreadable(reason) => Settled::Poison(reason),
+                    Asked::Unreadable(reason) => RecordOutcome::Poison(reason),
                 })
                 .collect()
         })

@@ -1,5 +1,5 @@
 //! The `package-stats-updater` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(package_stats_updater::FUNCTION)
+    runtime::lambda::run(package_stats_updater::FUNCTION)
 }

@@ -6,10 +6,10 @@ use domain::id::CourseId;
 use domain::live::{Audience, Channel, InvalidChannel, SocketId};
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
-use runtime::live::{self, Keys};
+use runtime::pusher::{self, PusherConfig};
 use serde_json::{Map, Value, json};
 use store::Classroom;
 
@@ -19,10 +19,10 @@ pub const FUNCTION: Function = Function { name: "pusher-auth", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 4 * 1024;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let state = reader.required("STATE_TABLE");
-    let keys = live::keys(&mut reader, boot);
+    let keys = pusher::keys(&mut reader, boot);
     reader.finish(())?;
     let classroom = Classroom::new(boot.dynamodb(), state, Arc::clone(&boot.ids));
     Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, PusherAuth { classroom, keys }))
@@ -31,7 +31,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 struct PusherAuth {
     classroom: Classroom,
     /// Nothing, where live updates are off.
-    keys: Option<Keys>,
+    keys: Option<PusherConfig>,
 }
 
 /// What a page asks for.

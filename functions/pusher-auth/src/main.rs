@@ -1,5 +1,5 @@
 //! The `pusher-auth` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(pusher_auth::FUNCTION)
+    runtime::lambda::run(pusher_auth::FUNCTION)
 }

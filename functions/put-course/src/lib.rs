@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use domain::classroom::CourseDescription;
+use domain::course::CourseDescription;
 use domain::id::CourseId;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
-use store::{ClassNumbers, Classroom, StoreError};
+use store::{Classroom, CourseStats, StoreError};
 use system::backoff::Backoff;
 
 /// The function.
@@ -18,20 +18,20 @@ pub const FUNCTION: Function = Function { name: "put-course", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     reader.finish(())?;
     let handler = PutCourse {
         classroom: Classroom::new(boot.dynamodb(), state, Arc::clone(&boot.ids)),
-        numbers: ClassNumbers::new(boot.dynamodb(), stats),
+        numbers: CourseStats::new(boot.dynamodb(), stats),
     };
     Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct PutCourse {
     classroom: Classroom,
-    numbers: ClassNumbers,
+    numbers: CourseStats,
 }
 
 impl HttpHandler for PutCourse {

@@ -1,5 +1,5 @@
 //! The `put-course` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(put_course::FUNCTION)
+    runtime::lambda::run(put_course::FUNCTION)
 }

@@ -8,7 +8,7 @@ use domain::money::Currency;
 use domain::purchase::Accepted;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
 use store::{Discounts, StoreError};
@@ -20,7 +20,7 @@ pub const FUNCTION: Function = Function { name: "put-discount", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 4 * 1024;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, currencies) = (reader.required("STATE_TABLE"), reader.parsed("CURRENCIES"));
     reader.finish(())?;

@@ -1,5 +1,5 @@
 //! The `put-discount` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(put_discount::FUNCTION)
+    runtime::lambda::run(put_discount::FUNCTION)
 }

@@ -1,5 +1,5 @@
 //! The `put-playlist` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(put_playlist::FUNCTION)
+    runtime::lambda::run(put_playlist::FUNCTION)
 }

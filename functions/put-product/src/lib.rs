@@ -10,7 +10,7 @@ use domain::purchase::Accepted;
 use domain::time::Time;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
 use store::{Products, Retention, StoreError};
@@ -24,7 +24,7 @@ pub const FUNCTION: Function = Function { name: "put-product", start };
 /// The largest body, in bytes: the longest texts fit, with every character of them escaped.
 const MAX_BODY: usize = 32 * 1024;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, facts) = (reader.required("STATE_TABLE"), reader.required("INTERACTIONS_TABLE"));
     let retention = Retention::of_days(reader.parsed("RETENTION_DAYS"));
@@ -59,7 +59,7 @@ impl HttpHandler for PutProduct {
             let mut backoff = Backoff::until(request.deadline);
             loop {
                 let held = self.products.product(&id).await?;
-                let there = held.as_there();
+                let there = held.as_present();
                 let before = (there.map(|held| &held.document), held.owner());
                 let product = description.clone().apply(before, &request.caller, sale.clone(), now)?;
                 if !wanted.hold(there.map(|held| &held.version)) {

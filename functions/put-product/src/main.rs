@@ -1,5 +1,5 @@
 //! The `put-product` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(put_product::FUNCTION)
+    runtime::lambda::run(put_product::FUNCTION)
 }

@@ -1,5 +1,5 @@
 //! The `put-quiz` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(put_quiz::FUNCTION)
+    runtime::lambda::run(put_quiz::FUNCTION)
 }

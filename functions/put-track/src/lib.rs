@@ -6,7 +6,7 @@ use domain::id::TrackId;
 use domain::track::{Description, Track};
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, seconds};
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ const CLAIMED: &str =
 /// How often an unconditional put is tried where others write at the same time.
 const TRIES: usize = 8;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     reader.finish(())?;
@@ -57,7 +57,7 @@ impl HttpHandler for PutTrack {
                 // Whose plays they are that came before any description is not for the first who asks to say.
                 let is_claim = held.is_none() && !request.caller.is_admin();
                 if is_claim && self.claims.has_numbers(&id).await? {
-                    return Err(Problem::Unfit(CLAIMED.to_owned()));
+                    return Err(Problem::ConflictingState(CLAIMED.to_owned()));
                 }
                 let status = if held.is_some() { StatusCode::OK } else { StatusCode::CREATED };
                 let (was, condition) = match held {

@@ -1,5 +1,5 @@
 //! The `put-track` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(put_track::FUNCTION)
+    runtime::lambda::run(put_track::FUNCTION)
 }

@@ -1,5 +1,5 @@
 //! The `rate-quiz` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(rate_quiz::FUNCTION)
+    runtime::lambda::run(rate_quiz::FUNCTION)
 }

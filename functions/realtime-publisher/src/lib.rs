@@ -8,9 +8,9 @@ mod server;
 
 use std::sync::Arc;
 
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
-use runtime::{live, messaging};
+use runtime::{messaging, pusher};
 use store::Outbox;
 
 pub use publisher::{Publisher, Refused, Server};
@@ -19,10 +19,10 @@ use server::{Http, Nowhere};
 /// The function.
 pub const FUNCTION: Function = Function { name: "realtime-publisher", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (outbox, failures) = (reader.required("OUTBOX_TABLE"), reader.required("FAILURES_QUEUE_URL"));
-    let (keys, origin) = (live::keys(&mut reader, boot), live::origin(&mut reader));
+    let (keys, origin) = (pusher::keys(&mut reader, boot), pusher::origin(&mut reader));
     let server: Box<dyn Server> = match (keys, origin) {
         (Some(keys), Some(origin)) => match Http::new(&origin, keys, Arc::clone(&boot.clock)) {
             Ok(server) => Box::new(server),

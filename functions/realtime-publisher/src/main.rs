@@ -1,5 +1,5 @@
 //! The `realtime-publisher` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(realtime_publisher::FUNCTION)
+    runtime::lambda::run(realtime_publisher::FUNCTION)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::live::Channel;
 use domain::time::Time;
 use runtime::BoxFuture;
-use runtime::batch::{BatchHandler, EventRecord, Settled};
+use runtime::batch::{BatchHandler, EventRecord, RecordOutcome};
 use runtime::messaging::Queue;
 use runtime::stream;
 use serde_json::json;
@@ -29,7 +29,7 @@ pub trait Server: Send + Sync {
 pub enum Refused {
     /// One of them, at least, will never be taken.
     #[error("the server refuses it: {0}")]
-    Unfit(String),
+    PurchaseConflict(String),
     /// They may be taken later, or have been.
     #[error("the server is not available: {0}")]
     Unavailable(String),
@@ -44,7 +44,7 @@ pub struct Publisher {
 }
 
 /// What became of channels; those that are not named have nothing left.
-type Left = BTreeMap<Channel, Settled>;
+type Left = BTreeMap<Channel, RecordOutcome>;
 
 impl Publisher {
     /// Sends what waits in an outbox to a server, and names what that will never take to a queue.
@@ -67,7 +67,7 @@ impl Publisher {
                         waiting.extend(events.into_iter().map(|event| (channel.clone(), event)));
                     }
                     Err(error) => {
-                        left.insert(channel, Settled::from(&error));
+                        left.insert(channel, RecordOutcome::from(&error));
                     }
                 }
             }
@@ -75,14 +75,15 @@ impl Publisher {
                 self.send(chunk, &mut left, deadline).await;
             }
             // What could not be sent stays first in its channel: what comes behind it waits too.
-            channels = more.into_iter().filter(|channel| !matches!(left.get(channel), Some(Settled::Retry))).collect();
+            channels =
+                more.into_iter().filter(|channel| !matches!(left.get(channel), Some(RecordOutcome::Retry))).collect();
         }
         left
     }
 
     /// Sends events together; where one of them is unfit, one by one.
     async fn send(&self, chunk: &[(Channel, Waiting)], left: &mut Left, deadline: Instant) {
-        let is_held = |channel: &Channel, left: &Left| matches!(left.get(channel), Some(Settled::Retry));
+        let is_held = |channel: &Channel, left: &Left| matches!(left.get(channel), Some(RecordOutcome::Retry));
         let open: Vec<&(Channel, Waiting)> = chunk.iter().filter(|(channel, _)| !is_held(channel, left)).collect();
         let events: Vec<Waiting> = open.iter().map(|(_, event)| event.clone()).collect();
         if events.is_empty() {
@@ -95,12 +96,12 @@ impl Publisher {
             }
             Err(Refused::Unavailable(reason)) => {
                 tracing::warn!(reason, "events are not sent yet: {reason}");
-                left.extend(open.iter().map(|(channel, _)| (channel.clone(), Settled::Retry)));
+                left.extend(open.iter().map(|(channel, _)| (channel.clone(), RecordOutcome::Retry)));
             }
-            Err(Refused::Unfit(reason)) => match open.as_slice() {
+            Err(Refused::PurchaseConflict(reason)) => match open.as_slice() {
                 [(channel, event)] => {
                     if !self.put_aside(event, &reason).await {
-                        left.insert(channel.clone(), Settled::Retry);
+                        left.insert(channel.clone(), RecordOutcome::Retry);
                     }
                 }
                 _ => {
@@ -131,14 +132,19 @@ impl Publisher {
 
     async fn take_out(&self, events: &[Waiting], channels: BTreeSet<Channel>, left: &mut Left, deadline: Instant) {
         if let Err(error) = self.outbox.sent(events, deadline).await {
-            let settled = Settled::from(&error);
+            let settled = RecordOutcome::from(&error);
             left.extend(channels.into_iter().map(|channel| (channel, settled.clone())));
         }
     }
 }
 
 impl BatchHandler for Publisher {
-    fn handle<'a>(&'a self, records: &'a [EventRecord], _: Budget, deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
+    fn handle<'a>(
+        &'a self,
+        records: &'a [EventRecord],
+        _: Budget,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Vec<RecordOutcome>> {
         Box::pin(async move {
             let asked: Vec<Result<Option<Channel>, String>> =
                 records.iter().map(|record| stream::channel(record).map_err(|foreign| foreign.to_string())).collect();
@@ -147,9 +153,9 @@ impl BatchHandler for Publisher {
             asked
                 .into_iter()
                 .map(|asked| match asked {
-                    Ok(Some(channel)) => left.get(&channel).cloned().unwrap_or(Settled::Done),
-                    Ok(None) => Settled::Done,
-                    Err(reason) => Settled::Poison(reason),
+                    Ok(Some(channel)) => left.get(&channel).cloned().unwrap_or(RecordOutcome::Done),
+                    Ok(None) => RecordOutcome::Done,
+                    Err(reason) => RecordOutcome::Poison(reason),
                 })
                 .collect()
         })

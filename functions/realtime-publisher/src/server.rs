@@ -13,7 +13,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use runtime::BoxFuture;
-use runtime::live::Keys;
+use runtime::pusher::PusherConfig;
 use serde_json::{Value, json};
 use store::Waiting;
 use system::clock::Clock;
@@ -40,14 +40,14 @@ impl Server for Nowhere {
 pub(crate) struct Http {
     origin: String,
     path: String,
-    keys: Keys,
+    keys: PusherConfig,
     clock: Arc<dyn Clock>,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
 impl Http {
     /// The server there.
-    pub(crate) fn new(origin: &str, keys: Keys, clock: Arc<dyn Clock>) -> Result<Self, String> {
+    pub(crate) fn new(origin: &str, keys: PusherConfig, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let path = format!("/apps/{}/batch_events", keys.app());
         let _: Uri = format!("{origin}{path}").parse().map_err(|error| format!("is no URL: {error}"))?;
         let connector = HttpsConnectorBuilder::new()
@@ -79,11 +79,11 @@ impl Http {
         match status {
             status if status.is_success() => Ok(()),
             StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
-                Err(Refused::Unfit(told()))
+                Err(Refused::PurchaseConflict(told()))
             }
             // The credentials are not good. That can be put right, and may have been since they were fetched.
             StatusCode::UNAUTHORIZED => {
-                self.keys.doubt(credentials).await;
+                self.keys.invalidate(credentials).await;
                 Err(Refused::Unavailable(told()))
             }
             _ => Err(Refused::Unavailable(told())),

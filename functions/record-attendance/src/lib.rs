@@ -6,10 +6,10 @@ use domain::attendance::Mark;
 use domain::live::LiveEventName;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
-use runtime::desk::Desk;
+use runtime::context::FunctionContext;
+use runtime::course_service::CourseService;
 use runtime::function::{Function, Invoke, StartError};
-use runtime::http::classroom::{run_by, takes_part};
+use runtime::http::courses::{run_by, takes_part};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use store::{Attendances, StoreError};
 use system::backoff::Backoff;
@@ -20,9 +20,9 @@ pub const FUNCTION: Function = Function { name: "record-attendance", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 4 * 1024;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
-    let (state, desk) = (reader.required("STATE_TABLE"), Desk::of(&mut reader, boot));
+    let (state, desk) = (reader.required("STATE_TABLE"), CourseService::of(&mut reader, boot));
     reader.finish(())?;
     let handler = MarkAttendance { attendances: Attendances::new(boot.dynamodb(), state, Arc::clone(&boot.ids)), desk };
     Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
@@ -30,7 +30,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 
 struct MarkAttendance {
     attendances: Attendances,
-    desk: Desk,
+    desk: CourseService,
 }
 
 impl HttpHandler for MarkAttendance {

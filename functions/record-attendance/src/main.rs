@@ -1,5 +1,5 @@
 //! The `record-attendance` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(record_attendance::FUNCTION)
+    runtime::lambda::run(record_attendance::FUNCTION)
 }

@@ -8,7 +8,7 @@ use domain::fields::{Invalid, object};
 use domain::id::ProductId;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, is_crawler};
 use runtime::obs::metrics::{Measure, Metric};
@@ -22,7 +22,7 @@ pub const FUNCTION: Function = Function { name: "record-product-view", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 4 * 1024;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, facts) = (reader.required("STATE_TABLE"), reader.required("INTERACTIONS_TABLE"));
     let (stats, quotas) = (reader.required("STATS_TABLE"), reader.parsed_or_default("QUOTAS"));
@@ -82,7 +82,7 @@ impl HttpHandler for ViewProduct {
         Box::pin(async move {
             let id: ProductId = request.path("productId")?;
             let viewer = viewer(&request)?;
-            let held = self.products.product(&id).await?.there();
+            let held = self.products.product(&id).await?.present();
             // That somebody else has a draft is nobody's business.
             let held = held.filter(|held| held.document.is_seen_by(&request.caller));
             let product = held.ok_or_else(|| Problem::NotFound(format!("there is no product {id}")))?.document;

@@ -1,5 +1,5 @@
 //! The `record-product-view` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(record_product_view::FUNCTION)
+    runtime::lambda::run(record_product_view::FUNCTION)
 }

@@ -6,7 +6,7 @@ use domain::id::QuizId;
 use domain::interaction::Attempt;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use store::{Attempted, Interactions, Quizzes, Retention};
@@ -17,7 +17,7 @@ pub const FUNCTION: Function = Function { name: "record-quiz-attempt", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 4 * 1024;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, facts) = (reader.required("STATE_TABLE"), reader.required("INTERACTIONS_TABLE"));
     let retention = Retention::of_days(reader.parsed("RETENTION_DAYS"));
@@ -49,7 +49,7 @@ impl HttpHandler for AttemptQuiz {
                 Attempted::Recorded(scored) | Attempted::Before(scored) => scored,
                 Attempted::Other => {
                     let taken = format!("another attempt was recorded under the id {}", attempt.id);
-                    return Err(Problem::Unfit(taken));
+                    return Err(Problem::ConflictingState(taken));
                 }
             };
             Ok(Response::json(StatusCode::CREATED, &bodies::attempt(&id, &attempt, scored)))

@@ -1,5 +1,5 @@
 //! The `record-quiz-attempt` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(record_quiz_attempt::FUNCTION)
+    runtime::lambda::run(record_quiz_attempt::FUNCTION)
 }

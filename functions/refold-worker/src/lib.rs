@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use runtime::BoxFuture;
-use runtime::batch::{Message, QueueHandler, Settled};
-use runtime::boot::Boot;
+use runtime::batch::{Message, QueueHandler, RecordOutcome};
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::messaging::{self, Queue};
-use runtime::refold::{NotHandedOver, Updaters};
+use runtime::refold::{HandOverError, Updaters};
 use serde_json::json;
 use store::{FactScan, ScanPart, StoreError};
 use tokio::time::Instant;
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 /// The function.
 pub const FUNCTION: Function = Function { name: "refold-worker", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let updaters = Updaters::of(&mut reader, boot);
     let tables = ["EVENTS_TABLE", "INTERACTIONS_TABLE", "PURCHASES_TABLE"].map(|name| reader.required(name));
@@ -37,7 +37,7 @@ struct Refolder {
 
 impl Refolder {
     /// Reads on in a part, and hands over what it found. Who dies in between does the same again.
-    async fn go(&self, part: &ScanPart, deadline: Instant) -> Result<(), NotHandedOver> {
+    async fn go(&self, part: &ScanPart, deadline: Instant) -> Result<(), HandOverError> {
         let (found, next) = self.facts.read(part, deadline).await?;
         self.updaters.hand_over(&part.refold, &found, deadline).await?;
         match next {
@@ -47,24 +47,24 @@ impl Refolder {
         Ok(())
     }
 
-    async fn settle(&self, message: &Message, deadline: Instant) -> Settled {
+    async fn settle(&self, message: &Message, deadline: Instant) -> RecordOutcome {
         let part: ScanPart = match serde_json::from_str(&message.body) {
             Ok(part) => part,
-            Err(error) => return Settled::Poison(format!("not a part of a refold: {error}")),
+            Err(error) => return RecordOutcome::Poison(format!("not a part of a refold: {error}")),
         };
         match self.go(&part, deadline).await {
-            Ok(()) => Settled::Done,
-            Err(NotHandedOver::Store(error @ StoreError::Corrupt { .. })) => Settled::Poison(error.to_string()),
+            Ok(()) => RecordOutcome::Done,
+            Err(HandOverError::Store(error @ StoreError::Corrupt { .. })) => RecordOutcome::Poison(error.to_string()),
             Err(error) => {
                 tracing::warn!(refoldId = part.refold.as_str(), error = %error, "part not done: {error}");
-                Settled::Retry
+                RecordOutcome::Retry
             }
         }
     }
 }
 
 impl QueueHandler for Refolder {
-    fn handle<'a>(&'a self, messages: &'a [Message], deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
+    fn handle<'a>(&'a self, messages: &'a [Message], deadline: Instant) -> BoxFuture<'a, Vec<RecordOutcome>> {
         Box::pin(async move {
             let mut settled = Vec::with_capacity(messages.len());
             for message in messages {

@@ -1,5 +1,5 @@
 //! The `refold-worker` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(refold_worker::FUNCTION)
+    runtime::lambda::run(refold_worker::FUNCTION)
 }

@@ -9,12 +9,12 @@ use domain::purchase::{Purchase, RefundOrder, Status};
 use domain::time::Time;
 use http::{Method, StatusCode};
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
-use runtime::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies, settle};
-use runtime::live;
+use runtime::http::{Access, HttpHandler, IdempotentRequest, Problem, Request, Response, bodies, settle};
+use runtime::pusher;
 use serde_json::json;
-use store::{Answers, Change, Purchases};
+use store::{Change, IdempotencyStore, Purchases};
 use system::backoff::Backoff;
 use system::clock::Clock;
 
@@ -24,15 +24,15 @@ pub const FUNCTION: Function = Function { name: "refund-purchase", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 4 * 1024;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
     let stats = reader.required("STATS_TABLE");
-    let outbox = live::outbox(&mut reader, boot);
+    let outbox = pusher::outbox(&mut reader, boot);
     reader.finish(())?;
     let client = boot.dynamodb();
     let handler = RefundPurchase {
-        answers: Answers::new(client.clone(), state.clone()),
+        answers: IdempotencyStore::new(client.clone(), state.clone()),
         purchases: Purchases::new(
             client,
             (ledger, state, stats),
@@ -45,7 +45,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 }
 
 struct RefundPurchase {
-    answers: Answers,
+    answers: IdempotencyStore,
     purchases: Purchases,
     clock: Arc<dyn Clock>,
 }
@@ -75,13 +75,13 @@ impl HttpHandler for RefundPurchase {
                 let content = json!({"purchaseId": id, "body": body});
                 (
                     RefundOrder::parse(&body).map_err(Problem::Invalid)?,
-                    Some(Once::required(&request, FUNCTION.name, content)?),
+                    Some(IdempotentRequest::required(&request, FUNCTION.name, content)?),
                 )
             } else {
                 (RefundOrder::default(), None)
             };
             let now = Time::from(self.clock.now());
-            let request_id = once.as_ref().map(Once::id);
+            let request_id = once.as_ref().map(IdempotentRequest::id);
             let mut backoff = Backoff::until(request.deadline);
             loop {
                 // Read before the purchase, so that a purchase that is told of a request that was done is as that left it.

@@ -1,5 +1,5 @@
 //! The `refund-purchase` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(refund_purchase::FUNCTION)
+    runtime::lambda::run(refund_purchase::FUNCTION)
 }

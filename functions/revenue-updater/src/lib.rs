@@ -10,30 +10,30 @@ use domain::id::PackageId;
 use domain::purchase::{Buyer, Item, ItemType};
 use domain::time::Minute;
 use runtime::BoxFuture;
-use runtime::batch::{BatchHandler, Deferring, EventRecord, Settled};
-use runtime::boot::Boot;
+use runtime::batch::{BatchHandler, DeferralQueue, EventRecord, RecordOutcome};
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::messaging;
 use runtime::stream::{self, Sold};
-use store::{Budget, BuyerUpdates, Folds, PackageUpdates, RevenueUpdates};
+use store::{Budget, BuyerProjector, Folds, PackageProjector, RevenueProjector};
 use tokio::time::Instant;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "revenue-updater", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let ledger = reader.required("PURCHASES_TABLE");
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     let failures = reader.required("FAILURES_QUEUE_URL");
-    let deferring = Deferring::of(&mut reader, boot, FUNCTION.name, &stats);
+    let deferring = DeferralQueue::of(&mut reader, boot, FUNCTION.name, &stats);
     reader.finish(())?;
     let (client, clock, ids) = (boot.dynamodb(), || Arc::clone(&boot.clock), || Arc::clone(&boot.ids));
     let updater = SalesUpdater {
         folds: Folds::new(client.clone(), ledger.clone(), stats.clone(), clock(), ids()),
-        revenue: RevenueUpdates::new(client.clone(), stats.clone(), clock(), ids()),
-        buyers: BuyerUpdates::new(client.clone(), ledger, stats.clone(), clock(), ids()),
-        packages: PackageUpdates::new(client, state, stats, clock(), ids()),
+        revenue: RevenueProjector::new(client.clone(), stats.clone(), clock(), ids()),
+        buyers: BuyerProjector::new(client.clone(), ledger, stats.clone(), clock(), ids()),
+        packages: PackageProjector::new(client, state, stats, clock(), ids()),
     };
     let failures = messaging::sqs(boot.sqs(), failures);
     Ok(runtime::batch::function_that_defers(FUNCTION.name, boot, failures, deferring, updater))
@@ -41,28 +41,28 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 
 struct SalesUpdater {
     folds: Folds,
-    revenue: RevenueUpdates,
-    buyers: BuyerUpdates,
-    packages: PackageUpdates,
+    revenue: RevenueProjector,
+    buyers: BuyerProjector,
+    packages: PackageProjector,
 }
 
 /// What was not brought up to date, and what is to become of the records that asked for it.
 #[derive(Default)]
 struct Left {
-    minutes: BTreeMap<(Item, Minute), Settled>,
-    items: BTreeMap<Item, Settled>,
-    buyers: BTreeMap<Buyer, Settled>,
+    minutes: BTreeMap<(Item, Minute), RecordOutcome>,
+    items: BTreeMap<Item, RecordOutcome>,
+    buyers: BTreeMap<Buyer, RecordOutcome>,
 }
 
 impl Left {
-    fn of(&self, sold: &Sold) -> Settled {
+    fn of(&self, sold: &Sold) -> RecordOutcome {
         let left = match sold {
             Sold::Item(item, minute) => {
                 self.minutes.get(&(item.clone(), *minute)).or_else(|| self.items.get(item)).cloned()
             }
             Sold::Buyer(buyer, _) => self.buyers.get(buyer).cloned(),
         };
-        left.unwrap_or(Settled::Done)
+        left.unwrap_or(RecordOutcome::Done)
     }
 }
 
@@ -76,18 +76,18 @@ impl SalesUpdater {
         left: &mut Left,
     ) {
         for (bucket, error) in self.folds.refold_sales(minutes.clone(), budget, deadline).await {
-            let settled = Settled::unfolded(&bucket, &error);
+            let settled = RecordOutcome::unfolded(&bucket, &error);
             if let Bucket { entity: Entity::Sales(item), minute } = bucket {
                 left.minutes.insert((item, minute), settled);
             }
         }
         for (items, error) in self.revenue.follow(&minutes, deadline).await {
-            left.items.extend(items.into_iter().map(|item| (item, Settled::from(&error))));
+            left.items.extend(items.into_iter().map(|item| (item, RecordOutcome::from(&error))));
         }
         for item in minutes.into_keys().filter(|item| item.kind == ItemType::Package) {
             let package: PackageId = item.id.clone().into();
             if let Err(error) = self.packages.follow_sales(&package, deadline).await {
-                left.items.insert(item, Settled::from(&error));
+                left.items.insert(item, RecordOutcome::from(&error));
             }
         }
     }
@@ -99,7 +99,7 @@ impl BatchHandler for SalesUpdater {
         records: &'a [EventRecord],
         budget: Budget,
         deadline: Instant,
-    ) -> BoxFuture<'a, Vec<Settled>> {
+    ) -> BoxFuture<'a, Vec<RecordOutcome>> {
         Box::pin(async move {
             let asked: Vec<Result<Sold, _>> = records.iter().map(stream::sold).collect();
             let mut minutes: BTreeMap<Item, BTreeSet<Minute>> = BTreeMap::new();
@@ -113,13 +113,13 @@ impl BatchHandler for SalesUpdater {
             let mut left = Left::default();
             self.follow_items(minutes, budget, deadline, &mut left).await;
             for (buyers, error) in self.buyers.follow(&days, deadline).await {
-                left.buyers.extend(buyers.into_iter().map(|buyer| (buyer, Settled::from(&error))));
+                left.buyers.extend(buyers.into_iter().map(|buyer| (buyer, RecordOutcome::from(&error))));
             }
             asked
                 .into_iter()
                 .map(|asked| match asked {
                     Ok(sold) => left.of(&sold),
-                    Err(foreign) => Settled::Poison(foreign.to_string()),
+                    Err(foreign) => RecordOutcome::Poison(foreign.to_string()),
                 })
                 .collect()
         })

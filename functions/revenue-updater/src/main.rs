@@ -1,5 +1,5 @@
 //! The `revenue-updater` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(revenue_updater::FUNCTION)
+    runtime::lambda::run(revenue_updater::FUNCTION)
 }

@@ -7,7 +7,7 @@ use domain::playlist::Decision;
 use domain::time::Time;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use store::{Playlists, StoreError};
@@ -20,7 +20,7 @@ pub const FUNCTION: Function = Function { name: "review-submission", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let state = reader.required("STATE_TABLE");
     reader.finish(())?;

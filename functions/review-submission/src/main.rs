@@ -1,5 +1,5 @@
 //! The `review-submission` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(review_submission::FUNCTION)
+    runtime::lambda::run(review_submission::FUNCTION)
 }

@@ -1,6 +1,6 @@
 //! Hands what is to be closed to the workers: every few minutes, by hand, and through `POST /api/admin/rollups`.
 
-mod again;
+mod request;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,17 +9,17 @@ use domain::calendar::Calendar;
 use futures::stream::{self, StreamExt};
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invocation, InvocationError, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use runtime::messaging::{self, Queue};
 use runtime::obs::metrics::{Measure, Metric, Metrics};
 use runtime::task::{self, TaskHandler};
 use serde_json::{Value, json};
-use store::{Activity, Dispatch, StoreError, Work};
+use store::{Activity, Dispatcher, StoreError, Work};
 use tokio::time::Instant;
 
-use again::Again;
+use request::RecomputeRequest;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "rollup-dispatcher", start };
@@ -33,23 +33,23 @@ const AT_ONCE: usize = 16;
 /// What is kept of the deadline for noting what was handed over.
 const TO_NOTE: Duration = Duration::from_secs(10);
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     let (queue, calendar) = (reader.required("ROLLUP_QUEUE_URL"), reader.parsed::<Calendar>("TIME_ZONE"));
     reader.finish(())?;
     let client = boot.dynamodb();
     let activity = Activity::new(client.clone(), stats, calendar, Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let dispatch = Dispatch::new(activity, client, state);
+    let dispatch = Dispatcher::new(activity, client, state);
     let (queue, metrics) = (messaging::sqs(boot.sqs(), queue), Metrics::of(FUNCTION.name, boot));
-    let dispatcher = Dispatcher { dispatch, calendar, queue, metrics };
+    let dispatcher = RollupDispatcher { dispatch, calendar, queue, metrics };
     let http = runtime::http::function(FUNCTION.name, Access::SignedIn, boot, dispatcher.clone());
     Ok(task::with_http(http, task::function(FUNCTION.name, boot, dispatcher)))
 }
 
 #[derive(Clone)]
-struct Dispatcher {
-    dispatch: Dispatch,
+struct RollupDispatcher {
+    dispatch: Dispatcher,
     calendar: Calendar,
     queue: Arc<dyn Queue>,
     metrics: Metrics,
@@ -76,7 +76,7 @@ impl std::fmt::Display for NotSent {
     }
 }
 
-impl Dispatcher {
+impl RollupDispatcher {
     /// Sends work to the queue and notes what was sent, so that the next run does not send it again.
     async fn hand_over(&self, work: &[Work], deadline: Instant) -> Result<(), NotSent> {
         let bodies: Vec<String> = work.iter().map(|work| json!(work).to_string()).collect();
@@ -104,7 +104,7 @@ impl Dispatcher {
         }
     }
 
-    async fn run(&self, again: Option<Again>, deadline: Instant) -> Result<Value, NotSent> {
+    async fn run(&self, again: Option<RecomputeRequest>, deadline: Instant) -> Result<Value, NotSent> {
         let (work, resume_at) = match again {
             Some(again) => {
                 let found = self.dispatch.again(again.level, again.span).await?;
@@ -119,33 +119,33 @@ impl Dispatcher {
     }
 }
 
-impl TaskHandler for Dispatcher {
+impl TaskHandler for RollupDispatcher {
     fn run<'a>(&'a self, input: Value, invocation: &'a Invocation) -> BoxFuture<'a, Result<Value, InvocationError>> {
         Box::pin(async move {
             // A schedule says nothing of periods: then everything that is due is handed over.
             let again = match input.get("interval") {
                 Some(_) => {
-                    let again = Again::parse(&input, &self.calendar).map_err(Problem::Invalid);
+                    let again = RecomputeRequest::parse(&input, &self.calendar).map_err(Problem::Invalid);
                     Some(again.map_err(|problem| InvocationError { message: problem.to_string() })?)
                 }
                 None => None,
             };
-            let done = Dispatcher::run(self, again, invocation.deadline).await;
+            let done = Self::run(self, again, invocation.deadline).await;
             self.report_watermark().await;
             done.map_err(|error| InvocationError { message: error.to_string() })
         })
     }
 }
 
-impl HttpHandler for Dispatcher {
+impl HttpHandler for RollupDispatcher {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             if !request.caller.is_admin() {
                 return Err(Problem::Forbidden("only an admin may have periods closed again".to_owned()));
             }
             let body = request.json(MAX_BODY, &["application/json"])?;
-            let again = Again::parse(&body, &self.calendar).map_err(Problem::Invalid)?;
-            match Dispatcher::run(self, Some(again), request.deadline).await {
+            let again = RecomputeRequest::parse(&body, &self.calendar).map_err(Problem::Invalid)?;
+            match Self::run(self, Some(again), request.deadline).await {
                 Ok(done) => Ok(Response::json(StatusCode::ACCEPTED, &done)),
                 Err(NotSent::Store(error)) => Err(error.into()),
                 Err(NotSent::Queue(_)) => Err(Problem::Unavailable),

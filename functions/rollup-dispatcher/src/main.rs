@@ -1,5 +1,5 @@
 //! The `rollup-dispatcher` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(rollup_dispatcher::FUNCTION)
+    runtime::lambda::run(rollup_dispatcher::FUNCTION)
 }

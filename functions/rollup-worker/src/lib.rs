@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use runtime::BoxFuture;
-use runtime::batch::{Message, QueueHandler, Settled};
-use runtime::boot::Boot;
+use runtime::batch::{Message, QueueHandler, RecordOutcome};
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use store::{Activity, Closing, Work};
 use tokio::time::Instant;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// The function.
 pub const FUNCTION: Function = Function { name: "rollup-worker", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     let calendar = reader.parsed("TIME_ZONE");
@@ -28,24 +28,24 @@ struct RollupWorker {
 }
 
 impl RollupWorker {
-    async fn work(&self, message: &Message, deadline: Instant) -> Settled {
+    async fn work(&self, message: &Message, deadline: Instant) -> RecordOutcome {
         let work: Work = match serde_json::from_str(&message.body) {
             Ok(work) => work,
-            Err(error) => return Settled::Poison(format!("not a piece of work: {error}")),
+            Err(error) => return RecordOutcome::Poison(format!("not a piece of work: {error}")),
         };
         match self.closing.work(&work, deadline).await {
-            Ok(()) => Settled::Done,
-            Err(error) if !error.may_pass() => Settled::Poison(error.to_string()),
+            Ok(()) => RecordOutcome::Done,
+            Err(error) if !error.may_pass() => RecordOutcome::Poison(error.to_string()),
             Err(error) => {
                 tracing::warn!(error = %error, "not closed: {error}");
-                Settled::Retry
+                RecordOutcome::Retry
             }
         }
     }
 }
 
 impl QueueHandler for RollupWorker {
-    fn handle<'a>(&'a self, messages: &'a [Message], deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
+    fn handle<'a>(&'a self, messages: &'a [Message], deadline: Instant) -> BoxFuture<'a, Vec<RecordOutcome>> {
         Box::pin(async move {
             let mut settled = Vec::with_capacity(messages.len());
             // One after the other: they all add to the platform's numbers, and would only wait for each other.

@@ -1,5 +1,5 @@
 //! The `rollup-worker` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(rollup_worker::FUNCTION)
+    runtime::lambda::run(rollup_worker::FUNCTION)
 }

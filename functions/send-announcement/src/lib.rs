@@ -7,12 +7,12 @@ use domain::notification::{LinkTargets, Notice};
 use domain::time::Time;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
-use runtime::http::{Access, HttpHandler, Once, Problem, Request, Response};
-use runtime::live::link_targets;
+use runtime::http::{Access, HttpHandler, IdempotentRequest, Problem, Request, Response};
+use runtime::pusher::link_targets;
 use serde_json::json;
-use store::{Answers, Outbox};
+use store::{IdempotencyStore, Outbox};
 use system::backoff::Backoff;
 use system::clock::Clock;
 use system::ids::Ids;
@@ -23,14 +23,14 @@ pub const FUNCTION: Function = Function { name: "send-announcement", start };
 /// The largest body, in bytes: the longest texts fit, with every character of them escaped.
 const MAX_BODY: usize = 32 * 1024;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, outbox) = (reader.required("STATE_TABLE"), reader.required("OUTBOX_TABLE"));
     let targets = link_targets(&mut reader);
     reader.finish(())?;
     let handler = Announce {
         targets,
-        answers: Answers::new(boot.dynamodb(), state),
+        answers: IdempotencyStore::new(boot.dynamodb(), state),
         outbox: Outbox::new(boot.dynamodb(), outbox),
         clock: Arc::clone(&boot.clock),
         ids: Arc::clone(&boot.ids),
@@ -40,7 +40,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 
 struct Announce {
     targets: LinkTargets,
-    answers: Answers,
+    answers: IdempotencyStore,
     outbox: Outbox,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
@@ -55,11 +55,11 @@ impl HttpHandler for Announce {
             let body = request.json(MAX_BODY, &["application/json"])?;
             let notice = Notice::parse(&body, &self.targets).map_err(Problem::Invalid)?;
             let body = json!(notice);
-            let once = Once::of(&request, FUNCTION.name, body.clone())?;
+            let once = IdempotentRequest::of(&request, FUNCTION.name, body.clone())?;
             let (channel, name, now) =
                 (Channel::Announcements, LiveEventName::Announcement, Time::from(self.clock.now()));
             // Under the same key it is the same announcement, however often it is sent.
-            let id = once.as_ref().map_or_else(|| self.ids.fresh(), Once::id);
+            let id = once.as_ref().map_or_else(|| self.ids.fresh(), IdempotentRequest::id);
             let event = LiveEvent { channel, name, id, time: now, body };
             let Some(once) = once else {
                 self.outbox.put(&event).await?;

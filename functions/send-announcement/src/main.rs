@@ -1,5 +1,5 @@
 //! The `send-announcement` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(send_announcement::FUNCTION)
+    runtime::lambda::run(send_announcement::FUNCTION)
 }

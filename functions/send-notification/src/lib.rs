@@ -8,11 +8,11 @@ use domain::notification::{LinkTargets, NewNotification, may_notify};
 use domain::time::Time;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
-use runtime::http::classroom;
-use runtime::http::{Access, HttpHandler, Once, Problem, Request, Response, bodies};
-use runtime::live::link_targets;
+use runtime::http::courses;
+use runtime::http::{Access, HttpHandler, IdempotentRequest, Problem, Request, Response, bodies};
+use runtime::pusher::link_targets;
 use serde_json::json;
 use store::{Classroom, Inbox, Outbox, Received, StoreError};
 use system::backoff::Backoff;
@@ -25,7 +25,7 @@ pub const FUNCTION: Function = Function { name: "send-notification", start };
 /// The largest body, in bytes: the longest texts fit, with every character of them escaped.
 const MAX_BODY: usize = 32 * 1024;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, outbox) = (reader.required("STATE_TABLE"), reader.required("OUTBOX_TABLE"));
     let targets = link_targets(&mut reader);
@@ -59,12 +59,12 @@ impl HttpHandler for SendNotification {
             let body = request.json(MAX_BODY, &["application/json"])?;
             let new = NewNotification::parse(&body, &self.targets).map_err(Problem::Invalid)?;
             if !request.caller.is_admin() {
-                classroom::teaches(&self.classroom, &new.to, new.course.as_ref(), &request).await?;
+                courses::teaches(&self.classroom, &new.to, new.course.as_ref(), &request).await?;
             }
             let NewNotification { to, notice, .. } = new;
             // Under the same key it is the same notification, however often it is sent.
-            let once = Once::of(&request, FUNCTION.name, json!({"userId": to, "notice": notice}))?;
-            let id = once.as_ref().map_or_else(|| self.ids.fresh(), Once::id);
+            let once = IdempotentRequest::of(&request, FUNCTION.name, json!({"userId": to, "notice": notice}))?;
+            let id = once.as_ref().map_or_else(|| self.ids.fresh(), IdempotentRequest::id);
             let id: NotificationId = id.parse().map_err(|_| Problem::Internal)?;
             let (sender, sent_at) = (request.user()?.clone(), Time::from(self.clock.now()));
             let notification = Received { id: id.clone(), sender, sent_at, read_at: None, notice };

@@ -1,5 +1,5 @@
 //! The `send-notification` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(send_notification::FUNCTION)
+    runtime::lambda::run(send_notification::FUNCTION)
 }

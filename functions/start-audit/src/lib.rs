@@ -8,19 +8,19 @@ use domain::audit::{Checked, FindingKind, Scope};
 use domain::id::AuditId;
 use http::{Method, StatusCode, header};
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invocation, InvocationError, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use runtime::messaging::{self, Queue};
 use runtime::task::{self, TaskHandler};
 use serde_json::{Value, json};
-use store::{AuditReport, Audits, BegunAudit, StoreError};
+use store::{AuditReport, Audits, StartedAudit, StoreError};
 use tokio::time::Instant;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "start-audit", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
     let (stats, queue) = (reader.required("STATS_TABLE"), reader.required("AUDIT_QUEUE_URL"));
@@ -58,7 +58,7 @@ impl std::fmt::Display for NotBegun {
 
 impl Audit {
     async fn begin(&self, asked: Scope, deadline: Instant) -> Result<(AuditId, Scope), NotBegun> {
-        let BegunAudit { audit, scope, legs } = self.audits.begin(asked).await.map_err(NotBegun::Store)?;
+        let StartedAudit { audit, scope, legs } = self.audits.begin(asked).await.map_err(NotBegun::Store)?;
         let bodies: Vec<String> = legs.iter().map(|leg| json!(leg).to_string()).collect();
         self.queue.send_all(&bodies, deadline).await.map_err(|unsent| NotBegun::Queue(unsent.reason))?;
         tracing::info!(auditId = audit.as_str(), %scope, parts = legs.len(), "audit begun");

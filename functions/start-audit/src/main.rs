@@ -1,5 +1,5 @@
 //! The `start-audit` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(start_audit::FUNCTION)
+    runtime::lambda::run(start_audit::FUNCTION)
 }

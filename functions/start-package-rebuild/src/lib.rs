@@ -5,31 +5,31 @@ use std::sync::Arc;
 use domain::id::RefreshId;
 use http::{Method, StatusCode, header};
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use runtime::messaging::{self, Queue};
 use serde_json::{Value, json};
-use store::{PackageUpdates, Progress, Refreshes};
+use store::{PackageProjector, PackageRebuilds, Progress};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "start-package-rebuild", start };
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    let queue = reader.required("REFRESH_QUEUE_URL");
+    let queue = reader.required("PACKAGE_REBUILD_QUEUE_URL");
     reader.finish(())?;
     let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let handler = RefreshPackages {
-        refreshes: Refreshes::new(PackageUpdates::new(boot.dynamodb(), state, stats, clock, ids)),
+        refreshes: PackageRebuilds::new(PackageProjector::new(boot.dynamodb(), state, stats, clock, ids)),
         queue: messaging::sqs(boot.sqs(), queue),
     };
     Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
 }
 
 struct RefreshPackages {
-    refreshes: Refreshes,
+    refreshes: PackageRebuilds,
     queue: Arc<dyn Queue>,
 }
 

@@ -9,11 +9,11 @@ use domain::id::RefoldId;
 use domain::refold::Scope;
 use http::{Method, StatusCode, header};
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use runtime::messaging::{self, Queue};
-use runtime::refold::{NotHandedOver, Updaters};
+use runtime::refold::{HandOverError, Updaters};
 use serde_json::{Value, json};
 use store::{RefoldProgress, ScanPart, StreamedRecords, ToRefold};
 
@@ -25,7 +25,7 @@ pub const FUNCTION: Function = Function { name: "start-refold", start };
 /// The largest body, in bytes: a message of a queue.
 const MAX_BODY: usize = 256 * 1024;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let updaters = Updaters::of(&mut reader, boot);
     let queue = reader.required("REFOLD_QUEUE_URL");
@@ -86,7 +86,7 @@ impl Refold {
                 let found = self.streams.read(&range, request.deadline).await?;
                 found.ok_or_else(|| {
                     let days = "refold the days of the facts that arrived then";
-                    Problem::Unfit(format!("the stream no longer holds the records of this message; {days}"))
+                    Problem::ConflictingState(format!("the stream no longer holds the records of this message; {days}"))
                 })?
             }
             None => return Err(wrong("must be a message of a queue of failures of an updater")),
@@ -104,7 +104,7 @@ impl Refold {
     }
 }
 
-fn not_begun(refold: &RefoldId, error: &NotHandedOver) -> Problem {
+fn not_begun(refold: &RefoldId, error: &HandOverError) -> Problem {
     tracing::warn!(refoldId = refold.as_str(), error = %error, "refold not begun: {error}");
     Problem::Unavailable
 }

@@ -1,5 +1,5 @@
 //! The `start-refold` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(start_refold::FUNCTION)
+    runtime::lambda::run(start_refold::FUNCTION)
 }

@@ -13,8 +13,8 @@ use domain::id::{TrackId, UserId};
 use domain::live::{Channel, LiveEvent, LiveEventName, Subject};
 use domain::time::Time;
 use runtime::BoxFuture;
-use runtime::batch::{Message, QueueHandler, Settled};
-use runtime::boot::Boot;
+use runtime::batch::{Message, QueueHandler, RecordOutcome};
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::bodies;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ pub const FUNCTION: Function = Function { name: "stats-announcer", start };
 /// How many of a board are told.
 const TOP: usize = 10;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     let (outbox, calendar) = (reader.required("OUTBOX_TABLE"), reader.parsed::<Calendar>("TIME_ZONE"));
@@ -125,7 +125,7 @@ impl StatsAnnouncer {
 }
 
 impl QueueHandler for StatsAnnouncer {
-    fn handle<'a>(&'a self, messages: &'a [Message], deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
+    fn handle<'a>(&'a self, messages: &'a [Message], deadline: Instant) -> BoxFuture<'a, Vec<RecordOutcome>> {
         Box::pin(async move {
             let asked: Vec<Result<Subject, String>> = messages
                 .iter()
@@ -138,17 +138,17 @@ impl QueueHandler for StatsAnnouncer {
                     *second = message.sent.max(*second);
                 }
             }
-            let mut left: BTreeMap<&Subject, Settled> = BTreeMap::new();
+            let mut left: BTreeMap<&Subject, RecordOutcome> = BTreeMap::new();
             for (subject, second) in seconds {
                 if let Err(error) = self.announce(subject, second, deadline).await {
-                    left.insert(subject, Settled::from(&error));
+                    left.insert(subject, RecordOutcome::from(&error));
                 }
             }
             asked
                 .iter()
                 .map(|asked| match asked {
-                    Ok(subject) => left.get(subject).cloned().unwrap_or(Settled::Done),
-                    Err(reason) => Settled::Poison(reason.clone()),
+                    Ok(subject) => left.get(subject).cloned().unwrap_or(RecordOutcome::Done),
+                    Err(reason) => RecordOutcome::Poison(reason.clone()),
                 })
                 .collect()
         })

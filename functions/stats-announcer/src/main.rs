@@ -1,5 +1,5 @@
 //! The `stats-announcer` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(stats_announcer::FUNCTION)
+    runtime::lambda::run(stats_announcer::FUNCTION)
 }

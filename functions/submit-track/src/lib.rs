@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use domain::id::PlaylistId;
-use domain::playlist::Offer;
+use domain::playlist::SubmissionOffer;
 use domain::time::Time;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use store::{Documents, Playlists, StoreError};
@@ -20,7 +20,7 @@ pub const FUNCTION: Function = Function { name: "submit-track", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let state = reader.required("STATE_TABLE");
     reader.finish(())?;
@@ -44,7 +44,7 @@ impl HttpHandler for SubmitTrack {
         Box::pin(async move {
             let id: PlaylistId = request.path("playlistId")?;
             let body = request.json(MAX_BODY, &["application/json"])?;
-            let offer = Offer::parse(&body).map_err(Problem::Invalid)?;
+            let offer = SubmissionOffer::parse(&body).map_err(Problem::Invalid)?;
             let mut backoff = Backoff::until(request.deadline);
             loop {
                 let (playlist, track, held) = futures::try_join!(

@@ -1,5 +1,5 @@
 //! The `submit-track` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(submit_track::FUNCTION)
+    runtime::lambda::run(submit_track::FUNCTION)
 }

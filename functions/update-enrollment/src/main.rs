@@ -1,5 +1,5 @@
 //! The `update-enrollment` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(update_enrollment::FUNCTION)
+    runtime::lambda::run(update_enrollment::FUNCTION)
 }

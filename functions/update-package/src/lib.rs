@@ -8,7 +8,7 @@ use domain::package::PackageDescription;
 use domain::purchase::Accepted;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies, quizzes};
 use store::{Packages, Quizzes, StoreError};
@@ -20,7 +20,7 @@ pub const FUNCTION: Function = Function { name: "update-package", start };
 /// The largest body, in bytes: 500 quizzes of the longest ids, and room to spare.
 const MAX_BODY: usize = 64 * 1024;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
     let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
     let currencies = reader.parsed("CURRENCIES");
@@ -50,7 +50,7 @@ impl HttpHandler for UpdatePackage {
             let mut backoff = Backoff::until(request.deadline);
             loop {
                 let held = self.packages.package(&id, true).await?;
-                let Some(there) = held.as_there() else {
+                let Some(there) = held.as_present() else {
                     return Err(Problem::NotFound(format!("there is no package {id}")));
                 };
                 let package = description.clone().apply(&there.document, &request.caller)?;

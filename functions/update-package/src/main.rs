@@ -1,5 +1,5 @@
 //! The `update-package` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(update_package::FUNCTION)
+    runtime::lambda::run(update_package::FUNCTION)
 }

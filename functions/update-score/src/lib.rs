@@ -7,8 +7,8 @@ use domain::live::LiveEventName;
 use domain::score::ScoreDescription;
 use http::StatusCode;
 use runtime::BoxFuture;
-use runtime::boot::Boot;
-use runtime::desk::Desk;
+use runtime::context::FunctionContext;
+use runtime::course_service::CourseService;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
 use store::{Scores, StoreError};
@@ -20,9 +20,9 @@ pub const FUNCTION: Function = Function { name: "update-score", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 4 * 1024;
 
-fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
+fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
-    let (state, desk) = (reader.required("STATE_TABLE"), Desk::of(&mut reader, boot));
+    let (state, desk) = (reader.required("STATE_TABLE"), CourseService::of(&mut reader, boot));
     reader.finish(())?;
     let handler = ChangeScore { scores: Scores::new(boot.dynamodb(), state, Arc::clone(&boot.ids)), desk };
     Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
@@ -30,7 +30,7 @@ fn start(boot: &Boot) -> Result<Box<dyn Invoke>, StartError> {
 
 struct ChangeScore {
     scores: Scores,
-    desk: Desk,
+    desk: CourseService,
 }
 
 impl HttpHandler for ChangeScore {

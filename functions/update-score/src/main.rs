@@ -1,5 +1,5 @@
 //! The `update-score` function on Lambda.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(update_score::FUNCTION)
+    runtime::lambda::run(update_score::FUNCTION)
 }

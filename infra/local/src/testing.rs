@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invocation, InvocationError, Invoke, Start};
 
 /// A handler without state.
@@ -38,7 +38,9 @@ macro_rules! start_of {
                 Box::pin(async move { $body })
             }
         }
-        |_: &runtime::boot::Boot| Ok(Box::new($crate::testing::Started::<Handler>(std::marker::PhantomData)) as _)
+        |_: &runtime::context::FunctionContext| {
+            Ok(Box::new($crate::testing::Started::<Handler>(std::marker::PhantomData)) as _)
+        }
     }};
 }
 pub(crate) use start_of;
@@ -49,8 +51,8 @@ pub(crate) fn function(name: &'static str, start: Start) -> Function {
 }
 
 /// What surrounds a function that calls nothing.
-pub(crate) fn boot<const N: usize>(environment: [(&str, &str); N]) -> Boot {
-    Boot {
+pub(crate) fn boot<const N: usize>(environment: [(&str, &str); N]) -> FunctionContext {
+    FunctionContext {
         environment: environment.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         aws: aws_config::SdkConfig::builder().build(),
         clock: system::clock::system(),

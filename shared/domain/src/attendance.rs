@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::calendar::InvalidPeriod;
-use super::classroom::Course;
+use super::course::Course;
 use super::days;
 use super::fields::{Fields, Invalid, object};
 use super::id::{CourseId, UserId};
 use super::live::Channel;
+use super::string_enum::words;
 use super::time::Time;
-use super::words::words;
 
 words! {
     /// Whether somebody was there.

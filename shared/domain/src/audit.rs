@@ -1,6 +1,6 @@
 //! Audits: what is looked at, and what is found wrong.
 
-use super::words::words;
+use super::string_enum::words;
 
 words! {
     /// What is found wrong.

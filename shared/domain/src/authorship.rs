@@ -11,7 +11,7 @@ pub enum Refused {
     NoAuthor,
     /// Somebody else's.
     #[error("only its creator or an admin may do this")]
-    NotTheirs,
+    NotOwner,
 }
 
 /// Something that is somebody's.
@@ -29,7 +29,7 @@ pub fn creator(caller: &Caller, held: Option<&UserId>, asked: Option<UserId>) ->
         Caller::User { role: Role::Admin, id } => Ok(held.cloned().or(asked).unwrap_or_else(|| id.clone())),
         Caller::User { role: Role::Teacher | Role::Seller, id } => {
             let is_theirs = held.is_none_or(|held| held == id) && asked.is_none_or(|asked| asked == *id);
-            if is_theirs { Ok(id.clone()) } else { Err(Refused::NotTheirs) }
+            if is_theirs { Ok(id.clone()) } else { Err(Refused::NotOwner) }
         }
         _ => Err(Refused::NoAuthor),
     }
@@ -55,8 +55,8 @@ mod tests {
         for role in [Role::Teacher, Role::Seller] {
             assert_eq!(of(role, None, None).as_deref(), Ok("me"));
             assert_eq!(of(role, Some("me"), Some("me")).as_deref(), Ok("me"));
-            assert_eq!(of(role, Some("you"), None), Err(Refused::NotTheirs));
-            assert_eq!(of(role, None, Some("you")), Err(Refused::NotTheirs));
+            assert_eq!(of(role, Some("you"), None), Err(Refused::NotOwner));
+            assert_eq!(of(role, None, Some("you")), Err(Refused::NotOwner));
         }
         for role in [Role::Student, Role::Artist] {
             assert_eq!(of(role, None, None), Err(Refused::NoAuthor));

@@ -1,7 +1,7 @@
 //! Who calls.
 
 use super::id::{AnonymousId, SessionId, UserId};
-use super::words::words;
+use super::string_enum::words;
 
 words! {
     /// What a person may be.

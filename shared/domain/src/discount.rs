@@ -9,8 +9,8 @@ use super::caller::Caller;
 use super::fields::{Invalid, object};
 use super::id::DiscountCode;
 use super::money::{Currency, MAX_AMOUNT};
+use super::string_enum::words;
 use super::time::Time;
-use super::words::words;
 
 /// The most uses that a discount can be given.
 const MAX_USES: u64 = 1_000_000_000;
@@ -86,7 +86,7 @@ const FIELDS: &[&str] = &["type", "percent", "amount", "currency", "validFrom", 
 
 /// Why a discount is not given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotGiven {
+pub enum DiscountRejection {
     /// Nobody knows it.
     #[error("there is no such discount")]
     Unknown,
@@ -101,7 +101,7 @@ pub enum NotGiven {
     UsedUp,
 }
 
-impl NotGiven {
+impl DiscountRejection {
     /// As it is told: admins learn why, others nothing that would tell a code that there is from one that there is not.
     #[must_use]
     pub fn told_to(self, caller: &Caller) -> Invalid {
@@ -163,14 +163,14 @@ impl Discount {
     ///
     /// # Errors
     /// If it takes nothing off this price, or nothing off what was ordered then.
-    pub fn off(&self, price: u64, currency: Currency, ordered: Time) -> Result<u64, NotGiven> {
+    pub fn off(&self, price: u64, currency: Currency, ordered: Time) -> Result<u64, DiscountRejection> {
         if self.valid_from.is_some_and(|from| ordered < from) || self.valid_until.is_some_and(|until| ordered >= until)
         {
-            return Err(NotGiven::NotNow);
+            return Err(DiscountRejection::NotNow);
         }
         match self.off {
             Off::Percent { percent } => Ok((price.saturating_mul(percent) + 50) / 100),
-            Off::Fixed { currency: other, .. } if other != currency => Err(NotGiven::OtherCurrency),
+            Off::Fixed { currency: other, .. } if other != currency => Err(DiscountRejection::OtherCurrency),
             Off::Fixed { amount, .. } => Ok(amount.min(price)),
         }
     }
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(percent.off(0, usd, now), Ok(0));
         let fixed = Discount::parse(&json!({"type": "fixed", "amount": 500, "currency": "USD"})).unwrap();
         assert_eq!((fixed.off(999, usd, now), fixed.off(300, usd, now)), (Ok(500), Ok(300)));
-        assert_eq!(fixed.off(999, eur, now), Err(NotGiven::OtherCurrency));
+        assert_eq!(fixed.off(999, eur, now), Err(DiscountRejection::OtherCurrency));
     }
 
     #[test]
@@ -212,9 +212,9 @@ mod tests {
         let body = json!({"type": "percent", "percent": 100, "validFrom": "2026-01-01T00:00:00Z", "validTo": "2026-02-01T00:00:00Z"});
         let discount = Discount::parse(&body).unwrap();
         let at = |time: &str| discount.off(10, "USD".parse().unwrap(), time.parse().unwrap());
-        assert_eq!(at("2025-12-31T23:59:59.999Z"), Err(NotGiven::NotNow));
+        assert_eq!(at("2025-12-31T23:59:59.999Z"), Err(DiscountRejection::NotNow));
         assert_eq!((at("2026-01-01T00:00:00Z"), at("2026-01-31T23:59:59.999Z")), (Ok(10), Ok(10)));
-        assert_eq!(at("2026-02-01T00:00:00Z"), Err(NotGiven::NotNow));
+        assert_eq!(at("2026-02-01T00:00:00Z"), Err(DiscountRejection::NotNow));
     }
 
     #[test]

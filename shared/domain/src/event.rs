@@ -6,8 +6,8 @@ use super::fields::{Fields, Invalid, Wrong};
 use super::id::{AnonymousId, EventId, PlayId, PlaylistId, SessionId, TrackId, UserId};
 use super::limits::timely;
 use super::raw::RawObject;
+use super::string_enum::words;
 use super::time::Time;
-use super::words::words;
 
 /// The longest play that is believed, in seconds: a day.
 const MAX_DURATION_S: f64 = 86_400.0;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::caller::{Caller, Role};
 use super::fields::{Fields, Invalid, Wrong, object, text, title};
 use super::id::{CourseId, UserId};
-use super::words::words;
+use super::string_enum::words;
 
 words! {
     /// How it is meant.

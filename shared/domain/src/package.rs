@@ -225,9 +225,9 @@ mod tests {
         let new = NewPackage::parse(&body(&json!({}))).unwrap();
         let package = new.clone().apply(None, &ann).unwrap();
         assert_eq!(package.creator.as_str(), "ann");
-        assert_eq!(new.clone().apply(Some(&package.creator), &bob), Err(Refused::NotTheirs));
+        assert_eq!(new.clone().apply(Some(&package.creator), &bob), Err(Refused::NotOwner));
         let changed = PackageDescription::parse(&body(&json!({"title": "Geometry"}))).unwrap();
-        assert_eq!(changed.clone().apply(&package, &bob), Err(Refused::NotTheirs));
+        assert_eq!(changed.clone().apply(&package, &bob), Err(Refused::NotOwner));
         assert_eq!(changed.apply(&package, &ann).unwrap().title, "Geometry");
     }
 }

@@ -12,8 +12,8 @@ use super::id::{PaymentId, PurchaseId, UserId};
 use super::live::Channel;
 use super::money::Currency;
 use super::purchase::{Buyer, Item, Paid, Purchase, Status};
+use super::string_enum::words;
 use super::time::Time;
-use super::words::words;
 
 words! {
     /// How a payment stands.

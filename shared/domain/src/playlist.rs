@@ -81,7 +81,7 @@ pub struct Submission {
 
 /// What an artist sends to a playlist.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offer {
+pub struct SubmissionOffer {
     /// The track.
     pub track: TrackId,
     /// What the owner of the playlist is told.
@@ -150,7 +150,7 @@ impl Playlist {
     }
 }
 
-impl Offer {
+impl SubmissionOffer {
     /// Reads an offer.
     ///
     /// # Errors
@@ -280,12 +280,12 @@ mod tests {
         assert_eq!(fields(PlaylistDescription::parse(&wrong)), ["title", "ownerId", "description", "isOpen"]);
         let long = json!({"title": "a", "description": "x".repeat(MAX_TEXT + 1)});
         assert_eq!(fields(PlaylistDescription::parse(&long)), ["description"]);
-        assert_eq!(fields(Offer::parse(&json!({"message": 7}))), ["trackId", "message"]);
+        assert_eq!(fields(SubmissionOffer::parse(&json!({"message": 7}))), ["trackId", "message"]);
         assert_eq!(fields(Decision::parse(&json!({}))), ["status"]);
         assert_eq!(fields(Decision::parse(&json!({"status": "pending"}))), ["status"]);
         for body in [json!([]), json!(null), json!("accepted")] {
             assert_eq!(fields(PlaylistDescription::parse(&body)), ["body"]);
-            assert_eq!(fields(Offer::parse(&body)), ["body"]);
+            assert_eq!(fields(SubmissionOffer::parse(&body)), ["body"]);
             assert_eq!(fields(Decision::parse(&body)), ["body"]);
         }
     }
@@ -324,7 +324,7 @@ mod tests {
         let mut playlist = description(None).apply(None, &caller("sam", Role::Student)).unwrap();
         let track =
             Track { title: "Song".to_owned(), artist: "ann".parse().unwrap(), duration_ms: 1, released_at: None };
-        let offer = Offer::parse(&json!({"trackId": "song", "message": "hi"})).unwrap();
+        let offer = SubmissionOffer::parse(&json!({"trackId": "song", "message": "hi"})).unwrap();
         let id: PlaylistId = "list".parse().unwrap();
         let ann = caller("ann", Role::Artist);
         let apply = |playlist: &Playlist, held: Option<&Submission>, caller: &Caller, now: Time| {

@@ -12,8 +12,8 @@ use super::fold::{Fold, Recorded, Summed};
 use super::id::{ProductId, SaleId, UserId};
 use super::limits::MAX_AHEAD;
 use super::money::{Currency, MAX_AMOUNT};
+use super::string_enum::words;
 use super::time::Time;
-use super::words::words;
 
 words! {
     /// How a product stands.
@@ -123,7 +123,7 @@ pub struct ProductDescription {
 pub enum Refused {
     /// The caller may not.
     #[error("{0}")]
-    NotTheirs(&'static str),
+    NotOwner(&'static str),
     /// It breaks a rule.
     #[error(transparent)]
     Invalid(#[from] Invalid),
@@ -183,7 +183,7 @@ impl ProductDescription {
         let seller = sellers(caller, owner, self.seller.clone())?;
         let is_of_admins = self.sold_at.is_some() || self.is_estimated;
         if is_of_admins && !caller.is_admin() {
-            return Err(Refused::NotTheirs("only an admin may say when something was sold"));
+            return Err(Refused::NotOwner("only an admin may say when something was sold"));
         }
         let stands = held.map(|product| product.status);
         let is_raised = self.price > MAX_PRICE && held.is_none_or(|held| held.price < self.price);
@@ -233,10 +233,10 @@ impl ProductDescription {
 /// Whose a product is that `caller` makes, changes or deletes.
 fn sellers(caller: &Caller, owner: Option<&UserId>, asked: Option<UserId>) -> Result<UserId, Refused> {
     if !matches!(caller, Caller::User { role: Role::Seller | Role::Admin, .. }) {
-        return Err(Refused::NotTheirs("only a seller or an admin may do this"));
+        return Err(Refused::NotOwner("only a seller or an admin may do this"));
     }
     let seller = authorship::creator(caller, owner, asked);
-    seller.map_err(|_| Refused::NotTheirs("only its seller or an admin may do this"))
+    seller.map_err(|_| Refused::NotOwner("only its seller or an admin may do this"))
 }
 
 /// An id whose address would be that of something else is refused.
@@ -253,7 +253,7 @@ pub fn unreserved(id: ProductId) -> Result<ProductId, Invalid> {
 /// What happened to a product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Happening {
+pub enum ProductEvent {
     /// Somebody looked at it.
     View,
     /// It can be seen and bought from now on (`on`), or no longer.
@@ -279,7 +279,7 @@ pub struct ProductFact {
     pub seller: UserId,
     /// What happened.
     #[serde(flatten)]
-    pub what: Happening,
+    pub what: ProductEvent,
 }
 
 /// The numbers of a product, or the sums of those of several.
@@ -332,9 +332,9 @@ impl Fold for ProductFigures {
         for ProductFact { seller, what } in facts.into_iter().map(|recorded| recorded.fact) {
             figures.seller = Some(seller);
             match what {
-                Happening::View => figures.views += 1,
-                Happening::Listing { on } => figures.listings += if on { 1 } else { -1 },
-                Happening::Sale { on, price, currency } => {
+                ProductEvent::View => figures.views += 1,
+                ProductEvent::Listing { on } => figures.listings += if on { 1 } else { -1 },
+                ProductEvent::Sale { on, price, currency } => {
                     let sign = if on { 1 } else { -1 };
                     figures.sales += sign;
                     let price = i64::try_from(price).unwrap_or(i64::MAX);

@@ -8,7 +8,7 @@ use super::entity::{Bucket, Entity};
 use super::fields::{Invalid, object};
 use super::id::PackageId;
 use super::purchase::{Buyer, Item};
-use super::words::words;
+use super::string_enum::words;
 
 /// How many units a request may name.
 pub const MOST_UNITS: usize = 100;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::calendar::Period;
 use super::money::Currency;
-use super::takings::{Takings, Tills};
+use super::revenue_totals::{RevenueTotals, TotalsByKey};
 use super::time::Time;
 
 /// What was taken in one currency, in minor units.
@@ -31,7 +31,7 @@ pub struct Amounts {
 }
 
 impl Amounts {
-    fn of(currency: Option<Currency>, takings: &Takings) -> Self {
+    fn of(currency: Option<Currency>, takings: &RevenueTotals) -> Self {
         let known = |amount| currency.map(|_| amount);
         Self {
             currency,
@@ -61,7 +61,7 @@ pub struct Figures {
 impl Figures {
     /// What these takings come to.
     #[must_use]
-    pub fn of(tills: &Tills) -> Self {
+    pub fn of(tills: &TotalsByKey) -> Self {
         let counts = tills.counts();
         let mut currencies: Vec<Amounts> =
             tills.by_currency().iter().map(|(currency, takings)| Amounts::of(*currency, takings)).collect();
@@ -105,13 +105,13 @@ pub struct AmountsTrend {
 impl AmountsTrend {
     /// The trends of all currencies that there were before or are now.
     #[must_use]
-    pub fn of(before: &Tills, now: &Tills) -> Vec<Self> {
+    pub fn of(before: &TotalsByKey, now: &TotalsByKey) -> Vec<Self> {
         let (before, now) = (before.by_currency(), now.by_currency());
         let all: BTreeMap<Currency, ()> =
             before.keys().chain(now.keys()).filter_map(|one| Some(((*one)?, ()))).collect();
         let trend = |currency: Currency| {
             let takings =
-                |of: &BTreeMap<Option<Currency>, Takings>| of.get(&Some(currency)).copied().unwrap_or_default();
+                |of: &BTreeMap<Option<Currency>, RevenueTotals>| of.get(&Some(currency)).copied().unwrap_or_default();
             let (before, now) = (takings(&before), takings(&now));
             Self {
                 currency,
@@ -188,10 +188,11 @@ mod tests {
 
     #[test]
     fn amounts_are_told_for_each_currency_and_not_of_what_nobody_knows() {
-        let mut tills = Tills::default();
-        let usd = Takings { purchases: 2, units: 2, gross: 301, refunds: 1, refunded: 400, ..Takings::default() };
+        let mut tills = TotalsByKey::default();
+        let usd =
+            RevenueTotals { purchases: 2, units: 2, gross: 301, refunds: 1, refunded: 400, ..RevenueTotals::default() };
         tills.add("USD@card".parse().unwrap(), &usd);
-        tills.add("-@card".parse().unwrap(), &Takings { purchases: 3, units: 3, ..Takings::default() });
+        tills.add("-@card".parse().unwrap(), &RevenueTotals { purchases: 3, units: 3, ..RevenueTotals::default() });
         let figures = Figures::of(&tills);
         assert_eq!((figures.purchases, figures.units, figures.main_currency()), (5, 5, "USD".parse().ok()));
         assert_eq!(

@@ -7,7 +7,7 @@ use super::fold::{Fold, Recorded, Summed};
 use super::id::{PaymentMethod, PurchaseId};
 use super::money::Currency;
 use super::purchase::{Buyer, Item, Purchase, Status};
-use super::takings::{Takings, Till, Tills};
+use super::revenue_totals::{RevenueKey, RevenueTotals, TotalsByKey};
 
 /// Whether money came or went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,23 +85,26 @@ impl SaleFact {
         }
     }
 
-    fn takings(&self) -> Takings {
+    fn takings(&self) -> RevenueTotals {
         let whole = |number: Option<u64>| number.and_then(|number| i64::try_from(number).ok()).unwrap_or_default();
         let ended = i64::from(self.ended);
         match self.kind {
             SaleKind::Sale => {
                 let (units, gross) = (whole(Some(self.quantity)), whole(self.amount));
-                Takings { purchases: 1, units, gross, ended, ..Takings::default() }
+                RevenueTotals { purchases: 1, units, gross, ended, ..RevenueTotals::default() }
             }
-            SaleKind::Refund => Takings { refunds: 1, refunded: whole(self.amount), ended, ..Takings::default() },
+            SaleKind::Refund => {
+                RevenueTotals { refunds: 1, refunded: whole(self.amount), ended, ..RevenueTotals::default() }
+            }
         }
     }
 }
 
 /// The till of a purchase that was paid, and what it took by now; how many times something was given back is not known.
 #[must_use]
-pub fn takings_of(purchase: &Purchase) -> (Till, Takings) {
-    let till = Till { currency: purchase.paid.map(|paid| paid.currency), method: purchase.payment_method.clone() };
+pub fn takings_of(purchase: &Purchase) -> (RevenueKey, RevenueTotals) {
+    let till =
+        RevenueKey { currency: purchase.paid.map(|paid| paid.currency), method: purchase.payment_method.clone() };
     let refunded = purchase.paid.map_or(0, |paid| paid.refunded);
     let mut takings = SaleFact::sale(purchase).takings();
     takings.refunded = i64::try_from(refunded).unwrap_or(i64::MAX);
@@ -114,8 +117,8 @@ pub fn takings_of(purchase: &Purchase) -> (Till, Takings) {
 #[serde(rename_all = "camelCase", default)]
 pub struct SalesFigures {
     /// What was taken, by currency and payment method.
-    #[serde(skip_serializing_if = "Tills::is_empty")]
-    pub tills: Tills,
+    #[serde(skip_serializing_if = "TotalsByKey::is_empty")]
+    pub tills: TotalsByKey,
     /// Who paid.
     #[serde(skip_serializing_if = "Buyers::is_empty")]
     pub buyers: Buyers,
@@ -131,7 +134,7 @@ impl Fold for SalesFigures {
                 figures.buyers.insert(&fact.buyer.to_string());
             }
             let takings = fact.takings();
-            figures.tills.add(Till { currency: fact.currency, method: fact.payment_method }, &takings);
+            figures.tills.add(RevenueKey { currency: fact.currency, method: fact.payment_method }, &takings);
         }
         figures
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::classroom::Course;
+use super::course::Course;
 use super::fields::{Fields, Invalid, Wrong, object, title};
 use super::id::{CourseId, ScoreId, UserId};
 use super::interaction::Score;

@@ -25,7 +25,7 @@ pub enum Effect {
     /// It is the last word now, but says what held already: no new fact.
     Confirmed,
     /// It turns the toggle over: that is a fact.
-    Turned,
+    MembershipChange,
 }
 
 impl Toggle {
@@ -35,7 +35,7 @@ impl Toggle {
         match held {
             Some(held) if (word.at, &word.event) <= (held.at, &held.event) => Effect::Stale,
             held if held.is_some_and(|held| held.on) == word.on => Effect::Confirmed,
-            _ => Effect::Turned,
+            _ => Effect::MembershipChange,
         }
     }
 
@@ -45,7 +45,7 @@ impl Toggle {
     pub fn taken_over(held: Option<&Self>, word: &Self) -> Effect {
         match held {
             Some(held) if (held.at, &held.event) > (word.at, &word.event) => Effect::Stale,
-            Some(held) if held.on => Effect::Turned,
+            Some(held) if held.on => Effect::MembershipChange,
             Some(held) if (held.at, &held.event) == (word.at, &word.event) => Effect::Stale,
             _ => Effect::Confirmed,
         }
@@ -63,12 +63,12 @@ mod tests {
     #[test]
     fn the_last_word_by_event_time_counts() {
         let liked = word(5, "b", true);
-        assert_eq!(Toggle::effect(None, &word(1, "a", true)), Effect::Turned);
+        assert_eq!(Toggle::effect(None, &word(1, "a", true)), Effect::MembershipChange);
         assert_eq!(Toggle::effect(None, &word(1, "a", false)), Effect::Confirmed);
         assert_eq!(Toggle::effect(Some(&liked), &liked), Effect::Stale);
         assert_eq!(Toggle::effect(Some(&liked), &word(4, "z", false)), Effect::Stale);
         assert_eq!(Toggle::effect(Some(&liked), &word(5, "a", false)), Effect::Stale);
-        assert_eq!(Toggle::effect(Some(&liked), &word(5, "c", false)), Effect::Turned);
+        assert_eq!(Toggle::effect(Some(&liked), &word(5, "c", false)), Effect::MembershipChange);
         assert_eq!(Toggle::effect(Some(&liked), &word(6, "a", true)), Effect::Confirmed);
     }
 
@@ -77,9 +77,13 @@ mod tests {
         let liked = word(5, "b", true);
         let off = word(5, "b", false);
         assert_eq!(Toggle::taken_over(None, &liked), Effect::Confirmed);
-        assert_eq!(Toggle::taken_over(Some(&liked), &liked), Effect::Turned, "the same event, sent again with a token");
+        assert_eq!(
+            Toggle::taken_over(Some(&liked), &liked),
+            Effect::MembershipChange,
+            "the same event, sent again with a token"
+        );
         assert_eq!(Toggle::taken_over(Some(&off), &liked), Effect::Stale, "it was taken over by this word");
-        assert_eq!(Toggle::taken_over(Some(&liked), &word(6, "a", false)), Effect::Turned);
+        assert_eq!(Toggle::taken_over(Some(&liked), &word(6, "a", false)), Effect::MembershipChange);
         assert_eq!(Toggle::taken_over(Some(&off), &word(6, "a", true)), Effect::Confirmed);
         assert_eq!(Toggle::taken_over(Some(&liked), &word(4, "z", true)), Effect::Stale, "it was said later");
     }

@@ -42,7 +42,7 @@ pub struct Description {
 pub enum Refused {
     /// Only artists and admins describe tracks, and an artist only their own.
     #[error("only its artist or an admin may describe a track")]
-    NotTheirs,
+    NotOwner,
     /// An admin describes a new track without saying whose it is.
     #[error(transparent)]
     Invalid(#[from] Invalid),
@@ -81,7 +81,7 @@ impl Description {
             {
                 id.clone()
             }
-            _ => return Err(Refused::NotTheirs),
+            _ => return Err(Refused::NotOwner),
         };
         Ok(Track { title: self.title, artist, duration_ms: self.duration_ms, released_at: self.released_at })
     }
@@ -132,10 +132,10 @@ mod tests {
         let track = description(None).apply(None, &ann).unwrap();
         assert_eq!((track.artist.as_str(), track.duration_ms), ("ann", 61_500));
         assert!(description(Some("ann")).apply(Some(&track), &ann).is_ok());
-        assert_eq!(description(Some("bob")).apply(Some(&track), &ann), Err(Refused::NotTheirs));
-        assert_eq!(description(None).apply(Some(&track), &caller("bob", Role::Artist)), Err(Refused::NotTheirs));
-        assert_eq!(description(None).apply(None, &caller("ann", Role::Seller)), Err(Refused::NotTheirs));
-        assert_eq!(description(None).apply(None, &Caller::Anonymous), Err(Refused::NotTheirs));
+        assert_eq!(description(Some("bob")).apply(Some(&track), &ann), Err(Refused::NotOwner));
+        assert_eq!(description(None).apply(Some(&track), &caller("bob", Role::Artist)), Err(Refused::NotOwner));
+        assert_eq!(description(None).apply(None, &caller("ann", Role::Seller)), Err(Refused::NotOwner));
+        assert_eq!(description(None).apply(None, &Caller::Anonymous), Err(Refused::NotOwner));
         let root = caller("root", Role::Admin);
         assert_eq!(description(None).apply(Some(&track), &root).unwrap().artist.as_str(), "ann");
         assert_eq!(description(Some("bob")).apply(Some(&track), &root).unwrap().artist.as_str(), "bob");

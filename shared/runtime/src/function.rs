@@ -1,13 +1,13 @@
 //! What a deployable function is: a name, and how to start it.
 //!
-//! The same value is run by [`crate::boot::run`] on Lambda and called in process by the local cloud.
+//! The same value is run by [`crate::context::run`] on Lambda and called in process by the local cloud.
 
 use std::fmt;
 
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use crate::boot::Boot;
+use crate::context::FunctionContext;
 use system::environment::ConfigError;
 
 /// One invocation, as Lambda describes it.
@@ -46,7 +46,7 @@ pub trait Invoke: Send + Sync {
 }
 
 /// Starts a function from what surrounds it.
-pub type Start = fn(&Boot) -> Result<Box<dyn Invoke>, StartError>;
+pub type Start = fn(&FunctionContext) -> Result<Box<dyn Invoke>, StartError>;
 
 /// A deployable function.
 #[derive(Clone, Copy)]

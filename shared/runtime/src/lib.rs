@@ -2,14 +2,15 @@
 //! messages, tasks, secrets, logs and metrics.
 
 pub mod batch;
-pub mod boot;
 pub mod cached;
-pub mod desk;
+pub mod context;
+pub mod course_service;
 pub mod function;
 pub mod http;
-pub mod live;
+pub mod lambda;
 pub mod messaging;
 pub mod obs;
+pub mod pusher;
 pub mod refold;
 pub mod secrets;
 pub mod stream;

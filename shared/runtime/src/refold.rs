@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::boot::Boot;
+use crate::context::FunctionContext;
 use crate::messaging::{self, Queue, Unsent};
 use domain::id::RefoldId;
 use domain::refold::System;
@@ -16,7 +16,7 @@ use system::environment::Reader;
 
 /// Why not all was handed over.
 #[derive(Debug, thiserror::Error)]
-pub enum NotHandedOver {
+pub enum HandOverError {
     /// It could not be noted.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -36,7 +36,7 @@ pub struct Updaters {
 impl Updaters {
     /// The updaters whose queues the environment names.
     #[must_use]
-    pub fn of(reader: &mut Reader<'_>, boot: &Boot) -> Self {
+    pub fn of(reader: &mut Reader<'_>, boot: &FunctionContext) -> Self {
         let stats = reader.required("STATS_TABLE");
         let queue = |system: &System| {
             let name = match system {
@@ -61,7 +61,7 @@ impl Updaters {
         refold: &'a RefoldId,
         found: &'a ToRefold,
         deadline: Instant,
-    ) -> BoxFuture<'a, Result<(), NotHandedOver>> {
+    ) -> BoxFuture<'a, Result<(), HandOverError>> {
         Box::pin(async move {
             let chunks = found.chunks(refold);
             let all: Vec<&RefoldChunk> = chunks.iter().map(|(_, chunk)| chunk).collect();

@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::boot::Boot;
+use crate::context::FunctionContext;
 use crate::function::{Invocation, InvocationError, Invoke};
 use crate::obs::Reporter;
 
@@ -20,7 +20,7 @@ pub trait TaskHandler: Send + Sync {
 
 /// A function that does a task.
 #[must_use]
-pub fn function(name: &'static str, boot: &Boot, handler: impl TaskHandler + 'static) -> Box<dyn Invoke> {
+pub fn function(name: &'static str, boot: &FunctionContext, handler: impl TaskHandler + 'static) -> Box<dyn Invoke> {
     Box::new(TaskFunction { reporter: Reporter::new(name, boot), handler: Box::new(handler) })
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::boot::Boot;
+use crate::context::FunctionContext;
 use crate::function::Invocation;
 use crate::obs::metrics::Sink;
 use system::environment::Environment;
@@ -23,8 +23,8 @@ impl Sink for Lines {
 
 impl Lines {
     /// What surrounds a function that calls nothing, and measures into these lines.
-    pub(crate) fn boot(&self) -> Boot {
-        Boot {
+    pub(crate) fn boot(&self) -> FunctionContext {
+        FunctionContext {
             environment: std::iter::empty::<(String, String)>().collect::<Environment>(),
             aws: aws_config::SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest()).build(),
             clock: system::clock::system(),

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
 
-use super::class::ClassNumbers;
+use super::course_stats::CourseStats;
 use super::documents::{Version, Versioned};
 use super::error::StoreError;
 use super::items::from_item;
 use super::keys;
-use super::listed::{Asked, Listing, put_listed};
-use super::outbox::{Outbox, Telling};
+use super::listing::{Asked, Listing, put_listed};
+use super::outbox::{Outbox, PendingEvents};
 use super::table::{Consistency, Table};
 use super::transaction::Transaction;
 use domain::attendance::{Attendance, Date};
-use domain::class::ClassOf;
-use domain::classroom::Course;
+use domain::course::Course;
+use domain::course_stats::CourseStatsScope;
 use domain::id::{CourseId, UserId};
 use system::ids::Ids;
 
@@ -59,8 +59,8 @@ impl Attendances {
         &'a self,
         (attendance, course): (&'a Attendance, &'a Course),
         held: Option<&'a Versioned<Attendance>>,
-        numbers: &'a ClassNumbers,
-        telling: Telling<'a>,
+        numbers: &'a CourseStats,
+        telling: PendingEvents<'a>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let Attendance { course: id, student, date, .. } = attendance;
@@ -70,7 +70,7 @@ impl Attendances {
             let version = held.map(|held| &held.version);
             put_listed(&mut transaction, &self.state.name, (&key, &at), &document, version)?;
             let was = held.map(|held| &held.document);
-            let whose = ClassOf::of(student, (id, course));
+            let whose = CourseStatsScope::of(student, (id, course));
             numbers.count_in(&mut transaction, &whose, student.as_str(), (was, attendance))?;
             Outbox::tell_in(telling, &mut transaction)?;
             transaction.commit().await

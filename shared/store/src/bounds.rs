@@ -12,7 +12,7 @@ use domain::id::MAX_LENGTH;
 use domain::money::Currency;
 use domain::package::{MAX_QUIZZES, Package};
 use domain::purchase::MAX_ACCEPTED;
-use domain::takings::{Takings, Till, Tills};
+use domain::revenue_totals::{RevenueKey, RevenueTotals, TotalsByKey};
 
 /// What an item may have.
 const MOST: usize = 400 * 1024;
@@ -24,16 +24,17 @@ fn long(number: usize) -> String {
     format!("{number:0>MAX_LENGTH$}")
 }
 
-fn tills() -> Tills {
-    let all = Takings { purchases: GREAT, units: GREAT, ended: GREAT, refunds: GREAT, gross: GREAT, refunded: GREAT };
+fn tills() -> TotalsByKey {
+    let all =
+        RevenueTotals { purchases: GREAT, units: GREAT, ended: GREAT, refunds: GREAT, gross: GREAT, refunded: GREAT };
     let letters = || (b'A'..=b'Z').map(char::from);
     let codes = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| format!("{a}{b}{c}"))));
     let currencies = codes.filter_map(|code| code.parse::<Currency>().ok()).take(MAX_ACCEPTED);
-    let mut tills = Tills::default();
+    let mut tills = TotalsByKey::default();
     for currency in currencies {
         for method in 0..MAX_ACCEPTED {
             let method = format!("{method:032}").parse().unwrap();
-            tills.add(Till { currency: Some(currency), method }, &all);
+            tills.add(RevenueKey { currency: Some(currency), method }, &all);
         }
     }
     tills

@@ -13,16 +13,16 @@ use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use tokio::time::Instant;
 
-use super::again::again;
 use super::contributions::{Contribution, Contributions, Sums};
 use super::error::StoreError;
 use super::items::{from_item, to_key};
 use super::keys;
-use super::table::{Consistency, Stretch, Table};
+use super::retry;
+use super::table::{Consistency, KeyRange, Table};
 use domain::calendar::{Calendar, Level, Period};
 use domain::purchase::{Buyer, Purchase};
+use domain::revenue_totals::TotalsByKey;
 use domain::sale::takings_of;
-use domain::takings::Tills;
 use domain::time::Time;
 use system::clock::Clock;
 use system::ids::Ids;
@@ -45,14 +45,14 @@ pub(super) const LAST_PAID: &str = "last";
 
 /// The tables of purchases and of numbers, for whoever keeps what is known of buyers up to date.
 #[derive(Clone)]
-pub struct BuyerUpdates {
+pub struct BuyerProjector {
     ledger: Table,
     stats: Table,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
 
-impl BuyerUpdates {
+impl BuyerProjector {
     /// Purchases in one table, numbers in another.
     #[must_use]
     pub fn new(client: Client, ledger: String, stats: String, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
@@ -70,7 +70,7 @@ impl BuyerUpdates {
             let folded = days.iter().map(|(buyer, days)| async move {
                 let days: Vec<Period> = days.iter().copied().collect();
                 for days in days.chunks(TOGETHER) {
-                    let done = again(deadline, || Box::pin(self.refold(buyer, days, deadline))).await;
+                    let done = retry::until(deadline, || Box::pin(self.refold(buyer, days, deadline))).await;
                     done.map_err(|error| (BTreeSet::from([buyer.clone()]), error))?;
                 }
                 Ok(buyer.clone())
@@ -86,7 +86,7 @@ impl BuyerUpdates {
             }
             // One after the other: they change the same cohorts.
             for buyers in buyers.chunks(COUNTED_TOGETHER) {
-                let counted = again(deadline, || Box::pin(self.count(buyers, deadline))).await;
+                let counted = retry::until(deadline, || Box::pin(self.count(buyers, deadline))).await;
                 failed.extend(counted.err().map(|error| (buyers.iter().cloned().collect(), error)));
             }
             failed
@@ -116,7 +116,7 @@ impl BuyerUpdates {
     /// A buyer's purchases that were made on a day, strongly consistent.
     async fn made_on(&self, buyer: &Buyer, day: &Period) -> Result<Vec<Purchase>, StoreError> {
         // No time has anything behind its seconds that sorts after its day's name and before the next one's.
-        let stretch = Stretch::beginning(keys::purchases_of(buyer), &day.to_string());
+        let stretch = KeyRange::beginning(keys::purchases_of(buyer), &day.to_string());
         let items = self.ledger.query(&stretch, Consistency::Strong).await?;
         items.into_iter().map(from_item).collect()
     }
@@ -175,7 +175,7 @@ struct Bought {
 
 impl Bought {
     fn of(purchases: &[Purchase]) -> Self {
-        let (mut tills, mut bought) = (Tills::default(), BTreeMap::<String, i64>::new());
+        let (mut tills, mut bought) = (TotalsByKey::default(), BTreeMap::<String, i64>::new());
         let mut paid = BTreeSet::new();
         for purchase in purchases {
             let Some(at) = purchase.completed_at else { continue };
@@ -196,7 +196,7 @@ pub(super) fn sums_of(purchases: &[Purchase]) -> Sums {
 }
 
 /// The takings of a buyer, of sums that also tell the months.
-pub(super) fn takings(sums: &Sums) -> Result<Tills, StoreError> {
+pub(super) fn takings(sums: &Sums) -> Result<TotalsByKey, StoreError> {
     let sums = sums.iter().filter(|(name, _)| !name.starts_with(BOUGHT));
-    Tills::of_sums(sums).map_err(|error| StoreError::corrupt("a buyer's sums", error))
+    TotalsByKey::of_sums(sums).map_err(|error| StoreError::corrupt("a buyer's sums", error))
 }

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::Client;
 
 use super::error::StoreError;
 use super::keys;
-use super::table::{Stretch, Table};
+use super::table::{KeyRange, Table};
 use domain::entity::Entity;
 use domain::id::TrackId;
 
@@ -26,7 +26,7 @@ impl Claims {
     /// # Errors
     /// If that could not be read.
     pub async fn has_numbers(&self, track: &TrackId) -> Result<bool, StoreError> {
-        let all = Stretch::beginning(keys::entity(&Entity::Track(track.clone())), "");
+        let all = KeyRange::beginning(keys::entity(&Entity::Track(track.clone())), "");
         Ok(!self.stats.first(&all, 1).await?.is_empty())
     }
 }

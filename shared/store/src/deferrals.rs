@@ -14,10 +14,10 @@ use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::again::again;
 use super::error::StoreError;
 use super::items::{Item, TTL, VERSION, number, to_key};
 use super::keys::{self, Key};
+use super::retry;
 use super::table::{Consistency, Table};
 use super::transaction::Condition;
 use domain::entity::Bucket;
@@ -69,7 +69,7 @@ impl Deferrals {
         bucket: &'a Bucket,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Option<Deferral>, StoreError>> {
-        Box::pin(again(deadline, move || {
+        Box::pin(retry::until(deadline, move || {
             Box::pin(async move {
                 let (key, now) = (keys::deferred(self.function, bucket), Time::from(self.clock.now()));
                 let held = self.table.get(&key, Consistency::Strong).await?;
@@ -89,7 +89,7 @@ impl Deferrals {
     /// # Errors
     /// What stood in the way when the time was up.
     pub fn confirm<'a>(&'a self, mark: &'a Deferral, deadline: Instant) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(again(deadline, move || {
+        Box::pin(retry::until(deadline, move || {
             Box::pin(async move {
                 let now = Time::from(self.clock.now());
                 let confirmed = item(&mark.key, &mark.version, true, now);
@@ -108,7 +108,7 @@ impl Deferrals {
     /// # Errors
     /// What stood in the way when the time was up: then the bucket must not be folded on behalf of others.
     pub fn clear<'a>(&'a self, bucket: &'a Bucket, deadline: Instant) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(again(deadline, move || {
+        Box::pin(retry::until(deadline, move || {
             Box::pin(async move {
                 let (key, now) = (keys::deferred(self.function, bucket), Time::from(self.clock.now()));
                 // Written over rather than deleted: a version is never used twice, and time to live removes it.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::error::StoreError;
 use super::items::{from_item, key_of, number, text, to_item, to_key};
 use super::keys::{self, PK, SK};
-use super::table::{Consistency, Stretch, Table};
+use super::table::{Consistency, KeyRange, Table};
 use super::transaction::{Condition, Transaction};
 use domain::entity::Entity;
 use domain::id::{TrackId, UserId};
@@ -150,7 +150,7 @@ impl Documents {
     pub fn tracks_of<'a>(&'a self, artist: &'a UserId) -> BoxFuture<'a, Result<BTreeMap<TrackId, Listed>, StoreError>> {
         Box::pin(async move {
             let table = Table::new(self.client.clone(), self.table.clone());
-            let all = Stretch::beginning(keys::user(artist), keys::TRACKS_OF);
+            let all = KeyRange::beginning(keys::user(artist), keys::TRACKS_OF);
             let mut tracks = BTreeMap::new();
             for item in table.query(&all, Consistency::Eventual).await? {
                 let id = text(&item, keys::SK).and_then(|sk| sk.strip_prefix(keys::TRACKS_OF)).unwrap_or_default();

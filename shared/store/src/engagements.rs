@@ -9,7 +9,6 @@ use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use tokio::time::Instant;
 
-use super::again::again;
 use super::documents::Documents;
 use super::error::StoreError;
 use super::facts::{Facts, NewFact};
@@ -17,7 +16,8 @@ use super::folds::Folds;
 use super::keys;
 use super::quotas::SubjectKind;
 use super::retention::Retention;
-use super::toggles::{ToggleOf, Toggles, Word};
+use super::retry;
+use super::toggles::{ToggleKey, Toggles, Word};
 use domain::calendar::Calendar;
 use domain::caller::Actor;
 use domain::entity::{Bucket, Entity};
@@ -181,7 +181,7 @@ impl Engagements {
                 let fact = TrackFact { session, user, anonymous, what, origin, imported };
                 let actor = fact.actor();
                 if let Some((on, playlist)) = toggle {
-                    let of = ToggleOf { actor, entity: bucket.entity, playlist };
+                    let of = ToggleKey { actor, entity: bucket.entity, playlist };
                     let toggle = Toggle { at: time, event: id, on };
                     words.push((at, Word { of, toggle, fact, expires }));
                 } else {
@@ -239,7 +239,7 @@ impl Engagements {
         if doubtful.is_empty() {
             return Ok(BTreeSet::new());
         }
-        let closed = again(deadline, || self.folds.closed_to_facts(&doubtful, &self.calendar, deadline)).await?;
+        let closed = retry::until(deadline, || self.folds.closed_to_facts(&doubtful, &self.calendar, deadline)).await?;
         Ok(closed.into_iter().cloned().collect())
     }
 
@@ -263,7 +263,7 @@ impl Engagements {
         if unknown.is_empty() {
             return known;
         }
-        match again(deadline, || self.documents.durations(&unknown)).await {
+        match retry::until(deadline, || self.documents.durations(&unknown)).await {
             Ok(read) => {
                 let mut remembered = self.durations.lock().unwrap_or_else(PoisonError::into_inner);
                 if remembered.len() + read.len() > REMEMBERED {
@@ -284,7 +284,7 @@ impl Engagements {
 /// Words in groups: those that name one session, device or person of one thing, directly or through each other.
 fn touching(words: Vec<(usize, Word)>) -> Vec<Vec<(usize, Word)>> {
     let mut groups: Vec<Vec<(usize, Word)>> = Vec::new();
-    let mut group_of: HashMap<ToggleOf, usize> = HashMap::new();
+    let mut group_of: HashMap<ToggleKey, usize> = HashMap::new();
     for (at, word) in words {
         let toggles = word.toggles();
         let mut touched: BTreeSet<usize> = toggles.iter().filter_map(|toggle| group_of.get(toggle)).copied().collect();

@@ -9,10 +9,10 @@ use futures::stream::{self, StreamExt};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
+use super::compact::shortened;
 use super::error::StoreError;
 use super::items::{Item, TTL, key_of, to_item};
 use super::keys::Key;
-use super::short::shortened;
 use super::table::Table;
 use system::backoff::Backoff;
 

@@ -20,12 +20,12 @@ use futures::stream::{self, StreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
-use super::again::again;
+use super::compact::lengthened;
 use super::error::StoreError;
 use super::items::{Item, TTL, VERSION, from_item, key_of, number, text, to_item, to_key};
 use super::keys::{self, Key, PK, SK};
 use super::retention;
-use super::short::lengthened;
+use super::retry;
 use super::table::{Consistency, Table};
 use super::transaction::Condition;
 use domain::calendar::{Calendar, Level};
@@ -92,7 +92,7 @@ impl Budget {
         attempt: impl FnMut() -> BoxFuture<'a, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let until = self.until(deadline);
-        match again(until, attempt).await {
+        match retry::until(until, attempt).await {
             Err(error) if error.may_pass() && until < deadline => {
                 tracing::warn!(error = %error, "a bucket took its whole time: {error}");
                 Err(self.exceeded())
@@ -104,7 +104,7 @@ impl Budget {
 
 /// What became of a bucket that was to be folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refolded {
+pub enum FoldOutcome {
     /// It holds the fold of facts read after the call began.
     Written,
     /// Its facts are about to expire or have: it stays as it is.
@@ -127,13 +127,13 @@ pub(super) struct Live<V> {
 
 /// What is read of a bucket before its facts are.
 #[derive(Debug, Clone, Default)]
-struct Held {
+struct Slot {
     version: Option<String>,
     expires: Option<i64>,
     facts: Option<u64>,
 }
 
-impl Held {
+impl Slot {
     fn of(item: &Item) -> Self {
         let version = text(item, VERSION).map(str::to_owned);
         Self { version, expires: number(item, EXPIRES), facts: number(item, FACTS) }
@@ -167,7 +167,7 @@ impl Folds {
         buckets: Vec<Bucket>,
         budget: Budget,
         deadline: Instant,
-    ) -> BoxFuture<'_, Vec<(Bucket, Result<Refolded, StoreError>)>> {
+    ) -> BoxFuture<'_, Vec<(Bucket, Result<FoldOutcome, StoreError>)>> {
         self.refold_all(buckets, make_item::<F>, budget, deadline)
     }
 
@@ -177,7 +177,7 @@ impl Folds {
         make: MakeItem,
         budget: Budget,
         deadline: Instant,
-    ) -> BoxFuture<'_, Vec<(Bucket, Result<Refolded, StoreError>)>> {
+    ) -> BoxFuture<'_, Vec<(Bucket, Result<FoldOutcome, StoreError>)>> {
         Box::pin(async move {
             let known = timeout_at(deadline, self.held(&buckets)).await.ok().and_then(Result::ok).unwrap_or_default();
             stream::iter(buckets)
@@ -197,21 +197,21 @@ impl Folds {
     async fn refold_one(
         &self,
         bucket: &Bucket,
-        mut known: Option<Held>,
+        mut known: Option<Slot>,
         make: MakeItem,
         budget: Budget,
         deadline: Instant,
-    ) -> Result<Refolded, StoreError> {
+    ) -> Result<FoldOutcome, StoreError> {
         budget.spend(deadline, || Box::pin(self.refold_once(bucket, known.take(), make, budget))).await
     }
 
     async fn refold_once(
         &self,
         bucket: &Bucket,
-        known: Option<Held>,
+        known: Option<Slot>,
         make: MakeItem,
         budget: Budget,
-    ) -> Result<Refolded, StoreError> {
+    ) -> Result<FoldOutcome, StoreError> {
         let key = keys::bucket(bucket);
         let held = match known {
             Some(held) => held,
@@ -219,14 +219,14 @@ impl Folds {
         };
         let began = Time::from(self.clock.now());
         if held.expires.is_some_and(|expires| retention::closed_to_folds(expires, began)) {
-            return Ok(Refolded::Sealed);
+            return Ok(FoldOutcome::Sealed);
         }
         budget.check(held.facts)?;
         let facts = self.facts_of(bucket, budget).await?;
         let item = make(bucket, self.ids.fresh(), began, facts)?;
         let condition = Condition::still(held.version);
         self.stats().put(item, condition).await?;
-        Ok(Refolded::Written)
+        Ok(FoldOutcome::Written)
     }
 
     /// The table of facts.
@@ -266,23 +266,23 @@ impl Folds {
         Ok(facts)
     }
 
-    async fn held_one(&self, key: &Key) -> Result<Held, StoreError> {
+    async fn held_one(&self, key: &Key) -> Result<Slot, StoreError> {
         let read = self.client.get_item().table_name(&self.stats).consistent_read(true).set_key(Some(to_key(key)));
         let read = read.projection_expression("#version, #expires, #facts");
         let read = read.expression_attribute_names("#version", VERSION).expression_attribute_names("#expires", EXPIRES);
         let read = read.expression_attribute_names("#facts", FACTS);
-        Ok(read.send().await?.item.as_ref().map(Held::of).unwrap_or_default())
+        Ok(read.send().await?.item.as_ref().map(Slot::of).unwrap_or_default())
     }
 
     /// What many buckets hold. One that was not answered is left out; one that is not there is in, as holding nothing.
     ///
     /// Eventually consistent, at half the price: an older version than the last is one that was read before the facts, too.
     /// Its write fails, and the next try reads strongly consistent.
-    async fn held(&self, buckets: &[Bucket]) -> Result<HashMap<Key, Held>, StoreError> {
+    async fn held(&self, buckets: &[Bucket]) -> Result<HashMap<Key, Slot>, StoreError> {
         let mut held = HashMap::new();
         for chunk in buckets.chunks(BATCH) {
-            let mut asked: HashMap<Key, Held> =
-                chunk.iter().map(|bucket| (keys::bucket(bucket), Held::default())).collect();
+            let mut asked: HashMap<Key, Slot> =
+                chunk.iter().map(|bucket| (keys::bucket(bucket), Slot::default())).collect();
             let request = KeysAndAttributes::builder()
                 .consistent_read(false)
                 .set_keys(Some(asked.keys().map(to_key).collect()))
@@ -297,7 +297,7 @@ impl Folds {
             let answer = self.client.batch_get_item().request_items(&self.stats, request).send().await?;
             for item in answer.responses.unwrap_or_default().into_values().flatten() {
                 if let Some(key) = key_of(&item) {
-                    asked.insert(key, Held::of(&item));
+                    asked.insert(key, Slot::of(&item));
                 }
             }
             for unanswered in answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys) {

@@ -12,7 +12,7 @@ use super::error::StoreError;
 use super::items::{from_item, number, text, to_item};
 use super::keys;
 use super::outbox::Outbox;
-use super::table::{Consistency, LAST, Stretch, Table};
+use super::table::{Consistency, KeyRange, LAST, Table};
 use super::transaction::{Changes, Condition, Transaction};
 use domain::id::{NotificationId, UserId};
 use domain::live::LiveEvent;
@@ -171,7 +171,7 @@ impl Inbox {
         Box::pin(async move {
             let from = since.map_or(keys::RECEIVED.to_owned(), |since| format!("{}{since}", keys::RECEIVED));
             let to = after.map_or(format!("{}{LAST}", keys::RECEIVED), str::to_owned);
-            let stretch = Stretch { pk: keys::inbox(of), from, to };
+            let stretch = KeyRange { pk: keys::inbox(of), from, to };
             // What was last on the page before, and whether there is one more.
             let limit = i32::try_from(count + 2).unwrap_or(i32::MAX);
             let mut items = self.state.some(&stretch, limit, true).await?;

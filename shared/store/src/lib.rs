@@ -2,42 +2,42 @@
 //!
 //! Architecture invariant: no other module names a key or an attribute.
 
-mod again;
 mod attendances;
 mod audits;
 mod boards;
 mod buyers;
 mod claims;
-mod class;
-mod classroom;
+mod compact;
 mod contributions;
+mod course_stats;
+mod courses;
 mod deferrals;
 mod documents;
+mod double_check;
 mod engagements;
 mod error;
 mod facts;
 mod folds;
-mod foresight;
-mod held;
 mod inbox;
 mod items;
 pub mod keys;
-mod listed;
-mod looks;
+mod listing;
 mod outbox;
 mod packages;
 mod payments;
 mod playlists;
+mod preview;
 mod products;
 mod purchases;
 mod quizzes;
 mod quotas;
 mod refolds;
 mod retention;
+mod retry;
 mod revenue;
 mod rollups;
 mod scores;
-mod short;
+mod slot;
 mod table;
 mod toggles;
 mod totals;
@@ -47,42 +47,46 @@ mod transaction;
 mod bounds;
 
 pub use attendances::Attendances;
-pub use audits::{AuditLeg, AuditReport, Audits, BegunAudit, ListedAudit, Outcome as AuditOutcome, Walk, YOUNG};
-pub use boards::{
-    Around, BoardPage, BoardUpdates, Boards, OnBoards, ProductReading, Ranked, Shards, Shown, Trending, Viewed,
+pub use audits::{
+    AuditReport, AuditStep, AuditTask, Audits, ListedAudit, Outcome as AuditOutcome, StartedAudit, YOUNG,
 };
-pub use buyers::BuyerUpdates;
+pub use boards::{
+    Around, BoardPage, BoardProjector, BoardStanding, Boards, ProductReader, Ranked, Shards, Shown, Trending, Viewed,
+};
+pub use buyers::BuyerProjector;
 pub use claims::Claims;
-pub use class::ClassNumbers;
-pub use classroom::Classroom;
+pub use compact::lengthened;
+pub use course_stats::CourseStats;
+pub use courses::Classroom;
 pub use deferrals::{Deferral, Deferrals};
 pub use documents::{Documents, Listed, PutCondition, Version, Versioned};
 pub use engagements::{Arrived, Engagements, Outcome, Sender};
 pub use error::StoreError;
 pub use facts::{Facts, NewFact};
-pub use folds::{Budget, Folds, Refolded};
-pub use foresight::Foresight;
-pub use held::Held;
+pub use folds::{Budget, FoldOutcome, Folds};
 pub use inbox::{Inbox, InboxPage, Received};
-pub use listed::Listing;
-pub use outbox::{Outbox, Telling, Waiting};
-pub use packages::{Leg, PackageNumbers, PackageStats, PackageUpdates, Packages, Progress, Refreshes, Turned, turned};
+pub use listing::Listing;
+pub use outbox::{Outbox, PendingEvents, Waiting};
+pub use packages::{
+    Leg, MembershipChange, PackageNumbers, PackageProjector, PackageRebuilds, PackageStats, Packages, Progress, turned,
+};
 pub use payments::Payments;
 pub use playlists::Playlists;
-pub use products::{Products, Shelf};
+pub use preview::Preview;
+pub use products::{Catalog, Products};
 pub use purchases::{
-    Answer, Answers, Change, Discounts, Filter, HeldDiscount, History, Mark, Ownership, Page, Purchases, Settled,
-    Standing, Tries,
+    Answer, Change, Discounts, Filter, History, IdempotencyState, IdempotencyStore, Mark, Ownership, Page, Purchases,
+    SettledPayment, StoredDiscount, Tries,
 };
 pub use quizzes::{Attempted, Interactions, QuizNumbers, Quizzes, Rated, Scored};
 pub use quotas::{Admission, Plan, QuotaCounters, Requester, Subject, SubjectKind};
 pub use refolds::{FactScan, RefoldChunk, RefoldProgress, Refolds, ScanPart, StreamRange, StreamedRecords, ToRefold};
 pub use retention::Retention;
-pub use revenue::{Cohort, Pattern, RevenueReading, RevenueUpdates, Rows, Top};
+pub use revenue::{Cohort, Pattern, RevenueProjector, RevenueReader, Rows, Top};
 pub use rollups::{
-    Activity, Again, Closing, Dispatch, Frontier, GRACE, Happened, OpenMinute, Read, ReadFrom, Reading, Recent,
-    RecentActivity, Restored, Work,
+    Activity, Closing, Dispatcher, GRACE, Happened, OpenMinute, Read, ReadFrom, Reading, Recent, RecentActivity,
+    RecomputePlan, Restored, Watermark, Work,
 };
 pub use scores::Scores;
-pub use short::lengthened;
-pub use toggles::{ToggleOf, Toggles, Word};
+pub use slot::Slot;
+pub use toggles::{ToggleKey, Toggles, Word};

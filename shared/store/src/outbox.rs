@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use super::error::StoreError;
 use super::items::{Item, TTL, key_of, text, to_key};
 use super::keys::{self, Key};
-use super::purchases::{Answer, Answers};
-use super::table::{Consistency, Stretch, Table, Write};
+use super::purchases::{Answer, IdempotencyStore};
+use super::table::{Consistency, KeyRange, Table, Write};
 use super::transaction::{Changes, Condition, Transaction};
 use domain::live::{Channel, LiveEvent};
 use domain::time::Time;
@@ -57,7 +57,7 @@ impl Waiting {
 }
 
 /// The events that tell of what is written, and where they wait; nothing where live updates are off.
-pub type Telling<'a> = (Option<&'a Outbox>, &'a [LiveEvent]);
+pub type PendingEvents<'a> = (Option<&'a Outbox>, &'a [LiveEvent]);
 
 /// The table of events that are to be sent.
 #[derive(Debug, Clone)]
@@ -87,7 +87,10 @@ impl Outbox {
     }
 
     /// The same, where live updates are on.
-    pub(super) fn tell_in((outbox, events): Telling<'_>, transaction: &mut Transaction) -> Result<(), StoreError> {
+    pub(super) fn tell_in(
+        (outbox, events): PendingEvents<'_>,
+        transaction: &mut Transaction,
+    ) -> Result<(), StoreError> {
         outbox.map_or(Ok(()), |outbox| outbox.tell(events, transaction))
     }
 
@@ -106,7 +109,7 @@ impl Outbox {
     pub fn put_answered<'a>(
         &'a self,
         event: &'a LiveEvent,
-        (answers, answer): (&'a Answers, &'a Answer),
+        (answers, answer): (&'a IdempotencyStore, &'a Answer),
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let mut transaction = Transaction::new(self.table.client.clone());
@@ -159,7 +162,7 @@ impl Outbox {
     pub fn waiting<'a>(&'a self, channel: &'a Channel) -> BoxFuture<'a, Result<(Vec<Waiting>, bool), StoreError>> {
         Box::pin(async move {
             let name = channel.to_string();
-            let stretch = Stretch::beginning(keys::outbox(channel), "");
+            let stretch = KeyRange::beginning(keys::outbox(channel), "");
             let items = self.table.first(&stretch, AT_ONCE).await?;
             let is_all = items.len() < usize::try_from(AT_ONCE).unwrap_or_default();
             let waiting = |item: &Item| {

@@ -8,15 +8,15 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
 
-use super::class::ClassNumbers;
+use super::course_stats::CourseStats;
 use super::documents::{Version, Versioned};
 use super::error::StoreError;
 use super::items::{Item, from_item};
 use super::keys::{self, Key};
-use super::listed::{Asked, Listing, page, put_listed};
+use super::listing::{Asked, Listing, page, put_listed};
 use super::table::{Consistency, Table};
 use super::transaction::Transaction;
-use domain::class::ClassOf;
+use domain::course_stats::CourseStatsScope;
 use domain::id::PaymentId;
 use domain::payment::{Payment, PaymentStatus};
 use domain::purchase::Buyer;
@@ -58,14 +58,14 @@ impl Payments {
         transaction: &mut Transaction,
         payment: &Payment,
         held: Option<&Versioned<Payment>>,
-        numbers: &ClassNumbers,
+        numbers: &CourseStats,
     ) -> Result<(), StoreError> {
         let state = &self.state.name;
         let (key, at) = (keys::payment(&payment.id), listed(payment));
         let document = Versioned { version: Version(self.ids.fresh()), document: payment };
         put_listed(transaction, state, (&key, &at), &document, held.map(|held| &held.version))?;
         let was = held.map(|held| &held.document);
-        numbers.count_in(transaction, &[ClassOf::All], payment.id.as_str(), (was, payment))?;
+        numbers.count_in(transaction, &[CourseStatsScope::All], payment.id.as_str(), (was, payment))?;
         let outdated = held.map(|held| listed(&held.document)).into_iter().flatten();
         for key in outdated.filter(|key| !at.contains(key)) {
             transaction.delete(state, &key, None)?;

@@ -13,21 +13,21 @@ use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::again::again;
 use super::documents::{Version, Versioned};
 use super::error::StoreError;
 use super::facts::NewFact;
-use super::held::{Held, gone};
 use super::items::{TTL, number, text, to_item, to_key};
 use super::keys;
 use super::retention::Retention;
+use super::retry;
+use super::slot::{Slot, gone};
 use super::table::{Consistency, Table};
 use super::transaction::{Changes, Condition, Transaction};
 use domain::calendar::{Calendar, Level};
 use domain::caller::Actor;
 use domain::entity::Entity;
 use domain::id::{ProductId, UserId};
-use domain::product::{Happening, Product, ProductFact, Sale};
+use domain::product::{Product, ProductEvent, ProductFact, Sale};
 use domain::time::Time;
 use system::clock::Clock;
 use system::ids::Ids;
@@ -58,11 +58,11 @@ fn begins_sale(product: &Product, held: Option<&Product>) -> bool {
 
 /// Products as they are described, for those who buy them.
 #[derive(Debug, Clone)]
-pub struct Shelf {
+pub struct Catalog {
     state: Table,
 }
 
-impl Shelf {
+impl Catalog {
     /// Products in this table.
     #[must_use]
     pub fn new(client: Client, state: String) -> Self {
@@ -76,7 +76,7 @@ impl Shelf {
     pub fn offers<'a>(&'a self, id: &'a ProductId) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
             let held = self.state.get(&keys::document(&Entity::Product(id.clone())), Consistency::Strong).await?;
-            Ok(Held::<Product>::read(held)?.there().is_some_and(|held| held.document.is_active()))
+            Ok(Slot::<Product>::read(held)?.present().is_some_and(|held| held.document.is_active()))
         })
     }
 }
@@ -99,10 +99,10 @@ impl Products {
     ///
     /// # Errors
     /// If it could not be read, or is not what this program writes.
-    pub fn product<'a>(&'a self, id: &'a ProductId) -> BoxFuture<'a, Result<Held<Product>, StoreError>> {
+    pub fn product<'a>(&'a self, id: &'a ProductId) -> BoxFuture<'a, Result<Slot<Product>, StoreError>> {
         Box::pin(async move {
             let key = keys::document(&Entity::Product(id.clone()));
-            Held::read(self.state.get(&key, Consistency::Strong).await?)
+            Slot::read(self.state.get(&key, Consistency::Strong).await?)
         })
     }
 
@@ -134,7 +134,7 @@ impl Products {
         &'a self,
         id: &'a ProductId,
         product: &'a Product,
-        held: &'a Held<Product>,
+        held: &'a Slot<Product>,
         most: Option<u64>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
@@ -143,7 +143,7 @@ impl Products {
             let document = Versioned { version: version.clone(), document: product };
             let item = to_item(&keys::document(&Entity::Product(id.clone())), document)?;
             transaction.put(&self.state.name, item, Some(held.condition()))?;
-            let held = held.as_there().map(|held| &held.document);
+            let held = held.as_present().map(|held| &held.document);
             self.list(id, &product.seller, (held, Some(product)), &version, &mut transaction)?;
             let before = held.and_then(|held| held.sale.as_ref());
             if let (Some(most), true) = (most, begins_sale(product, held)) {
@@ -200,13 +200,13 @@ impl Products {
             return Ok(());
         }
         let key = keys::listing(id, Time::from(self.clock.now()), &version.0);
-        let fact = ProductFact { seller: seller.clone(), what: Happening::Listing { on } };
+        let fact = ProductFact { seller: seller.clone(), what: ProductEvent::Listing { on } };
         transaction.put(&self.facts.name, NewFact::for_ever(key, fact)?.into_item(), None)
     }
 
     fn sale(&self, id: &ProductId, product: &Product, sale: &Sale, on: bool) -> Result<NewFact, StoreError> {
         let key = keys::product_sale(id, sale.at, if on { "sale" } else { "undo" }, &sale.id);
-        let what = Happening::Sale { on, price: sale.price, currency: sale.currency };
+        let what = ProductEvent::Sale { on, price: sale.price, currency: sale.currency };
         NewFact::for_ever(key, ProductFact { seller: product.seller.clone(), what })
     }
 
@@ -220,7 +220,7 @@ impl Products {
         id: &'a ProductId,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(again(deadline, move || {
+        Box::pin(retry::until(deadline, move || {
             Box::pin(async move {
                 let Some(viewer) = actors.first() else { return Ok(false) };
                 let month = Calendar::default().period(Level::Month, Time::from(self.clock.now()));
@@ -245,7 +245,7 @@ impl Products {
         product: &'a Product,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(again(deadline, move || {
+        Box::pin(retry::until(deadline, move || {
             Box::pin(async move {
                 let Some(viewer) = actors.first() else { return Ok(false) };
                 let now = Time::from(self.clock.now());
@@ -270,7 +270,7 @@ impl Products {
                     transaction.put(&self.state.name, seen, Some(Condition::absent(VIEWER)))?;
                 }
                 if is_new {
-                    let fact = ProductFact { seller: product.seller.clone(), what: Happening::View };
+                    let fact = ProductFact { seller: product.seller.clone(), what: ProductEvent::View };
                     let fact = NewFact::new(keys::view(id, now, &self.ids.fresh()), fact, self.retention.expiry(now))?;
                     transaction.put(&self.facts.name, fact.into_item(), None)?;
                 }

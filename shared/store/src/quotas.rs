@@ -18,10 +18,10 @@ use chrono::TimeDelta;
 use futures::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 
-use super::again::again;
 use super::error::StoreError;
 use super::items::{Item, TTL, number};
 use super::keys;
+use super::retry;
 use super::table::{Consistency, Table};
 use super::transaction::Changes;
 use domain::caller::Caller;
@@ -429,7 +429,7 @@ impl QuotaCounters {
         if !is_large && !self.with(counter, |known| known.is_read) {
             let read = || async { self.table.get(&key_of(counter), Consistency::Eventual).await };
             let counted =
-                again(deadline, || Box::pin(read())).await?.map(|item| Tally::read(&item)).unwrap_or_default();
+                retry::until(deadline, || Box::pin(read())).await?.map(|item| Tally::read(&item)).unwrap_or_default();
             self.with(counter, |known| {
                 if !known.is_read {
                     (known.is_read, known.counted) = (true, counted);
@@ -451,7 +451,7 @@ impl QuotaCounters {
         let mut all = unsent.clone();
         all.merge(&wants);
         let add = || async { self.table.change(&key_of(counter), changes(counter, &all)).await };
-        let added = again(deadline, || Box::pin(add())).await;
+        let added = retry::until(deadline, || Box::pin(add())).await;
         self.with(counter, |known| {
             let counted = match added {
                 Ok(item) => Tally::read(&item),

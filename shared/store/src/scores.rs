@@ -5,18 +5,18 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
 
-use super::class::ClassNumbers;
+use super::course_stats::CourseStats;
 use super::documents::{Version, Versioned};
 use super::error::StoreError;
 use super::items::from_item;
 use super::keys;
-use super::listed::{Asked, Listing, put_listed};
-use super::outbox::{Outbox, Telling};
+use super::listing::{Asked, Listing, put_listed};
+use super::outbox::{Outbox, PendingEvents};
 use super::purchases::Answer;
 use super::table::{Consistency, Table};
 use super::transaction::Transaction;
-use domain::class::ClassOf;
-use domain::classroom::Course;
+use domain::course::Course;
+use domain::course_stats::CourseStatsScope;
 use domain::id::{CourseId, ScoreId, UserId};
 use domain::score::GivenScore;
 use system::ids::Ids;
@@ -53,8 +53,8 @@ impl Scores {
         (score, course): (&'a GivenScore, &'a Course),
         held: Option<&'a Versioned<GivenScore>>,
         answer: Option<&'a Answer>,
-        numbers: &'a ClassNumbers,
-        telling: Telling<'a>,
+        numbers: &'a CourseStats,
+        telling: PendingEvents<'a>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
             let GivenScore { id, course: in_course, student, given_at, .. } = score;
@@ -64,7 +64,7 @@ impl Scores {
             let version = held.map(|held| &held.version);
             put_listed(&mut transaction, &self.state.name, (&keys::score(id), &at), &document, version)?;
             let was = held.map(|held| &held.document);
-            let whose = ClassOf::of(student, (in_course, course));
+            let whose = CourseStatsScope::of(student, (in_course, course));
             numbers.count_in(&mut transaction, &whose, student.as_str(), (was, score))?;
             if let Some(answer) = answer {
                 answer.keep(&self.state.name, &mut transaction)?;

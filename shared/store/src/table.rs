@@ -36,13 +36,13 @@ pub(super) enum Consistency {
 
 /// The items of a partition from one sort key to another, both included.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stretch {
+pub(super) struct KeyRange {
     pub(super) pk: String,
     pub(super) from: String,
     pub(super) to: String,
 }
 
-impl Stretch {
+impl KeyRange {
     /// All items whose sort keys begin with `prefix`.
     pub(super) fn beginning(pk: String, prefix: &str) -> Self {
         // No sort key is empty, so no query may name one.
@@ -198,7 +198,7 @@ impl Table {
     /// The items of a stretch, in the order of their keys.
     pub(super) fn query<'a>(
         &'a self,
-        stretch: &'a Stretch,
+        stretch: &'a KeyRange,
         consistency: Consistency,
     ) -> BoxFuture<'a, Result<Vec<Item>, StoreError>> {
         Box::pin(async move {
@@ -214,7 +214,7 @@ impl Table {
     /// The first items of a stretch, in the order of their keys, at most so many; and whether there are more.
     pub(super) fn at_most<'a>(
         &'a self,
-        stretch: &'a Stretch,
+        stretch: &'a KeyRange,
         most: usize,
         consistency: Consistency,
     ) -> BoxFuture<'a, Result<(Vec<Item>, bool), StoreError>> {
@@ -236,7 +236,7 @@ impl Table {
     /// The first or the last items of a stretch, in the order of their keys or against it.
     pub(super) fn some<'a>(
         &'a self,
-        stretch: &'a Stretch,
+        stretch: &'a KeyRange,
         limit: i32,
         backwards: bool,
     ) -> BoxFuture<'a, Result<Vec<Item>, StoreError>> {
@@ -247,13 +247,13 @@ impl Table {
     }
 
     /// The first items of a stretch, in the order of their keys; strongly consistent.
-    pub(super) async fn first(&self, stretch: &Stretch, limit: i32) -> Result<Vec<Item>, StoreError> {
+    pub(super) async fn first(&self, stretch: &KeyRange, limit: i32) -> Result<Vec<Item>, StoreError> {
         Ok(self.asked(stretch, Consistency::Strong).limit(limit).send().await?.items.unwrap_or_default())
     }
 
     fn asked(
         &self,
-        stretch: &Stretch,
+        stretch: &KeyRange,
         consistency: Consistency,
     ) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
         self.client

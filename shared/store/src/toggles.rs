@@ -13,11 +13,11 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::again::again;
 use super::error::StoreError;
 use super::facts::NewFact;
 use super::items::{from_item, to_item};
 use super::keys::{self, Key};
+use super::retry;
 use super::table::{Consistency, Table};
 use super::transaction::{Condition, Transaction};
 use domain::caller::Actor;
@@ -29,7 +29,7 @@ use domain::toggle::{Effect, Toggle};
 
 /// Which toggle.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ToggleOf {
+pub struct ToggleKey {
     /// Whose.
     pub actor: Actor,
     /// Of what.
@@ -38,7 +38,7 @@ pub struct ToggleOf {
     pub playlist: Option<PlaylistId>,
 }
 
-impl ToggleOf {
+impl ToggleKey {
     pub(super) fn key_of(&self, actor: &Actor) -> Key {
         match &self.playlist {
             Some(playlist) => keys::save(actor, &self.entity, playlist),
@@ -51,7 +51,7 @@ impl ToggleOf {
 #[derive(Debug, Clone)]
 pub struct Word {
     /// Which toggle.
-    pub of: ToggleOf,
+    pub of: ToggleKey,
     /// What is said.
     pub toggle: Toggle,
     /// What is recorded if that turns it.
@@ -97,7 +97,7 @@ impl Toggles {
         fresh: &'a (dyn Fn() -> String + Sync),
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Effect, StoreError>> {
-        Box::pin(again(deadline, move || Box::pin(self.say_once(word, fresh, deadline))))
+        Box::pin(retry::until(deadline, move || Box::pin(self.say_once(word, fresh, deadline))))
     }
 
     async fn say_once(
@@ -128,7 +128,7 @@ impl Toggles {
             }
             let state = State { version: fresh(), toggle: Toggle { on, ..word.toggle.clone() } };
             puts.push((to_item(&key, state)?, Condition::still(held.map(|state| state.version))));
-            if its_effect == Effect::Turned {
+            if its_effect == Effect::MembershipChange {
                 turned.push((actor, on));
             }
         }
@@ -162,9 +162,9 @@ impl Toggles {
 
 impl Word {
     /// The toggles that it says something of: its own, and those that it takes over.
-    pub(super) fn toggles(&self) -> Vec<ToggleOf> {
-        let ToggleOf { entity, playlist, .. } = &self.of;
-        let of = |actor| ToggleOf { actor, entity: entity.clone(), playlist: playlist.clone() };
+    pub(super) fn toggles(&self) -> Vec<ToggleKey> {
+        let ToggleKey { entity, playlist, .. } = &self.of;
+        let of = |actor| ToggleKey { actor, entity: entity.clone(), playlist: playlist.clone() };
         self.fact.actors().into_iter().map(of).collect()
     }
 

@@ -39,7 +39,8 @@ const ASKED: [(&str, &str); 5] = [
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<(&'static str, Table)>> {
     let now: DateTime<Utc> = NOW.parse()?;
     let cloud = Staged::start(now, options.patience.saturating_mul(20)).await?;
-    let mut made = Table::new(["purchases", "folded after s", "a second", "revenue-updater, writes each", "reads each"]);
+    let mut made =
+        Table::new(["purchases", "folded after s", "a second", "revenue-updater, writes each", "reads each"]);
     let mut told = Table::new(["purchases", "analytics of", "p50 ms", "p99 ms", "read units", "calls of DynamoDB"]);
     let mut drops = Drops { now, things: Tracks::Zipf(CATALOGUE).draw(), next: 0 };
     let mut there = 0;

@@ -144,7 +144,7 @@ async fn what_is_found_is_measured_for_the_alarm() {
         assert_eq!(declared["Namespace"], "Tally");
         assert_eq!(declared["Metrics"], json!([{"Name": "auditFindings", "Unit": "Count"}]));
         assert_eq!(declared["Dimensions"], json!([["stack", "function"]]));
-        assert_eq!((&line["stack"], &line["function"]), (&json!("tally"), &json!("auditor")));
+        assert_eq!((&line["stack"], &line["function"]), (&json!("tally"), &json!("audit-worker")));
     }
     api.app.finish().await;
 }

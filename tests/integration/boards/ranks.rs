@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use domain::board::{Entrant, Metric, Season};
 use domain::time::Time;
 use serde_json::json;
-use store::{BoardUpdates, Boards, Shards};
+use store::{BoardProjector, Boards, Shards};
 use tokio::time::Instant;
 
 use super::actions::BEGIN;
@@ -61,7 +61,7 @@ fn ranks_of_many_are_what_counting_tells() {
         let boot = stage.boot("updater", None, "UTC");
         let shards: Shards = "3".parse().unwrap();
         let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-        let updates = BoardUpdates::new(boot.dynamodb(), "Stats".to_owned(), shards, clock, ids);
+        let updates = BoardProjector::new(boot.dynamodb(), "Stats".to_owned(), shards, clock, ids);
         let boards = Boards::new(boot.dynamodb(), "Stats".to_owned(), shards);
         let deadline = Instant::now() + Duration::from_secs(3_600);
         let mut random = fastrand::Rng::with_seed(7);

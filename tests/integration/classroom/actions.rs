@@ -74,7 +74,14 @@ pub(super) async fn act(stage: Stage, faults: Option<Arc<dyn Faults>>, name: Str
         }
         Action::Ask(student, course) => {
             let who = (STUDENTS[*student], "student");
-            (create_enrollment::FUNCTION, "POST /api/enrollments", who, none, None, json!({"courseId": COURSES[*course].0}))
+            (
+                create_enrollment::FUNCTION,
+                "POST /api/enrollments",
+                who,
+                none,
+                None,
+                json!({"courseId": COURSES[*course].0}),
+            )
         }
         Action::Invite(student, course) => {
             let (id, teacher) = COURSES[*course];

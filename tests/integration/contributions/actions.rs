@@ -5,7 +5,7 @@ use std::sync::Arc;
 use local::wire::Faults;
 use runtime::function::Function;
 use serde_json::{Value, json};
-use store::PackageUpdates;
+use store::PackageProjector;
 use tokio::time::Instant;
 
 use crate::stage::{Stage, http, invoke, person, start};
@@ -97,7 +97,7 @@ pub(super) async fn act(
         }
         Action::Sell { package, currency, earned } => {
             let boot = boot();
-            let updates = PackageUpdates::new(
+            let updates = PackageProjector::new(
                 boot.dynamodb(),
                 "State".to_owned(),
                 "Stats".to_owned(),

@@ -9,7 +9,7 @@ use local::dynamodb::StreamRecord;
 use local::wire::Faults;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use store::PackageUpdates;
+use store::PackageProjector;
 use tokio::time::Instant;
 
 use super::actions::{Action, CURRENCIES, MAX_SCORE, act};
@@ -223,7 +223,7 @@ impl Driver {
         let name = self.turns.name("mender");
         let boot = self.stage.boot(&name, Some(self.faults()), "UTC");
         let package = format!("p{}", self.turns.random.usize(0..PACKAGES)).parse().unwrap();
-        let updates = PackageUpdates::new(boot.dynamodb(), "State".into(), "Stats".into(), boot.clock, boot.ids);
+        let updates = PackageProjector::new(boot.dynamodb(), "State".into(), "Stats".into(), boot.clock, boot.ids);
         let doing = async move {
             // It may run out of time: then it has mended a part, or nothing.
             updates.mend(&package, Instant::now() + Duration::from_secs(10)).await.ok();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use local::wire::{Call, Fault, Faults};
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use serde_json::{Value, json};
 
 use crate::stage::Stage;
@@ -62,7 +62,12 @@ pub(super) fn faults(mutant: Option<Mutant>, stage: &Stage, schedule: Arc<dyn Fa
 }
 
 /// What a mutant does instead of handling a batch, and whether that is all there is to do; `None` to go on as ever.
-pub(super) async fn instead(mutant: Option<Mutant>, stage: &Stage, boot: &Boot, payload: &Value) -> Option<bool> {
+pub(super) async fn instead(
+    mutant: Option<Mutant>,
+    stage: &Stage,
+    boot: &FunctionContext,
+    payload: &Value,
+) -> Option<bool> {
     let records = payload["Records"].as_array().unwrap();
     match mutant? {
         Mutant::LeavesNoTombstones => None,
@@ -116,7 +121,7 @@ fn text(value: impl Into<String>) -> aws_sdk_dynamodb::types::AttributeValue {
     aws_sdk_dynamodb::types::AttributeValue::S(value.into())
 }
 
-async fn read(boot: &Boot, table: &str, pk: &str, sk: &str) -> Option<Option<Item>> {
+async fn read(boot: &FunctionContext, table: &str, pk: &str, sk: &str) -> Option<Option<Item>> {
     let get = boot.dynamodb().get_item().table_name(table).key("pk", text(pk)).key("sk", text(sk));
     Some(get.consistent_read(true).send().await.ok()?.item)
 }
@@ -129,7 +134,7 @@ fn only_brings_in(record: &Value) -> bool {
 
 /// Brings the quizzes in that are new, in one step: what they bring is read before their contributions are there. As the
 /// contributions then say what they were made of, nobody has a reason to look again. Nothing, if that did not work.
-async fn bring_in(boot: &Boot, record: &Value) -> Option<()> {
+async fn bring_in(boot: &FunctionContext, record: &Value) -> Option<()> {
     let change = &record["dynamodb"];
     let pk = change["Keys"]["pk"]["S"].as_str().unwrap();
     let package = pk.strip_prefix("PACKAGE#").unwrap();
@@ -151,7 +156,7 @@ async fn bring_in(boot: &Boot, record: &Value) -> Option<()> {
 }
 
 async fn write_in(
-    boot: &Boot,
+    boot: &FunctionContext,
     (pk, sk, quiz, package): (&str, &str, &str, &str),
     held: Option<Item>,
     total: Option<Item>,
@@ -194,7 +199,7 @@ async fn write_in(
 }
 
 /// Adds a fact to its quiz and to every package that holds the quiz; enough to be wrong.
-async fn add(boot: &Boot, record: &Value) -> Option<()> {
+async fn add(boot: &FunctionContext, record: &Value) -> Option<()> {
     let keys = &record["dynamodb"]["Keys"];
     let (pk, sk) = (keys["pk"]["S"].as_str().unwrap(), keys["sk"]["S"].as_str().unwrap());
     let fact = read(boot, "Interactions", pk, sk).await??;

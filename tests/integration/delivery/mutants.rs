@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::counters::TrackCounters;
 use domain::fold::{Fold, Recorded};
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use serde_json::Value;
 use store::{keys, lengthened};
 
@@ -60,7 +60,7 @@ pub(crate) const SOUND: Rules =
     Rules { version: Version::Fresh, skip: Skip::Never, empty: EmptyBucket::Kept, order: Order::VersionFirst };
 
 /// Handles a batch; the records that failed, or nothing if all of it did.
-pub(crate) async fn update(mutant: Mutant, boot: Boot, payload: Value) -> Option<Vec<String>> {
+pub(crate) async fn update(mutant: Mutant, boot: FunctionContext, payload: Value) -> Option<Vec<String>> {
     let client = boot.dynamodb();
     let records = payload["Records"].as_array().unwrap();
     let key = |record: &Value| {
@@ -139,7 +139,7 @@ fn put(
 }
 
 /// Folds a bucket once: whether it is settled, or nothing if a call failed.
-async fn fold(client: &Client, boot: &Boot, rules: Rules, hour: &str, minute: &str) -> Option<bool> {
+async fn fold(client: &Client, boot: &FunctionContext, rules: Rules, hour: &str, minute: &str) -> Option<bool> {
     let (held, facts) = match rules.order {
         Order::VersionFirst => {
             let held = held(client, hour, minute).await?;

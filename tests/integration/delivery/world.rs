@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use local::dynamodb::StreamRecord;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::Function;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -43,11 +43,11 @@ impl World {
     }
 
     /// What surrounds one invocation; its calls wait for their turns, if there is a schedule.
-    pub(crate) fn boot(&self, invocation: &str, schedule: Option<&Schedule>) -> Boot {
+    pub(crate) fn boot(&self, invocation: &str, schedule: Option<&Schedule>) -> FunctionContext {
         self.stage.boot(invocation, schedule.map(|schedule| Arc::new(schedule.clone()) as _), "UTC")
     }
 
-    async fn invoke(boot: Boot, function: Function, payload: Value) -> Result<Value, String> {
+    async fn invoke(boot: FunctionContext, function: Function, payload: Value) -> Result<Value, String> {
         invoke(&*start(&boot, function), &payload).await
     }
 

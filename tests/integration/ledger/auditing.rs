@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use domain::audit::Scope;
 use local::wire::Faults;
-use store::{Audits, BegunAudit};
+use store::{Audits, StartedAudit};
 use tokio::time::Instant;
 
 use crate::stage::{Item, Stage};
@@ -77,7 +77,7 @@ pub(super) async fn audit(
     let boot = stage.boot(&name, faults, "UTC");
     let [ledger, state, stats] = ["Purchases", "State", "Stats"].map(str::to_owned);
     let audits = Audits::new(boot.dynamodb(), ledger, state, stats, Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let BegunAudit { audit: id, mut legs, .. } = audits.begin(scope).await.ok()?;
+    let StartedAudit { audit: id, mut legs, .. } = audits.begin(scope).await.ok()?;
     let mut found = Vec::new();
     while let Some(leg) = legs.pop() {
         let deadline = Instant::now() + Duration::from_secs(55);

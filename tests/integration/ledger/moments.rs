@@ -9,7 +9,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use local::wire::{Call, Fault, Faults};
 use serde_json::{Value, json};
-use store::{AuditLeg, Audits, Walk};
+use store::{AuditStep, AuditTask, Audits};
 use tokio::time::Instant;
 
 use super::actions::{Action, act};
@@ -79,8 +79,8 @@ async fn audit_items(stage: &Stage, faults: impl Faults + 'static) -> Vec<String
     let boot = stage.boot("auditor", Some(Arc::new(faults)), "UTC");
     let [ledger, state, stats] = ["Purchases", "State", "Stats"].map(str::to_owned);
     let audits = Audits::new(boot.dynamodb(), ledger, state, stats, Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let walk = Walk::Items { month: "2026-01".to_owned(), after: None };
-    let leg = AuditLeg { audit: "a".parse().unwrap(), walk };
+    let walk = AuditStep::Items { month: "2026-01".to_owned(), after: None };
+    let leg = AuditTask { audit: "a".parse().unwrap(), walk };
     let (_, outcome) = audits.go(&leg, Instant::now() + Duration::from_secs(55)).await.unwrap();
     outcome.findings.iter().map(|finding| format!("{} {}", finding.kind, finding.subject)).collect()
 }

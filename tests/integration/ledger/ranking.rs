@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use domain::calendar::{Calendar, Level, Period};
 use domain::purchase::Item;
-use domain::takings::Ranking;
+use domain::revenue_totals::Ranking;
 use domain::time::{Minute, Time};
 use serde_json::json;
-use store::{RevenueReading, RevenueUpdates};
+use store::{RevenueProjector, RevenueReader};
 use tokio::time::Instant;
 
 use super::hostile::stage;
@@ -63,10 +63,10 @@ async fn compare(seed: u64) {
     let boot = stage.boot("updater", None, "UTC");
     let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let deadline = Instant::now() + Duration::from_secs(600);
-    let updates = RevenueUpdates::new(client.clone(), "Stats".to_owned(), clock, ids);
+    let updates = RevenueProjector::new(client.clone(), "Stats".to_owned(), clock, ids);
     assert!(updates.follow(&minutes, deadline).await.is_empty());
 
-    let reading = RevenueReading::new(client, "Stats".to_owned());
+    let reading = RevenueReader::new(client, "Stats".to_owned());
     let periods = MONTHS.map(|month| Calendar::default().parse(Level::Month, month).unwrap());
     let usd = Ranking::Net("USD".parse().unwrap());
     for (by, skipped) in [(Ranking::Purchases, 0), (Ranking::Purchases, 1), (Ranking::Purchases, 2), (usd, 0), (usd, 1)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use store::PackageUpdates;
+use store::PackageProjector;
 use tokio::time::Instant;
 
 use super::api::{ANN, Api, EVE, Person, ROOT, SAM, TIM, described, named};
@@ -25,7 +25,7 @@ async fn earns(api: &Api, package: &str, version: &str, earned: &[(&str, i64)]) 
     let cloud = &api.app.cloud;
     let config = cloud.database().sdk_config(local::wire::ClientOptions::default());
     let table = |name: &str| cloud.table(name).unwrap().to_owned();
-    let updates = PackageUpdates::new(
+    let updates = PackageProjector::new(
         aws_sdk_dynamodb::Client::new(&config),
         table("StateTable"),
         table("StatsTable"),

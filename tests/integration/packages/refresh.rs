@@ -340,7 +340,7 @@ async fn poison_ends_in_the_dead_letters_and_the_legs_beside_it_are_gone() {
     api.made("p", &["q"]).await;
     api.app.settled().await;
     Vandal(&api).spoil("PACKAGE#p", "T", &json!({"likes": {"N": "5"}}));
-    let queue = api.app.cloud.queue("RefreshQueue").unwrap();
+    let queue = api.app.cloud.queue("PackageRebuildQueue").unwrap();
     let poison =
         ["garbage", "{}", r#"{"refresh": "r", "lane": 1, "to": "nowhere"}"#, r#"{"refresh": "a b", "lane": 1}"#];
     for body in poison {
@@ -356,11 +356,11 @@ async fn poison_ends_in_the_dead_letters_and_the_legs_beside_it_are_gone() {
                 minutes += 1;
                 clock.by(TimeDelta::minutes(minutes));
             }
-            api.app.queue_depth("RefreshFailuresQueue") == poison.len() as u64
+            api.app.queue_depth("PackageRebuildFailuresQueue") == poison.len() as u64
         })
         .await;
-    assert_eq!(api.app.queue_depth("RefreshQueue"), 0);
-    api.app.finish_with_failures(&["RefreshFailuresQueue"]).await;
+    assert_eq!(api.app.queue_depth("PackageRebuildQueue"), 0);
+    api.app.finish_with_failures(&["PackageRebuildFailuresQueue"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

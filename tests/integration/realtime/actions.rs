@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::live::{Channel, LiveEvent, LiveEventName};
 use local::dynamodb::{Attribute, AttributeKind, KeySchema, StreamView, TableConfig};
 use local::wire::Faults;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use serde_json::{Value, json};
 use store::Outbox;
 
@@ -37,10 +37,10 @@ pub(super) fn stage() -> Stage {
 }
 
 /// What surrounds one sandbox.
-pub(super) fn boot(stage: &Stage, name: &str, faults: Option<Arc<dyn Faults>>) -> Boot {
+pub(super) fn boot(stage: &Stage, name: &str, faults: Option<Arc<dyn Faults>>) -> FunctionContext {
     let variables = [("STATE_TABLE", "State"), ("OUTBOX_TABLE", OUTBOX)];
     let environment = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
-    Boot { environment, ..stage.boot(name, faults, "UTC") }
+    FunctionContext { environment, ..stage.boot(name, faults, "UTC") }
 }
 
 /// An event on a channel.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use realtime_publisher::{Publisher, Refused, Server};
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::Invoke;
 use runtime::messaging::{Queue, SendError, Unsent};
 use store::{Outbox, Waiting};
@@ -63,7 +63,7 @@ impl Channels {
         let is_unfit = events.iter().any(|event| event.data.contains(UNFIT));
         let what = if self.below(100) < self.faults.into() { self.below(6) } else { 6 };
         if is_unfit && what > 2 {
-            return Err(Refused::Unfit(TOO_LARGE.to_owned()));
+            return Err(Refused::PurchaseConflict(TOO_LARGE.to_owned()));
         }
         match what {
             0 => return unavailable("429 Too Many Requests"),
@@ -126,7 +126,7 @@ impl Queue for Failures {
 }
 
 /// A warm sandbox of the publisher that sends to this server.
-pub(super) fn publisher(boot: &Boot, channels: &Channels, failures: &Failures) -> Box<dyn Invoke> {
+pub(super) fn publisher(boot: &FunctionContext, channels: &Channels, failures: &Failures) -> Box<dyn Invoke> {
     let outbox = Outbox::new(boot.dynamodb(), super::actions::OUTBOX.to_owned());
     let failures = Arc::new(failures.clone());
     let publisher = Publisher::new(outbox, Box::new(channels.clone()), failures.clone(), Arc::clone(&boot.clock));

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use domain::classroom::{Course, Enrollment, EnrollmentStatus};
+use domain::course::{Course, Enrollment, EnrollmentStatus};
 use http::Method;
 use local::wire::ClientOptions;
 use serde_json::{Value, json};
-use store::{ClassNumbers, Classroom, Outbox, Versioned};
+use store::{Classroom, CourseStats, Outbox, Versioned};
 
 use super::api::{ANN, AUTH, Api, COURSE, EVE, JSON, Person, ROOT, SAM, SUE, TIM, TOM};
 use super::leave::{SOCKET, asks_with, form, is_signed, may};
@@ -22,7 +22,7 @@ async fn enrolls(
     let client = aws_sdk_dynamodb::Client::new(&api.app.cloud.database().sdk_config(ClientOptions::default()));
     let table = |id: &str| api.app.cloud.table(id).unwrap().to_owned();
     let outbox = Outbox::new(client.clone(), table("OutboxTable"));
-    let numbers = ClassNumbers::new(client.clone(), table("StatsTable"));
+    let numbers = CourseStats::new(client.clone(), table("StatsTable"));
     let classroom = Classroom::new(client, table("StateTable"), Arc::new(system::ids::RandomIds));
     let (id, student, now) = (course.parse().unwrap(), person.0.parse().unwrap(), api.now());
     // Also where nothing is said of the course itself.

@@ -7,8 +7,8 @@ use domain::live::Channel;
 use domain::time::Time;
 use futures::future::BoxFuture;
 use realtime_publisher::{Refused, Server};
-use runtime::batch::{BatchHandler, EventRecord, Settled};
-use runtime::boot::Boot;
+use runtime::batch::{BatchHandler, EventRecord, RecordOutcome};
+use runtime::context::FunctionContext;
 use runtime::function::Invoke;
 use runtime::messaging::Queue;
 use serde_json::json;
@@ -71,7 +71,7 @@ impl Publisher {
         }
         match self.channels.send(event).await {
             Err(Refused::Unavailable(_)) if self.mutant != Mutant::BelievesAnything => None,
-            Err(Refused::Unfit(reason)) if self.mutant != Mutant::Forgets => {
+            Err(Refused::PurchaseConflict(reason)) if self.mutant != Mutant::Forgets => {
                 if self.mutant != Mutant::SaysNothing {
                     let report = json!({"record": event[0].record(), "reason": reason}).to_string();
                     self.failures.send(report).await.ok()?;
@@ -85,7 +85,12 @@ impl Publisher {
 }
 
 impl BatchHandler for Publisher {
-    fn handle<'a>(&'a self, records: &'a [EventRecord], _: Budget, deadline: Instant) -> BoxFuture<'a, Vec<Settled>> {
+    fn handle<'a>(
+        &'a self,
+        records: &'a [EventRecord],
+        _: Budget,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Vec<RecordOutcome>> {
         Box::pin(async move {
             let of = |record: &EventRecord| runtime::stream::channel(record).unwrap();
             let mut held = BTreeSet::new();
@@ -95,14 +100,19 @@ impl BatchHandler for Publisher {
                 }
             }
             let is_held = |record| of(record).is_some_and(|channel| held.contains(&channel));
-            let settled = |record| if is_held(record) { Settled::Retry } else { Settled::Done };
+            let settled = |record| if is_held(record) { RecordOutcome::Retry } else { RecordOutcome::Done };
             records.iter().map(settled).collect()
         })
     }
 }
 
 /// A warm sandbox of a publisher that breaks a rule.
-pub(super) fn publisher(mutant: Mutant, boot: &Boot, channels: &Channels, failures: &Failures) -> Box<dyn Invoke> {
+pub(super) fn publisher(
+    mutant: Mutant,
+    boot: &FunctionContext,
+    channels: &Channels,
+    failures: &Failures,
+) -> Box<dyn Invoke> {
     let outbox = Outbox::new(boot.dynamodb(), OUTBOX.to_owned());
     let (channels, failures) = (channels.clone(), failures.clone());
     let handler = Publisher { mutant, outbox, channels, failures: failures.clone(), clock: Arc::clone(&boot.clock) };

@@ -13,7 +13,7 @@ const UPDATERS: [(&str, &str, &[&str], &str); 4] = [
     ("CounterUpdaterFunction", "EventsTable", &["TRACK#"], "CounterFailuresQueue"),
     ("PackageStatsUpdaterFunction", "InteractionsTable", &["QUIZ#"], "PackageStatsFailuresQueue"),
     ("LeaderboardUpdaterFunction", "InteractionsTable", &["PRODUCT#", "VIEWS#"], "LeaderboardFailuresQueue"),
-    ("RevenueUpdaterFunction", "PurchasesTable", &["SALES#", "BUYER#"], "SalesFailuresQueue"),
+    ("RevenueUpdaterFunction", "PurchasesTable", &["SALES#", "BUYER#"], "RevenueFailuresQueue"),
 ];
 
 /// A value of another type.

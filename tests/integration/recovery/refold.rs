@@ -271,7 +271,7 @@ async fn what_is_delivered_twice_counts_once() {
 async fn a_refold_through_faults_and_while_everything_goes_on_is_exact() {
     let calls = Arc::new(AtomicU32::new(0));
     let faults = move |call: &Call| {
-        let is_at_it = ["refolder", "updater"].iter().any(|name| call.function.contains(name));
+        let is_at_it = ["refold-worker", "updater"].iter().any(|name| call.function.contains(name));
         // Twice in a row, for the SDK asks twice; and queues are tried again only after minutes.
         if !is_at_it || call.service != Service::DynamoDb {
             return Fault::None;

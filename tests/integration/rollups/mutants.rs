@@ -71,7 +71,7 @@ fn finish(world: &World, work: &Work) {
                 world.stage.call("DeleteItem", &json!({"TableName": "Stats", "Key": key}));
             }
         }
-        Work::Move { .. } | Work::Again { .. } => {}
+        Work::Move { .. } | Work::Recompute { .. } => {}
     }
 }
 

@@ -18,12 +18,12 @@ const ALL: Checked = Checked { tracks: 1, artists: true, their_uniques: true, un
 
 /// Lets a worker wait for the answer of its first transaction.
 #[derive(Default)]
-struct Held {
+struct Slot {
     written: Notify,
     go_on: Notify,
 }
 
-impl Faults for Held {
+impl Faults for Slot {
     fn before<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Fault> {
         Box::pin(std::future::ready(Fault::None))
     }
@@ -58,7 +58,7 @@ async fn closes_two_hours(hidden: &str) {
     assert!(matches!((first, second), (Work::Late { .. }, Work::Late { .. })), "{due:?}");
 
     world.stage.database.tear_only(hidden);
-    let held = Arc::new(Held::default());
+    let held = Arc::new(Slot::default());
     let until = || Instant::now() + Duration::from_secs(30);
     let slow = world.closing(&world.boot("slow", Some(held.clone())));
     let first = first.clone();

@@ -10,10 +10,10 @@ use domain::calendar::Calendar;
 use domain::time::Time;
 use local::dynamodb::StreamRecord;
 use local::wire::{Fault, Faults};
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::Invoke;
 use serde_json::{Value, json};
-use store::{Activity, Closing, Dispatch, Reading, Work};
+use store::{Activity, Closing, Dispatcher, Reading, Work};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -75,19 +75,19 @@ impl World {
     }
 
     /// What surrounds one sandbox.
-    pub(crate) fn boot(&self, function: &str, faults: Option<Arc<dyn Faults>>) -> Boot {
+    pub(crate) fn boot(&self, function: &str, faults: Option<Arc<dyn Faults>>) -> FunctionContext {
         self.stage.boot(function, faults, &self.calendar.to_string())
     }
 
-    fn activity(&self, boot: &Boot) -> Activity {
+    fn activity(&self, boot: &FunctionContext) -> Activity {
         Activity::new(boot.dynamodb(), "Stats".to_owned(), self.calendar, boot.clock.clone(), boot.ids.clone())
     }
 
-    pub(crate) fn dispatch(&self, boot: &Boot) -> Dispatch {
-        Dispatch::new(self.activity(boot), boot.dynamodb(), "State".to_owned())
+    pub(crate) fn dispatch(&self, boot: &FunctionContext) -> Dispatcher {
+        Dispatcher::new(self.activity(boot), boot.dynamodb(), "State".to_owned())
     }
 
-    pub(crate) fn closing(&self, boot: &Boot) -> Closing {
+    pub(crate) fn closing(&self, boot: &FunctionContext) -> Closing {
         Closing::new(self.activity(boot), boot.dynamodb(), "State".to_owned())
     }
 
@@ -97,7 +97,7 @@ impl World {
     }
 
     /// What surrounds a reader.
-    pub(crate) fn reader(&self) -> Boot {
+    pub(crate) fn reader(&self) -> FunctionContext {
         match &self.reader {
             Some((name, faults)) => self.boot(name, Some(Arc::clone(faults))),
             None => self.boot("reader", None),

@@ -3,8 +3,8 @@
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use runtime::batch::{Message, QueueHandler, Settled};
-use runtime::boot::Boot;
+use runtime::batch::{Message, QueueHandler, RecordOutcome};
+use runtime::context::FunctionContext;
 use runtime::function::{Function, StartError};
 use runtime::messaging::{self, Queue};
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ struct Countdown {
 }
 
 impl Countdown {
-    fn start(boot: &Boot) -> Result<Self, StartError> {
+    fn start(boot: &FunctionContext) -> Result<Self, StartError> {
         let mut reader = boot.environment.reader();
         let (next, done) = (reader.required("NEXT_URL"), reader.required("DONE_URL"));
         reader.finish(())?;
@@ -70,7 +70,7 @@ impl Countdown {
 }
 
 impl QueueHandler for Countdown {
-    fn handle<'a>(&'a self, messages: &'a [Message], _: tokio::time::Instant) -> BoxFuture<'a, Vec<Settled>> {
+    fn handle<'a>(&'a self, messages: &'a [Message], _: tokio::time::Instant) -> BoxFuture<'a, Vec<RecordOutcome>> {
         async move {
             for message in messages {
                 match message.body.parse::<u32>().unwrap() {
@@ -78,7 +78,7 @@ impl QueueHandler for Countdown {
                     number => self.next.send((number - 1).to_string()).await.unwrap(),
                 }
             }
-            messages.iter().map(|_| Settled::Done).collect()
+            messages.iter().map(|_| RecordOutcome::Done).collect()
         }
         .boxed()
     }

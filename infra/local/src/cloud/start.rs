@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::Function;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -239,7 +239,7 @@ fn deployments(
                 faults: options.faults.clone(),
                 trace: None,
             };
-            let boot = Boot {
+            let boot = FunctionContext {
                 environment: config.variables().into_iter().collect(),
                 aws: services.sdk_config(client),
                 clock: Arc::clone(&options.clock),

@@ -9,8 +9,8 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use runtime::batch::{Message, QueueHandler, Settled};
-use runtime::boot::Boot;
+use runtime::batch::{Message, QueueHandler, RecordOutcome};
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invocation, InvocationError, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem};
 use runtime::messaging::{self, Queue};
@@ -398,7 +398,7 @@ Resources:
 struct Sender(Arc<dyn Queue>);
 
 impl Sender {
-    fn start(boot: &Boot) -> Result<Self, StartError> {
+    fn start(boot: &FunctionContext) -> Result<Self, StartError> {
         let mut reader = boot.environment.reader();
         let url = reader.required("QUEUE_URL");
         Ok(Self(messaging::sqs(boot.sqs(), reader.finish(url)?)))
@@ -425,14 +425,19 @@ impl HttpHandler for Sender {
 }
 
 impl QueueHandler for Sender {
-    fn handle<'a>(&'a self, messages: &'a [Message], deadline: tokio::time::Instant) -> BoxFuture<'a, Vec<Settled>> {
+    fn handle<'a>(
+        &'a self,
+        messages: &'a [Message],
+        deadline: tokio::time::Instant,
+    ) -> BoxFuture<'a, Vec<RecordOutcome>> {
         async move {
             let is_poison = |message: &Message| message.body == "poison" && !MENDED.load(Ordering::Relaxed);
             let done: Vec<String> =
                 messages.iter().filter(|message| !is_poison(message)).map(|message| message.body.clone()).collect();
             self.0.send_all(&done, deadline).await.unwrap();
-            let settle =
-                |message| if is_poison(message) { Settled::Poison("as told".to_owned()) } else { Settled::Done };
+            let settle = |message| {
+                if is_poison(message) { RecordOutcome::Poison("as told".to_owned()) } else { RecordOutcome::Done }
+            };
             messages.iter().map(settle).collect()
         }
         .boxed()

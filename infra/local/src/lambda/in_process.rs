@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use runtime::boot::Boot;
+use runtime::context::FunctionContext;
 use runtime::function::{Function, Invocation, Invoke};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -32,7 +32,7 @@ pub struct Deployment {
     /// The function.
     pub function: Function,
     /// What it is started with.
-    pub boot: Boot,
+    pub boot: FunctionContext,
     /// How long an invocation may take.
     pub timeout: Duration,
 }

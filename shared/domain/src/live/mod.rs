@@ -6,8 +6,8 @@ mod subject;
 
 use serde_json::{Value, json};
 
+use super::string_enum::words;
 use super::time::Time;
-use super::words::words;
 
 pub use channel::{Audience, Channel, InvalidChannel, MAX_NAME, RESERVED_FOR_COURSES};
 pub use signing::{Credentials, InvalidSocketId, SocketId};

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::id::{DiscountCode, GuestId, InvalidId, ItemId, PaymentMethod, PurchaseId, UserId};
 use super::money::Currency;
+use super::string_enum::words;
 use super::time::Time;
-use super::words::words;
 
 pub use order::{Order, Refused};
 pub use refund_order::RefundOrder;
@@ -207,7 +207,7 @@ pub struct Purchase {
 
 /// Why a purchase cannot be changed so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
+pub enum PurchaseConflict {
     /// It stands otherwise.
     #[error("the purchase is {0}")]
     Is(Status),
@@ -238,10 +238,10 @@ impl Purchase {
     ///
     /// # Errors
     /// If it does not wait for that.
-    pub fn complete(&self, now: Time) -> Result<Self, Unfit> {
+    pub fn complete(&self, now: Time) -> Result<Self, PurchaseConflict> {
         match self.status {
             Status::Pending => Ok(Self { status: Status::Completed, completed_at: Some(now), ..self.clone() }),
-            status => Err(Unfit::Is(status)),
+            status => Err(PurchaseConflict::Is(status)),
         }
     }
 
@@ -249,18 +249,18 @@ impl Purchase {
     ///
     /// # Errors
     /// If there is nothing, or not so much, to be given back.
-    pub fn refund(&self, amount: Option<u64>, now: Time) -> Result<Refund, Unfit> {
+    pub fn refund(&self, amount: Option<u64>, now: Time) -> Result<Refund, PurchaseConflict> {
         let refunded_at = self.refunded_at.map_or(now, |at| at.max(now));
         let ended = |status| Self { status, ended_at: Some(now), ..self.clone() };
         match (self.status, self.paid, amount) {
             (Status::Pending, _, None) => Ok(Refund { at: now, purchase: ended(Status::Cancelled), amount: None }),
             (Status::Completed, None, None) => Ok(Refund { at: now, purchase: ended(Status::Refunded), amount: None }),
-            (Status::Completed, None, Some(_)) => Err(Unfit::Unknown),
+            (Status::Completed, None, Some(_)) => Err(PurchaseConflict::Unknown),
             (Status::Completed, Some(paid), amount) => {
                 let left = paid.left();
                 let amount = amount.unwrap_or(left);
                 if amount > left || (amount == 0 && left > 0) {
-                    return Err(Unfit::TooMuch { left });
+                    return Err(PurchaseConflict::TooMuch { left });
                 }
                 let status = if amount == left { Status::Refunded } else { Status::Completed };
                 let paid = Paid { refunded: paid.refunded + amount, ..paid };
@@ -270,7 +270,7 @@ impl Purchase {
                 let purchase = Self { status, paid: Some(paid), refunded_at, ended_by, ended_at, ..self.clone() };
                 Ok(Refund { at: now, purchase, amount: Some(amount) })
             }
-            (status, _, _) => Err(Unfit::Is(status)),
+            (status, _, _) => Err(PurchaseConflict::Is(status)),
         }
     }
 }
@@ -315,14 +315,14 @@ mod tests {
         let bought = purchase(Status::Completed, Some(100));
         let part = bought.refund(Some(40), now).unwrap();
         assert_eq!((part.purchase.status, part.amount), (Status::Completed, Some(40)));
-        assert_eq!(part.purchase.refund(Some(61), now), Err(Unfit::TooMuch { left: 60 }));
-        assert_eq!(part.purchase.refund(Some(0), now), Err(Unfit::TooMuch { left: 60 }));
+        assert_eq!(part.purchase.refund(Some(61), now), Err(PurchaseConflict::TooMuch { left: 60 }));
+        assert_eq!(part.purchase.refund(Some(0), now), Err(PurchaseConflict::TooMuch { left: 60 }));
         let rest = part.purchase.refund(None, now).unwrap();
         assert_eq!(
             (rest.purchase.status, rest.amount, rest.purchase.ended_at),
             (Status::Refunded, Some(60), Some(now))
         );
-        assert_eq!(rest.purchase.refund(None, now), Err(Unfit::Is(Status::Refunded)));
+        assert_eq!(rest.purchase.refund(None, now), Err(PurchaseConflict::Is(Status::Refunded)));
         let gift = purchase(Status::Completed, Some(0)).refund(None, now).unwrap();
         assert_eq!((gift.purchase.status, gift.amount), (Status::Refunded, Some(0)));
     }
@@ -331,7 +331,7 @@ mod tests {
     fn what_nobody_knows_is_given_back_as_a_whole() {
         let now = "2026-02-01T12:00:00Z".parse().unwrap();
         let bought = purchase(Status::Completed, None);
-        assert_eq!(bought.refund(Some(1), now), Err(Unfit::Unknown));
+        assert_eq!(bought.refund(Some(1), now), Err(PurchaseConflict::Unknown));
         let refund = bought.refund(None, now).unwrap();
         assert_eq!((refund.purchase.status, refund.amount), (Status::Refunded, None));
     }
@@ -342,11 +342,11 @@ mod tests {
         let pending = purchase(Status::Pending, Some(100));
         let completed = pending.complete(now).unwrap();
         assert_eq!((completed.status, completed.completed_at), (Status::Completed, Some(now)));
-        assert_eq!(completed.complete(now), Err(Unfit::Is(Status::Completed)));
+        assert_eq!(completed.complete(now), Err(PurchaseConflict::Is(Status::Completed)));
         let cancelled = pending.refund(None, now).unwrap();
         assert_eq!((cancelled.purchase.status, cancelled.amount), (Status::Cancelled, None));
-        assert_eq!(cancelled.purchase.complete(now), Err(Unfit::Is(Status::Cancelled)));
-        assert_eq!(pending.refund(Some(5), now), Err(Unfit::Is(Status::Pending)));
+        assert_eq!(cancelled.purchase.complete(now), Err(PurchaseConflict::Is(Status::Cancelled)));
+        assert_eq!(pending.refund(Some(5), now), Err(PurchaseConflict::Is(Status::Pending)));
     }
 
     #[test]

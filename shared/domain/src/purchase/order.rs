@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Approval, Buyer, Item, Paid, Purchase, Status, Terms};
 use crate::caller::Caller;
-use crate::discount::{Discount, NotGiven};
+use crate::discount::{Discount, DiscountRejection};
 use crate::fields::{Fields, Invalid, Wrong, object};
 use crate::id::{DiscountCode, GuestId, PaymentMethod, PurchaseId, UserId};
 use crate::limits::MAX_AHEAD;
@@ -157,12 +157,12 @@ impl Order {
         if purchased_at.since(now) > MAX_AHEAD {
             return Err(Invalid::new("purchasedAt", "must not be in the future").into());
         }
-        let not_given = |reason: NotGiven| reason.told_to(caller);
+        let not_given = |reason: DiscountRejection| reason.told_to(caller);
         let off = match (&self.discount_code, self.price) {
             (None, _) => 0,
             (Some(_), None) => return Err(Invalid::new("discountCode", "needs an amount").into()),
             (Some(_), Some((price, currency))) => {
-                let discount = discount.ok_or_else(|| not_given(NotGiven::Unknown))?;
+                let discount = discount.ok_or_else(|| not_given(DiscountRejection::Unknown))?;
                 // An order is judged by its own date: what an admin brings in had the discounts of then.
                 discount.off(price, currency, purchased_at).map_err(not_given)?
             }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 pub use queue::{Message, QueueHandler, function as queue_function};
-pub use stream::{BatchHandler, Deferring, function, function_that_defers};
+pub use stream::{BatchHandler, DeferralQueue, function, function_that_defers};
 
 use crate::function::Invocation;
 use crate::obs::Reporter;
@@ -27,7 +27,7 @@ const TO_ANSWER: Duration = Duration::from_secs(2);
 
 /// What became of a part of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settled {
+pub enum RecordOutcome {
     /// Nothing is left to do.
     Done,
     /// It may work later.
@@ -38,7 +38,7 @@ pub enum Settled {
     Defer(Bucket),
 }
 
-impl Settled {
+impl RecordOutcome {
     /// What is to become of a record about a bucket that could not be folded.
     #[must_use]
     pub fn unfolded(bucket: &Bucket, error: &StoreError) -> Self {
@@ -49,7 +49,7 @@ impl Settled {
     }
 }
 
-impl From<&StoreError> for Settled {
+impl From<&StoreError> for RecordOutcome {
     /// An error that lasts is poison; all others may pass.
     fn from(error: &StoreError) -> Self {
         if error.is_lasting() {

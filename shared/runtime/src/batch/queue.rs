@@ -4,8 +4,8 @@ use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::{Report, Settled};
-use crate::boot::Boot;
+use super::{RecordOutcome, Report};
+use crate::context::FunctionContext;
 use crate::function::{Invocation, InvocationError, Invoke};
 use crate::obs::Reporter;
 
@@ -26,12 +26,12 @@ pub struct Message {
 pub trait QueueHandler: Send + Sync {
     /// Tells of each message, in their order, what became of it. Both what may work later and poison shows again, until
     /// the queue's redrive policy moves it to the dead letters.
-    fn handle<'a>(&'a self, messages: &'a [Message], deadline: Instant) -> BoxFuture<'a, Vec<Settled>>;
+    fn handle<'a>(&'a self, messages: &'a [Message], deadline: Instant) -> BoxFuture<'a, Vec<RecordOutcome>>;
 }
 
 /// A function that does the work that waits in a queue.
 #[must_use]
-pub fn function(name: &'static str, boot: &Boot, handler: impl QueueHandler + 'static) -> Box<dyn Invoke> {
+pub fn function(name: &'static str, boot: &FunctionContext, handler: impl QueueHandler + 'static) -> Box<dyn Invoke> {
     Box::new(QueueFunction { reporter: Reporter::new(name, boot), handler: Box::new(handler) })
 }
 
@@ -69,14 +69,14 @@ impl Invoke for QueueFunction {
             let (mut retried, mut poison) = (Vec::new(), 0);
             for (index, message) in messages.iter().enumerate() {
                 match settled.get(index) {
-                    Some(Settled::Done) => continue,
-                    Some(Settled::Poison(reason)) => {
+                    Some(RecordOutcome::Done) => continue,
+                    Some(RecordOutcome::Poison(reason)) => {
                         poison += 1;
                         let function = self.reporter.function();
                         tracing::error!(function, messageId = message.id, reason, "poison: {reason}");
                     }
                     // A handler that forgot a message has not handled it, and a queue defers by showing it again.
-                    Some(Settled::Retry | Settled::Defer(_)) | None => {}
+                    Some(RecordOutcome::Retry | RecordOutcome::Defer(_)) | None => {}
                 }
                 retried.push(message.id.as_str());
             }
@@ -97,12 +97,12 @@ mod tests {
     struct Obedient;
 
     impl QueueHandler for Obedient {
-        fn handle<'a>(&'a self, messages: &'a [Message], _: Instant) -> BoxFuture<'a, Vec<Settled>> {
+        fn handle<'a>(&'a self, messages: &'a [Message], _: Instant) -> BoxFuture<'a, Vec<RecordOutcome>> {
             let settle = |message: &Message| match message.body.as_str() {
                 "forget" => None,
-                "retry" => Some(Settled::Retry),
-                "poison" => Some(Settled::Poison(format!("received {} times", message.received))),
-                _ => Some(Settled::Done),
+                "retry" => Some(RecordOutcome::Retry),
+                "poison" => Some(RecordOutcome::Poison(format!("received {} times", message.received))),
+                _ => Some(RecordOutcome::Done),
             };
             let settled = messages.iter().map_while(settle).collect();
             Box::pin(async move { settled })

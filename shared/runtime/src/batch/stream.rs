@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{Message, Report, Settled, queue};
-use crate::boot::Boot;
+use super::{Message, RecordOutcome, Report, queue};
+use crate::context::FunctionContext;
 use crate::function::{Invocation, InvocationError, Invoke};
 use crate::messaging::{self, Queue};
 use crate::obs::Reporter;
@@ -31,11 +31,11 @@ pub trait BatchHandler: Send + Sync {
         records: &'a [EventRecord],
         budget: Budget,
         deadline: Instant,
-    ) -> BoxFuture<'a, Vec<Settled>>;
+    ) -> BoxFuture<'a, Vec<RecordOutcome>>;
 }
 
 /// Where buckets go that would hold up the others of a batch.
-pub struct Deferring {
+pub struct DeferralQueue {
     /// Takes a record of each; the same function works it off.
     pub queue: Arc<dyn Queue>,
     /// Which buckets wait there already.
@@ -46,10 +46,10 @@ pub struct Deferring {
     pub budget: Budget,
 }
 
-impl Deferring {
+impl DeferralQueue {
     /// What the environment says of it; nothing is deferred where it names no queue.
     #[must_use]
-    pub fn of(reader: &mut Reader<'_>, boot: &Boot, function: &'static str, stats: &str) -> Option<Self> {
+    pub fn of(reader: &mut Reader<'_>, boot: &FunctionContext, function: &'static str, stats: &str) -> Option<Self> {
         let queue = messaging::sqs(boot.sqs(), reader.optional("DEFERRED_QUEUE_URL")?);
         let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
         let refolds = Refolds::new(boot.dynamodb(), stats.to_owned(), Arc::clone(&clock), Arc::clone(&ids));
@@ -62,7 +62,7 @@ impl Deferring {
 #[must_use]
 pub fn function(
     name: &'static str,
-    boot: &Boot,
+    boot: &FunctionContext,
     failures: Arc<dyn Queue>,
     handler: impl BatchHandler + 'static,
 ) -> Box<dyn Invoke> {
@@ -73,9 +73,9 @@ pub fn function(
 #[must_use]
 pub fn function_that_defers(
     name: &'static str,
-    boot: &Boot,
+    boot: &FunctionContext,
     failures: Arc<dyn Queue>,
-    deferring: Option<Deferring>,
+    deferring: Option<DeferralQueue>,
     handler: impl BatchHandler + 'static,
 ) -> Box<dyn Invoke> {
     Box::new(BatchFunction { reporter: Reporter::new(name, boot), failures, deferring, handler: Box::new(handler) })
@@ -84,7 +84,7 @@ pub fn function_that_defers(
 struct BatchFunction {
     reporter: Reporter,
     failures: Arc<dyn Queue>,
-    deferring: Option<Deferring>,
+    deferring: Option<DeferralQueue>,
     handler: Box<dyn BatchHandler>,
 }
 
@@ -169,11 +169,11 @@ impl BatchFunction {
         records: &[EventRecord],
         budget: Budget,
         deadline: Instant,
-    ) -> Result<Vec<Settled>, InvocationError> {
+    ) -> Result<Vec<RecordOutcome>, InvocationError> {
         match AssertUnwindSafe(self.handler.handle(records, budget, deadline)).catch_unwind().await {
             Ok(settled) => Ok(settled),
             Err(panic) => match (records, reason_of(&*panic)) {
-                ([_], reason) => Ok(vec![Settled::Poison(format!("the function panicked: {reason}"))]),
+                ([_], reason) => Ok(vec![RecordOutcome::Poison(format!("the function panicked: {reason}"))]),
                 (_, reason) => Err(InvocationError { message: format!("the function panicked: {reason}") }),
             },
         }
@@ -193,7 +193,7 @@ impl BatchFunction {
         let settled = self.settle(&event.records, budget, deadline).await?;
 
         let to_defer = event.records.iter().zip(&settled).filter_map(|(record, settled)| match settled {
-            Settled::Defer(bucket) => Some((bucket, record)),
+            RecordOutcome::Defer(bucket) => Some((bucket, record)),
             _ => None,
         });
         let to_defer: BTreeMap<&Bucket, &EventRecord> = to_defer.collect();
@@ -202,14 +202,14 @@ impl BatchFunction {
         let (mut retried, mut poison) = (Vec::new(), 0);
         for (index, record) in event.records.iter().enumerate() {
             let retry = match settled.get(index) {
-                Some(Settled::Done) => false,
-                Some(Settled::Defer(bucket)) => !certain.contains(&bucket),
-                Some(Settled::Poison(reason)) => {
+                Some(RecordOutcome::Done) => false,
+                Some(RecordOutcome::Defer(bucket)) => !certain.contains(&bucket),
+                Some(RecordOutcome::Poison(reason)) => {
                     poison += 1;
                     !self.put_aside(record, reason).await
                 }
                 // A handler that forgot a record has not handled it.
-                Some(Settled::Retry) | None => true,
+                Some(RecordOutcome::Retry) | None => true,
             };
             if retry {
                 retried.push(record.change.sequence_number.as_deref().unwrap_or_default());
@@ -232,13 +232,13 @@ impl BatchFunction {
         let (mut retried, mut poison) = (Vec::new(), 0);
         for message in &messages {
             match self.work_off(message, deadline).await {
-                Settled::Done => continue,
-                Settled::Poison(reason) => {
+                RecordOutcome::Done => continue,
+                RecordOutcome::Poison(reason) => {
                     poison += 1;
                     let function = self.reporter.function();
                     tracing::error!(function, messageId = message.id, reason, "poison: {reason}");
                 }
-                Settled::Retry | Settled::Defer(_) => {}
+                RecordOutcome::Retry | RecordOutcome::Defer(_) => {}
             }
             retried.push(message.id.as_str());
         }
@@ -247,7 +247,7 @@ impl BatchFunction {
     }
 
     /// Folds again what an operator asked for. A unit that takes too long for a chunk gets a chunk of its own.
-    async fn refold(&self, deferring: &Deferring, chunk: &RefoldChunk, deadline: Instant) -> Settled {
+    async fn refold(&self, deferring: &DeferralQueue, chunk: &RefoldChunk, deadline: Instant) -> RecordOutcome {
         let records: Vec<EventRecord> = chunk.keys.iter().map(refold_record).collect();
         let is_alone = records.len() == 1;
         let budget = if is_alone { Budget::WHOLE } else { deferring.budget };
@@ -266,49 +266,49 @@ impl BatchFunction {
         let (mut folded, mut failed, mut apart) = (0, 0, Vec::new());
         for (place, key) in chunk.keys.iter().enumerate() {
             match settled.get(place) {
-                Some(Settled::Done) => folded += 1,
-                Some(Settled::Poison(reason)) => {
+                Some(RecordOutcome::Done) => folded += 1,
+                Some(RecordOutcome::Poison(reason)) => {
                     failed += 1;
                     let (function, (pk, sk)) = (self.reporter.function(), key);
                     tracing::error!(function, refoldId = chunk.refold.as_str(), pk, sk, reason, "not folded: {reason}");
                 }
-                Some(Settled::Defer(_)) if !is_alone => {
+                Some(RecordOutcome::Defer(_)) if !is_alone => {
                     apart.push(RefoldChunk::new(chunk.refold.clone(), vec![key.clone()]));
                 }
-                Some(Settled::Retry | Settled::Defer(_)) | None => return Settled::Retry,
+                Some(RecordOutcome::Retry | RecordOutcome::Defer(_)) | None => return RecordOutcome::Retry,
             }
         }
         if let Err(error) = deferring.refolds.folded(chunk, (folded, failed), &apart, deadline).await {
-            return Settled::from(&error);
+            return RecordOutcome::from(&error);
         }
         let bodies: Vec<String> = apart.iter().map(|chunk| json!(chunk).to_string()).collect();
         match deferring.queue.send_all(&bodies, deadline).await {
-            Ok(()) => Settled::Done,
+            Ok(()) => RecordOutcome::Done,
             Err(unsent) => {
                 tracing::warn!(error = %unsent, "units of their own are not sent: {unsent}");
-                Settled::Retry
+                RecordOutcome::Retry
             }
         }
     }
 
-    async fn work_off(&self, message: &Message, deadline: Instant) -> Settled {
-        let Some(deferring) = &self.deferring else { return Settled::Retry };
+    async fn work_off(&self, message: &Message, deadline: Instant) -> RecordOutcome {
+        let Some(deferring) = &self.deferring else { return RecordOutcome::Retry };
         if let Ok(chunk) = serde_json::from_str::<RefoldChunk>(&message.body) {
             return self.refold(deferring, &chunk, deadline).await;
         }
         let record: EventRecord = match serde_json::from_str(&message.body) {
             Ok(record) => record,
-            Err(error) => return Settled::Poison(format!("not a stream record: {error}")),
+            Err(error) => return RecordOutcome::Poison(format!("not a stream record: {error}")),
         };
         let bucket = match touched_bucket(&record) {
             Ok(bucket) => bucket,
-            Err(foreign) => return Settled::Poison(foreign.to_string()),
+            Err(foreign) => return RecordOutcome::Poison(foreign.to_string()),
         };
         if let Err(error) = deferring.deferrals.clear(&bucket, deadline).await {
-            return Settled::from(&error);
+            return RecordOutcome::from(&error);
         }
         let settled = self.handler.handle(std::slice::from_ref(&record), Budget::WHOLE, deadline).await;
-        settled.into_iter().next().unwrap_or(Settled::Retry)
+        settled.into_iter().next().unwrap_or(RecordOutcome::Retry)
     }
 }
 
@@ -359,10 +359,15 @@ mod tests {
     struct Nervous;
 
     impl BatchHandler for Nervous {
-        fn handle<'a>(&'a self, records: &'a [EventRecord], _: Budget, _: Instant) -> BoxFuture<'a, Vec<Settled>> {
+        fn handle<'a>(
+            &'a self,
+            records: &'a [EventRecord],
+            _: Budget,
+            _: Instant,
+        ) -> BoxFuture<'a, Vec<RecordOutcome>> {
             Box::pin(async move {
                 assert!(records.iter().all(|record| record.event_id != "panic"), "as told");
-                vec![Settled::Done; records.len()]
+                vec![RecordOutcome::Done; records.len()]
             })
         }
     }

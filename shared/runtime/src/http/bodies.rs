@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use super::response::{ones, seconds};
 use domain::attendance::{Attendance, Presence};
 use domain::board::Metric;
-use domain::class::ClassFigures;
-use domain::classroom::{Course, Enrollment, EnrollmentStatus};
 use domain::counters::TrackCounters;
+use domain::course::{Course, Enrollment, EnrollmentStatus};
+use domain::course_stats::CourseFigures;
 use domain::discount::{Discount, Off};
 use domain::id::{CourseId, DiscountCode, PackageId, PlaylistId, ProductId, QuizId};
 use domain::interaction::Attempt;
@@ -18,7 +18,7 @@ use domain::product::Product;
 use domain::purchase::Purchase;
 use domain::quiz::{Quiz, QuizFigures};
 use domain::score::GivenScore;
-use store::{PackageStats, Ranked, Received, Scored, Settled, Version, Versioned};
+use store::{PackageStats, Ranked, Received, Scored, SettledPayment, Version, Versioned};
 
 /// A playlist.
 #[must_use]
@@ -103,7 +103,7 @@ pub fn course(id: &CourseId, course: &Course) -> Value {
 
 /// The numbers of a course, a student, a teacher or all: how many take courses, how well they do, who was there.
 #[must_use]
-pub fn class(figures: &ClassFigures) -> Map<String, Value> {
+pub fn class(figures: &CourseFigures) -> Map<String, Value> {
     let enrolled = |status| (format!("{status}"), json!(figures.enrollments.get(status).copied().unwrap_or_default()));
     let enrollments: Map<String, Value> = EnrollmentStatus::ALL.iter().map(enrolled).collect();
     let noted = |there| (format!("{there}"), json!(figures.attendance.get(there).copied().unwrap_or_default()));
@@ -187,10 +187,10 @@ pub fn payment(payment: &Payment) -> Value {
 
 /// What becomes of a payment when its purchase stands so; nothing where there is none, or nothing changes.
 #[must_use]
-pub fn settled(held: Option<Versioned<Payment>>, purchase: &Purchase) -> Option<Settled> {
+pub fn settled(held: Option<Versioned<Payment>>, purchase: &Purchase) -> Option<SettledPayment> {
     let held = held?;
     let settled = held.document.settled(purchase);
-    (settled != held.document).then(|| Settled { told: payment(&settled), payment: settled, held })
+    (settled != held.document).then(|| SettledPayment { told: payment(&settled), payment: settled, held })
 }
 
 /// A product.

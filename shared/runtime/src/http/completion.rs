@@ -9,7 +9,7 @@ use super::bodies;
 use super::problem::Problem;
 use domain::id::PurchaseId;
 use domain::payment::Payment;
-use domain::purchase::{Purchase, Status, Unfit};
+use domain::purchase::{Purchase, PurchaseConflict, Status};
 use domain::time::Time;
 use store::{Change, Ownership, Purchases, Versioned};
 use system::backoff::Backoff;
@@ -47,7 +47,7 @@ impl Completion {
                 return if held.document.status == Status::Completed {
                     Ok(held.document)
                 } else {
-                    Err(Unfit::Is(held.document.status).into())
+                    Err(PurchaseConflict::Is(held.document.status).into())
                 };
             }
             // A payment is approved after it was received, whatever the clocks say, and in the moment of its purchase.

@@ -10,7 +10,7 @@ use super::identity::Fault;
 use super::problem::Problem;
 use super::request::{self, Request};
 use super::response::Response;
-use crate::boot::Boot;
+use crate::context::FunctionContext;
 use crate::function::{Invocation, InvocationError, Invoke};
 use crate::obs::Reporter;
 use domain::caller::Caller;
@@ -50,7 +50,7 @@ pub trait HttpHandler: Send + Sync {
 pub fn function(
     name: &'static str,
     access: Access,
-    boot: &Boot,
+    boot: &FunctionContext,
     handler: impl HttpHandler + 'static,
 ) -> Box<dyn Invoke> {
     Box::new(HttpFunction { access, reporter: Reporter::new(name, boot), handler: Box::new(handler) })

@@ -12,21 +12,21 @@ use super::request::Request;
 use super::response::Response;
 use domain::id::{IdempotencyKey, UserId};
 use domain::time::Time;
-use store::{Answer, Answers, Mark, Standing};
+use store::{Answer, IdempotencyState, IdempotencyStore, Mark};
 
 /// The namespace of the ids of requests.
 const REQUESTS: Uuid = Uuid::from_u128(0x1f6c_8d0e_52b7_4f0a_9d35_6c1e_a4b0_77e2);
 
 /// A request with its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Once {
+pub struct IdempotentRequest {
     user: UserId,
     operation: &'static str,
     key: IdempotencyKey,
     content: Value,
 }
 
-impl Once {
+impl IdempotentRequest {
     /// The request of this content; nothing if it has no key.
     ///
     /// # Errors
@@ -60,22 +60,22 @@ impl Once {
     ///
     /// # Errors
     /// If another request was done with the same key.
-    pub async fn answered(&self, answers: &Answers) -> Result<Option<Response>, Problem> {
+    pub async fn answered(&self, answers: &IdempotencyStore) -> Result<Option<Response>, Problem> {
         match answers.standing((&self.user, self.operation, &self.key), &self.content).await? {
-            Standing::New => Ok(None),
-            Standing::Answered { status, body } => {
+            IdempotencyState::New => Ok(None),
+            IdempotencyState::Answered { status, body } => {
                 let status = StatusCode::from_u16(status).map_err(|_| Problem::Internal)?;
                 Ok(Some(Response::text(status, body)))
             }
-            Standing::Reused => Err(Problem::KeyReused),
+            IdempotencyState::Reused => Err(Problem::KeyReused),
         }
     }
 
-    /// When the request was done, if it was, by the mark that a [`Once::lasting_answer`] leaves for ever.
+    /// When the request was done, if it was, by the mark that a [`IdempotentRequest::lasting_answer`] leaves for ever.
     ///
     /// # Errors
     /// If another request was done with the same key.
-    pub async fn done(&self, answers: &Answers) -> Result<Option<Time>, Problem> {
+    pub async fn done(&self, answers: &IdempotencyStore) -> Result<Option<Time>, Problem> {
         match answers.mark(&self.id()).await? {
             None => Ok(None),
             Some(mark) if mark.content == self.fingerprint() => Ok(Some(mark.at)),
@@ -91,7 +91,7 @@ impl Once {
     }
 
     /// That it is answered so; and that it was done is known even when the answer has expired. For requests that make nothing
-    /// under their own [`Once::id`].
+    /// under their own [`IdempotentRequest::id`].
     #[must_use]
     pub fn lasting_answer(&self, status: StatusCode, body: &Value, now: Time) -> Answer {
         self.answer(status, body, now).marked(&self.id(), Mark { content: self.fingerprint(), at: now })

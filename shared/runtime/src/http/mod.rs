@@ -1,8 +1,8 @@
 //! HTTP functions: a typed request in, a response or a problem out.
 
 pub mod bodies;
-pub mod classroom;
 mod completion;
+pub mod courses;
 mod crawler;
 mod cursor;
 mod etag;
@@ -20,7 +20,7 @@ pub use crawler::is_crawler;
 pub use cursor::{Cursor, Limit};
 pub use etag::{Preconditions, Tag};
 pub use function::{Access, HttpHandler, function};
-pub use idempotency::Once;
+pub use idempotency::IdempotentRequest;
 pub use problem::{Kind, Problem};
 pub use request::{Asked, Client, Request};
 pub use response::{Response, seconds};

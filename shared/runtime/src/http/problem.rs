@@ -10,7 +10,7 @@ use super::response::Response;
 use domain::fields::Invalid;
 use domain::id::PurchaseId;
 use domain::track::Refused;
-use domain::{authorship, classroom, playlist, product, purchase};
+use domain::{authorship, course, playlist, product, purchase};
 use store::StoreError;
 
 /// How long a caller should wait before trying again, in seconds.
@@ -119,7 +119,7 @@ pub enum Problem {
     NotFound(String),
     /// It does not go with how things stand.
     #[error("{0}")]
-    Unfit(String),
+    ConflictingState(String),
     /// The buyer has it already, by this purchase.
     #[error("it was bought already, with purchase {0}")]
     Owned(PurchaseId),
@@ -187,7 +187,7 @@ impl Problem {
             },
             Self::Forbidden(_) => Kind::Forbidden,
             Self::NotFound(_) => Kind::NotFound,
-            Self::Unfit(_) => Kind::ConflictingState,
+            Self::ConflictingState(_) => Kind::ConflictingState,
             Self::Owned(_) => Kind::AlreadyOwned,
             Self::Conflict => Kind::ConcurrentChange,
             Self::PreconditionFailed => Kind::PreconditionFailed,
@@ -212,7 +212,7 @@ impl Problem {
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::Unfit(_) | Self::Owned(_) | Self::Conflict => StatusCode::CONFLICT,
+            Self::ConflictingState(_) | Self::Owned(_) | Self::Conflict => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) | Self::UnsupportedCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -292,7 +292,7 @@ impl From<Invalid> for Problem {
 impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         match refused {
-            Refused::NotTheirs => Self::Forbidden(refused.to_string()),
+            Refused::NotOwner => Self::Forbidden(refused.to_string()),
             Refused::Invalid(invalid) => invalid.into(),
         }
     }
@@ -316,26 +316,28 @@ impl From<purchase::Refused> for Problem {
 impl From<product::Refused> for Problem {
     fn from(refused: product::Refused) -> Self {
         match refused {
-            product::Refused::NotTheirs(reason) => Self::Forbidden(reason.to_owned()),
+            product::Refused::NotOwner(reason) => Self::Forbidden(reason.to_owned()),
             product::Refused::Invalid(invalid) => invalid.into(),
         }
     }
 }
 
-impl From<classroom::Refused> for Problem {
-    fn from(refused: classroom::Refused) -> Self {
+impl From<course::Refused> for Problem {
+    fn from(refused: course::Refused) -> Self {
         match refused {
-            classroom::Refused::NotTheirs(reason) => Self::Forbidden(reason.to_owned()),
-            classroom::Refused::Invalid(invalid) => invalid.into(),
+            course::Refused::NotOwner(reason) => Self::Forbidden(reason.to_owned()),
+            course::Refused::Invalid(invalid) => invalid.into(),
         }
     }
 }
 
-impl From<purchase::Unfit> for Problem {
-    fn from(unfit: purchase::Unfit) -> Self {
+impl From<purchase::PurchaseConflict> for Problem {
+    fn from(unfit: purchase::PurchaseConflict) -> Self {
         match unfit {
-            purchase::Unfit::Is(_) => Self::Unfit(unfit.to_string()),
-            purchase::Unfit::TooMuch { .. } | purchase::Unfit::Unknown => Invalid::new("amount", unfit).into(),
+            purchase::PurchaseConflict::Is(_) => Self::ConflictingState(unfit.to_string()),
+            purchase::PurchaseConflict::TooMuch { .. } | purchase::PurchaseConflict::Unknown => {
+                Invalid::new("amount", unfit).into()
+            }
         }
     }
 }
@@ -344,7 +346,7 @@ impl From<playlist::Refused> for Problem {
     fn from(refused: playlist::Refused) -> Self {
         match refused {
             playlist::Refused::NotTheOwner | playlist::Refused::NotTheArtist => Self::Forbidden(refused.to_string()),
-            playlist::Refused::Closed => Self::Unfit(refused.to_string()),
+            playlist::Refused::Closed => Self::ConflictingState(refused.to_string()),
         }
     }
 }

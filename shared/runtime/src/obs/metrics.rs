@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::boot::Boot;
+use crate::context::FunctionContext;
 use domain::time::Time;
 use system::clock::Clock;
 
@@ -52,7 +52,7 @@ pub enum Metric {
 
 /// Every metric and the functions that emit it: each pair is a custom metric on the bill.
 pub const EMITTED: &[(Metric, &[&str])] = &[
-    (Metric::AuditFindings, &["auditor"]),
+    (Metric::AuditFindings, &["audit-worker"]),
     (Metric::EventsRejected, &["ingest-events"]),
     (Metric::LimitedByKey, &["ingest-events"]),
     (Metric::LimitedByNetwork, &["ingest-events", "record-product-view"]),
@@ -172,7 +172,7 @@ pub struct Metrics {
 impl Metrics {
     /// The metrics of the function of this name.
     #[must_use]
-    pub fn of(function: &'static str, boot: &Boot) -> Self {
+    pub fn of(function: &'static str, boot: &FunctionContext) -> Self {
         let stack = boot.environment.get(STACK).unwrap_or(NO_STACK).to_owned();
         Self { function, stack, clock: Arc::clone(&boot.clock), sink: Arc::clone(&boot.metrics) }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::boot::Boot;
+use crate::context::FunctionContext;
 use crate::function::Invocation;
 use domain::time::Time;
 use metrics::{Measure, Metrics};
@@ -23,7 +23,7 @@ pub struct Reporter {
 impl Reporter {
     /// Reports for the function of this name.
     #[must_use]
-    pub fn new(function: &'static str, boot: &Boot) -> Self {
+    pub fn new(function: &'static str, boot: &FunctionContext) -> Self {
         Self { function, clock: Arc::clone(&boot.clock), metrics: Metrics::of(function, boot) }
     }
 

@@ -11,7 +11,7 @@ use domain::entity::{Bucket, Entity};
 use domain::live::Channel;
 use domain::purchase::{Buyer, Item};
 use domain::time::Minute;
-use store::{self, Turned, keys};
+use store::{self, MembershipChange, keys};
 
 /// A record that says nothing this program understands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,7 +78,7 @@ pub enum Change {
     /// The facts of a bucket.
     Facts(Bucket),
     /// A package, which may hold other quizzes now.
-    Package(Turned),
+    Package(MembershipChange),
 }
 
 /// What a record of the stream of facts or of documents says has changed.

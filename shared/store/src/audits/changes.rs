@@ -12,15 +12,15 @@ use tokio::time::Instant;
 
 use super::ledger::{AT_ONCE, Met, met};
 use super::part::until_all;
-use super::{AS_OF, Audits, Outcome, Walk, YOUNG, period};
-use crate::again::again;
+use super::{AS_OF, AuditStep, Audits, Outcome, YOUNG, period};
 use crate::buyers::first_of;
 use crate::contributions::Sums;
 use crate::error::StoreError;
 use crate::items::{Item, VERSION, number, text};
 use crate::keys::{self, SK};
 use crate::purchases::{CHANGED_BUYER, CHANGED_PURCHASE, LISTED, RECORDED};
-use crate::table::{Consistency, Stretch};
+use crate::retry;
+use crate::table::{Consistency, KeyRange};
 use domain::audit::{Checked, FindingKind};
 use domain::calendar::{Calendar, Level, Period};
 use domain::days;
@@ -70,7 +70,7 @@ impl Audits {
     /// if there is none that the list of changes reaches back to.
     pub(super) async fn since(&self) -> Result<Option<Time>, StoreError> {
         let reach = self.now().plus(-REACH);
-        let all = Stretch::beginning(keys::AUDITS.to_owned(), "");
+        let all = KeyRange::beginning(keys::AUDITS.to_owned(), "");
         for listed in self.stats.some(&all, LOOKED_THROUGH, true).await? {
             let Some((at, id)) = text(&listed, SK).and_then(|sk| sk.split_once('#')) else { continue };
             let at: Time = at.parse().map_err(|error| StoreError::corrupt(at, error))?;
@@ -87,13 +87,17 @@ impl Audits {
     }
 
     /// What an audit of what has changed since then looks at.
-    pub(super) async fn changed(&self, since: Time) -> Result<Vec<Walk>, StoreError> {
+    pub(super) async fn changed(&self, since: Time) -> Result<Vec<AuditStep>, StoreError> {
         let calendar = Calendar::default();
         let (mut day, last) = (days::day_of(since), days::day_of(self.now()));
         let mut walks = Vec::new();
         while day.start() <= last.start() {
-            let of_day =
-                (0..keys::CHANGE_LANES).map(|lane| Walk::Changes { day: day.to_string(), lane, since, after: None });
+            let of_day = (0..keys::CHANGE_LANES).map(|lane| AuditStep::Changes {
+                day: day.to_string(),
+                lane,
+                since,
+                after: None,
+            });
             walks.extend(of_day);
             day = calendar.next(&day);
         }
@@ -102,17 +106,17 @@ impl Audits {
             |row: &Item| text(row, AS_OF).and_then(|at| at.parse::<Time>().ok()).is_none_or(|at| at >= since);
         let mut periods = BTreeSet::new();
         for level in [Level::Month, Level::Day] {
-            let rows = Stretch::beginning(keys::REVENUE.to_owned(), keys::rollups_of(level));
+            let rows = KeyRange::beginning(keys::REVENUE.to_owned(), keys::rollups_of(level));
             for row in self.stats.query(&rows, Consistency::Strong).await?.iter().filter(|row| has_changed(row)) {
                 let named = keys::parse_revenue(level, text(row, SK).unwrap_or_default());
                 periods.extend(named.ok().map(|(name, _)| name));
             }
         }
-        walks.extend(periods.into_iter().map(|period| Walk::Period { period }));
-        let cohorts = Stretch::beginning(keys::COHORTS.to_owned(), "");
+        walks.extend(periods.into_iter().map(|period| AuditStep::Period { period }));
+        let cohorts = KeyRange::beginning(keys::COHORTS.to_owned(), "");
         let cohorts = self.stats.query(&cohorts, Consistency::Strong).await?;
         let cohorts = cohorts.iter().filter(|row| has_changed(row)).filter_map(|row| text(row, SK));
-        walks.extend(cohorts.map(|month| Walk::CohortSum { month: month.to_owned() }));
+        walks.extend(cohorts.map(|month| AuditStep::CohortSum { month: month.to_owned() }));
         Ok(walks)
     }
 
@@ -122,20 +126,20 @@ impl Audits {
         (day, lane, since): (&str, u8, Time),
         after: Option<&str>,
         deadline: Instant,
-    ) -> Result<(Option<Walk>, Outcome), StoreError> {
+    ) -> Result<(Option<AuditStep>, Outcome), StoreError> {
         if since.plus(LISTED) < self.now() {
             return Err(StoreError::corrupt(
                 format!("changes of {day}"),
                 "this part comes so late that they are no longer listed",
             ));
         }
-        let mut stretch = Stretch::beginning(keys::changes(&period(Level::Day, day)?, lane), "");
+        let mut stretch = KeyRange::beginning(keys::changes(&period(Level::Day, day)?, lane), "");
         if let Some(after) = after {
             stretch.from = format!("{after} ");
         }
         let part = (self.part / LED_TO).max(1);
         let limit = i32::try_from(part).unwrap_or(i32::MAX);
-        let changes = again(deadline, || Box::pin(self.state.some(&stretch, limit, false))).await?;
+        let changes = retry::until(deadline, || Box::pin(self.state.some(&stretch, limit, false))).await?;
         let (mut led, mut outcome) = (Led::default(), Outcome::default());
         for change in changes.iter().filter(|change| number::<i64>(change, RECORDED) >= Some(since.millis())) {
             if led.follow(change).is_none() {
@@ -156,15 +160,16 @@ impl Audits {
         let days: Vec<Outcome> = days.buffer_unordered(AT_ONCE).try_collect().await?;
         days.into_iter().for_each(|day| outcome.merge(day));
         let last = changes.last().and_then(|change| text(change, SK)).filter(|_| changes.len() == part);
-        let next = last.map(|last| Walk::Changes { day: day.to_owned(), lane, since, after: Some(last.to_owned()) });
+        let next =
+            last.map(|last| AuditStep::Changes { day: day.to_owned(), lane, since, after: Some(last.to_owned()) });
         Ok((next, outcome))
     }
 
     /// Looks at the members of a cohort one by one only where it is not their sum: those who changed are looked at as buyers.
     pub(super) async fn walk_cohort_sum(&self, month: &Period, deadline: Instant) -> Result<Outcome, StoreError> {
         let name = month.to_string();
-        let members = Stretch::beginning(keys::cohort_members(&name), "");
-        let is_sum = again(deadline, || Box::pin(self.is_sum(keys::cohort(&name), &members))).await?;
+        let members = KeyRange::beginning(keys::cohort_members(&name), "");
+        let is_sum = retry::until(deadline, || Box::pin(self.is_sum(keys::cohort(&name), &members))).await?;
         if !is_sum {
             return self.walk_cohort(month, deadline).await;
         }
@@ -196,27 +201,27 @@ impl Audits {
         let wrong = until_all(deadline, || Box::pin(self.settle_days(item, day))).await?;
         if !wrong.is_empty() {
             let items = std::slice::from_ref(item);
-            again(deadline, || Box::pin(self.revenue.follow_in(day, items, deadline))).await?;
+            retry::until(deadline, || Box::pin(self.revenue.follow_in(day, items, deadline))).await?;
         }
         for (key, _) in wrong {
             outcome.found(FindingKind::Total, format!("{}/{}", key.pk, key.sk));
         }
         let month = Calendar::default().period(Level::Month, day.start());
         let key = keys::sales_in(item, &month);
-        let days = Stretch::beginning(key.pk.clone(), &format!("{}{month}-", keys::rollups_of(Level::Day)));
-        if !again(deadline, || Box::pin(self.is_sum(key.clone(), &days))).await? {
+        let days = KeyRange::beginning(key.pk.clone(), &format!("{}{month}-", keys::rollups_of(Level::Day)));
+        if !retry::until(deadline, || Box::pin(self.is_sum(key.clone(), &days))).await? {
             let whole = self.audit_item(item, &month, deadline).await?;
             outcome.findings.extend(whole.findings);
             return Ok(outcome);
         }
-        if let Some(key) = again(deadline, || Box::pin(self.settle_total(item))).await? {
+        if let Some(key) = retry::until(deadline, || Box::pin(self.settle_total(item))).await? {
             outcome.found(FindingKind::Total, format!("{}/{}", key.pk, key.sk));
         }
         Ok(outcome)
     }
 
     /// Whether a parent is the sum of its children, all read at one moment.
-    async fn is_sum(&self, key: keys::Key, children: &Stretch) -> Result<bool, StoreError> {
+    async fn is_sum(&self, key: keys::Key, children: &KeyRange) -> Result<bool, StoreError> {
         let version = |held: Option<&Item>| held.and_then(|held| text(held, VERSION)).map(str::to_owned);
         let held = self.stats.get(&key, Consistency::Strong).await?;
         let sums = Sums::of_all(&self.stats.query(children, Consistency::Strong).await?);
@@ -235,7 +240,7 @@ impl Audits {
         deadline: Instant,
     ) -> Result<Outcome, StoreError> {
         let mut outcome = Outcome::default();
-        let foreign = again(deadline, || Box::pin(self.foreign_minutes(item, period))).await?;
+        let foreign = retry::until(deadline, || Box::pin(self.foreign_minutes(item, period))).await?;
         if !foreign.is_empty() {
             for minute in &foreign {
                 let key = keys::bucket(&Bucket { entity: Entity::Sales(item.clone()), minute: *minute });

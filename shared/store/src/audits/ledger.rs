@@ -7,14 +7,14 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
 use super::part::until_all;
-use super::{Audits, Outcome, SEGMENTS, Walk};
-use crate::again::again;
+use super::{AuditStep, Audits, Outcome, SEGMENTS};
 use crate::documents::Versioned;
 use crate::error::StoreError;
 use crate::folds::{Live, live};
 use crate::items::{Item, VERSION, from_item, key_of, text, to_key};
 use crate::keys::{self, Key, PK, SK};
-use crate::table::{Consistency, Stretch};
+use crate::retry;
+use crate::table::{Consistency, KeyRange};
 use crate::transaction::{Condition, Transaction};
 use domain::audit::{Checked, FindingKind};
 use domain::calendar::{Calendar, Level};
@@ -56,9 +56,9 @@ impl Audits {
         segment: i32,
         after: Option<&(String, String)>,
         deadline: Instant,
-    ) -> Result<(Option<Walk>, Outcome), StoreError> {
+    ) -> Result<(Option<AuditStep>, Outcome), StoreError> {
         let start = after.map(|(pk, sk)| to_key(&Key { pk: pk.clone(), sk: sk.clone() }));
-        let (found, last) = again(deadline, || Box::pin(self.scan(segment, start.clone()))).await?;
+        let (found, last) = retry::until(deadline, || Box::pin(self.scan(segment, start.clone()))).await?;
         // A partition that the leg before this one met was looked at as a whole.
         let mut met_before = after.map(|(pk, _)| pk.clone());
         let (mut all, mut outcome) = (Vec::new(), Outcome::default());
@@ -73,7 +73,7 @@ impl Audits {
             }
         }
         outcome.merge(self.look_at_all(all, deadline).await?);
-        Ok((last.map(|key| Walk::Ledger { segment, after: Some((key.pk, key.sk)) }), outcome))
+        Ok((last.map(|key| AuditStep::Ledger { segment, after: Some((key.pk, key.sk)) }), outcome))
     }
 
     /// The keys of the next items, and where it goes on.
@@ -119,7 +119,7 @@ impl Audits {
 
     /// Holds a purchase against what follows from it; where its entry was wrong, its buyer may have been held against that.
     async fn audit_listed(&self, id: &PurchaseId, deadline: Instant) -> Result<Outcome, StoreError> {
-        let (mut outcome, relisted) = again(deadline, || Box::pin(self.audit_purchase(id))).await?;
+        let (mut outcome, relisted) = retry::until(deadline, || Box::pin(self.audit_purchase(id))).await?;
         if let Some(buyer) = relisted {
             outcome.findings.extend(self.audit_buyer(&buyer, deadline).await?.findings);
         }
@@ -173,7 +173,7 @@ impl Audits {
         let ended = purchase.ended_by.or(purchase.ended_at);
         let (Status::Refunded, Some(at)) = (purchase.status, ended) else { return Ok(true) };
         let refunds = keys::sale(&purchase.item, at, SaleKind::Refund.name(), "");
-        let refunds = self.ledger.query(&Stretch::beginning(refunds.pk, &refunds.sk), Consistency::Strong).await?;
+        let refunds = self.ledger.query(&KeyRange::beginning(refunds.pk, &refunds.sk), Consistency::Strong).await?;
         let refunds: Result<Vec<SaleFact>, StoreError> = refunds.into_iter().map(from_item).collect();
         Ok(refunds?.iter().any(|refund| refund.purchase == purchase.id && refund.ended))
     }
@@ -186,15 +186,15 @@ impl Audits {
             keys::parse_fact(&key.pk, &key.sk).map_err(|error| StoreError::corrupt(&key.pk, error))?;
         // Minutes first, their facts after them: what is folded meanwhile is folded of no fewer facts.
         let hour = keys::bucket(&Bucket { entity: entity.clone(), minute });
-        let hour = Stretch::beginning(hour.pk, hour.sk.trim_end_matches(|last| last != ':'));
+        let hour = KeyRange::beginning(hour.pk, hour.sk.trim_end_matches(|last| last != ':'));
         let mut held: HashMap<Key, Live<SalesFigures>> = HashMap::new();
-        for bucket in again(deadline, || Box::pin(self.stats.query(&hour, Consistency::Strong))).await? {
+        for bucket in retry::until(deadline, || Box::pin(self.stats.query(&hour, Consistency::Strong))).await? {
             if let Some(key) = key_of(&bucket) {
                 held.insert(key, from_item(bucket)?);
             }
         }
-        let facts = Stretch::beginning(key.pk.clone(), "");
-        let facts = again(deadline, || Box::pin(self.ledger.query(&facts, Consistency::Strong))).await?;
+        let facts = KeyRange::beginning(key.pk.clone(), "");
+        let facts = retry::until(deadline, || Box::pin(self.ledger.query(&facts, Consistency::Strong))).await?;
         let (mut minutes, mut young): (BTreeMap<Minute, Vec<Item>>, BTreeSet<Minute>) = Default::default();
         for fact in facts {
             let sk = text(&fact, SK).unwrap_or_default();
@@ -228,14 +228,14 @@ impl Audits {
         let old = BTreeMap::from([(item.clone(), old)]);
         for level in [Level::Day, Level::Month] {
             let period = Calendar::default().period(level, minute.start());
-            outcome.merge(again(deadline, || Box::pin(self.audit_contribution(item, &period, deadline))).await?);
+            outcome.merge(retry::until(deadline, || Box::pin(self.audit_contribution(item, &period, deadline))).await?);
             // The legs of revenue are those of the rows there are.
             if self.stats.get(&keys::revenue(&period, item.kind), Consistency::Strong).await?.is_none() {
                 for key in until_all(deadline, || Box::pin(self.settle_rows(&period))).await? {
                     outcome.found(FindingKind::Revenue, format!("{}/{}", key.pk, key.sk));
                 }
             }
-            if again(deadline, || Box::pin(self.revenue.count_buyers(&period, &old, deadline))).await? {
+            if retry::until(deadline, || Box::pin(self.revenue.count_buyers(&period, &old, deadline))).await? {
                 let key = keys::buyers_in(&period);
                 outcome.found(FindingKind::Revenue, format!("{}/{}", key.pk, key.sk));
             }

@@ -28,16 +28,16 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::buyers::BuyerUpdates;
+use super::buyers::BuyerProjector;
 use super::contributions::{AS_OF, Contributions, Sums};
+use super::double_check::DoubleCheck;
 use super::error::StoreError;
 use super::folds::Folds;
 use super::items::{Item, TTL, VERSION, number, text, to_key};
 use super::keys::{self, Key};
-use super::looks::Looks;
 use super::purchases::RECORDED;
-use super::revenue::RevenueUpdates;
-use super::table::{Consistency, Stretch, Table};
+use super::revenue::RevenueProjector;
+use super::table::{Consistency, KeyRange, Table};
 use super::transaction::Condition;
 use domain::audit::Scope;
 use domain::calendar::{Calendar, Level, Period};
@@ -65,29 +65,29 @@ const LISTED: i32 = 20;
 
 /// An audit that has begun.
 #[derive(Debug)]
-pub struct BegunAudit {
+pub struct StartedAudit {
     /// Its id.
     pub audit: AuditId,
     /// How much it looks at.
     pub scope: Scope,
     /// Its first parts, which are to be done.
-    pub legs: Vec<AuditLeg>,
+    pub legs: Vec<AuditTask>,
 }
 
 /// A part of an audit, as a queue's message says it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AuditLeg {
+pub struct AuditTask {
     /// Which audit.
     pub audit: AuditId,
     /// What is to be looked at.
-    pub walk: Walk,
+    pub walk: AuditStep,
 }
 
 /// What a leg looks at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum Walk {
+pub enum AuditStep {
     /// The next items of a segment of the ledger.
     Ledger {
         /// Which segment.
@@ -138,7 +138,7 @@ pub enum Walk {
     },
 }
 
-impl Walk {
+impl AuditStep {
     /// A name that no other leg of the audit has.
     fn name(&self) -> String {
         match self {
@@ -177,9 +177,9 @@ pub struct Audits {
     state: Table,
     stats: Table,
     folds: Folds,
-    revenue: RevenueUpdates,
-    buyers: BuyerUpdates,
-    looks: Looks,
+    revenue: RevenueProjector,
+    buyers: BuyerProjector,
+    looks: DoubleCheck,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     part: usize,
@@ -200,12 +200,12 @@ impl Audits {
         let (folds, revenue, buyers) = (injected(), injected(), injected());
         Self {
             folds: Folds::new(client.clone(), ledger.clone(), stats.clone(), folds.0, folds.1),
-            revenue: RevenueUpdates::new(client.clone(), stats.clone(), revenue.0, revenue.1),
-            buyers: BuyerUpdates::new(client.clone(), ledger.clone(), stats.clone(), buyers.0, buyers.1),
+            revenue: RevenueProjector::new(client.clone(), stats.clone(), revenue.0, revenue.1),
+            buyers: BuyerProjector::new(client.clone(), ledger.clone(), stats.clone(), buyers.0, buyers.1),
             ledger: Table::new(client.clone(), ledger),
             state: Table::new(client.clone(), state),
             stats: Table::new(client, stats),
-            looks: Looks::default(),
+            looks: DoubleCheck::default(),
             clock,
             ids,
             part: PART,
@@ -234,7 +234,7 @@ impl Audits {
     ///
     /// # Errors
     /// If it could not be noted.
-    pub fn begin(&self, scope: Scope) -> BoxFuture<'_, Result<BegunAudit, StoreError>> {
+    pub fn begin(&self, scope: Scope) -> BoxFuture<'_, Result<StartedAudit, StoreError>> {
         Box::pin(async move {
             let fresh = self.ids.fresh();
             let audit: AuditId = fresh.parse().map_err(|error| StoreError::corrupt(&fresh, error))?;
@@ -249,25 +249,26 @@ impl Audits {
                 Some(since) => (Scope::Changes, self.changed(since).await?),
             };
             self.put_begun(&audit, since, walks.len(), now).await?;
-            let legs = walks.into_iter().map(|walk| AuditLeg { audit: audit.clone(), walk }).collect();
-            Ok(BegunAudit { audit, scope, legs })
+            let legs = walks.into_iter().map(|walk| AuditTask { audit: audit.clone(), walk }).collect();
+            Ok(StartedAudit { audit, scope, legs })
         })
     }
 
     /// What a full audit looks at.
-    async fn everything(&self) -> Result<Vec<Walk>, StoreError> {
-        let mut walks: Vec<Walk> = (0..SEGMENTS).map(|segment| Walk::Ledger { segment, after: None }).collect();
+    async fn everything(&self) -> Result<Vec<AuditStep>, StoreError> {
+        let mut walks: Vec<AuditStep> =
+            (0..SEGMENTS).map(|segment| AuditStep::Ledger { segment, after: None }).collect();
         let months = self.months().await?;
         for month in months.iter().cloned() {
-            walks.push(Walk::Items { month: month.clone(), after: None });
-            walks.push(Walk::Revenue { month });
+            walks.push(AuditStep::Items { month: month.clone(), after: None });
+            walks.push(AuditStep::Revenue { month });
         }
         // Who bought in a month at all may have bought first in it, whatever is told of cohorts.
-        let cohorts = Stretch::beginning(keys::COHORTS.to_owned(), "");
+        let cohorts = KeyRange::beginning(keys::COHORTS.to_owned(), "");
         let cohorts = self.stats.query(&cohorts, Consistency::Strong).await?;
         let cohorts = cohorts.iter().filter_map(|cohort| text(cohort, keys::SK).map(str::to_owned));
         let cohorts: BTreeSet<String> = cohorts.chain(months).collect();
-        walks.extend(cohorts.into_iter().map(|month| Walk::Cohort { month }));
+        walks.extend(cohorts.into_iter().map(|month| AuditStep::Cohort { month }));
         Ok(walks)
     }
 
@@ -275,7 +276,7 @@ impl Audits {
     async fn months(&self) -> Result<BTreeSet<String>, StoreError> {
         let mut months = BTreeSet::new();
         for level in [Level::Month, Level::Day] {
-            let rows = Stretch::beginning(keys::REVENUE.to_owned(), keys::rollups_of(level));
+            let rows = KeyRange::beginning(keys::REVENUE.to_owned(), keys::rollups_of(level));
             for row in self.stats.query(&rows, Consistency::Strong).await? {
                 let named = keys::parse_revenue(level, text(&row, keys::SK).unwrap_or_default());
                 let month = named.ok().and_then(|(name, _)| name.get(.."2026-01".len()).map(str::to_owned));
@@ -291,30 +292,32 @@ impl Audits {
     /// What stood in the way when the time was up.
     pub fn go<'a>(
         &'a self,
-        leg: &'a AuditLeg,
+        leg: &'a AuditTask,
         deadline: Instant,
-    ) -> BoxFuture<'a, Result<(Vec<AuditLeg>, Outcome), StoreError>> {
+    ) -> BoxFuture<'a, Result<(Vec<AuditTask>, Outcome), StoreError>> {
         Box::pin(async move {
             let (next, outcome) = match &leg.walk {
-                Walk::Ledger { segment, after } => self.walk_ledger(*segment, after.as_ref(), deadline).await?,
-                Walk::Items { month, after } => {
+                AuditStep::Ledger { segment, after } => self.walk_ledger(*segment, after.as_ref(), deadline).await?,
+                AuditStep::Items { month, after } => {
                     self.walk_items(&period(Level::Month, month)?, after.as_deref(), deadline).await?
                 }
-                Walk::Changes { day, lane, since, after } => {
+                AuditStep::Changes { day, lane, since, after } => {
                     self.walk_changes((day, *lane, *since), after.as_deref(), deadline).await?
                 }
-                Walk::Period { period: name } => {
+                AuditStep::Period { period: name } => {
                     let level = if name.len() == "2026-01".len() { Level::Month } else { Level::Day };
                     (None, self.walk_period(&period(level, name)?, deadline).await?)
                 }
-                Walk::Revenue { month } => (None, self.walk_revenue(&period(Level::Month, month)?, deadline).await?),
-                Walk::Cohort { month } => (None, self.walk_cohort(&period(Level::Month, month)?, deadline).await?),
-                Walk::CohortSum { month } => {
+                AuditStep::Revenue { month } => {
+                    (None, self.walk_revenue(&period(Level::Month, month)?, deadline).await?)
+                }
+                AuditStep::Cohort { month } => (None, self.walk_cohort(&period(Level::Month, month)?, deadline).await?),
+                AuditStep::CohortSum { month } => {
                     (None, self.walk_cohort_sum(&period(Level::Month, month)?, deadline).await?)
                 }
             };
-            let next: Vec<AuditLeg> =
-                next.into_iter().map(|walk| AuditLeg { audit: leg.audit.clone(), walk }).collect();
+            let next: Vec<AuditTask> =
+                next.into_iter().map(|walk| AuditTask { audit: leg.audit.clone(), walk }).collect();
             self.note(&leg.audit, &leg.walk.name(), &outcome, next.len(), deadline).await?;
             Ok((next, outcome))
         })

@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::Instant;
 
 use super::part::{Part, until_all};
-use super::{Audits, Outcome, Walk, period};
-use crate::again::again;
+use super::{AuditStep, Audits, Outcome, period};
 use crate::contributions::{Contribution, Contributions, Sums};
 use crate::error::StoreError;
 use crate::folds::{Budget, Live};
 use crate::items::{Item, VERSION, from_item, key_of, text, to_key};
 use crate::keys::{self, Key, SK};
+use crate::retry;
 use crate::revenue::places;
-use crate::table::{Consistency, Stretch};
+use crate::table::{Consistency, KeyRange};
 use domain::audit::{Checked, FindingKind};
 use domain::calendar::{Calendar, Level, Period};
 use domain::entity::Entity;
@@ -29,9 +29,9 @@ const LEG: usize = 25;
 const PLACES_TOGETHER: usize = 90;
 
 /// The minutes of an item's sales in a day or a month.
-fn minutes_of(item: &Sold, period: &Period) -> Stretch {
+fn minutes_of(item: &Sold, period: &Period) -> KeyRange {
     let behind = if period.level() == Level::Month { '-' } else { 'T' };
-    Stretch::beginning(keys::entity(&Entity::Sales(item.clone())), &format!("{}{period}{behind}", keys::LIVE_BUCKETS))
+    KeyRange::beginning(keys::entity(&Entity::Sales(item.clone())), &format!("{}{period}{behind}", keys::LIVE_BUCKETS))
 }
 
 impl Audits {
@@ -41,13 +41,13 @@ impl Audits {
         month: &Period,
         after: Option<&str>,
         deadline: Instant,
-    ) -> Result<(Option<Walk>, Outcome), StoreError> {
-        let mut stretch = Stretch::beginning(keys::revenue_in(month), keys::CONTRIBUTIONS);
+    ) -> Result<(Option<AuditStep>, Outcome), StoreError> {
+        let mut stretch = KeyRange::beginning(keys::revenue_in(month), keys::CONTRIBUTIONS);
         if let Some(after) = after {
             stretch.from = format!("{after} ");
         }
         let limit = i32::try_from(LEG).unwrap_or(i32::MAX);
-        let met = again(deadline, || Box::pin(self.stats.some(&stretch, limit, false))).await?;
+        let met = retry::until(deadline, || Box::pin(self.stats.some(&stretch, limit, false))).await?;
         let mut outcome = Outcome::default();
         for held in &met {
             let sk = text(held, SK).unwrap_or_default();
@@ -56,7 +56,7 @@ impl Audits {
             outcome.merge(self.audit_item(&item, month, deadline).await?);
         }
         let last = met.last().and_then(|held| text(held, SK)).filter(|_| met.len() == LEG);
-        let next = last.map(|last| Walk::Items { month: month.to_string(), after: Some(last.to_owned()) });
+        let next = last.map(|last| AuditStep::Items { month: month.to_string(), after: Some(last.to_owned()) });
         Ok((next, outcome))
     }
 
@@ -69,11 +69,11 @@ impl Audits {
     ) -> Result<Outcome, StoreError> {
         let mut outcome = self.audit_foreign(item, month, deadline).await?;
         let wrong = until_all(deadline, || Box::pin(self.settle_days(item, month))).await?;
-        let total = again(deadline, || Box::pin(self.settle_total(item))).await?;
+        let total = retry::until(deadline, || Box::pin(self.settle_total(item))).await?;
         // What is contributed is a copy of what was put right.
         for period in wrong.iter().map(|(_, period)| period) {
             let items = std::slice::from_ref(item);
-            again(deadline, || Box::pin(self.revenue.follow_in(period, items, deadline))).await?;
+            retry::until(deadline, || Box::pin(self.revenue.follow_in(period, items, deadline))).await?;
         }
         for key in wrong.into_iter().map(|(key, _)| key).chain(total) {
             outcome.found(FindingKind::Total, format!("{}/{}", key.pk, key.sk));
@@ -114,7 +114,7 @@ impl Audits {
         }
         let mut foreign = BTreeSet::new();
         for (hour, minutes) in hours {
-            let facts = Stretch::beginning(hour, "");
+            let facts = KeyRange::beginning(hour, "");
             // The cheap question may be answered of a moment ago; where it finds nothing, the other one is asked.
             let is_empty = self.ledger.some(&facts, 1, false).await?.is_empty();
             if is_empty && self.ledger.query(&facts, Consistency::Strong).await?.is_empty() {
@@ -130,7 +130,7 @@ impl Audits {
         let mut held: BTreeMap<Key, Option<Item>> =
             BTreeMap::from([(of_all.clone(), self.stats.get(&of_all, Consistency::Strong).await?)]);
         if of.level() == Level::Month {
-            let days = Stretch::beginning(of_all.pk.clone(), &format!("{}{of}-", keys::rollups_of(Level::Day)));
+            let days = KeyRange::beginning(of_all.pk.clone(), &format!("{}{of}-", keys::rollups_of(Level::Day)));
             for day in self.stats.query(&days, Consistency::Strong).await? {
                 held.extend(key_of(&day).map(|key| (key, Some(day))));
             }
@@ -162,7 +162,7 @@ impl Audits {
     pub(super) async fn settle_total(&self, item: &Sold) -> Result<Option<Key>, StoreError> {
         let key = keys::sales_total(item);
         let held = self.stats.get(&key, Consistency::Strong).await?;
-        let months = Stretch::beginning(key.pk.clone(), keys::rollups_of(Level::Month));
+        let months = KeyRange::beginning(key.pk.clone(), keys::rollups_of(Level::Month));
         let sums = Sums::of_all(&self.stats.query(&months, Consistency::Strong).await?);
         Ok(self.settle(&key, held.as_ref(), &sums).await?.then_some(key))
     }
@@ -195,8 +195,8 @@ impl Audits {
 
     /// Makes what all items brought in in a month, and in its days, the sum of what they contribute, and the lists theirs.
     pub(super) async fn walk_revenue(&self, month: &Period, deadline: Instant) -> Result<Outcome, StoreError> {
-        let days = Stretch::beginning(keys::REVENUE.to_owned(), &format!("{}{month}-", keys::rollups_of(Level::Day)));
-        let rows = again(deadline, || Box::pin(self.stats.query(&days, Consistency::Strong))).await?;
+        let days = KeyRange::beginning(keys::REVENUE.to_owned(), &format!("{}{month}-", keys::rollups_of(Level::Day)));
+        let rows = retry::until(deadline, || Box::pin(self.stats.query(&days, Consistency::Strong))).await?;
         let mut periods = BTreeSet::from([*month]);
         for row in &rows {
             let sk = text(row, SK).unwrap_or_default();
@@ -214,7 +214,7 @@ impl Audits {
     pub(super) async fn walk_period(&self, period: &Period, deadline: Instant) -> Result<Outcome, StoreError> {
         let mut outcome = Outcome::default();
         outcome.saw(Checked::Periods);
-        for item in again(deadline, || Box::pin(self.settle_contributions(period, deadline))).await? {
+        for item in retry::until(deadline, || Box::pin(self.settle_contributions(period, deadline))).await? {
             let key = keys::revenue_of(period, &item);
             outcome.found(FindingKind::Contribution, format!("{}/{}", key.pk, key.sk));
         }
@@ -230,7 +230,7 @@ impl Audits {
 
     /// Holds all that is contributed to a period against what it is a copy of, which is read after it.
     async fn settle_contributions(&self, period: &Period, deadline: Instant) -> Result<Vec<Sold>, StoreError> {
-        let all = Stretch::beginning(keys::revenue_in(period), keys::CONTRIBUTIONS);
+        let all = KeyRange::beginning(keys::revenue_in(period), keys::CONTRIBUTIONS);
         let mut held: BTreeMap<Sold, Sums> = BTreeMap::new();
         for contribution in self.stats.query(&all, Consistency::Strong).await? {
             let sk = text(&contribution, SK).unwrap_or_default();
@@ -252,7 +252,7 @@ impl Audits {
         }
         for item in &wrong {
             let items = std::slice::from_ref(item);
-            again(deadline, || Box::pin(self.revenue.follow_in(period, items, deadline))).await?;
+            retry::until(deadline, || Box::pin(self.revenue.follow_in(period, items, deadline))).await?;
         }
         Ok(wrong)
     }
@@ -264,7 +264,7 @@ impl Audits {
             let row = self.stats.get(&key, Consistency::Strong).await?;
             held.insert(*kind, (key, row, Sums::default()));
         }
-        let all = Stretch::beginning(keys::revenue_in(period), keys::CONTRIBUTIONS);
+        let all = KeyRange::beginning(keys::revenue_in(period), keys::CONTRIBUTIONS);
         for contribution in self.stats.query(&all, Consistency::Strong).await? {
             let sk = text(&contribution, SK).unwrap_or_default();
             let item = keys::parse_revenue_of(sk).map_err(|error| StoreError::corrupt(sk, error))?;
@@ -282,7 +282,7 @@ impl Audits {
     /// Puts items into their places in the lists of a period and takes them out of all others, on the condition that what they
     /// contribute is as it was read.
     async fn settle_places(&self, period: &Period) -> Result<Part<Sold>, StoreError> {
-        let all = Stretch::beginning(keys::revenue_in(period), "");
+        let all = KeyRange::beginning(keys::revenue_in(period), "");
         let (mut held, mut there): (BTreeMap<Sold, Item>, BTreeMap<Sold, BTreeSet<Key>>) = Default::default();
         for read in self.stats.query(&all, Consistency::Strong).await? {
             let Some(key) = key_of(&read) else { continue };

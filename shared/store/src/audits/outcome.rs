@@ -7,11 +7,11 @@ use futures::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::{AS_OF, Audits, Contributions, KEPT, LISTED, ListedAudit, Sums};
-use crate::again::again;
 use crate::error::StoreError;
 use crate::items::{Item, TTL, VERSION, text, to_key};
 use crate::keys;
-use crate::table::{Consistency, Stretch, Write};
+use crate::retry;
+use crate::table::{Consistency, KeyRange, Write};
 use crate::transaction::Condition;
 use domain::audit::{Checked, Finding, FindingKind, Scope};
 use domain::id::AuditId;
@@ -156,7 +156,7 @@ impl Audits {
             Write::Put(item)
         });
         self.stats.write_all(findings.collect(), deadline).await?;
-        again(deadline, || {
+        retry::until(deadline, || {
             Box::pin(async move {
                 let key = keys::audited(audit, leg);
                 let held = self.stats.get(&key, Consistency::Strong).await?;
@@ -202,7 +202,7 @@ impl Audits {
                 counts("checked#").map(|(word, count)| Ok((word.parse()?, count))).collect();
             let found: Result<BTreeMap<FindingKind, i64>, String> =
                 counts("found#").map(|(word, count)| Ok((word.parse()?, count))).collect();
-            let findings = Stretch::beginning(key.pk.clone(), keys::FINDINGS);
+            let findings = KeyRange::beginning(key.pk.clone(), keys::FINDINGS);
             let findings = self.stats.some(&findings, TOLD, false).await?;
             let finding = |item: &Item| {
                 let (kind, subject) = text(item, keys::SK)?.strip_prefix(keys::FINDINGS)?.split_once('#')?;
@@ -227,7 +227,7 @@ impl Audits {
     /// If they could not be read.
     pub fn last(&self) -> BoxFuture<'_, Result<Vec<ListedAudit>, StoreError>> {
         Box::pin(async move {
-            let all = Stretch::beginning(keys::AUDITS.to_owned(), "");
+            let all = KeyRange::beginning(keys::AUDITS.to_owned(), "");
             let items = self.stats.some(&all, LISTED, true).await?;
             let listed = items.iter().filter_map(|item| {
                 let (at, id) = text(item, keys::SK)?.split_once('#')?;

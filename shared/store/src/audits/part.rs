@@ -3,8 +3,8 @@
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use crate::again::again;
 use crate::error::StoreError;
+use crate::retry;
 use system::backoff::Backoff;
 
 /// What was wrong and was put right; where somebody was faster with something, that is not all.
@@ -45,7 +45,7 @@ pub(super) async fn until_all<'a, T>(
 ) -> Result<Vec<T>, StoreError> {
     let (mut wrong, mut backoff) = (Vec::new(), Backoff::until(deadline));
     loop {
-        let part = again(deadline, &mut attempt).await?;
+        let part = retry::until(deadline, &mut attempt).await?;
         wrong.extend(part.wrong);
         if part.is_all {
             return Ok(wrong);

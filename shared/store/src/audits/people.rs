@@ -7,14 +7,14 @@ use tokio::time::Instant;
 
 use super::part::{Part, until_all};
 use super::{Audits, Outcome};
-use crate::again::again;
 use crate::buyers::first_of;
 use crate::contributions::{Contributions, Sums};
 use crate::error::StoreError;
 use crate::items::{Item, VERSION, from_item, number, text, to_key};
 use crate::keys::{self, Key, SK};
 use crate::purchases::{PURCHASE, SINCE, STANDING};
-use crate::table::{Consistency, Stretch};
+use crate::retry;
+use crate::table::{Consistency, KeyRange};
 use crate::transaction::Condition;
 use domain::audit::{Checked, Finding, FindingKind};
 use domain::calendar::Period;
@@ -29,10 +29,10 @@ impl Audits {
         outcome.saw(Checked::Buyers);
         outcome.findings.extend(until_all(deadline, || Box::pin(self.audit_ownership(buyer))).await?);
         // First: what a day that is wrong makes a difference to is the sum of all days before it is put right, and after it.
-        if again(deadline, || Box::pin(self.audit_total(buyer))).await? {
+        if retry::until(deadline, || Box::pin(self.audit_total(buyer))).await? {
             outcome.found(FindingKind::Buyer, keys::purchases_of(buyer));
         }
-        let wrong = again(deadline, || Box::pin(self.wrong_days(buyer))).await?;
+        let wrong = retry::until(deadline, || Box::pin(self.wrong_days(buyer))).await?;
         if !wrong.is_empty() {
             let days = BTreeMap::from([(buyer.clone(), wrong)]);
             if let Some((_, error)) = self.buyers.follow(&days, deadline).await.into_iter().next() {
@@ -40,7 +40,7 @@ impl Audits {
             }
             outcome.found(FindingKind::Buyer, keys::purchases_of(buyer));
         }
-        if let Some(counted) = again(deadline, || Box::pin(self.is_miscounted(buyer))).await? {
+        if let Some(counted) = retry::until(deadline, || Box::pin(self.is_miscounted(buyer))).await? {
             let none = BTreeMap::from([(buyer.clone(), BTreeSet::new())]);
             if let Some((_, error)) = self.buyers.follow(&none, deadline).await.into_iter().next() {
                 return Err(error);
@@ -55,7 +55,7 @@ impl Audits {
                 }
             }
         }
-        if again(deadline, || Box::pin(self.audit_member(buyer))).await? {
+        if retry::until(deadline, || Box::pin(self.audit_member(buyer))).await? {
             outcome.found(FindingKind::Cohort, keys::purchases_of(buyer));
             let counted = self.stats.get(&keys::cohort_of(buyer), Consistency::Strong).await?;
             if let Some(month) = counted.as_ref().map(Sums::of).as_ref().and_then(first_of)
@@ -71,7 +71,7 @@ impl Audits {
     /// that it is as it was: every purchase changes it.
     async fn audit_ownership(&self, buyer: &Buyer) -> Result<Part<Finding>, StoreError> {
         let mut part = Part::default();
-        let owned = Stretch::beginning(keys::owned_by(buyer), "");
+        let owned = KeyRange::beginning(keys::owned_by(buyer), "");
         let mut held: BTreeMap<Sold, Item> = BTreeMap::new();
         for item in self.state.query(&owned, Consistency::Strong).await? {
             let sk = text(&item, SK).unwrap_or_default();
@@ -150,14 +150,14 @@ impl Audits {
 
     /// A buyer's purchases with their items, strongly consistent.
     async fn purchases_of(&self, buyer: &Buyer) -> Result<Vec<(Item, Purchase)>, StoreError> {
-        let all = Stretch::beginning(keys::purchases_of(buyer), "");
+        let all = KeyRange::beginning(keys::purchases_of(buyer), "");
         let entries = self.ledger.query(&all, Consistency::Strong).await?;
         entries.into_iter().map(|entry| Ok((entry.clone(), from_item(entry)?))).collect()
     }
 
     /// The days of which a buyer's numbers are not those of the purchases.
     async fn wrong_days(&self, buyer: &Buyer) -> Result<BTreeSet<Period>, StoreError> {
-        let held = Stretch::beginning(keys::purchases_of(buyer), keys::CONTRIBUTIONS);
+        let held = KeyRange::beginning(keys::purchases_of(buyer), keys::CONTRIBUTIONS);
         let held = self.stats.query(&held, Consistency::Strong).await?;
         let mut held: BTreeMap<Key, Sums> =
             held.iter().filter_map(|item| Some((crate::items::key_of(item)?, Sums::of(item)))).collect();
@@ -192,7 +192,7 @@ impl Audits {
     async fn audit_total(&self, buyer: &Buyer) -> Result<bool, StoreError> {
         let key = keys::buyer_total(buyer);
         let held = self.stats.get(&key, Consistency::Strong).await?;
-        let all = Stretch::beginning(key.pk.clone(), keys::CONTRIBUTIONS);
+        let all = KeyRange::beginning(key.pk.clone(), keys::CONTRIBUTIONS);
         let sums = Sums::of_all(&self.stats.query(&all, Consistency::Strong).await?);
         self.settle(&key, held.as_ref(), &sums).await
     }
@@ -257,7 +257,7 @@ impl Audits {
 
     /// Takes those out of a cohort who are not counted in it; tells who they were.
     async fn foreign_members(&self, month: &str, deadline: Instant) -> Result<Part<Buyer>, StoreError> {
-        let members = Stretch::beginning(keys::cohort_members(month), "");
+        let members = KeyRange::beginning(keys::cohort_members(month), "");
         let mut held = BTreeSet::new();
         for member in self.stats.query(&members, Consistency::Strong).await? {
             let sk = text(&member, SK).unwrap_or_default();
@@ -280,9 +280,9 @@ impl Audits {
 
     /// Makes a cohort the sum of its members; tells whether it was not.
     pub(super) async fn settle_cohort(&self, month: &str, deadline: Instant) -> Result<bool, StoreError> {
-        let settled = again(deadline, || {
+        let settled = retry::until(deadline, || {
             let key = keys::cohort(month);
-            let members = Stretch::beginning(keys::cohort_members(month), "");
+            let members = KeyRange::beginning(keys::cohort_members(month), "");
             Box::pin(async move {
                 let held = self.stats.get(&key, Consistency::Strong).await?;
                 let sums = Sums::of_all(&self.stats.query(&members, Consistency::Strong).await?);

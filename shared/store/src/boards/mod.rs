@@ -5,8 +5,8 @@
 //! that can be bought. A board is divided into shards by who is on it, so that its writes are spread over partitions; whoever
 //! reads it reads the top of each.
 
-mod following;
 mod products;
+mod projector;
 mod reading;
 
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use super::table::Table;
 use system::clock::Clock;
 use system::ids::Ids;
 
-pub use products::{ProductReading, Shown, Trending, Viewed};
-pub use reading::{Around, BoardPage, Boards, OnBoards, Ranked};
+pub use products::{ProductReader, Shown, Trending, Viewed};
+pub use reading::{Around, BoardPage, BoardStanding, Boards, Ranked};
 
 /// Into how many shards boards are divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,14 +56,14 @@ impl Shards {
 
 /// The table of numbers, for whoever keeps boards up to date.
 #[derive(Clone)]
-pub struct BoardUpdates {
+pub struct BoardProjector {
     stats: Table,
     shards: Shards,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
 
-impl BoardUpdates {
+impl BoardProjector {
     /// Boards in this table.
     #[must_use]
     pub fn new(client: Client, stats: String, shards: Shards, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {

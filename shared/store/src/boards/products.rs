@@ -9,8 +9,8 @@ use super::{Boards, Shards};
 use crate::contributions::Sums;
 use crate::documents::Versioned;
 use crate::error::StoreError;
-use crate::held::Held;
 use crate::keys::{self, Key};
+use crate::slot::Slot;
 use crate::table::{Consistency, Table};
 use domain::board::{Board, Season};
 use domain::calendar::Period;
@@ -57,12 +57,12 @@ pub struct Trending {
 
 /// The numbers of products, and the table of what products are.
 #[derive(Debug, Clone)]
-pub struct ProductReading {
+pub struct ProductReader {
     boards: Boards,
     state: Table,
 }
 
-impl ProductReading {
+impl ProductReader {
     /// Numbers in one table, products in another.
     #[must_use]
     pub fn new(client: Client, stats: String, state: String, shards: Shards) -> Self {
@@ -89,7 +89,7 @@ impl ProductReading {
                 views(keys::product_total(id)),
                 views(keys::product_in(id, month))
             )?;
-            Ok(Held::read(held)?.there().map(|product| Shown { product, total, in_month }))
+            Ok(Slot::read(held)?.present().map(|product| Shown { product, total, in_month }))
         })
     }
 
@@ -125,7 +125,7 @@ impl ProductReading {
                     looked_at += 1;
                     last = Some(sk);
                     let item = held.remove(&keys::document(&Entity::Product(id.clone())));
-                    let product = Held::<Product>::read(item)?.there();
+                    let product = Slot::<Product>::read(item)?.present();
                     let active = product.filter(|held| held.document.is_active());
                     products.extend(active.map(|Versioned { document: product, .. }| Viewed { id, product, views }));
                 }

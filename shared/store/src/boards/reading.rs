@@ -9,12 +9,12 @@ use futures::future::{BoxFuture, try_join_all};
 use tokio::time::Instant;
 
 use super::Shards;
-use super::following::{CHANGED, REACHED};
+use super::projector::{CHANGED, REACHED};
 use crate::contributions::Sums;
 use crate::error::StoreError;
 use crate::items::{number, text};
 use crate::keys;
-use crate::table::{Consistency, LAST, Stretch, Table};
+use crate::table::{Consistency, KeyRange, LAST, Table};
 use domain::board::{self, Board, Entrant, Metric, Season};
 use domain::id::UserId;
 use domain::product::ProductFigures;
@@ -53,7 +53,7 @@ pub struct Around {
 
 /// What a seller has on the boards of a season.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OnBoards {
+pub struct BoardStanding {
     /// The numbers by which the seller is ranked.
     pub figures: ProductFigures,
     /// The ranks, where there is one.
@@ -112,7 +112,7 @@ impl Boards {
             (Some(after), false) => (format!("{after} "), LAST.to_string()),
             (Some(after), true) => (" ".to_owned(), after.to_owned()),
         };
-        let stretch = Stretch { pk: keys::board(&board, shard), from, to };
+        let stretch = KeyRange { pk: keys::board(&board, shard), from, to };
         let more = i32::try_from(limit + usize::from(backwards)).unwrap_or(i32::MAX);
         let items = self.stats.some(&stretch, more, backwards).await?;
         let keys = items.iter().filter_map(|item| text(item, keys::SK));
@@ -313,7 +313,7 @@ impl Boards {
         seller: &'a UserId,
         season: Season,
         deadline: Instant,
-    ) -> BoxFuture<'a, Result<OnBoards, StoreError>> {
+    ) -> BoxFuture<'a, Result<BoardStanding, StoreError>> {
         Box::pin(async move {
             let entrant = Entrant::Seller(seller.clone());
             let item = self.stats.get(&keys::on_boards(&entrant, &season), Consistency::Eventual).await?;
@@ -325,7 +325,7 @@ impl Boards {
                 Ok::<_, StoreError>((board.metric(), Ranked { rank, seller: seller.clone(), value }))
             };
             let ranks = try_join_all(entrant.places(&figures, season).into_iter().map(rank)).await?;
-            Ok(OnBoards { figures, ranks })
+            Ok(BoardStanding { figures, ranks })
         })
     }
 

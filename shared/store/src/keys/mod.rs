@@ -114,7 +114,7 @@
 
 mod audits;
 mod boards;
-mod classroom;
+mod courses;
 mod live;
 mod packages;
 mod payments;
@@ -138,7 +138,7 @@ use domain::time::{Hour, Minute, Time};
 
 pub use audits::*;
 pub use boards::*;
-pub use classroom::*;
+pub use courses::*;
 pub use live::*;
 pub use packages::*;
 pub use payments::*;

@@ -3,7 +3,7 @@
 use super::{CONTRIBUTIONS, ForeignKey, ItemKey, Key, item, parse_item, rollups_of};
 use domain::calendar::{Level, Period};
 use domain::purchase::{Item, ItemType};
-use domain::takings::Ranking;
+use domain::revenue_totals::Ranking;
 
 /// The partition of what all items brought in.
 pub const REVENUE: &str = "REVENUE";

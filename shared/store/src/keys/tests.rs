@@ -5,8 +5,8 @@ use domain::board::{Board, Entrant, Metric, Season};
 use domain::calendar::{Calendar, Level};
 use domain::id::{PackageId, ProductId, PurchaseId, QuizId};
 use domain::purchase::Buyer;
+use domain::revenue_totals::Ranking;
 use domain::rollup::Scope;
-use domain::takings::Ranking;
 
 fn engagements() -> [Engagement; 3] {
     let playlist = "p".parse().unwrap();

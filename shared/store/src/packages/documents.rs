@@ -9,9 +9,9 @@ use futures::future::BoxFuture;
 use crate::contributions::AS_OF;
 use crate::documents::{Version, Versioned};
 use crate::error::StoreError;
-use crate::held::{Held, gone};
 use crate::items::{VERSION, to_item, to_key};
 use crate::keys;
+use crate::slot::{Slot, gone};
 use crate::table::{Consistency, Table};
 use crate::transaction::{Changes, Condition, Transaction};
 use domain::id::{PackageId, UserId};
@@ -47,10 +47,10 @@ impl Packages {
     ///
     /// # Errors
     /// If it could not be read, or is not what this program writes.
-    pub fn package<'a>(&'a self, id: &'a PackageId, strong: bool) -> BoxFuture<'a, Result<Held<Package>, StoreError>> {
+    pub fn package<'a>(&'a self, id: &'a PackageId, strong: bool) -> BoxFuture<'a, Result<Slot<Package>, StoreError>> {
         Box::pin(async move {
             let consistency = if strong { Consistency::Strong } else { Consistency::Eventual };
-            Held::read(self.state.get(&keys::package(id), consistency).await?)
+            Slot::read(self.state.get(&keys::package(id), consistency).await?)
         })
     }
 
@@ -62,7 +62,7 @@ impl Packages {
         &'a self,
         id: &'a PackageId,
         package: &'a Package,
-        held: &'a Held<Package>,
+        held: &'a Slot<Package>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
             let version = Version(self.ids.fresh());
@@ -70,7 +70,7 @@ impl Packages {
             let state = &self.state.name;
             let mut transaction = Transaction::new(self.state.client.clone());
             transaction.put(state, to_item(&keys::package(id), document)?, Some(held.condition()))?;
-            if !matches!(held, Held::There(_)) {
+            if !matches!(held, Slot::Present(_)) {
                 transaction.put(state, to_key(&keys::package_of(&package.creator, id)), None)?;
                 transaction.put(state, to_key(&keys::listed_package(id)), None)?;
             }
@@ -110,8 +110,8 @@ impl Packages {
 }
 
 /// What is said of a package with its numbers.
-fn described(held: &Held<Package>) -> Option<(&UserId, &str)> {
-    held.as_there().map(|held| (&held.document.creator, held.document.currency.code()))
+fn described(held: &Slot<Package>) -> Option<(&UserId, &str)> {
+    held.as_present().map(|held| (&held.document.creator, held.document.currency.code()))
 }
 
 /// Says with a package's numbers whether there is one, whose it is, and in which currency it is sold.

@@ -10,13 +10,13 @@ use futures::future::BoxFuture;
 use serde_dynamo::{AttributeValue, Item as Image};
 use tokio::time::Instant;
 
-use super::PackageUpdates;
+use super::PackageProjector;
 use super::child::Child;
-use crate::again::again;
 use crate::contributions::{Contribution, Contributions, Sums};
 use crate::error::StoreError;
 use crate::items::to_key;
 use crate::keys::{self, PK, SK};
+use crate::retry;
 use crate::table::Consistency;
 use domain::id::{PackageId, QuizId};
 
@@ -28,7 +28,7 @@ const QUIZZES: &str = "quizzes";
 
 /// A package and the quizzes that may have come in or gone out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Turned {
+pub struct MembershipChange {
     /// The package.
     pub package: PackageId,
     /// The quizzes.
@@ -39,14 +39,14 @@ pub struct Turned {
 ///
 /// # Errors
 /// If it is one that this program does not write.
-pub fn turned(keys: &Image, old: &Image, new: &Image) -> Result<Option<Turned>, StoreError> {
+pub fn turned(keys: &Image, old: &Image, new: &Image) -> Result<Option<MembershipChange>, StoreError> {
     let text = |name: &str| match keys.get(name) {
         Some(AttributeValue::S(text)) => text.as_str(),
         _ => "",
     };
     let Some(package) = keys::parse_package(text(PK), text(SK)) else { return Ok(None) };
     let (old, new) = (quizzes(&package, old)?, quizzes(&package, new)?);
-    Ok(Some(Turned { package, quizzes: old.symmetric_difference(&new).cloned().collect() }))
+    Ok(Some(MembershipChange { package, quizzes: old.symmetric_difference(&new).cloned().collect() }))
 }
 
 fn quizzes(package: &PackageId, image: &Image) -> Result<BTreeSet<QuizId>, StoreError> {
@@ -54,17 +54,21 @@ fn quizzes(package: &PackageId, image: &Image) -> Result<BTreeSet<QuizId>, Store
     serde_dynamo::from_attribute_value(list.clone()).map_err(|error| StoreError::corrupt(package.as_str(), error))
 }
 
-impl PackageUpdates {
+impl PackageProjector {
     /// Brings quizzes in that a package's document names, and takes the others of these out, trying again until the
     /// deadline.
     ///
     /// # Errors
     /// What stood in the way when the time was up.
-    pub fn turn<'a>(&'a self, turned: &'a Turned, deadline: Instant) -> BoxFuture<'a, Result<(), StoreError>> {
+    pub fn turn<'a>(
+        &'a self,
+        turned: &'a MembershipChange,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let quizzes: Vec<QuizId> = turned.quizzes.iter().cloned().collect();
             for chunk in quizzes.chunks(TOGETHER) {
-                again(deadline, || Box::pin(self.turn_once(&turned.package, chunk, deadline))).await?;
+                retry::until(deadline, || Box::pin(self.turn_once(&turned.package, chunk, deadline))).await?;
             }
             // Only now that they are in, what they bring is read: who changes it from here on finds them in.
             let children: Vec<Child> = quizzes.into_iter().map(Child::Quiz).collect();

@@ -10,43 +10,43 @@
 
 mod child;
 mod documents;
-mod following;
 mod membership;
-mod mending;
+mod projector;
 mod reading;
-mod refreshes;
+mod rebuilds;
+mod repair;
 
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 
-use super::looks::Looks;
+use super::double_check::DoubleCheck;
 use super::table::Table;
 use domain::time::Time;
 use system::clock::Clock;
 use system::ids::Ids;
 
 pub use documents::Packages;
-pub use membership::{Turned, turned};
+pub use membership::{MembershipChange, turned};
 pub use reading::{PackageNumbers, PackageStats};
-pub use refreshes::{Leg, Progress, Refreshes};
+pub use rebuilds::{Leg, PackageRebuilds, Progress};
 
 /// The tables of packages' documents and numbers, for whoever keeps the numbers up to date.
 #[derive(Clone)]
-pub struct PackageUpdates {
+pub struct PackageProjector {
     state: Table,
     stats: Table,
-    looks: Looks,
+    looks: DoubleCheck,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
 
-impl PackageUpdates {
+impl PackageProjector {
     /// Packages with their documents in one table, their numbers in another.
     #[must_use]
     pub fn new(client: Client, state: String, stats: String, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
         let (state, stats) = (Table::new(client.clone(), state), Table::new(client, stats));
-        Self { state, stats, looks: Looks::default(), clock, ids }
+        Self { state, stats, looks: DoubleCheck::default(), clock, ids }
     }
 
     fn now(&self) -> Time {

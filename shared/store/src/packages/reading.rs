@@ -14,7 +14,7 @@ use crate::error::StoreError;
 use crate::items::{Item, text};
 use crate::keys::{self, Key};
 use crate::quizzes::as_of;
-use crate::table::{Consistency, LAST, Stretch, Table};
+use crate::table::{Consistency, KeyRange, LAST, Table};
 use domain::id::{PackageId, UserId};
 use domain::money::Currency;
 use domain::package::PackageFigures;
@@ -87,16 +87,16 @@ impl PackageNumbers {
 }
 
 /// The items of a partition whose sort keys are a prefix and an id behind `after`.
-pub(super) fn behind(pk: String, prefix: &str, after: Option<&PackageId>) -> Stretch {
+pub(super) fn behind(pk: String, prefix: &str, after: Option<&PackageId>) -> KeyRange {
     // A blank sorts before all that ids are made of.
     let from = format!("{prefix}{} ", after.map(PackageId::as_str).unwrap_or_default());
-    Stretch { pk, from, to: format!("{prefix}{LAST}") }
+    KeyRange { pk, from, to: format!("{prefix}{LAST}") }
 }
 
 /// The ids of the first packages of a stretch.
 pub(super) async fn ids(
     table: &Table,
-    stretch: &Stretch,
+    stretch: &KeyRange,
     prefix: &str,
     limit: usize,
 ) -> Result<Vec<PackageId>, StoreError> {

@@ -27,7 +27,7 @@ const DISCOUNT: &str = "discount";
 
 /// A discount as it was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeldDiscount {
+pub struct StoredDiscount {
     /// Its code.
     #[serde(skip)]
     code: Option<DiscountCode>,
@@ -40,7 +40,7 @@ pub struct HeldDiscount {
     pub discount: Discount,
 }
 
-impl HeldDiscount {
+impl StoredDiscount {
     /// Whether it was used as often as it may be.
     #[must_use]
     pub fn is_used_up(&self) -> bool {
@@ -137,11 +137,11 @@ impl Discounts {
     ///
     /// # Errors
     /// If it could not be read, or is not what this program writes.
-    pub fn discount<'a>(&'a self, code: &'a DiscountCode) -> BoxFuture<'a, Result<Option<HeldDiscount>, StoreError>> {
+    pub fn discount<'a>(&'a self, code: &'a DiscountCode) -> BoxFuture<'a, Result<Option<StoredDiscount>, StoreError>> {
         Box::pin(async move {
             let held = self.state.get(&keys::discount(code), Consistency::Strong).await?;
-            let held: Option<HeldDiscount> = held.map(from_item).transpose()?;
-            Ok(held.map(|held| HeldDiscount { code: Some(code.clone()), ..held }))
+            let held: Option<StoredDiscount> = held.map(from_item).transpose()?;
+            Ok(held.map(|held| StoredDiscount { code: Some(code.clone()), ..held }))
         })
     }
 
@@ -153,7 +153,7 @@ impl Discounts {
         &'a self,
         code: &'a DiscountCode,
         discount: &'a Discount,
-        held: Option<&'a HeldDiscount>,
+        held: Option<&'a StoredDiscount>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
             let version = Version(self.ids.fresh());

@@ -7,7 +7,7 @@ use crate::documents::Versioned;
 use crate::error::StoreError;
 use crate::items::{from_item, text};
 use crate::keys::{self, SK};
-use crate::table::{Consistency, LAST, Stretch, Table};
+use crate::table::{Consistency, KeyRange, LAST, Table};
 use domain::id::PurchaseId;
 use domain::purchase::{Buyer, ItemType, Purchase, Status};
 use domain::time::Time;
@@ -91,7 +91,7 @@ impl History {
             // The end of the year 9999 is told with a sign, which sorts before all.
             let last = filter.until.map(|until| until.to_string()).filter(|until| !until.starts_with('+'));
             let last = last.unwrap_or_else(|| LAST.to_string());
-            let mut stretch = Stretch { pk: keys::purchases_of(buyer), from, to: after.map_or(last, str::to_owned) };
+            let mut stretch = KeyRange { pk: keys::purchases_of(buyer), from, to: after.map_or(last, str::to_owned) };
             let mut seen = after.map(str::to_owned);
             let mut purchases = Vec::new();
             // What was seen last comes again, and one more tells whether it goes on.

@@ -9,9 +9,9 @@
 //! asks that the purchase still waits; and one that is there is never overlooked, for the purchase's asks that there is none
 //! or that it is as it was read.
 
-mod answers;
 mod discounts;
 mod history;
+mod idempotency;
 mod ownership;
 
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::class::ClassNumbers;
+use super::course_stats::CourseStats;
 use super::documents::{Version, Versioned};
 use super::error::StoreError;
 use super::facts::NewFact;
@@ -42,9 +42,9 @@ use domain::time::Time;
 use system::clock::Clock;
 use system::ids::Ids;
 
-pub use answers::{Answer, Answers, Mark, Standing};
-pub use discounts::{Discounts, HeldDiscount, Tries};
+pub use discounts::{Discounts, StoredDiscount, Tries};
 pub use history::{Filter, History, Page};
+pub use idempotency::{Answer, IdempotencyState, IdempotencyStore, Mark};
 pub use ownership::Ownership;
 pub(super) use ownership::{PURCHASE, SINCE, STANDING};
 
@@ -62,17 +62,17 @@ pub(super) const CHANGED_PURCHASE: &str = "purchase";
 #[derive(Debug, Clone, Copy)]
 pub enum Change<'a> {
     /// It is made, with this discount.
-    Made(Option<&'a HeldDiscount>),
+    Made(Option<&'a StoredDiscount>),
     /// Its payment was approved; with what becomes of its payment, if it has one.
-    Completed(&'a Versioned<Purchase>, Option<&'a Settled>),
+    Completed(&'a Versioned<Purchase>, Option<&'a SettledPayment>),
     /// All or a part of it was given back, or it was cancelled; with what becomes of its payment, if it has one that waits.
     /// Under the id of the request, if that has one.
-    Refunded(&'a Versioned<Purchase>, &'a Refund, Option<&'a Settled>, Option<&'a str>),
+    Refunded(&'a Versioned<Purchase>, &'a Refund, Option<&'a SettledPayment>, Option<&'a str>),
 }
 
 /// A payment that ends with its purchase.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settled {
+pub struct SettledPayment {
     /// The payment as it was read.
     pub held: Versioned<Payment>,
     /// The payment as it is from then on.
@@ -90,7 +90,7 @@ pub struct Purchases {
     ledger: Table,
     state: String,
     payments: Payments,
-    numbers: ClassNumbers,
+    numbers: CourseStats,
     /// Nothing, where live updates are off.
     outbox: Option<Outbox>,
     clock: Arc<dyn Clock>,
@@ -141,7 +141,7 @@ impl Purchases {
         (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>),
     ) -> Self {
         let payments = Payments::new(client.clone(), state.clone(), Arc::clone(&ids));
-        let numbers = ClassNumbers::new(client.clone(), stats);
+        let numbers = CourseStats::new(client.clone(), stats);
         Self { ledger: Table::new(client, ledger), state, payments, numbers, outbox, clock, ids }
     }
 
@@ -184,7 +184,7 @@ impl Purchases {
     pub fn settle<'a>(
         &'a self,
         purchase: &'a Versioned<Purchase>,
-        settled: &'a Settled,
+        settled: &'a SettledPayment,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let mut transaction = Transaction::new(self.ledger.client.clone());
@@ -199,8 +199,8 @@ impl Purchases {
         transaction.check(&self.ledger.name, &keys::purchase(&purchase.document.id), condition)
     }
 
-    fn settle_in(&self, settled: &Settled, at: Time, transaction: &mut Transaction) -> Result<(), StoreError> {
-        let Settled { held, payment, told } = settled;
+    fn settle_in(&self, settled: &SettledPayment, at: Time, transaction: &mut Transaction) -> Result<(), StoreError> {
+        let SettledPayment { held, payment, told } = settled;
         self.payments.put_in(transaction, payment, Some(held), &self.numbers)?;
         if payment.status != PaymentStatus::Approved {
             return Ok(());
@@ -223,7 +223,7 @@ impl Purchases {
     fn settle_with(
         &self,
         (held, purchase): (&Versioned<Purchase>, &Purchase),
-        settled: Option<&Settled>,
+        settled: Option<&SettledPayment>,
         now: Time,
         transaction: &mut Transaction,
     ) -> Result<(), StoreError> {

@@ -13,12 +13,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::again::again;
 use crate::error::StoreError;
 use crate::facts::NewFact;
 use crate::items::{Item, from_item, to_item};
 use crate::keys::{self, Key};
 use crate::retention::Retention;
+use crate::retry;
 use crate::table::{Consistency, Table};
 use crate::transaction::{Condition, Transaction};
 use domain::caller::Actor;
@@ -137,7 +137,7 @@ impl Interactions {
         on: bool,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(again(deadline, move || {
+        Box::pin(retry::until(deadline, move || {
             Box::pin(async move {
                 let key = keys::like(&Actor::User(user.clone()), &Entity::Quiz(quiz.clone()));
                 let held = self.held::<Liked>(&key).await?;
@@ -162,7 +162,7 @@ impl Interactions {
         rating: Rating,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Rated, StoreError>> {
-        Box::pin(again(deadline, move || {
+        Box::pin(retry::until(deadline, move || {
             Box::pin(async move {
                 let key = keys::rating(user, quiz);
                 let held = self.held::<Opinion>(&key).await?;
@@ -189,7 +189,7 @@ impl Interactions {
         attempt: &'a Attempt,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Attempted, StoreError>> {
-        Box::pin(again(deadline, move || {
+        Box::pin(retry::until(deadline, move || {
             Box::pin(async move {
                 let key = keys::attempt(user, quiz, &attempt.id);
                 match self.held::<Kept>(&key).await? {

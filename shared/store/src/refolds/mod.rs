@@ -19,12 +19,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use super::again::again;
 use super::contributions::{AS_OF, Contributions, Sums};
 use super::error::StoreError;
 use super::items::{TTL, VERSION, text, to_key};
 use super::keys::{self, Key};
 use super::quizzes::as_of;
+use super::retry;
 use super::table::{Consistency, Table};
 use super::transaction::Condition;
 use domain::id::RefoldId;
@@ -233,7 +233,7 @@ impl Refolds {
                 let Some(first) = chunks.first() else { continue };
                 let found = chunks.iter().map(|chunk| (chunk.key(), Note::Found(chunk.units())));
                 let notes: BTreeMap<Key, Note> = found.collect();
-                again(deadline, || Box::pin(self.note(&first.refold, &notes, deadline))).await?;
+                retry::until(deadline, || Box::pin(self.note(&first.refold, &notes, deadline))).await?;
             }
             Ok(())
         })
@@ -255,7 +255,7 @@ impl Refolds {
             let apart = apart.iter().map(|chunk| (chunk.key(), Note::Found(chunk.units())));
             let mut notes: BTreeMap<Key, Note> = apart.collect();
             notes.insert(chunk.key(), Note::Folded(count(folded), count(failed)));
-            again(deadline, || Box::pin(self.note(&chunk.refold, &notes, deadline))).await
+            retry::until(deadline, || Box::pin(self.note(&chunk.refold, &notes, deadline))).await
         })
     }
 
@@ -271,7 +271,7 @@ impl Refolds {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let notes = BTreeMap::from([(keys::refold_part(refold, part), Note::Ended)]);
-            again(deadline, || Box::pin(self.note(refold, &notes, deadline))).await
+            retry::until(deadline, || Box::pin(self.note(refold, &notes, deadline))).await
         })
     }
 

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::ToRefold;
-use crate::again::again;
 use crate::error::StoreError;
 use crate::items::{Item, key_of, to_key};
 use crate::keys::{self, Key, PK, SK};
+use crate::retry;
 use domain::id::RefoldId;
 use domain::refold::System;
 
@@ -91,7 +91,7 @@ impl FactScan {
             let mut left = self.part_facts;
             while left > 0 {
                 let (items, looked_at, next) =
-                    again(deadline, || Box::pin(self.page(part, after.as_ref(), left))).await?;
+                    retry::until(deadline, || Box::pin(self.page(part, after.as_ref(), left))).await?;
                 left = left.saturating_sub(looked_at.max(1));
                 for Key { pk, sk } in items.iter().filter_map(key_of) {
                     if keys::system_of(&pk) == Ok(part.system) {

@@ -5,7 +5,7 @@
 //! without reading the others. Who bought is counted by sketches, which only ever grow: they are brought together as often
 //! as one likes.
 
-mod following;
+mod projector;
 mod ranking;
 mod reading;
 
@@ -20,19 +20,19 @@ use domain::time::Time;
 use system::clock::Clock;
 use system::ids::Ids;
 
-pub(crate) use following::places;
+pub(crate) use projector::places;
 pub use ranking::Top;
-pub use reading::{Cohort, Pattern, RevenueReading, Rows};
+pub use reading::{Cohort, Pattern, RevenueReader, Rows};
 
 /// The table of numbers, for whoever keeps what all items brought in up to date.
 #[derive(Clone)]
-pub struct RevenueUpdates {
+pub struct RevenueProjector {
     stats: Table,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
 
-impl RevenueUpdates {
+impl RevenueProjector {
     /// Revenue in this table.
     #[must_use]
     pub fn new(client: Client, stats: String, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {

@@ -10,15 +10,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use futures::future::try_join_all;
 use tokio::time::Instant;
 
-use super::RevenueReading;
+use super::RevenueReader;
 use crate::contributions::Sums;
 use crate::error::StoreError;
 use crate::items::text;
 use crate::keys;
-use crate::table::{Consistency, LAST, Stretch};
+use crate::table::{Consistency, KeyRange, LAST};
 use domain::calendar::Period;
 use domain::purchase::Item;
-use domain::takings::{Ranking, Tills};
+use domain::revenue_totals::{Ranking, TotalsByKey};
 
 /// How many places of a list are read at once.
 const PAGE: usize = 100;
@@ -35,7 +35,7 @@ pub struct Top {
     /// Whether it is certain that no item with a greater value is left out; among equals it may be any.
     pub is_exact: bool,
     /// The items with their takings, the greatest first.
-    pub items: Vec<(Item, Tills)>,
+    pub items: Vec<(Item, TotalsByKey)>,
 }
 
 /// A list, as far as it was read.
@@ -67,7 +67,7 @@ impl List {
     }
 }
 
-impl RevenueReading {
+impl RevenueReader {
     /// The items that are ahead in all of these periods together; none that has nothing, or less.
     pub(super) async fn ahead(
         &self,
@@ -104,7 +104,7 @@ impl RevenueReading {
     async fn read_on(&self, list: &mut List, by: Ranking, page: usize) -> Result<usize, StoreError> {
         let Some(from) = list.next.take() else { return Ok(0) };
         let to = format!("{}{LAST}", keys::ranked_by(by));
-        let stretch = Stretch { pk: keys::revenue_in(&list.period), from, to };
+        let stretch = KeyRange { pk: keys::revenue_in(&list.period), from, to };
         let items = self.stats.some(&stretch, i32::try_from(page).unwrap_or(i32::MAX), false).await?;
         for item in &items {
             let sk = text(item, keys::SK).unwrap_or_default();
@@ -157,16 +157,16 @@ impl RevenueReading {
         items: &[Item],
         periods: &[Period],
         deadline: Instant,
-    ) -> Result<BTreeMap<Item, Tills>, StoreError> {
+    ) -> Result<BTreeMap<Item, TotalsByKey>, StoreError> {
         let asked = items.iter().flat_map(|item| periods.iter().map(|period| keys::revenue_of(period, item)));
         let found = self.stats.get_all(asked.collect(), Consistency::Eventual, deadline).await?;
         let mut takings = BTreeMap::new();
         for item in items {
-            let all: &mut Tills = takings.entry(item.clone()).or_default();
+            let all: &mut TotalsByKey = takings.entry(item.clone()).or_default();
             for period in periods {
                 let key = keys::revenue_of(period, item);
                 let Some(held) = found.get(&key) else { continue };
-                let tills = Tills::of_sums(Sums::of(held).iter());
+                let tills = TotalsByKey::of_sums(Sums::of(held).iter());
                 all.merge(&tills.map_err(|error| StoreError::corrupt(&key.sk, error))?);
             }
         }

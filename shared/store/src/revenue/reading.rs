@@ -13,19 +13,19 @@ use crate::contributions::{AS_OF, Sums};
 use crate::error::StoreError;
 use crate::items::{Item, from_item, text};
 use crate::keys::{self, Key, REVENUE, SK};
-use crate::table::{Consistency, LAST, Stretch, Table};
+use crate::table::{Consistency, KeyRange, LAST, Table};
 use domain::calendar::{Calendar, Level, Period};
 use domain::days::Days;
 use domain::distinct::Buyers;
 use domain::purchase::{Buyer, ItemType};
-use domain::takings::{Ranking, Tills};
+use domain::revenue_totals::{Ranking, TotalsByKey};
 use domain::time::Time;
 
 /// What all items of each type brought in, by period.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rows {
     /// Of each period with anything, in their order.
-    pub periods: BTreeMap<Period, BTreeMap<ItemType, Tills>>,
+    pub periods: BTreeMap<Period, BTreeMap<ItemType, TotalsByKey>>,
     /// When the newest of it was counted.
     pub as_of: Option<Time>,
 }
@@ -33,8 +33,8 @@ pub struct Rows {
 impl Rows {
     /// What each type of item brought in, in those of the periods that lie in this one.
     #[must_use]
-    pub fn within(&self, days: &Days) -> BTreeMap<ItemType, Tills> {
-        let mut all: BTreeMap<ItemType, Tills> = BTreeMap::new();
+    pub fn within(&self, days: &Days) -> BTreeMap<ItemType, TotalsByKey> {
+        let mut all: BTreeMap<ItemType, TotalsByKey> = BTreeMap::new();
         for (kind, tills) in self.periods.iter().filter(|(period, _)| days.hold(period)).flat_map(|(_, types)| types) {
             all.entry(*kind).or_default().merge(tills);
         }
@@ -59,14 +59,14 @@ pub struct Pattern {
     /// When the last one was.
     pub last: Time,
     /// What they come to.
-    pub tills: Tills,
+    pub tills: TotalsByKey,
     /// When that was counted.
     pub as_of: Time,
 }
 
 /// The table of numbers, for whoever asks what was brought in.
 #[derive(Debug, Clone)]
-pub struct RevenueReading {
+pub struct RevenueReader {
     pub(super) stats: Table,
 }
 
@@ -78,7 +78,7 @@ fn as_of(item: &Item) -> Result<Option<Time>, StoreError> {
     text(item, AS_OF).map(str::parse).transpose().map_err(|error| corrupt(AS_OF, error))
 }
 
-impl RevenueReading {
+impl RevenueReader {
     /// Revenue in this table.
     #[must_use]
     pub fn new(client: Client, stats: String) -> Self {
@@ -94,7 +94,7 @@ impl RevenueReading {
         Box::pin(async move {
             let level = first.level();
             let prefix = keys::rollups_of(level);
-            let stretch = Stretch {
+            let stretch = KeyRange {
                 pk: REVENUE.to_owned(),
                 from: format!("{prefix}{first}"),
                 to: format!("{prefix}{last}{LAST}"),
@@ -104,7 +104,7 @@ impl RevenueReading {
                 let sk = text(&item, SK).unwrap_or_default();
                 let (period, kind) = keys::parse_revenue(level, sk).map_err(|error| corrupt(sk, error))?;
                 let period = Calendar::default().parse(level, &period).map_err(|error| corrupt(sk, error))?;
-                let tills = Tills::of_sums(Sums::of(&item).iter()).map_err(|error| corrupt(sk, error))?;
+                let tills = TotalsByKey::of_sums(Sums::of(&item).iter()).map_err(|error| corrupt(sk, error))?;
                 rows.as_of = rows.as_of.max(as_of(&item)?);
                 rows.periods.entry(period).or_default().insert(kind, tills);
             }
@@ -135,7 +135,7 @@ impl RevenueReading {
     /// If it could not be read, or is not what this program writes.
     pub fn first_month(&self) -> BoxFuture<'_, Result<Option<Period>, StoreError>> {
         Box::pin(async move {
-            let months = Stretch::beginning(REVENUE.to_owned(), keys::rollups_of(Level::Month));
+            let months = KeyRange::beginning(REVENUE.to_owned(), keys::rollups_of(Level::Month));
             let first = self.stats.some(&months, 1, false).await?;
             let Some(sk) = first.first().and_then(|item| text(item, SK)) else { return Ok(None) };
             let (month, _) = keys::parse_revenue(Level::Month, sk).map_err(|error| corrupt(sk, error))?;
@@ -179,7 +179,7 @@ impl RevenueReading {
     /// If not all could be read, or some are not what this program writes.
     pub fn cohorts(&self, first: Period, last: Period) -> BoxFuture<'_, Result<Vec<Cohort>, StoreError>> {
         Box::pin(async move {
-            let stretch = Stretch { pk: keys::COHORTS.to_owned(), from: first.to_string(), to: last.to_string() };
+            let stretch = KeyRange { pk: keys::COHORTS.to_owned(), from: first.to_string(), to: last.to_string() };
             let month = |text: &str| {
                 Calendar::default().parse(Level::Month, text).map_err(|error| corrupt(keys::COHORTS, error))
             };
@@ -201,7 +201,7 @@ impl RevenueReading {
     pub fn pattern<'a>(&'a self, of: &'a Buyer) -> BoxFuture<'a, Result<Option<Pattern>, StoreError>> {
         Box::pin(async move {
             let total = keys::buyer_total(of);
-            let days = Stretch::beginning(total.pk.clone(), keys::CONTRIBUTIONS);
+            let days = KeyRange::beginning(total.pk.clone(), keys::CONTRIBUTIONS);
             let (total, days) = futures::try_join!(
                 self.stats.get(&total, Consistency::Eventual),
                 self.stats.query(&days, Consistency::Eventual)

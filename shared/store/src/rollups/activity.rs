@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::lists::{Frontier, Lists, Page, Stored};
+use super::worklist::{Lists, Page, Stored, Watermark};
 use crate::error::StoreError;
 use crate::items::{VERSION, to_item, to_key};
 use crate::keys::{self, Key};
@@ -197,7 +197,7 @@ impl Activity {
         if self.listed.lock().unwrap_or_else(PoisonError::into_inner).begun {
             return Ok(());
         }
-        let frontier = Frontier::at(&self.lists.calendar, now.plus(-TimeDelta::hours(2)));
+        let frontier = Watermark::at(&self.lists.calendar, now.plus(-TimeDelta::hours(2)));
         match self.put_frontier(&frontier, None).await {
             Ok(()) | Err(StoreError::Conflict) => {
                 self.listed.lock().unwrap_or_else(PoisonError::into_inner).begun = true;
@@ -207,7 +207,7 @@ impl Activity {
         }
     }
 
-    pub(super) async fn put_frontier(&self, frontier: &Frontier, held: Option<String>) -> Result<(), StoreError> {
+    pub(super) async fn put_frontier(&self, frontier: &Watermark, held: Option<String>) -> Result<(), StoreError> {
         let name = |level| frontier.of(level).to_string();
         let stored = Stored {
             version: self.ids.fresh(),

@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::activity::{Activity, GRACE, PAGE, Word};
-use super::lists::{Frontier, LatePage, Page};
+use super::worklist::{LatePage, Page, Watermark};
 use crate::error::StoreError;
 use crate::items::key_of;
 use crate::keys::{self, Key};
-use crate::table::{Consistency, LAST, Stretch, Table};
+use crate::table::{Consistency, KeyRange, LAST, Table};
 use domain::calendar::{Level, Period};
 use domain::id::TrackId;
 use domain::span::Span;
@@ -90,7 +90,8 @@ pub enum Work {
         page: String,
     },
     /// Somebody wants a period closed again.
-    Again {
+    #[serde(rename = "again")]
+    Recompute {
         /// The length of the period.
         level: Level,
         /// Its name.
@@ -108,7 +109,7 @@ impl Work {
             Self::Close { tracks, .. }
             | Self::Late { tracks, .. }
             | Self::Aside { tracks, .. }
-            | Self::Again { tracks, .. } => tracks.len(),
+            | Self::Recompute { tracks, .. } => tracks.len(),
             Self::Move { .. } => 1,
         }
     }
@@ -116,7 +117,7 @@ impl Work {
 
 /// What somebody wants closed again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Again {
+pub struct RecomputePlan {
     /// The work that is handed over.
     pub due: Vec<Work>,
     /// When the first period begins that is not; nothing if all are.
@@ -128,12 +129,12 @@ type PagesOf = (Period, Vec<(String, Page)>);
 
 /// Tells what is to be closed, and moves the frontier behind what is.
 #[derive(Clone)]
-pub struct Dispatch {
+pub struct Dispatcher {
     activity: Activity,
     state: Table,
 }
 
-impl Dispatch {
+impl Dispatcher {
     /// Stands on the lists of what was active, and on the table of documents.
     #[must_use]
     pub fn new(activity: Activity, client: Client, state: String) -> Self {
@@ -181,7 +182,7 @@ impl Dispatch {
     }
 
     /// The work of periods that are set aside; those that are closed by now are no longer.
-    async fn aside(&self, frontier: &mut Frontier) -> Result<Vec<Work>, StoreError> {
+    async fn aside(&self, frontier: &mut Watermark) -> Result<Vec<Work>, StoreError> {
         let now = self.activity.now();
         let mut due = Vec::new();
         let aside: Vec<Period> = frontier.aside().copied().collect();
@@ -204,7 +205,7 @@ impl Dispatch {
         &self,
         period: Period,
         open: Vec<(String, Page)>,
-        frontier: &mut Frontier,
+        frontier: &mut Watermark,
     ) -> Result<Vec<(String, Page)>, StoreError> {
         let now = self.activity.now();
         let stuck = |page: &Page| page.aside || page.first_sent.is_some_and(|first| now.since(first) > ASIDE_AFTER);
@@ -236,7 +237,7 @@ impl Dispatch {
     }
 
     /// The periods of a level that are over and not all closed; moves the frontier behind those that are.
-    async fn over(&self, level: Level, frontier: &mut Frontier) -> Result<Vec<Work>, StoreError> {
+    async fn over(&self, level: Level, frontier: &mut Watermark) -> Result<Vec<Work>, StoreError> {
         let now = self.activity.now();
         let mut due = Vec::new();
         let mut period = self.activity.lists.calendar.next(&frontier.of(level));
@@ -278,7 +279,7 @@ impl Dispatch {
     }
 
     async fn moved(&self) -> Result<Vec<Work>, StoreError> {
-        let all = Stretch { pk: keys::MOVED.to_owned(), from: " ".to_owned(), to: LAST.to_string() };
+        let all = KeyRange { pk: keys::MOVED.to_owned(), from: " ".to_owned(), to: LAST.to_string() };
         let (notes, _) = self.state.at_most(&all, AT_A_TIME, Consistency::Strong).await?;
         let mut due = Vec::with_capacity(notes.len());
         for note in notes {
@@ -301,7 +302,7 @@ impl Dispatch {
                     (keys::active(&self.period(*level, period)?), pages.as_slice())
                 }
                 Work::Late { pages, .. } => (keys::LATE.to_owned(), pages.as_slice()),
-                Work::Move { .. } | Work::Again { .. } => return Ok(()),
+                Work::Move { .. } | Work::Recompute { .. } => return Ok(()),
             };
             for page in pages {
                 self.activity.say(Key { pk: pk.clone(), sk: page.clone() }, Word::Sent).await?;
@@ -319,24 +320,24 @@ impl Dispatch {
     ///
     /// # Errors
     /// If the lists could not be read.
-    pub fn again(&self, level: Level, span: Span) -> BoxFuture<'_, Result<Again, StoreError>> {
+    pub fn again(&self, level: Level, span: Span) -> BoxFuture<'_, Result<RecomputePlan, StoreError>> {
         Box::pin(async move {
             let mut due = Vec::new();
             let frontier = self.activity.lists.frontier(Consistency::Strong).await?;
-            let Some((frontier, _)) = frontier else { return Ok(Again::default()) };
+            let Some((frontier, _)) = frontier else { return Ok(RecomputePlan::default()) };
             let periods = self.activity.lists.calendar.periods(level, span);
             let periods = periods.take_while(|period| frontier.covers(period)).map(|period| self.pages_of(period));
             let periods: Vec<_> = periods.collect();
             let mut read = stream::iter(periods).buffered(AT_ONCE);
             while let Some((period, pages)) = read.try_next().await? {
                 if due.len() >= HANDED_OVER {
-                    return Ok(Again { due, resume_at: Some(period.start()) });
+                    return Ok(RecomputePlan { due, resume_at: Some(period.start()) });
                 }
                 for (tracks, _) in pack(pages) {
-                    due.push(Work::Again { level, period: period.to_string(), tracks });
+                    due.push(Work::Recompute { level, period: period.to_string(), tracks });
                 }
             }
-            Ok(Again { due, resume_at: None })
+            Ok(RecomputePlan { due, resume_at: None })
         })
     }
 
@@ -346,7 +347,7 @@ impl Dispatch {
 }
 
 /// Until when everything that periods of a level are made of is closed.
-fn closed_below(level: Level, frontier: &Frontier, now: Time) -> Time {
+fn closed_below(level: Level, frontier: &Watermark, now: Time) -> Time {
     match level.below() {
         None => now.plus(-GRACE),
         Some(below) => frontier.of(below).end(),

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::rolled::{Rolled, Total};
+use super::stored::{StoredRollup, Total};
 use crate::error::StoreError;
 use crate::keys;
 use domain::calendar::{Calendar, Level, Period};
@@ -138,8 +138,8 @@ pub(super) struct Holding {
     pub(super) named: Vec<Named>,
 }
 
-impl From<&Rolled> for Holding {
-    fn from(rolled: &Rolled) -> Self {
+impl From<&StoredRollup> for Holding {
+    fn from(rolled: &StoredRollup) -> Self {
         Self { changes: rolled.changes, named: rolled.named.clone() }
     }
 }
@@ -183,7 +183,7 @@ impl Holding {
         holder: Holder,
         track: &TrackId,
         part: &Period,
-        read: &Rolled,
+        read: &StoredRollup,
     ) -> Result<(), StoreError> {
         let stamp = read.stamps.of(holder);
         if self.last(track, part) > stamp || stamp > self.changes { Err(StoreError::Conflict) } else { Ok(()) }
@@ -203,7 +203,7 @@ impl Holding {
         &self,
         holder: Holder,
         (track, hour): (&TrackId, &Period),
-        read: Option<&'a Rolled>,
+        read: Option<&'a StoredRollup>,
     ) -> Result<Option<(Option<&'a UserId>, &'a TrackCounters)>, StoreError> {
         let stamp = read.map_or(0, |read| read.stamps.of(holder));
         if self.last(track, hour) > stamp {
@@ -230,14 +230,14 @@ mod tests {
 
     const YEAR: Holder = Holder::Platform(Level::Year);
 
-    fn rolled(plays: u64, change: u64, before: Option<(u64, u64)>) -> Rolled {
+    fn rolled(plays: u64, change: u64, before: Option<(u64, u64)>) -> StoredRollup {
         let counters = |plays| TrackCounters { plays, ..TrackCounters::default() };
         let stamps = |change| {
             let mut stamps = Stamps::default();
             stamps.set(YEAR, change);
             stamps
         };
-        Rolled {
+        StoredRollup {
             version: "v".to_owned(),
             as_of: "2026-01-31T10:00:00Z".parse().unwrap(),
             artist: None,
@@ -260,7 +260,7 @@ mod tests {
         let (track, other): (TrackId, TrackId) = ("t".parse().unwrap(), "u".parse().unwrap());
         let hour = Calendar::default().period(Level::Hour, "2026-01-31T09:30:00Z".parse().unwrap());
         let at = |changes| Holding { changes, named: Vec::new() };
-        let plays = |holding: &Holding, read: Option<&Rolled>| {
+        let plays = |holding: &Holding, read: Option<&StoredRollup>| {
             let part = holding.part(YEAR, (&track, &hour), read);
             part.map(|part| part.map(|(_, counters)| counters.plays)).map_err(|_| ())
         };

@@ -27,22 +27,22 @@
 //! days: what hours are made of does not live much longer.
 
 mod activity;
-mod closing;
 mod dispatch;
 mod holding;
-mod lists;
 mod plan;
 mod reading;
-mod recent;
-mod restoring;
-mod rolled;
-mod settling;
+mod recent_activity;
+mod recompute;
+mod restore;
+mod stored;
 mod total;
+mod worker;
+mod worklist;
 
 pub use activity::{Activity, GRACE};
-pub use closing::Closing;
-pub use dispatch::{Again, Dispatch, Work};
-pub use lists::Frontier;
+pub use dispatch::{Dispatcher, RecomputePlan, Work};
 pub use reading::{OpenMinute, Read, ReadFrom, Reading};
-pub use recent::{Happened, Recent, RecentActivity};
-pub use restoring::Restored;
+pub use recent_activity::{Happened, Recent, RecentActivity};
+pub use restore::Restored;
+pub use worker::Closing;
+pub use worklist::Watermark;

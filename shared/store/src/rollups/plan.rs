@@ -3,7 +3,7 @@
 use domain::calendar::{Calendar, Level, Period};
 use domain::span::Span;
 
-use super::lists::Frontier;
+use super::worklist::Watermark;
 
 /// A part of a cell that is read from one level; from minutes where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl Segment {
 }
 
 /// Cuts cells into the largest closed periods that fit, and minutes elsewhere.
-pub(super) fn plan(calendar: &Calendar, frontier: Option<&Frontier>, cells: &[Span]) -> Vec<Segment> {
+pub(super) fn plan(calendar: &Calendar, frontier: Option<&Watermark>, cells: &[Span]) -> Vec<Segment> {
     let mut segments = Vec::new();
     let open_from = frontier.map(|frontier| frontier.of(Level::Hour).end());
     for span in cells {
@@ -82,7 +82,7 @@ mod tests {
 
     fn planned(frontier: Option<&str>, from: &str, to: &str) -> Vec<String> {
         let calendar = Calendar::default();
-        let mut reached = frontier.map(|hour| Frontier::at(&calendar, time(hour)));
+        let mut reached = frontier.map(|hour| Watermark::at(&calendar, time(hour)));
         if let Some(frontier) = &mut reached {
             // Everything below the day of the hour is closed.
             for level in [Level::Day, Level::Week, Level::Month, Level::Year] {

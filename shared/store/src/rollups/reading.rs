@@ -11,14 +11,14 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::holding::{Holder, Holding};
-use super::lists::{Frontier, LatePage, Lists, minutes};
 use super::plan::{Segment, live_runs, plan, runs};
-use super::rolled::Rolled;
+use super::stored::StoredRollup;
+use super::worklist::{LatePage, Lists, Watermark, minutes};
 use crate::error::StoreError;
 use crate::folds::Live;
 use crate::items::{Item, VERSION, from_item, text};
 use crate::keys::{self, SK};
-use crate::table::{Consistency, Stretch, Table};
+use crate::table::{Consistency, KeyRange, Table};
 use domain::calendar::{Calendar, Level, Period};
 use domain::counters::TrackCounters;
 use domain::fold::Fold;
@@ -91,7 +91,7 @@ pub struct Read {
 /// What was known of an artist's tracks when they were read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
-    pub(super) frontier: Option<Frontier>,
+    pub(super) frontier: Option<Watermark>,
     pub(super) members: BTreeSet<TrackId>,
     /// Hours whose facts the rollups do not tell of: those that have changed since they were closed, or may have, and those
     /// of tracks that have come to an artist; in their order.
@@ -154,7 +154,7 @@ pub struct Reading {
 }
 
 /// A closed period: its level, when it begins, and what it holds.
-type Closed = (Level, Time, Rolled);
+type Closed = (Level, Time, StoredRollup);
 
 /// Live minutes of tracks, and what they hold.
 type Minutes = Vec<(TrackId, Minute, TrackCounters)>;
@@ -244,7 +244,7 @@ impl Reading {
     async fn read_tracks(
         &self,
         membership: &Membership,
-        frontier: Option<Frontier>,
+        frontier: Option<Watermark>,
         cells: &[Span],
         deadline: Instant,
     ) -> Result<Read, StoreError> {
@@ -284,7 +284,7 @@ impl Reading {
     fn read_track<'a>(
         &'a self,
         track: TrackId,
-        frontier: Option<Frontier>,
+        frontier: Option<Watermark>,
         cells: &'a [Span],
         deadline: Instant,
     ) -> BoxFuture<'a, Result<(TrackId, Read), StoreError>> {
@@ -297,7 +297,7 @@ impl Reading {
     /// The hours of a track that are closed and still there.
     async fn closed_hours(&self, track: &TrackId) -> Result<Vec<(Period, TrackId)>, StoreError> {
         let prefix = keys::rollups_of(Level::Hour);
-        let mut hours = Stretch::beginning(keys::rollups(&Scope::Track(track.clone())), prefix);
+        let mut hours = KeyRange::beginning(keys::rollups(&Scope::Track(track.clone())), prefix);
         hours.from = format!("{prefix}{}", Time::from(self.clock.now()).plus(-FINE_FOR).minute());
         let hours = self.lists.stats.query(&hours, Consistency::Eventual).await?;
         hours.iter().map(|hour| Ok((self.hour(hour, prefix)?, track.clone()))).collect()
@@ -308,7 +308,7 @@ impl Reading {
         &self,
         scope: &Scope,
         members: Option<BTreeSet<TrackId>>,
-        frontier: Option<Frontier>,
+        frontier: Option<Watermark>,
         cells: &[Span],
         deadline: Instant,
     ) -> Result<Read, StoreError> {
@@ -376,14 +376,14 @@ impl Reading {
         self.changed(scope, late.collect(), deadline).await
     }
 
-    pub(super) async fn frontier(&self) -> Result<Option<Frontier>, StoreError> {
+    pub(super) async fn frontier(&self) -> Result<Option<Watermark>, StoreError> {
         Ok(self.lists.frontier(Consistency::Eventual).await?.map(|(frontier, _)| frontier))
     }
 
     /// The tracks of an artist, and those that come or go. The notes of these are read after the tracks: which track has come
     /// or gone before either has a note, or has been followed by all of its periods.
     pub(super) async fn membership(&self, artist: &UserId) -> Result<Membership, StoreError> {
-        let mut all = Stretch::beginning(keys::user(artist), keys::MOVING);
+        let mut all = KeyRange::beginning(keys::user(artist), keys::MOVING);
         keys::TRACKS_OF.clone_into(&mut all.from);
         let mut membership = Membership::default();
         for item in self.state.query(&all, Consistency::Strong).await? {
@@ -442,7 +442,7 @@ impl Reading {
     /// The hours of a track that are marked, at most so many, and whether there are more.
     fn marked(&self, track: TrackId) -> BoxFuture<'_, Result<Marked, StoreError>> {
         Box::pin(async move {
-            let marks = Stretch::beginning(keys::rollups(&Scope::Track(track.clone())), keys::CHANGED);
+            let marks = KeyRange::beginning(keys::rollups(&Scope::Track(track.clone())), keys::CHANGED);
             let (marks, more) = self.lists.stats.at_most(&marks, MOST_LATE, Consistency::Eventual).await?;
             let hours = marks.iter().map(|mark| Ok((self.hour(mark, keys::CHANGED)?, track.clone())));
             Ok((hours.collect::<Result<_, StoreError>>()?, more))
@@ -475,7 +475,7 @@ impl Reading {
             let prefix = keys::rollups_of(level);
             let first = calendar.period(level, span.from);
             let last = calendar.period(level, span.to.plus(-TimeDelta::milliseconds(1)));
-            let stretch = Stretch { pk, from: format!("{prefix}{first}"), to: format!("{prefix}{last}") };
+            let stretch = KeyRange { pk, from: format!("{prefix}{first}"), to: format!("{prefix}{last}") };
             let mut closed = Vec::new();
             for item in self.lists.stats.query(&stretch, Consistency::Strong).await? {
                 let name: String = after(&item, prefix)?;
@@ -493,7 +493,7 @@ impl Reading {
         segments: &[Segment],
         late: &[(Period, TrackId)],
         members: Option<&BTreeSet<TrackId>>,
-        frontier: Option<&Frontier>,
+        frontier: Option<&Watermark>,
     ) -> Result<(Vec<(TrackId, Span)>, Option<Time>), StoreError> {
         let (mut spans, mut up_to) = (Vec::new(), None);
         let open_from = frontier.map(|frontier| frontier.of(Level::Hour).end());
@@ -528,7 +528,7 @@ impl Reading {
     }
 
     /// The hours of a span that may have pages: none before anything was listed.
-    pub(super) fn listed_hours(&self, span: Span, frontier: Option<&Frontier>) -> Vec<Period> {
+    pub(super) fn listed_hours(&self, span: Span, frontier: Option<&Watermark>) -> Vec<Period> {
         let calendar = &self.lists.calendar;
         let end = span.to.min(Time::from(self.clock.now()).plus(domain::limits::MAX_AHEAD));
         let mut hours = Vec::new();
@@ -583,7 +583,7 @@ impl Reading {
         let minutes: Vec<Minutes> = stream::iter(minutes).buffered(AT_ONCE).try_collect().await?;
         let mut corrected = Vec::with_capacity(late.len());
         for (late, minutes) in late.into_iter().zip(minutes) {
-            let read: Option<Rolled> = closed.get(&key(&late)).cloned().map(from_item).transpose()?;
+            let read: Option<StoredRollup> = closed.get(&key(&late)).cloned().map(from_item).transpose()?;
             let part = late.holding.part(late.holder, (&late.track, &late.hour), read.as_ref())?;
             let was = part.filter(|(of, _)| match scope {
                 Scope::Artist(artist) => *of == Some(artist),

@@ -9,13 +9,13 @@ use tokio::time::{Instant, timeout_at};
 
 use super::holding::{Holder, Holding};
 use super::reading::{Corrected, Late, MOST_LATE, Reading, TRACKS_AT_ONCE, after};
-use super::rolled::{Rolled, Total};
-use crate::again::again;
+use super::stored::{StoredRollup, Total};
 use crate::error::StoreError;
 use crate::folds::Live;
 use crate::items::{Item, from_item, text};
 use crate::keys::{self, SK};
-use crate::table::{Consistency, LAST, Stretch};
+use crate::retry;
+use crate::table::{Consistency, KeyRange, LAST};
 use domain::calendar::{Level, Period};
 use domain::counters::TrackCounters;
 use domain::fold::Fold;
@@ -88,7 +88,7 @@ impl Reading {
         let (calendar, stats) = (&self.lists.calendar, &self.lists.stats);
         let began = Time::from(self.clock.now());
         let frontier = self.frontier().await?;
-        let query = |prefix: &str, from: String| Stretch {
+        let query = |prefix: &str, from: String| KeyRange {
             pk: pk.clone(),
             from: format!("{prefix}{from}"),
             to: format!("{prefix}{LAST}"),
@@ -128,7 +128,7 @@ impl Reading {
         let mut holdings: HashMap<Time, Holding> = HashMap::new();
         for item in hours {
             let period = self.hour(&item, prefix)?;
-            let hour: Rolled = from_item(item)?;
+            let hour: StoredRollup = from_item(item)?;
             as_of = as_of.max(Some(hour.as_of));
             value.merge(&hour.value.counters);
             holdings.insert(period.start(), Holding::from(&hour));
@@ -160,7 +160,7 @@ impl Reading {
         for item in days {
             let name: String = after(&item, keys::rollups_of(Level::Day))?;
             let day = calendar.parse(Level::Day, &name).map_err(|error| StoreError::corrupt(name, error))?;
-            let rolled: Rolled = from_item(item)?;
+            let rolled: StoredRollup = from_item(item)?;
             holding.holds(Holder::Total, track, &day, &rolled)?;
             value.take_away(&rolled.value.counters).map_err(|_| StoreError::Conflict)?;
         }
@@ -171,7 +171,7 @@ impl Reading {
     /// The open minutes of a track, and its hours that have changed since they were closed, or may have.
     async fn live_and_late(&self, track: &TrackId, next_hour: Period) -> Result<LiveAndLate, StoreError> {
         // One query finds the open minutes and, right behind them, the marks of changed hours.
-        let both = Stretch {
+        let both = KeyRange {
             pk: keys::rollups(&Scope::Track(track.clone())),
             from: format!("{}{}", keys::LIVE_BUCKETS, next_hour.start().minute()),
             to: format!("{}{LAST}", keys::CHANGED),
@@ -181,7 +181,7 @@ impl Reading {
         let (mut marks, mut live): (Vec<Item>, Vec<Item>) = items.into_iter().partition(is_mark);
         if more && marks.is_empty() {
             // Rollups lag behind: what is open is counted in any case.
-            let all = Stretch { to: format!("{}{LAST}", keys::LIVE_BUCKETS), ..both };
+            let all = KeyRange { to: format!("{}{LAST}", keys::LIVE_BUCKETS), ..both };
             live = self.lists.stats.query(&all, Consistency::Eventual).await?;
         }
         let more = more || marks.len() > MOST_LATE;
@@ -191,7 +191,7 @@ impl Reading {
         Ok(LiveAndLate { live, late, but_since })
     }
 
-    async fn query(&self, stretch: Option<Stretch>) -> Result<Vec<Item>, StoreError> {
+    async fn query(&self, stretch: Option<KeyRange>) -> Result<Vec<Item>, StoreError> {
         match stretch {
             Some(stretch) => self.lists.stats.query(&stretch, Consistency::Strong).await,
             None => Ok(Vec::new()),
@@ -207,12 +207,12 @@ impl Reading {
         scope: &'a Scope,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Option<Time>, StoreError>> {
-        Box::pin(async move { again(deadline, || Box::pin(self.earliest_once(scope))).await })
+        Box::pin(async move { retry::until(deadline, || Box::pin(self.earliest_once(scope))).await })
     }
 
     /// What the first sort key with a prefix says behind it.
     async fn first(&self, pk: &str, prefix: &str) -> Result<Option<String>, StoreError> {
-        let found = self.lists.stats.first(&Stretch::beginning(pk.to_owned(), prefix), 1).await?;
+        let found = self.lists.stats.first(&KeyRange::beginning(pk.to_owned(), prefix), 1).await?;
         found.first().map(|item| after(item, prefix)).transpose()
     }
 

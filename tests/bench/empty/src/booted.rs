@@ -1,5 +1,5 @@
 //! A function of `shared` that does nothing.
 
 fn main() -> std::process::ExitCode {
-    runtime::boot::run(empty::FUNCTION)
+    runtime::lambda::run(empty::FUNCTION)
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bench::table::Table;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::money::Currency;
-use domain::product::{Happening, ProductFact};
+use domain::product::{ProductEvent, ProductFact};
 use domain::time::Time;
 use futures::future::BoxFuture;
 use local::cloud;
@@ -133,7 +133,7 @@ fn sale(seller: usize, round: usize, at: DateTime<Utc>, currency: Currency) -> a
     let price = 500 + fastrand::u64(0..50_000);
     let fact = ProductFact {
         seller: format!("seller-{seller}").parse()?,
-        what: Happening::Sale { on: true, price, currency },
+        what: ProductEvent::Sale { on: true, price, currency },
     };
     Ok(item(&key, &json!(fact)))
 }

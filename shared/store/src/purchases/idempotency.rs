@@ -83,7 +83,7 @@ impl Answer {
 
 /// What is known of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum IdempotencyState {
     /// Nothing: it is to be done.
     New,
     /// It was done, and answered so.
@@ -99,11 +99,11 @@ pub enum Standing {
 
 /// The table of answers.
 #[derive(Debug, Clone)]
-pub struct Answers {
+pub struct IdempotencyStore {
     state: Table,
 }
 
-impl Answers {
+impl IdempotencyStore {
     /// Answers in this table.
     #[must_use]
     pub fn new(client: Client, state: String) -> Self {
@@ -133,16 +133,16 @@ impl Answers {
         &'a self,
         (user, operation, key): (&'a UserId, &'a str, &'a IdempotencyKey),
         request: &'a Value,
-    ) -> BoxFuture<'a, Result<Standing, StoreError>> {
+    ) -> BoxFuture<'a, Result<IdempotencyState, StoreError>> {
         Box::pin(async move {
             let kept = self.state.get(&keys::answer(user, operation, key), Consistency::Strong).await?;
             let kept: Option<Kept> = kept.map(from_item).transpose()?;
             // The same content is the same request, in whichever order its fields come.
             let is_same = |kept: &Kept| serde_json::from_str::<Value>(&kept.request).is_ok_and(|kept| kept == *request);
             Ok(match kept {
-                None => Standing::New,
-                Some(kept) if is_same(&kept) => Standing::Answered { status: kept.status, body: kept.body },
-                Some(_) => Standing::Reused,
+                None => IdempotencyState::New,
+                Some(kept) if is_same(&kept) => IdempotencyState::Answered { status: kept.status, body: kept.body },
+                Some(_) => IdempotencyState::Reused,
             })
         })
     }

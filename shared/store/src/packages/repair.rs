@@ -10,37 +10,37 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::PackageUpdates;
+use super::PackageProjector;
 use super::child::Child;
 use super::documents::{CREATOR, CURRENCY, EXISTS, described_as};
-use super::membership::Turned;
-use crate::again::again;
+use super::membership::MembershipChange;
 use crate::contributions::{AS_OF, Contribution, Sums};
 use crate::error::StoreError;
-use crate::held::Held;
 use crate::items::{Item, VERSION, text};
 use crate::keys;
-use crate::table::{Consistency, Stretch};
+use crate::retry;
+use crate::slot::Slot;
+use crate::table::{Consistency, KeyRange};
 use crate::transaction::{Condition, Transaction};
 use domain::id::{PackageId, QuizId};
 use domain::package::Package;
 
-impl PackageUpdates {
+impl PackageProjector {
     /// Makes a package's numbers anew, trying again until the deadline; tells whether they were wrong.
     ///
     /// # Errors
     /// What stood in the way when the time was up.
     pub fn mend<'a>(&'a self, package: &'a PackageId, deadline: Instant) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
-            let quizzes = again(deadline, || Box::pin(self.misplaced(package, deadline))).await?;
+            let quizzes = retry::until(deadline, || Box::pin(self.misplaced(package, deadline))).await?;
             let were_misplaced = !quizzes.is_empty();
-            self.turn(&Turned { package: package.clone(), quizzes }, deadline).await?;
-            let contributions = again(deadline, || Box::pin(self.contributions(package))).await?;
+            self.turn(&MembershipChange { package: package.clone(), quizzes }, deadline).await?;
+            let contributions = retry::until(deadline, || Box::pin(self.contributions(package))).await?;
             let standing = contributions.into_iter().filter(|(_, held)| held.stands).map(|(child, _)| child);
             let children: BTreeSet<Child> = standing.chain([Child::Sales]).collect();
             let children: Vec<Child> = children.into_iter().collect();
             let were_stale = self.follow_in(package, &children, deadline).await? > 0;
-            let was_wrong = again(deadline, || Box::pin(self.sum_up(package))).await?;
+            let was_wrong = retry::until(deadline, || Box::pin(self.sum_up(package))).await?;
             Ok(were_misplaced || were_stale || was_wrong)
         })
     }
@@ -68,7 +68,7 @@ impl PackageUpdates {
 
     /// All contributions to a package, strongly consistent.
     async fn contributions(&self, package: &PackageId) -> Result<Vec<(Child, Contribution)>, StoreError> {
-        let all = Stretch::beginning(keys::package_total(package).pk, keys::CONTRIBUTIONS);
+        let all = KeyRange::beginning(keys::package_total(package).pk, keys::CONTRIBUTIONS);
         let items = self.stats.query(&all, Consistency::Strong).await?;
         let contributions = items.iter().map(|item| {
             let sk = text(item, keys::SK).unwrap_or_default();
@@ -89,7 +89,7 @@ impl PackageUpdates {
             sums.add(&contribution.sums);
         }
         let document =
-            Held::<Package>::read(self.state.get(&keys::package(package), Consistency::Strong).await?)?.there();
+            Slot::<Package>::read(self.state.get(&keys::package(package), Consistency::Strong).await?)?.present();
         let document = document.as_ref().map(|document| &document.document);
         let stored = held.as_ref().map(Sums::of).unwrap_or_default();
         if is_described(held.as_ref(), document) && stored.without_zeros() == sums.without_zeros() {

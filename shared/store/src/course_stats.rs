@@ -15,20 +15,20 @@ use super::items::Item;
 use super::keys::{self, Key};
 use super::table::{Consistency, Table};
 use super::transaction::{Changes, Transaction};
-use domain::class::{ClassFigures, ClassOf, Counted};
+use domain::course_stats::{Counted, CourseFigures, CourseStatsScope};
 use domain::id::CourseId;
 
 /// The table of the numbers of classrooms.
 #[derive(Debug, Clone)]
-pub struct ClassNumbers {
+pub struct CourseStats {
     stats: Table,
 }
 
-fn figures(items: &[Item]) -> Result<ClassFigures, StoreError> {
-    ClassFigures::of_sums(Sums::of_all(items).iter()).map_err(|error| StoreError::corrupt("classroom", error))
+fn figures(items: &[Item]) -> Result<CourseFigures, StoreError> {
+    CourseFigures::of_sums(Sums::of_all(items).iter()).map_err(|error| StoreError::corrupt("classroom", error))
 }
 
-impl ClassNumbers {
+impl CourseStats {
     /// Numbers in this table.
     #[must_use]
     pub fn new(client: Client, stats: String) -> Self {
@@ -40,7 +40,7 @@ impl ClassNumbers {
     pub(super) fn count_in<T: Counted>(
         &self,
         transaction: &mut Transaction,
-        whose: &[ClassOf],
+        whose: &[CourseStatsScope],
         id: &str,
         (was, is): (Option<&T>, &T),
     ) -> Result<(), StoreError> {
@@ -63,7 +63,11 @@ impl ClassNumbers {
     ///
     /// # Errors
     /// If they could not be read, or are not what this program writes.
-    pub fn of<'a>(&'a self, whose: &'a ClassOf, deadline: Instant) -> BoxFuture<'a, Result<ClassFigures, StoreError>> {
+    pub fn of<'a>(
+        &'a self,
+        whose: &'a CourseStatsScope,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<CourseFigures, StoreError>> {
         Box::pin(async move {
             let keys = (0..keys::LANES).map(|lane| keys::class(whose, lane)).collect();
             let items = self.stats.get_all(keys, Consistency::Eventual, deadline).await?;
@@ -79,9 +83,9 @@ impl ClassNumbers {
         &'a self,
         courses: &'a BTreeSet<CourseId>,
         deadline: Instant,
-    ) -> BoxFuture<'a, Result<BTreeMap<CourseId, ClassFigures>, StoreError>> {
+    ) -> BoxFuture<'a, Result<BTreeMap<CourseId, CourseFigures>, StoreError>> {
         Box::pin(async move {
-            let key = |course: &CourseId| keys::class(&ClassOf::Course(course.clone()), 0);
+            let key = |course: &CourseId| keys::class(&CourseStatsScope::Course(course.clone()), 0);
             let asked: BTreeSet<Key> = courses.iter().map(key).collect();
             let mut items = self.stats.get_all(asked, Consistency::Eventual, deadline).await?;
             let of = |course: &CourseId| {

@@ -14,53 +14,53 @@ use domain::id::UserId;
 
 /// What is known of the id of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Held<T> {
-    /// There never was one.
-    Never,
-    /// There was one.
-    Gone {
+pub enum Slot<T> {
+    /// Present never was one.
+    Absent,
+    /// Present was one.
+    Deleted {
         /// The version of what is left of it.
         version: Version,
         /// Whose it was.
         owner: UserId,
     },
-    /// There is one.
-    There(Versioned<T>),
+    /// Present is one.
+    Present(Versioned<T>),
 }
 
 /// How a document lies in its item.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Stored<T> {
-    Gone { version: Version, gone: bool, owner: UserId },
-    There(Versioned<T>),
+    Deleted { version: Version, gone: bool, owner: UserId },
+    Present(Versioned<T>),
 }
 
-impl<T: Owned + DeserializeOwned> Held<T> {
+impl<T: Owned + DeserializeOwned> Slot<T> {
     /// What an item says.
     pub(super) fn read(item: Option<Item>) -> Result<Self, StoreError> {
         Ok(match item.map(from_item).transpose()? {
-            None => Self::Never,
-            Some(Stored::Gone { version, owner, .. }) => Self::Gone { version, owner },
-            Some(Stored::There(document)) => Self::There(document),
+            None => Self::Absent,
+            Some(Stored::Deleted { version, owner, .. }) => Self::Deleted { version, owner },
+            Some(Stored::Present(document)) => Self::Present(document),
         })
     }
 
     /// The document, if there is one.
     #[must_use]
-    pub fn there(self) -> Option<Versioned<T>> {
+    pub fn present(self) -> Option<Versioned<T>> {
         match self {
-            Self::There(document) => Some(document),
-            Self::Never | Self::Gone { .. } => None,
+            Self::Present(document) => Some(document),
+            Self::Absent | Self::Deleted { .. } => None,
         }
     }
 
     /// The document, if there is one.
     #[must_use]
-    pub const fn as_there(&self) -> Option<&Versioned<T>> {
+    pub const fn as_present(&self) -> Option<&Versioned<T>> {
         match self {
-            Self::There(document) => Some(document),
-            Self::Never | Self::Gone { .. } => None,
+            Self::Present(document) => Some(document),
+            Self::Absent | Self::Deleted { .. } => None,
         }
     }
 
@@ -68,22 +68,22 @@ impl<T: Owned + DeserializeOwned> Held<T> {
     #[must_use]
     pub fn owner(&self) -> Option<&UserId> {
         match self {
-            Self::Never => None,
-            Self::Gone { owner, .. } => Some(owner),
-            Self::There(held) => Some(held.document.owner()),
+            Self::Absent => None,
+            Self::Deleted { owner, .. } => Some(owner),
+            Self::Present(held) => Some(held.document.owner()),
         }
     }
 
     /// That it is still what was read.
     pub(super) fn condition(&self) -> Condition {
         Condition::still(match self {
-            Self::Never => None,
-            Self::Gone { version, .. } | Self::There(Versioned { version, .. }) => Some(version.0.clone()),
+            Self::Absent => None,
+            Self::Deleted { version, .. } | Self::Present(Versioned { version, .. }) => Some(version.0.clone()),
         })
     }
 }
 
 /// The item of a document that was deleted.
 pub(super) fn gone(key: &Key, version: String, owner: &UserId) -> Result<Item, StoreError> {
-    to_item(key, Stored::<()>::Gone { version: Version(version), gone: true, owner: owner.clone() })
+    to_item(key, Stored::<()>::Deleted { version: Version(version), gone: true, owner: owner.clone() })
 }

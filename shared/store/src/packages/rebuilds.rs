@@ -12,14 +12,14 @@ use futures::stream::{self, StreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::PackageUpdates;
+use super::PackageProjector;
 use super::reading::{behind, ids};
-use crate::again::again;
 use crate::contributions::{Contributions, Sums};
 use crate::error::StoreError;
 use crate::items::{Item, TTL, VERSION, text, to_key};
 use crate::keys::{self, Key, LANES};
 use crate::quizzes::as_of;
+use crate::retry;
 use crate::table::Consistency;
 use crate::transaction::Condition;
 use domain::id::{PackageId, RefreshId};
@@ -80,15 +80,15 @@ impl Progress {
 
 /// The refreshes of all packages.
 #[derive(Clone)]
-pub struct Refreshes {
-    updates: PackageUpdates,
+pub struct PackageRebuilds {
+    updates: PackageProjector,
     part: usize,
 }
 
-impl Refreshes {
+impl PackageRebuilds {
     /// Refreshes by these updates.
     #[must_use]
-    pub fn new(updates: PackageUpdates) -> Self {
+    pub fn new(updates: PackageProjector) -> Self {
         Self { updates, part: PART }
     }
 
@@ -149,7 +149,8 @@ impl Refreshes {
     pub fn go<'a>(&'a self, leg: &'a Leg, deadline: Instant) -> BoxFuture<'a, Result<Option<Leg>, StoreError>> {
         Box::pin(async move {
             let stretch = behind(keys::packages(leg.lane), "", leg.after.as_ref());
-            let packages = again(deadline, || Box::pin(ids(&self.updates.state, &stretch, "", self.part))).await?;
+            let packages =
+                retry::until(deadline, || Box::pin(ids(&self.updates.state, &stretch, "", self.part))).await?;
             let mended: Vec<_> = stream::iter(packages.clone())
                 .map(|package| async move {
                     let mended = self.updates.mend(&package, deadline).await;
@@ -175,7 +176,7 @@ impl Refreshes {
             if has_ended {
                 outcomes.insert(keys::refreshed_lane(&leg.refresh, leg.lane), Sums::from_iter([("lanes", 1)]));
             }
-            again(deadline, || Box::pin(self.note(&leg.refresh, &outcomes, deadline))).await?;
+            retry::until(deadline, || Box::pin(self.note(&leg.refresh, &outcomes, deadline))).await?;
             let next = Leg { after: packages.last().cloned(), ..leg.clone() };
             Ok((!has_ended).then_some(next))
         })

@@ -6,21 +6,21 @@ use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use tokio::time::Instant;
 
-use super::{BuyersIn, RevenueUpdates};
-use crate::again::again;
+use super::{BuyersIn, RevenueProjector};
 use crate::contributions::{Contribution, Contributions, Sums};
 use crate::error::StoreError;
 use crate::folds::Live;
 use crate::items::{VERSION, from_item, text, to_item, to_key};
 use crate::keys::{self, Key};
+use crate::retry;
 use crate::table::Consistency;
 use crate::transaction::Condition;
 use domain::calendar::{Calendar, Level, Period};
 use domain::distinct::Buyers;
 use domain::entity::{Bucket, Entity};
 use domain::purchase::Item;
+use domain::revenue_totals::{Ranking, TotalsByKey};
 use domain::sale::SalesFigures;
-use domain::takings::{Ranking, Tills};
 use domain::time::Minute;
 
 /// How many periods are brought up to date at once.
@@ -33,7 +33,7 @@ const TOGETHER: usize = 50;
 /// one takes.
 const WRITTEN_TOGETHER: usize = 60;
 
-impl RevenueUpdates {
+impl RevenueProjector {
     /// Brings what sales of these items in these minutes brought in into what all items did, trying again until the deadline;
     /// tells for which items that was not done, and why. To be called after the minutes were folded.
     pub fn follow<'a>(
@@ -53,10 +53,10 @@ impl RevenueUpdates {
                 let mut failed = Vec::new();
                 let items: Vec<Item> = minutes.keys().cloned().collect();
                 for items in items.chunks(TOGETHER) {
-                    let done = again(deadline, || Box::pin(self.follow_in(&period, items, deadline))).await;
+                    let done = retry::until(deadline, || Box::pin(self.follow_in(&period, items, deadline))).await;
                     failed.extend(done.err().map(|error| (items.iter().cloned().collect(), error)));
                 }
-                let counted = again(deadline, || Box::pin(self.count_buyers(&period, &minutes, deadline))).await;
+                let counted = retry::until(deadline, || Box::pin(self.count_buyers(&period, &minutes, deadline))).await;
                 failed.extend(counted.err().map(|error| (items.into_iter().collect(), error)));
                 failed
             });
@@ -134,7 +134,7 @@ impl RevenueUpdates {
 
 /// The places in the lists of a period that an item with these sums has.
 pub(crate) fn places(period: &Period, item: &Item, sums: &Sums) -> Result<BTreeSet<Key>, StoreError> {
-    let tills = Tills::of_sums(sums.iter()).map_err(|error| StoreError::corrupt("revenue", error))?;
+    let tills = TotalsByKey::of_sums(sums.iter()).map_err(|error| StoreError::corrupt("revenue", error))?;
     let ranks = tills.ranks().into_iter();
     Ok(ranks.map(|(by, value): (Ranking, i64)| keys::ranked(period, by, value, item)).collect())
 }

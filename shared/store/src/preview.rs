@@ -5,13 +5,13 @@ use std::collections::{BTreeSet, HashMap};
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::again::again;
 use super::engagements::{Arrived, Engagements};
 use super::error::StoreError;
 use super::items::{Item, from_item};
 use super::keys::{self, Key};
+use super::retry;
 use super::table::Consistency;
-use super::toggles::ToggleOf;
+use super::toggles::ToggleKey;
 use domain::caller::Actor;
 use domain::entity::Entity;
 use domain::event::{Engagement, Event};
@@ -19,7 +19,7 @@ use domain::toggle::{Effect, Toggle};
 
 /// What recording an event would do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Foresight {
+pub enum Preview {
     /// Nothing: it was recorded before, or outdone by a later word.
     Settled,
     /// It repeats what holds: no new fact.
@@ -37,7 +37,7 @@ enum Trace {
 fn trace(event: &Event, actor: Actor) -> Trace {
     let entity = Entity::Track(event.track.clone());
     let toggle = |on: bool, playlist| {
-        let of = ToggleOf { actor: actor.clone(), entity: entity.clone(), playlist };
+        let of = ToggleKey { actor: actor.clone(), entity: entity.clone(), playlist };
         Trace::Toggle(of.key_of(&actor), Toggle { at: event.at, event: event.id.clone(), on })
     };
     match &event.what {
@@ -56,7 +56,7 @@ impl Engagements {
         &'a self,
         arrived: &'a Arrived,
         deadline: Instant,
-    ) -> BoxFuture<'a, Result<Vec<Foresight>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Vec<Preview>, StoreError>> {
         Box::pin(async move {
             let traces: Vec<Trace> =
                 arrived.events.iter().zip(arrived.actors()).map(|(event, actor)| trace(event, actor)).collect();
@@ -69,24 +69,24 @@ impl Engagements {
             }
             let (events, states) = (self.facts.table(), self.toggles.table());
             let (facts, toggles): (HashMap<Key, Item>, HashMap<Key, Item>) = futures::try_join!(
-                again(deadline, || events.get_all(facts.clone(), Consistency::Strong, deadline)),
-                again(deadline, || states.get_all(toggles.clone(), Consistency::Strong, deadline)),
+                retry::until(deadline, || events.get_all(facts.clone(), Consistency::Strong, deadline)),
+                retry::until(deadline, || states.get_all(toggles.clone(), Consistency::Strong, deadline)),
             )?;
             traces.iter().map(|trace| foreseen(trace, &facts, &toggles)).collect()
         })
     }
 }
 
-fn foreseen(trace: &Trace, facts: &HashMap<Key, Item>, toggles: &HashMap<Key, Item>) -> Result<Foresight, StoreError> {
+fn foreseen(trace: &Trace, facts: &HashMap<Key, Item>, toggles: &HashMap<Key, Item>) -> Result<Preview, StoreError> {
     let (key, word) = match trace {
-        Trace::Fact(key) if facts.contains_key(key) => return Ok(Foresight::Settled),
-        Trace::Fact(_) => return Ok(Foresight::New),
+        Trace::Fact(key) if facts.contains_key(key) => return Ok(Preview::Settled),
+        Trace::Fact(_) => return Ok(Preview::New),
         Trace::Toggle(key, word) => (key, word),
     };
     let held: Option<Toggle> = toggles.get(key).cloned().map(from_item).transpose()?;
     Ok(match Toggle::effect(held.as_ref(), word) {
-        Effect::Stale => Foresight::Settled,
-        Effect::Confirmed => Foresight::Confirms,
-        Effect::Turned => Foresight::New,
+        Effect::Stale => Preview::Settled,
+        Effect::Confirmed => Preview::Confirms,
+        Effect::MembershipChange => Preview::New,
     })
 }

@@ -10,12 +10,12 @@ const MOST_PERIODS: usize = 92 * 24;
 
 /// All periods of a level in a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Again {
+pub(crate) struct RecomputeRequest {
     pub(crate) level: Level,
     pub(crate) span: Span,
 }
 
-impl Again {
+impl RecomputeRequest {
     /// Reads `interval`, `from` and `to`.
     pub(crate) fn parse(body: &Value, calendar: &Calendar) -> Result<Self, Vec<Invalid>> {
         let (fields, mut wrong) = object(body, &["interval", "from", "to"])?;
@@ -39,14 +39,14 @@ mod tests {
     use super::*;
 
     fn named(body: &Value) -> Vec<String> {
-        let wrong = Again::parse(body, &Calendar::default()).unwrap_err();
+        let wrong = RecomputeRequest::parse(body, &Calendar::default()).unwrap_err();
         wrong.into_iter().map(|invalid| invalid.field.into_owned()).collect()
     }
 
     #[test]
     fn names_every_field_that_is_wrong() {
         let good = json!({"interval": "day", "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"});
-        assert_eq!(Again::parse(&good, &Calendar::default()).unwrap().level, Level::Day);
+        assert_eq!(RecomputeRequest::parse(&good, &Calendar::default()).unwrap().level, Level::Day);
         for (field, value) in
             [("interval", json!("fortnight")), ("from", json!("yesterday")), ("to", json!("2025-01-01T00:00:00Z"))]
         {
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn takes_the_hours_of_three_months_and_no_more() {
         let of = |interval: &str, to: &str| json!({"interval": interval, "from": "2026-01-01T00:00:00Z", "to": to});
-        assert!(Again::parse(&of("hour", "2026-04-03T00:00:00Z"), &Calendar::default()).is_ok());
+        assert!(RecomputeRequest::parse(&of("hour", "2026-04-03T00:00:00Z"), &Calendar::default()).is_ok());
         for (interval, to) in
             [("hour", "2026-04-03T00:00:00.001Z"), ("day", "2036-01-01T00:00:00Z"), ("year", "9999-01-01T00:00:00Z")]
         {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::boot::Boot;
 use crate::cached::{Cached, Unavailable};
+use crate::context::FunctionContext;
 use crate::messaging::{self, Queue};
 use crate::secrets::{self, Secret};
 use domain::live::{Credentials, Subject};
@@ -15,13 +15,13 @@ use store::Outbox;
 use system::environment::Reader;
 
 /// An application of the server of channels. Its secret is in Secrets Manager.
-pub struct Keys {
+pub struct PusherConfig {
     app: String,
     key: String,
     secret: Cached<Secret>,
 }
 
-impl Keys {
+impl PusherConfig {
     /// Which application of the server.
     #[must_use]
     pub fn app(&self) -> &str {
@@ -38,7 +38,7 @@ impl Keys {
     }
 
     /// The server does not accept these: the secret may have been changed.
-    pub async fn doubt(&self, credentials: &Credentials) {
+    pub async fn invalidate(&self, credentials: &Credentials) {
         self.secret.invalidate_if(|secret| secret.current == credentials.secret).await;
     }
 }
@@ -51,10 +51,10 @@ pub fn link_targets(reader: &mut Reader<'_>) -> LinkTargets {
 }
 
 /// The application that the environment names; nothing where live updates are off.
-pub fn keys(reader: &mut Reader<'_>, boot: &Boot) -> Option<Keys> {
+pub fn keys(reader: &mut Reader<'_>, boot: &FunctionContext) -> Option<PusherConfig> {
     match ["PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET_ARN"].map(|name| reader.optional(name)) {
         [Some(app), Some(key), Some(arn)] => {
-            Some(Keys { app, key, secret: Cached::new(secrets::secrets_manager(boot.secrets_manager(), arn)) })
+            Some(PusherConfig { app, key, secret: Cached::new(secrets::secrets_manager(boot.secrets_manager(), arn)) })
         }
         [None, None, None] => None,
         _ => {
@@ -65,20 +65,20 @@ pub fn keys(reader: &mut Reader<'_>, boot: &Boot) -> Option<Keys> {
 }
 
 /// The outbox; nothing where live updates are off, for then nobody is told anything.
-pub fn outbox(reader: &mut Reader<'_>, boot: &Boot) -> Option<Outbox> {
+pub fn outbox(reader: &mut Reader<'_>, boot: &FunctionContext) -> Option<Outbox> {
     let key = reader.optional("PUSHER_KEY");
     key.map(|_| Outbox::new(boot.dynamodb(), reader.required("OUTBOX_TABLE")))
 }
 
 /// Whom it is told that numbers have changed which open pages show.
 #[derive(Clone)]
-pub struct Numbers(Option<Arc<dyn Queue>>);
+pub struct StatsNotifier(Option<Arc<dyn Queue>>);
 
-impl Numbers {
+impl StatsNotifier {
     /// The queue; nobody is told anything where live updates are off.
-    pub fn of(reader: &mut Reader<'_>, boot: &Boot) -> Self {
+    pub fn of(reader: &mut Reader<'_>, boot: &FunctionContext) -> Self {
         let key = reader.optional("PUSHER_KEY");
-        Self(key.map(|_| messaging::sqs(boot.sqs(), reader.required("NUMBERS_QUEUE_URL"))))
+        Self(key.map(|_| messaging::sqs(boot.sqs(), reader.required("STATS_QUEUE_URL"))))
     }
 
     /// Numbers of these have changed; tells of which it may not be told.

@@ -10,10 +10,10 @@ use super::problem::Problem;
 use super::request::Request;
 use domain::authorship;
 use domain::caller::{Caller, Role};
-use domain::classroom::{Course, Enrollment};
+use domain::course::{Course, Enrollment};
 use domain::fields::Invalid;
 use domain::id::{CourseId, UserId};
-use store::{ClassNumbers, Classroom};
+use store::{Classroom, CourseStats};
 
 /// How many of a student's courses are looked through for one of a teacher's: so many at once, so many times.
 const SEARCHED_AT_ONCE: usize = 100;
@@ -120,7 +120,7 @@ pub fn taught_by(teacher: &UserId) -> String {
 /// # Errors
 /// If they could not be read.
 pub async fn courses(
-    (classroom, numbers): (&Classroom, &ClassNumbers),
+    (classroom, numbers): (&Classroom, &CourseStats),
     teacher: &UserId,
     (after, count): (Option<&str>, usize),
     request: &Request,

@@ -6,16 +6,16 @@ use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use tokio::time::Instant;
 
-use super::PackageUpdates;
+use super::PackageProjector;
 use super::child::{Child, EARNED};
-use crate::again::again;
 use crate::contributions::{Contribution, Contributions, Sums};
 use crate::error::StoreError;
 use crate::items::{VERSION, text};
 use crate::keys;
-use crate::table::{Consistency, Stretch};
+use crate::retry;
+use crate::table::{Consistency, KeyRange};
 use domain::id::{PackageId, QuizId};
-use domain::takings::Tills;
+use domain::revenue_totals::TotalsByKey;
 
 /// How many packages are brought up to date at once.
 const AT_ONCE: usize = 8;
@@ -23,7 +23,7 @@ const AT_ONCE: usize = 8;
 /// How many contributions are written in one transaction, with the one item that they add to.
 const TOGETHER: usize = 90;
 
-impl PackageUpdates {
+impl PackageProjector {
     /// Brings what these quizzes contribute up to date in all packages that hold them, trying again until the deadline;
     /// tells of which quizzes that was not done, and why. To be called after the quizzes' numbers have changed.
     pub fn follow<'a>(
@@ -34,7 +34,7 @@ impl PackageUpdates {
         Box::pin(async move {
             let found: Vec<_> = quizzes
                 .iter()
-                .map(|quiz| async move { (quiz, again(deadline, || Box::pin(self.packages_with(quiz))).await) })
+                .map(|quiz| async move { (quiz, retry::until(deadline, || Box::pin(self.packages_with(quiz))).await) })
                 .collect();
             let found: Vec<_> = stream::iter(found).buffer_unordered(AT_ONCE).collect().await;
             let mut failed = Vec::new();
@@ -73,7 +73,7 @@ impl PackageUpdates {
 
     async fn packages_with(&self, quiz: &QuizId) -> Result<Vec<PackageId>, StoreError> {
         let pk = keys::quiz_total(quiz).pk;
-        let with = Stretch::beginning(pk, keys::PACKAGES_WITH);
+        let with = KeyRange::beginning(pk, keys::PACKAGES_WITH);
         let items = self.stats.query(&with, Consistency::Strong).await?;
         let package = |sk: &str| sk.strip_prefix(keys::PACKAGES_WITH).and_then(|id| id.parse().ok());
         let packages = items.iter().map(|item| {
@@ -92,7 +92,7 @@ impl PackageUpdates {
     ) -> Result<usize, StoreError> {
         let mut changed = 0;
         for chunk in children.chunks(TOGETHER) {
-            changed += again(deadline, || Box::pin(self.follow_once(package, chunk, deadline))).await?;
+            changed += retry::until(deadline, || Box::pin(self.follow_once(package, chunk, deadline))).await?;
         }
         Ok(changed)
     }
@@ -137,7 +137,7 @@ impl PackageUpdates {
 
 /// What purchases earned, of all that is known of what they brought in.
 fn earned(sums: &Sums) -> Result<Sums, StoreError> {
-    let tills = Tills::of_sums(sums.iter()).map_err(|error| StoreError::corrupt("sales", error))?;
+    let tills = TotalsByKey::of_sums(sums.iter()).map_err(|error| StoreError::corrupt("sales", error))?;
     let earned = tills.earned().into_iter().map(|(currency, earned)| (format!("{EARNED}{currency}"), earned));
     Ok(earned.collect::<Sums>().without_zeros())
 }

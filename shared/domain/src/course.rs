@@ -7,8 +7,8 @@ use super::caller::{Caller, Role};
 use super::fields::{Invalid, object, title};
 use super::id::{CourseId, UserId};
 use super::live::{Channel, RESERVED_FOR_COURSES};
+use super::string_enum::words;
 use super::time::Time;
-use super::words::words;
 
 /// A course.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,9 +145,9 @@ impl Enrollment {
             (By::Student, Dropped) => false,
             (By::Student, Active) if self.status == Invited => true,
             (By::Student, Active) if self.status == Active => return Ok(self.clone()),
-            (By::Student, _) => return Err(Refused::NotTheirs(OF_STUDENTS)),
+            (By::Student, _) => return Err(Refused::NotOwner(OF_STUDENTS)),
             (By::Teacher, Active | Completed | Pending) if !self.is_agreed => {
-                return Err(Refused::NotTheirs("the student has not agreed to take the course: invite them"));
+                return Err(Refused::NotOwner("the student has not agreed to take the course: invite them"));
             }
             (By::Admin, Active | Completed) => true,
             _ => self.is_agreed,
@@ -210,7 +210,7 @@ impl NewEnrollment {
             (student, Some(own)) if student.as_ref().is_none_or(|student| student == own) => {
                 Ok((own.clone(), By::Student))
             }
-            _ => Err(Refused::NotTheirs("only the course's teacher or an admin may enroll others")),
+            _ => Err(Refused::NotOwner("only the course's teacher or an admin may enroll others")),
         }
     }
 }
@@ -253,8 +253,8 @@ impl EnrollmentChange {
             (false, true) if matches!(self.status, EnrollmentStatus::Dropped | EnrollmentStatus::Active) => {
                 Ok(By::Student)
             }
-            (false, true) => Err(Refused::NotTheirs(OF_STUDENTS)),
-            (false, false) => Err(Refused::NotTheirs("only the course's teacher or an admin may do this")),
+            (false, true) => Err(Refused::NotOwner(OF_STUDENTS)),
+            (false, false) => Err(Refused::NotOwner("only the course's teacher or an admin may do this")),
         }
     }
 }
@@ -264,7 +264,7 @@ impl EnrollmentChange {
 pub enum Refused {
     /// The caller may not.
     #[error("{0}")]
-    NotTheirs(&'static str),
+    NotOwner(&'static str),
     /// It breaks a rule.
     #[error(transparent)]
     Invalid(#[from] Invalid),
@@ -300,9 +300,9 @@ impl CourseDescription {
             }
             Caller::User { role: Role::Teacher, id } => {
                 let is_theirs = held.is_none_or(|held| held.teacher == *id) && teacher.is_none_or(|asked| asked == *id);
-                is_theirs.then(|| id.clone()).ok_or(Refused::NotTheirs("only its teacher or an admin may do this"))?
+                is_theirs.then(|| id.clone()).ok_or(Refused::NotOwner("only its teacher or an admin may do this"))?
             }
-            _ => return Err(Refused::NotTheirs("only a teacher or an admin may do this")),
+            _ => return Err(Refused::NotOwner("only a teacher or an admin may do this")),
         };
         if id.as_str().starts_with(RESERVED_FOR_COURSES) {
             return Err(Invalid::new("courseId", format!("must not begin with {RESERVED_FOR_COURSES:?}")).into());

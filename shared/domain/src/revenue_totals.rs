@@ -13,7 +13,7 @@ use super::money::Currency;
 /// paid.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Till {
+pub struct RevenueKey {
     /// The currency; `None` where nobody knows what was paid.
     pub currency: Option<Currency>,
     /// How was paid.
@@ -23,38 +23,38 @@ pub struct Till {
 /// A text that names no till.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a currency and a payment method")]
-pub struct InvalidTill;
+pub struct InvalidRevenueKey;
 
-impl fmt::Display for Till {
+impl fmt::Display for RevenueKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let currency = self.currency.map_or("-", Currency::code);
         write!(f, "{currency}@{}", self.method)
     }
 }
 
-impl FromStr for Till {
-    type Err = InvalidTill;
+impl FromStr for RevenueKey {
+    type Err = InvalidRevenueKey;
 
-    fn from_str(text: &str) -> Result<Self, InvalidTill> {
-        let (currency, method) = text.split_once('@').ok_or(InvalidTill)?;
+    fn from_str(text: &str) -> Result<Self, InvalidRevenueKey> {
+        let (currency, method) = text.split_once('@').ok_or(InvalidRevenueKey)?;
         let currency = match currency {
             "-" => None,
-            code => Some(code.parse().map_err(|_| InvalidTill)?),
+            code => Some(code.parse().map_err(|_| InvalidRevenueKey)?),
         };
-        Ok(Self { currency, method: method.parse().map_err(|_| InvalidTill)? })
+        Ok(Self { currency, method: method.parse().map_err(|_| InvalidRevenueKey)? })
     }
 }
 
-impl TryFrom<String> for Till {
-    type Error = InvalidTill;
+impl TryFrom<String> for RevenueKey {
+    type Error = InvalidRevenueKey;
 
-    fn try_from(text: String) -> Result<Self, InvalidTill> {
+    fn try_from(text: String) -> Result<Self, InvalidRevenueKey> {
         text.parse()
     }
 }
 
-impl From<Till> for String {
-    fn from(till: Till) -> Self {
+impl From<RevenueKey> for String {
+    fn from(till: RevenueKey) -> Self {
         till.to_string()
     }
 }
@@ -62,7 +62,7 @@ impl From<Till> for String {
 /// Sums of one till. Amounts are in minor units; what nobody knows is in none of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Takings {
+pub struct RevenueTotals {
     /// Purchases that were paid.
     pub purchases: i64,
     /// Pieces that they were of.
@@ -77,7 +77,7 @@ pub struct Takings {
     pub refunded: i64,
 }
 
-impl Takings {
+impl RevenueTotals {
     /// The names of its sums.
     const NAMES: [&'static str; 6] = ["purchases", "units", "ended", "refunds", "gross", "refunded"];
 
@@ -109,7 +109,7 @@ impl Takings {
 /// Takings of all tills.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Tills(BTreeMap<Till, Takings>);
+pub struct TotalsByKey(BTreeMap<RevenueKey, RevenueTotals>);
 
 /// An order of items, the greatest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,9 +125,9 @@ pub enum Ranking {
 #[error("{0} is no sum of takings")]
 pub struct ForeignSum(String);
 
-impl Tills {
+impl TotalsByKey {
     /// Adds to a till.
-    pub fn add(&mut self, till: Till, takings: &Takings) {
+    pub fn add(&mut self, till: RevenueKey, takings: &RevenueTotals) {
         self.0.entry(till).or_default().merge(takings);
     }
 
@@ -145,15 +145,15 @@ impl Tills {
     }
 
     /// Every till with what it took.
-    pub fn iter(&self) -> impl Iterator<Item = (&Till, &Takings)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&RevenueKey, &RevenueTotals)> {
         self.0.iter()
     }
 
     /// The sums by name, such as `gross#USD@card`; one that is left out is 0.
     #[must_use]
     pub fn sums(&self) -> Vec<(String, i64)> {
-        let named = |(till, takings): (&Till, &Takings)| {
-            let sums = Takings::NAMES.into_iter().zip(takings.values()).filter(|(_, sum)| *sum != 0);
+        let named = |(till, takings): (&RevenueKey, &RevenueTotals)| {
+            let sums = RevenueTotals::NAMES.into_iter().zip(takings.values()).filter(|(_, sum)| *sum != 0);
             sums.map(|(name, sum)| (format!("{name}#{till}"), sum)).collect::<Vec<_>>()
         };
         self.0.iter().flat_map(named).collect()
@@ -164,32 +164,32 @@ impl Tills {
     /// # Errors
     /// If one is no till's.
     pub fn of_sums<'a>(sums: impl IntoIterator<Item = (&'a str, i64)>) -> Result<Self, ForeignSum> {
-        let mut tills: BTreeMap<Till, [i64; 6]> = BTreeMap::new();
+        let mut tills: BTreeMap<RevenueKey, [i64; 6]> = BTreeMap::new();
         for (name, sum) in sums {
             let foreign = || ForeignSum(name.to_owned());
             let (word, till) = name.split_once('#').ok_or_else(foreign)?;
-            let place = Takings::NAMES.iter().position(|name| *name == word).ok_or_else(foreign)?;
+            let place = RevenueTotals::NAMES.iter().position(|name| *name == word).ok_or_else(foreign)?;
             let values = tills.entry(till.parse().map_err(|_| foreign())?).or_default();
             if let Some(value) = values.get_mut(place) {
                 *value = sum;
             }
         }
         let tills = tills.into_iter().filter(|(_, values)| values.iter().any(|value| *value != 0));
-        Ok(Self(tills.map(|(till, values)| (till, Takings::of(values))).collect()))
+        Ok(Self(tills.map(|(till, values)| (till, RevenueTotals::of(values))).collect()))
     }
 
     /// The sums of all tills, of which only the counts say something: amounts of several currencies are not comparable.
     #[must_use]
-    pub fn counts(&self) -> Takings {
-        let mut all = Takings::default();
+    pub fn counts(&self) -> RevenueTotals {
+        let mut all = RevenueTotals::default();
         self.0.values().for_each(|takings| all.merge(takings));
-        Takings { gross: 0, refunded: 0, ..all }
+        RevenueTotals { gross: 0, refunded: 0, ..all }
     }
 
     /// The takings by currency; `None` is of what nobody knows.
     #[must_use]
-    pub fn by_currency(&self) -> BTreeMap<Option<Currency>, Takings> {
-        let mut by: BTreeMap<_, Takings> = BTreeMap::new();
+    pub fn by_currency(&self) -> BTreeMap<Option<Currency>, RevenueTotals> {
+        let mut by: BTreeMap<_, RevenueTotals> = BTreeMap::new();
         for (till, takings) in &self.0 {
             by.entry(till.currency).or_default().merge(takings);
         }
@@ -235,38 +235,45 @@ impl Tills {
 mod tests {
     use super::*;
 
-    fn till(text: &str) -> Till {
+    fn till(text: &str) -> RevenueKey {
         text.parse().unwrap()
     }
 
     #[test]
     fn sums_say_the_same_as_what_they_are_of() {
-        let mut tills = Tills::default();
-        tills.add(till("USD@card"), &Takings { purchases: 2, units: 5, gross: 300, ..Takings::default() });
-        tills.add(till("USD@paypal"), &Takings { refunds: 1, refunded: 40, ..Takings::default() });
-        tills.add(till("JPY@card"), &Takings { purchases: 1, units: 1, gross: 1_000, ..Takings::default() });
-        tills.add(till("-@card"), &Takings { purchases: 1, units: 1, ended: 1, refunds: 1, ..Takings::default() });
+        let mut tills = TotalsByKey::default();
+        tills.add(till("USD@card"), &RevenueTotals { purchases: 2, units: 5, gross: 300, ..RevenueTotals::default() });
+        tills.add(till("USD@paypal"), &RevenueTotals { refunds: 1, refunded: 40, ..RevenueTotals::default() });
+        tills
+            .add(till("JPY@card"), &RevenueTotals { purchases: 1, units: 1, gross: 1_000, ..RevenueTotals::default() });
+        tills.add(
+            till("-@card"),
+            &RevenueTotals { purchases: 1, units: 1, ended: 1, refunds: 1, ..RevenueTotals::default() },
+        );
         let sums = tills.sums();
         assert!(sums.contains(&("gross#JPY@card".to_owned(), 1_000)), "{sums:?}");
-        let read = Tills::of_sums(sums.iter().map(|(name, sum)| (name.as_str(), *sum))).unwrap();
+        let read = TotalsByKey::of_sums(sums.iter().map(|(name, sum)| (name.as_str(), *sum))).unwrap();
         assert_eq!(read, tills);
         let text = serde_json::to_string(&tills).unwrap();
-        assert_eq!(serde_json::from_str::<Tills>(&text).unwrap(), tills);
+        assert_eq!(serde_json::from_str::<TotalsByKey>(&text).unwrap(), tills);
         let (usd, jpy) = ("USD".parse().unwrap(), "JPY".parse().unwrap());
         assert_eq!(tills.earned(), BTreeMap::from([(usd, 260), (jpy, 1_000)]));
-        assert_eq!(tills.counts(), Takings { purchases: 4, units: 7, ended: 1, refunds: 2, ..Takings::default() });
+        assert_eq!(
+            tills.counts(),
+            RevenueTotals { purchases: 4, units: 7, ended: 1, refunds: 2, ..RevenueTotals::default() }
+        );
         assert_eq!(tills.by_method().values().map(|tills| tills.counts().purchases).collect::<Vec<_>>(), [4, 0]);
     }
 
     #[test]
     fn what_is_back_at_nothing_is_left_out() {
-        assert!(Tills::of_sums([("gross#USD@card", 0)]).unwrap().is_empty());
+        assert!(TotalsByKey::of_sums([("gross#USD@card", 0)]).unwrap().is_empty());
     }
 
     #[test]
     fn refuses_what_is_no_sum_of_takings() {
         for name in ["", "gross", "gross#USD", "gross#usd@card", "gross#USD@", "net#USD@card", "gross#USD@a b"] {
-            assert!(Tills::of_sums([(name, 1)]).is_err(), "{name}");
+            assert!(TotalsByKey::of_sums([(name, 1)]).is_err(), "{name}");
         }
     }
 }

@@ -7,7 +7,7 @@ use super::documents::{Version, Versioned};
 use super::error::StoreError;
 use super::items::{Item, from_item, text, to_item};
 use super::keys::{Key, SK};
-use super::table::{Stretch, Table};
+use super::table::{KeyRange, Table};
 use super::transaction::{Condition, Transaction};
 
 /// The longest place in a list, in characters.
@@ -56,7 +56,7 @@ impl Asked<'_> {
 impl Table {
     /// The items of a page by their sort keys, and whether there are more; eventually consistent.
     pub(super) async fn listed(&self, pk: String, asked: Asked<'_>) -> Result<(Vec<(String, Item)>, bool), StoreError> {
-        let mut stretch = Stretch::beginning(pk, asked.prefix);
+        let mut stretch = KeyRange::beginning(pk, asked.prefix);
         let after = asked.place();
         match after {
             Some(after) if asked.newest_first => after.clone_into(&mut stretch.to),

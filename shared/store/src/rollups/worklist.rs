@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::StoreError;
 use crate::items::{Item, from_item};
 use crate::keys::{self, SK};
-use crate::table::{Consistency, LAST, Stretch, Table};
+use crate::table::{Consistency, KeyRange, LAST, Table};
 use domain::calendar::{Calendar, Level, Period};
 use domain::id::TrackId;
 use domain::rollup::Scope;
@@ -21,7 +21,7 @@ const MOST_ASIDE: usize = 100;
 /// What is closed: for every level the last period of which nothing is left to be done, late folds aside, and the periods
 /// before it that could not be closed for all.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frontier {
+pub struct Watermark {
     hour: Period,
     day: Period,
     week: Period,
@@ -30,7 +30,7 @@ pub struct Frontier {
     aside: BTreeSet<Period>,
 }
 
-impl Frontier {
+impl Watermark {
     /// The frontier where the last closed hour is the one of this time, and nothing above it is closed that it is in.
     pub(super) fn at(calendar: &Calendar, time: Time) -> Self {
         let before = |level| calendar.previous(&calendar.period(level, time));
@@ -145,7 +145,7 @@ pub(super) struct Lists {
 
 impl Lists {
     /// The frontier and its version, if anything was ever listed.
-    pub(super) async fn frontier(&self, how: Consistency) -> Result<Option<(Frontier, String)>, StoreError> {
+    pub(super) async fn frontier(&self, how: Consistency) -> Result<Option<(Watermark, String)>, StoreError> {
         let Some(item) = self.stats.get(&keys::frontier(), how).await? else { return Ok(None) };
         let stored: Stored = from_item(item)?;
         let read = |level, name: &str| {
@@ -157,7 +157,7 @@ impl Lists {
             let level = level.ok_or_else(|| StoreError::corrupt("frontier", name))?;
             aside.insert(read(level, name.strip_prefix(keys::rollups_of(level)).unwrap_or_default())?);
         }
-        let frontier = Frontier {
+        let frontier = Watermark {
             aside,
             hour: read(Level::Hour, &stored.hour)?,
             day: read(Level::Day, &stored.day)?,
@@ -170,14 +170,14 @@ impl Lists {
 
     /// The pages of a period, each with its name.
     pub(super) async fn active(&self, period: &Period, how: Consistency) -> Result<Vec<(String, Page)>, StoreError> {
-        let all = Stretch { pk: keys::active(period), from: " ".to_owned(), to: LAST.to_string() };
+        let all = KeyRange { pk: keys::active(period), from: " ".to_owned(), to: LAST.to_string() };
         let items = self.stats.query(&all, how).await?;
         items.into_iter().map(|item| Ok((sort_key(&item)?, from_item(item)?))).collect()
     }
 
     /// The pages of hours that are to be closed again, the oldest first, at most so many; and whether there are more.
     pub(super) async fn late(&self, most: usize, how: Consistency) -> Result<(Vec<LatePage>, bool), StoreError> {
-        let all = Stretch { pk: keys::LATE.to_owned(), from: " ".to_owned(), to: LAST.to_string() };
+        let all = KeyRange { pk: keys::LATE.to_owned(), from: " ".to_owned(), to: LAST.to_string() };
         let (items, more) = self.stats.at_most(&all, most, how).await?;
         let mut pages = Vec::with_capacity(items.len());
         for item in items {
@@ -213,9 +213,9 @@ fn sort_key(item: &Item) -> Result<String, StoreError> {
 }
 
 /// The live buckets of a span.
-pub(super) fn minutes(track: &TrackId, span: Span) -> Stretch {
+pub(super) fn minutes(track: &TrackId, span: Span) -> KeyRange {
     let last = span.to.plus(-TimeDelta::milliseconds(1)).minute();
-    Stretch {
+    KeyRange {
         pk: keys::rollups(&Scope::Track(track.clone())),
         from: format!("{}{}", keys::LIVE_BUCKETS, span.from.minute()),
         to: format!("{}{last}", keys::LIVE_BUCKETS),

@@ -33,15 +33,15 @@ struct Look {
 
 /// What was looked at once.
 #[derive(Clone, Default)]
-pub(super) struct Looks(Arc<Mutex<HashMap<(Key, &'static str), Look>>>);
+pub(super) struct DoubleCheck(Arc<Mutex<HashMap<(Key, &'static str), Look>>>);
 
-impl fmt::Debug for Looks {
+impl fmt::Debug for DoubleCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Looks").finish_non_exhaustive()
     }
 }
 
-impl Looks {
+impl DoubleCheck {
     /// Asserts that the same was found of an item of the same version before, long enough ago. `what` tells apart what may be
     /// found of one item.
     ///
@@ -80,7 +80,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn believes_what_is_found_twice_of_one_version_and_not_at_once() {
-        let (looks, key) = (Looks::default(), Key { pk: "a".to_owned(), sk: "b".to_owned() });
+        let (looks, key) = (DoubleCheck::default(), Key { pk: "a".to_owned(), sk: "b".to_owned() });
         let find = |version: Option<&str>, found: i64| looks.confirm((&key, "sum"), version, &found).is_ok();
         assert!(!find(Some("v1"), 3) && !find(Some("v1"), 3), "too early");
         tokio::time::advance(SETTLED).await;

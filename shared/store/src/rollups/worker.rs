@@ -9,11 +9,11 @@ use tokio::time::Instant;
 
 use super::activity::{Activity, Word};
 use super::dispatch::Work;
-use super::settling::{Chunk, From};
+use super::recompute::{Chunk, From};
 use crate::error::StoreError;
 use crate::items::{from_item, text};
 use crate::keys::{self, Key};
-use crate::table::{Consistency, Stretch, Table, Write};
+use crate::table::{Consistency, KeyRange, Table, Write};
 use domain::calendar::{Level, Period};
 use domain::id::{TrackId, UserId};
 use domain::rollup::Scope;
@@ -72,7 +72,7 @@ impl Closing {
                         pages.iter().map(|page| Write::Delete(Key { pk: keys::LATE.to_owned(), sk: page.clone() }));
                     self.activity.lists.stats.write_all(finished.collect(), deadline).await
                 }
-                Work::Again { level, period, tracks } => {
+                Work::Recompute { level, period, tracks } => {
                     let period = self.period(*level, period)?;
                     self.close_again(period, tracks, None, deadline).await
                 }
@@ -188,7 +188,7 @@ impl Closing {
         let tracks = BTreeSet::from([track.clone()]);
         let pk = keys::rollups(&Scope::Track(track.clone()));
         for level in Level::ALL {
-            let all = Stretch::beginning(pk.clone(), keys::rollups_of(level));
+            let all = KeyRange::beginning(pk.clone(), keys::rollups_of(level));
             let mut periods = Vec::new();
             for item in self.activity.lists.stats.query(&all, Consistency::Strong).await? {
                 let name = text(&item, keys::SK).and_then(|sk| sk.strip_prefix(keys::rollups_of(level)));

@@ -13,11 +13,11 @@ use tokio::time::{Instant, timeout_at};
 
 use super::activity::{Activity, MARKED};
 use crate::error::StoreError;
-use crate::folds::{Budget, EXPIRES, Folds, Refolded};
+use crate::folds::{Budget, EXPIRES, FoldOutcome, Folds};
 use crate::items::{TTL, key_of, number};
 use crate::keys::{self, Key};
 use crate::retention::{MINUTES_SURE, closed_to_folds};
-use crate::table::{Consistency, Stretch};
+use crate::table::{Consistency, KeyRange};
 use domain::calendar::{Level, Period};
 use domain::counters::TrackCounters;
 use domain::entity::{Bucket, Entity};
@@ -34,7 +34,7 @@ pub struct Restored {
     /// Those whose hours are whole otherwise.
     pub ready: Vec<Bucket>,
     /// What became of the others.
-    pub settled: Vec<(Bucket, Result<Refolded, StoreError>)>,
+    pub settled: Vec<(Bucket, Result<FoldOutcome, StoreError>)>,
 }
 
 /// What an hour needs before one of its minutes is folded.
@@ -69,9 +69,9 @@ impl Activity {
             let mut hours = stream::iter(hours).buffer_unordered(AT_ONCE);
             while let Some((of_hour, result)) = hours.next().await {
                 match result {
-                    Ok(Refolded::Written) => restored.ready.extend(of_hour),
-                    Ok(Refolded::Sealed) => {
-                        restored.settled.extend(of_hour.into_iter().map(|bucket| (bucket, Ok(Refolded::Sealed))));
+                    Ok(FoldOutcome::Written) => restored.ready.extend(of_hour),
+                    Ok(FoldOutcome::Sealed) => {
+                        restored.settled.extend(of_hour.into_iter().map(|bucket| (bucket, Ok(FoldOutcome::Sealed))));
                     }
                     Err(error) => {
                         tracing::warn!(error = %error, "the other minutes of an hour were not folded: {error}");
@@ -89,7 +89,7 @@ impl Activity {
         folds: &'a Folds,
         ((track, hour), of_hour): ((TrackId, Period), Vec<Bucket>),
         deadline: Instant,
-    ) -> BoxFuture<'a, (Vec<Bucket>, Result<Refolded, StoreError>)> {
+    ) -> BoxFuture<'a, (Vec<Bucket>, Result<FoldOutcome, StoreError>)> {
         Box::pin(async move {
             let restoring = timeout_at(deadline, self.restore_hour(folds, &track, &hour, &of_hour, deadline)).await;
             let result = restoring.unwrap_or_else(|elapsed| Err(StoreError::Unavailable { source: elapsed.into() }));
@@ -111,15 +111,15 @@ impl Activity {
         hour: &Period,
         of_hour: &[Bucket],
         deadline: Instant,
-    ) -> Result<Refolded, StoreError> {
+    ) -> Result<FoldOutcome, StoreError> {
         let missing = match self.needed(folds, track, hour, deadline).await? {
-            Needed::Sealed => return Ok(Refolded::Sealed),
+            Needed::Sealed => return Ok(FoldOutcome::Sealed),
             Needed::Minutes(minutes) => minutes.into_iter().filter(|minute| !of_hour.contains(minute)).collect(),
         };
         // Without a budget: one that is put off would leave the hour with a hole meanwhile.
         let folded = folds.refold::<TrackCounters>(missing, Budget::WHOLE, deadline).await;
         folded.into_iter().try_for_each(|(_, result)| result.map(|_| ()))?;
-        Ok(Refolded::Written)
+        Ok(FoldOutcome::Written)
     }
 
     /// The minutes of an hour that have facts and are not there, or not for long.
@@ -136,7 +136,7 @@ impl Activity {
         // An hour of a time zone may lie in two of UTC, which facts are filed under.
         let last = hour.end().plus(-chrono::TimeDelta::milliseconds(1));
         for utc in BTreeSet::from([hour.start().hour(), last.hour()]) {
-            let facts = Stretch::beginning(keys::facts_of_hour(&of, utc), "");
+            let facts = KeyRange::beginning(keys::facts_of_hour(&of, utc), "");
             for fact in folds.facts_table().query(&facts, Consistency::Strong).await? {
                 // One that is not a fact is poison to its own minute, and told of there.
                 let Some(Ok((bucket, at, _))) = key_of(&fact).map(|key| keys::parse_fact(&key.pk, &key.sk)) else {

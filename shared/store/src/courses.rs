@@ -10,17 +10,17 @@ use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::class::ClassNumbers;
+use super::course_stats::CourseStats;
 use super::documents::{Version, Versioned};
 use super::error::StoreError;
 use super::items::from_item;
 use super::keys::{self, Key};
-use super::listed::{Asked, Listing, put_listed};
-use super::outbox::{Outbox, Telling};
+use super::listing::{Asked, Listing, put_listed};
+use super::outbox::{Outbox, PendingEvents};
 use super::table::{Consistency, Table};
 use super::transaction::Transaction;
-use domain::class::ClassOf;
-use domain::classroom::{Course, Enrollment};
+use domain::course::{Course, Enrollment};
+use domain::course_stats::CourseStatsScope;
 use domain::id::{CourseId, UserId};
 use system::ids::Ids;
 
@@ -71,7 +71,7 @@ impl Classroom {
         &'a self,
         (id, course): (&'a CourseId, &'a Course),
         held: Option<&'a Versioned<Course>>,
-        numbers: &'a ClassNumbers,
+        numbers: &'a CourseStats,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
             let document = Versioned { version: Version(self.ids.fresh()), document: course };
@@ -79,7 +79,7 @@ impl Classroom {
             let mut transaction = Transaction::new(self.state.client.clone());
             let version = held.map(|held| &held.version);
             put_listed(&mut transaction, &self.state.name, (&key, &listed), &document, version)?;
-            let whose = [ClassOf::Teacher(course.teacher.clone()), ClassOf::All];
+            let whose = [CourseStatsScope::Teacher(course.teacher.clone()), CourseStatsScope::All];
             let was = held.map(|held| &held.document);
             numbers.count_in(&mut transaction, &whose, id.as_str(), (was, course))?;
             transaction.commit().await?;
@@ -117,8 +117,8 @@ impl Classroom {
         &'a self,
         (enrollment, course): (&'a Enrollment, &'a Course),
         held: Option<&'a Versioned<Enrollment>>,
-        numbers: &'a ClassNumbers,
-        telling: Telling<'a>,
+        numbers: &'a CourseStats,
+        telling: PendingEvents<'a>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
             let Enrollment { course: id, student, .. } = enrollment;
@@ -128,7 +128,7 @@ impl Classroom {
             let version = held.map(|held| &held.version);
             put_listed(&mut transaction, &self.state.name, (&key, &listed), &document, version)?;
             let was = held.map(|held| &held.document);
-            let whose = ClassOf::of(student, (id, course));
+            let whose = CourseStatsScope::of(student, (id, course));
             numbers.count_in(&mut transaction, &whose, student.as_str(), (was, enrollment))?;
             Outbox::tell_in(telling, &mut transaction)?;
             transaction.commit().await?;

@@ -9,17 +9,17 @@ use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
 use super::activity::{Activity, GRACE};
-use super::closing::Closing;
 use super::holding::{Before, Holder, Holding, Stamps};
-use super::lists::minutes;
-use super::restoring::is_whole;
-use super::rolled::{Rolled, Total};
+use super::restore::is_whole;
+use super::stored::{StoredRollup, Total};
+use super::worker::Closing;
+use super::worklist::minutes;
 use crate::error::StoreError;
 use crate::folds::Live;
 use crate::items::{Item, VERSION, from_item, text, to_item};
 use crate::keys::{self, Key};
 use crate::retention::{ROLLUPS_LIVE, minutes_may_be_gone, sources_may_be_gone};
-use crate::table::{Consistency, Stretch};
+use crate::table::{Consistency, KeyRange};
 use crate::transaction::{Condition, Transaction};
 use domain::calendar::{Level, Period};
 use domain::counters::TrackCounters;
@@ -64,8 +64,8 @@ pub(super) struct Chunk<'a> {
 
 /// A rollup as it was read and as it becomes.
 struct Change {
-    held: Option<Rolled>,
-    new: Rolled,
+    held: Option<StoredRollup>,
+    new: StoredRollup,
 }
 
 impl Change {
@@ -187,11 +187,11 @@ impl Closing {
             let is_whole = is_whole(mark, now);
             for period in chunk.periods {
                 let rolled = held.get(&keys::rollup(&Scope::Track(track.clone()), period));
-                let rolled: Option<Rolled> = rolled.cloned().map(from_item).transpose()?;
+                let rolled: Option<StoredRollup> = rolled.cloned().map(from_item).transpose()?;
                 let new =
                     self.new_value(&track, period, rolled.as_ref(), (chunk.from, is_whole), &changes, now).await?;
                 if let Some((value, expires, as_of)) = new {
-                    let new = Rolled { as_of, ..self.rolled(period, now, artist.clone(), expires, value) };
+                    let new = StoredRollup { as_of, ..self.rolled(period, now, artist.clone(), expires, value) };
                     changes.insert((*period, track.clone()), Change { held: rolled, new });
                 }
             }
@@ -206,12 +206,12 @@ impl Closing {
         artist: Option<UserId>,
         expires: Option<i64>,
         value: Rollup,
-    ) -> Rolled {
+    ) -> StoredRollup {
         let ttl = (period.level() == Level::Hour).then(|| {
             let kept = now.plus(HOURS_KEPT).seconds();
             expires.map_or(kept, |expires| kept.max(expires + ROLLUPS_LIVE.num_seconds()))
         });
-        Rolled {
+        StoredRollup {
             version: self.activity.ids.fresh(),
             as_of: now,
             artist,
@@ -248,7 +248,7 @@ impl Closing {
         &self,
         track: &TrackId,
         period: &Period,
-        held: Option<&Rolled>,
+        held: Option<&StoredRollup>,
         (from, is_whole): (From, bool),
         changes: &Changes,
         now: Time,
@@ -274,8 +274,8 @@ impl Closing {
             let first = calendar.period(level, period.start());
             let last = calendar.period(level, period.end().plus(-TimeDelta::milliseconds(1)));
             let pk = keys::rollups(&Scope::Track(track.clone()));
-            let parts = Stretch { pk, from: format!("{prefix}{first}"), to: format!("{prefix}{last}") };
-            let mut found: BTreeMap<String, Rolled> = BTreeMap::new();
+            let parts = KeyRange { pk, from: format!("{prefix}{first}"), to: format!("{prefix}{last}") };
+            let mut found: BTreeMap<String, StoredRollup> = BTreeMap::new();
             for item in self.activity.lists.stats.query(&parts, Consistency::Strong).await? {
                 let name = text(&item, keys::SK).unwrap_or_default().to_owned();
                 found.insert(name, from_item(item)?);
@@ -335,7 +335,7 @@ impl Closing {
         let mut items = self.activity.lists.stats.get_all(keys, Consistency::Strong, deadline).await?;
         for (scope, period) in parents {
             let key = keys::rollup(&scope, &period);
-            let held: Option<Rolled> = items.remove(&key).map(from_item).transpose()?;
+            let held: Option<StoredRollup> = items.remove(&key).map(from_item).transpose()?;
             let mut value = held.as_ref().map(|held| held.value.clone()).unwrap_or_default();
             let mut ttl = held.as_ref().and_then(|held| held.ttl);
             let mut holding = held.as_ref().map(Holding::from).unwrap_or_default();
@@ -387,7 +387,7 @@ impl Closing {
                 let late = if matches!(scope, Scope::Artist(_)) { &late_of_artists } else { &late };
                 let parts = late.iter().filter(|(hour, track)| period.contains(hour.start()) && belongs(track));
                 holding = holding.next(parts.map(|(hour, track)| (track, hour)));
-                let new = Rolled {
+                let new = StoredRollup {
                     ttl,
                     changes: holding.changes,
                     named: holding.named.clone(),
@@ -409,7 +409,7 @@ impl Closing {
         but: &BTreeSet<TrackId>,
         deadline: Instant,
     ) -> Result<(Distinct, Distinct), StoreError> {
-        let all = Stretch::beginning(keys::user(artist), keys::TRACKS_OF);
+        let all = KeyRange::beginning(keys::user(artist), keys::TRACKS_OF);
         let mut keys = BTreeMap::new();
         for item in self.state.query(&all, Consistency::Strong).await? {
             let track = text(&item, keys::SK).and_then(|sk| sk.strip_prefix(keys::TRACKS_OF)).unwrap_or_default();
@@ -424,7 +424,7 @@ impl Closing {
         for (key, track) in keys {
             let changes = holding.stamped(&track, &self.activity.lists.calendar);
             let last = changes.into_iter().map(|(change, _)| change).max().unwrap_or(0);
-            let Some(rolled) = items.remove(&key).map(from_item::<Rolled>).transpose()? else {
+            let Some(rolled) = items.remove(&key).map(from_item::<StoredRollup>).transpose()? else {
                 // Hours expire, each by itself.
                 if last > 0 && period.level() > Level::Hour {
                     return Err(StoreError::Conflict);

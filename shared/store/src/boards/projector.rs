@@ -9,12 +9,12 @@ use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use tokio::time::Instant;
 
-use super::BoardUpdates;
-use crate::again::again;
+use super::BoardProjector;
 use crate::contributions::{AS_OF, Contribution, Contributions, Sums};
 use crate::error::StoreError;
 use crate::items::{Item, VERSION, text, to_key};
 use crate::keys::{self, Key};
+use crate::retry;
 use crate::table::Consistency;
 use domain::board::{self, Board, Entrant, Season};
 use domain::product::ProductFigures;
@@ -41,7 +41,7 @@ pub(super) const REACHED: &str = "reached#";
 /// Places on the boards of a season, with the values there.
 type Places = BTreeMap<Board, (u64, Time)>;
 
-impl BoardUpdates {
+impl BoardProjector {
     /// Brings sellers and products to their places on the boards of these seasons, trying again until the deadline; tells of
     /// which that was not done, and why. To be called after their numbers have changed.
     pub fn follow<'a>(
@@ -56,7 +56,7 @@ impl BoardUpdates {
                 .iter()
                 .map(|(entrant, season)| async move {
                     loop {
-                        match again(deadline, || Box::pin(self.follow_one(entrant, *season, told))).await {
+                        match retry::until(deadline, || Box::pin(self.follow_one(entrant, *season, told))).await {
                             Ok(true) => return None,
                             Ok(false) => {}
                             Err(error) => return Some((entrant.clone(), error)),

@@ -2,7 +2,7 @@
 
 use super::{ForeignKey, Key, TOTAL, user};
 use domain::attendance::Date;
-use domain::class::ClassOf;
+use domain::course_stats::CourseStatsScope;
 use domain::id::{CourseId, ScoreId, UserId};
 use domain::time::Time;
 
@@ -52,12 +52,12 @@ pub fn parse_taught(sk: &str) -> Result<CourseId, ForeignKey> {
 
 /// The numbers of a classroom; those of all lie in lanes.
 #[must_use]
-pub fn class(whose: &ClassOf, lane: u8) -> Key {
+pub fn class(whose: &CourseStatsScope, lane: u8) -> Key {
     let pk = match whose {
-        ClassOf::Course(course) => course_and_students(course),
-        ClassOf::Student(student) => format!("STUDENT#{student}"),
-        ClassOf::Teacher(teacher) => format!("TEACHER#{teacher}"),
-        ClassOf::All => format!("CLASSROOMS#{lane:02}"),
+        CourseStatsScope::Course(course) => course_and_students(course),
+        CourseStatsScope::Student(student) => format!("STUDENT#{student}"),
+        CourseStatsScope::Teacher(teacher) => format!("TEACHER#{teacher}"),
+        CourseStatsScope::All => format!("CLASSROOMS#{lane:02}"),
     };
     Key { pk, sk: TOTAL.to_owned() }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::attendance::{Attendance, Presence};
-use super::classroom::{Course, Enrollment, EnrollmentStatus};
+use super::course::{Course, Enrollment, EnrollmentStatus};
 use super::id::{CourseId, UserId};
 use super::interaction::WHOLE;
 use super::money::Currency;
@@ -16,7 +16,7 @@ use super::score::GivenScore;
 
 /// Whose numbers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ClassOf {
+pub enum CourseStatsScope {
     /// A course's.
     Course(CourseId),
     /// A student's, over all they take.
@@ -27,7 +27,7 @@ pub enum ClassOf {
     All,
 }
 
-impl ClassOf {
+impl CourseStatsScope {
     /// Those whose numbers something changes that concerns a student in a course.
     #[must_use]
     pub fn of(student: &UserId, (id, course): (&CourseId, &Course)) -> [Self; 4] {
@@ -46,7 +46,7 @@ pub struct Paid {
 
 /// The numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ClassFigures {
+pub struct CourseFigures {
     /// Courses.
     pub courses: i64,
     /// How many take courses, by how they do.
@@ -77,7 +77,7 @@ const AMOUNT: &str = "amount";
 /// How a currency is told where nobody knows it.
 const UNKNOWN: &str = "-";
 
-impl ClassFigures {
+impl CourseFigures {
     /// The average score in percent, over all scores; `None` without any.
     #[must_use]
     pub fn average_score(&self) -> Option<f64> {
@@ -145,39 +145,39 @@ impl ClassFigures {
 /// Something that counts in the classroom.
 pub trait Counted {
     /// What it contributes as it is now.
-    fn contributes(&self) -> ClassFigures;
+    fn contributes(&self) -> CourseFigures;
 }
 
 impl Counted for Course {
-    fn contributes(&self) -> ClassFigures {
-        ClassFigures { courses: 1, ..ClassFigures::default() }
+    fn contributes(&self) -> CourseFigures {
+        CourseFigures { courses: 1, ..CourseFigures::default() }
     }
 }
 
 impl Counted for Enrollment {
-    fn contributes(&self) -> ClassFigures {
-        ClassFigures { enrollments: [(self.status, 1)].into(), ..ClassFigures::default() }
+    fn contributes(&self) -> CourseFigures {
+        CourseFigures { enrollments: [(self.status, 1)].into(), ..CourseFigures::default() }
     }
 }
 
 impl Counted for GivenScore {
-    fn contributes(&self) -> ClassFigures {
-        ClassFigures { scores: 1, score_sum: self.description.score.share(), ..ClassFigures::default() }
+    fn contributes(&self) -> CourseFigures {
+        CourseFigures { scores: 1, score_sum: self.description.score.share(), ..CourseFigures::default() }
     }
 }
 
 impl Counted for Attendance {
-    fn contributes(&self) -> ClassFigures {
-        ClassFigures { attendance: [(self.status, 1)].into(), ..ClassFigures::default() }
+    fn contributes(&self) -> CourseFigures {
+        CourseFigures { attendance: [(self.status, 1)].into(), ..CourseFigures::default() }
     }
 }
 
 impl Counted for Payment {
-    fn contributes(&self) -> ClassFigures {
+    fn contributes(&self) -> CourseFigures {
         // What nobody knows adds nothing; what is known is far below what fits.
         let amount = self.amount.map_or(0, |amount| i64::try_from(amount).unwrap_or(i64::MAX));
         let paid = Paid { payments: 1, amount };
-        ClassFigures { payments: [((self.status, self.currency), paid)].into(), ..ClassFigures::default() }
+        CourseFigures { payments: [((self.status, self.currency), paid)].into(), ..CourseFigures::default() }
     }
 }
 
@@ -185,9 +185,9 @@ impl Counted for Payment {
 mod tests {
     use super::*;
 
-    fn figures() -> ClassFigures {
+    fn figures() -> CourseFigures {
         let usd = "USD".parse().unwrap();
-        ClassFigures {
+        CourseFigures {
             courses: 2,
             enrollments: [(EnrollmentStatus::Active, 3), (EnrollmentStatus::Dropped, 1)].into(),
             scores: 2,
@@ -208,13 +208,13 @@ mod tests {
         for expected in [("enrollments#dropped", 1), ("payments#approved#-", 1), ("amount#received#USD", 1_998)] {
             assert!(sums.contains(&(expected.0.to_owned(), expected.1)), "{expected:?} of {sums:?}");
         }
-        let read = ClassFigures::of_sums(sums.iter().map(|(name, sum)| (name.as_str(), *sum)));
+        let read = CourseFigures::of_sums(sums.iter().map(|(name, sum)| (name.as_str(), *sum)));
         assert_eq!(read, Ok(figures()));
-        assert_eq!(ClassFigures::of_sums([("enrollments#active", 0), ("nonsense", 0)]), Ok(ClassFigures::default()));
+        assert_eq!(CourseFigures::of_sums([("enrollments#active", 0), ("nonsense", 0)]), Ok(CourseFigures::default()));
         for foreign in
             ["nonsense", "courses#x", "enrollments", "enrollments#asleep", "attendance#late#x", "amount#received"]
         {
-            let read = ClassFigures::of_sums([(foreign, 1)]);
+            let read = CourseFigures::of_sums([(foreign, 1)]);
             assert_eq!(read, Err(ForeignSum(foreign.to_owned())));
         }
     }
@@ -223,9 +223,9 @@ mod tests {
     fn averages_are_over_all_and_nothing_has_none() {
         assert_eq!(figures().average_score(), Some(75.0));
         assert_eq!(figures().attendance_rate(), Some(75.0));
-        let nothing = ClassFigures::default();
+        let nothing = CourseFigures::default();
         assert_eq!((nothing.average_score(), nothing.attendance_rate()), (None, None));
-        let excused = ClassFigures { attendance: [(Presence::Excused, 1)].into(), ..nothing };
+        let excused = CourseFigures { attendance: [(Presence::Excused, 1)].into(), ..nothing };
         assert_eq!(excused.attendance_rate(), None);
     }
 }

@@ -7,7 +7,7 @@ use super::error::StoreError;
 use system::backoff::Backoff;
 
 /// Does something until it is done, until it fails in a way that no further try can mend, or until the deadline.
-pub(super) async fn again<'a, T>(
+pub(super) async fn until<'a, T>(
     deadline: Instant,
     mut attempt: impl FnMut() -> BoxFuture<'a, Result<T, StoreError>>,
 ) -> Result<T, StoreError> {

@@ -11,7 +11,7 @@ use domain::time::Time;
 /// The rollup of a period.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Rolled {
+pub(super) struct StoredRollup {
     pub(super) version: String,
     /// When the fold began that it holds.
     pub(super) as_of: Time,
@@ -56,7 +56,7 @@ pub(super) struct Total {
 #[cfg(test)]
 mod tests {
     use super::super::holding::{Holder, Holding};
-    use super::super::settling::MOST_LISTED;
+    use super::super::recompute::MOST_LISTED;
     use super::*;
     use crate::items::{size, to_item};
     use crate::keys::Key;
@@ -112,7 +112,7 @@ mod tests {
             }
         }
         let before = Before { artist: None, stamps: stamps.clone(), value: counters() };
-        let rolled = Rolled {
+        let rolled = StoredRollup {
             version: "v".repeat(MAX_LENGTH),
             as_of: "2026-01-31T10:00:00Z".parse().unwrap(),
             artist: Some("a".repeat(MAX_LENGTH).parse().unwrap()),

@@ -9,14 +9,14 @@ use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, timeout_at};
 
-use super::lists::Frontier;
 use super::reading::{Known, OpenMinute, Read, Reading, newest_first};
-use super::rolled::Rolled;
+use super::stored::StoredRollup;
+use super::worklist::Watermark;
+use crate::compact::lengthened;
 use crate::error::StoreError;
 use crate::items::{Item, from_item, key_of, text};
 use crate::keys::{self, Key};
-use crate::short::lengthened;
-use crate::table::{Consistency, Stretch, Table};
+use crate::table::{Consistency, KeyRange, Table};
 use domain::calendar::{Calendar, Level, Period};
 use domain::caller::Actor;
 use domain::counters::TrackCounters;
@@ -167,7 +167,7 @@ impl Recent {
         let stats = &self.reading.lists.stats;
         if let Some(frontier) = frontier.as_ref().filter(|_| search.goes_on()) {
             let after = frontier.of(Level::Day).end();
-            let mut today = Stretch::beginning(pk.clone(), keys::rollups_of(Level::Hour));
+            let mut today = KeyRange::beginning(pk.clone(), keys::rollups_of(Level::Hour));
             today.from = format!("{}{}", keys::rollups_of(Level::Hour), after.minute());
             let hours = stats.query(&today, Consistency::Eventual).await?;
             self.look_at_hours(hours, members, &mut late, &mut search).await?;
@@ -179,7 +179,7 @@ impl Recent {
                 let month = calendar.period(Level::Month, to.plus(-TimeDelta::milliseconds(1)));
                 if frontier.holds(&month) {
                     let closed = stats.get(&keys::rollup(&scope, &month), Consistency::Eventual).await?;
-                    let closed: Option<Rolled> = closed.map(from_item).transpose()?;
+                    let closed: Option<StoredRollup> = closed.map(from_item).transpose()?;
                     let holds = closed.map(|closed| closed.value.counters).unwrap_or_default();
                     if !search.wants(holds.plays > 0, holds.likes > 0) {
                         to = month.start();
@@ -189,16 +189,16 @@ impl Recent {
                 let prefix = keys::rollups_of(Level::Day);
                 let first = calendar.period(Level::Day, month.start());
                 let last = calendar.period(Level::Day, to.plus(-TimeDelta::milliseconds(1)));
-                let days = Stretch { pk: pk.clone(), from: format!("{prefix}{first}"), to: format!("{prefix}{last}") };
+                let days = KeyRange { pk: pk.clone(), from: format!("{prefix}{first}"), to: format!("{prefix}{last}") };
                 for item in stats.query(&days, Consistency::Eventual).await?.into_iter().rev() {
                     let name = text(&item, keys::SK).and_then(|sk| sk.strip_prefix(prefix));
                     let day = self.period(Level::Day, name.unwrap_or_default())?;
-                    let rolled: Rolled = from_item(item)?;
+                    let rolled: StoredRollup = from_item(item)?;
                     if search.wants(rolled.value.counters.plays > 0, rolled.value.counters.likes > 0) {
                         let prefix = keys::rollups_of(Level::Hour);
                         let last = day.end().plus(-TimeDelta::milliseconds(1)).minute();
                         let from = format!("{prefix}{}", day.start().minute());
-                        let hours = Stretch { pk: pk.clone(), from, to: format!("{prefix}{last}") };
+                        let hours = KeyRange { pk: pk.clone(), from, to: format!("{prefix}{last}") };
                         let hours = stats.query(&hours, Consistency::Eventual).await?;
                         self.look_at_hours(hours, members, &mut late, &mut search).await?;
                     }
@@ -247,7 +247,7 @@ impl Recent {
             let name = text(&item, keys::SK).and_then(|sk| sk.strip_prefix(keys::rollups_of(Level::Hour)));
             let hour = self.period(Level::Hour, name.unwrap_or_default())?;
             self.look_at_late(late, Some(hour), search).await?;
-            let rolled: Rolled = from_item(item)?;
+            let rolled: StoredRollup = from_item(item)?;
             let mut tracks: BTreeSet<TrackId> =
                 late.extract_if(.., |(late, _)| *late == hour).map(|(_, track)| track).collect();
             tracks.extend(
@@ -283,7 +283,7 @@ impl Recent {
     async fn aside(
         &self,
         pk: &str,
-        frontier: &Frontier,
+        frontier: &Watermark,
         members: &BTreeSet<TrackId>,
         since: Time,
     ) -> Result<Vec<(Period, TrackId)>, StoreError> {
@@ -292,11 +292,11 @@ impl Recent {
         for day in frontier.aside().filter(|day| day.level() == Level::Day && day.end() > since) {
             let last = day.end().plus(-TimeDelta::milliseconds(1)).minute();
             let (from, to) = (format!("{prefix}{}", day.start().minute()), format!("{prefix}{last}"));
-            let hours = Stretch { pk: pk.to_owned(), from, to };
+            let hours = KeyRange { pk: pk.to_owned(), from, to };
             for item in self.reading.lists.stats.query(&hours, Consistency::Eventual).await? {
                 let name = text(&item, keys::SK).and_then(|sk| sk.strip_prefix(prefix));
                 let hour = self.period(Level::Hour, name.unwrap_or_default())?;
-                let rolled: Rolled = from_item(item)?;
+                let rolled: StoredRollup = from_item(item)?;
                 let tracks = self.active(hour, rolled.value.tracks, members, |_| true).await?;
                 aside.extend(tracks.into_iter().map(|track| (hour, track)));
             }
@@ -352,7 +352,7 @@ impl Recent {
             let mut minutes: BTreeMap<Minute, OpenMinute> = BTreeMap::new();
             // An hour of a time zone may lie in two of UTC, which facts are filed under.
             for utc in BTreeSet::from([hour.start().hour(), last.hour()]) {
-                let facts = Stretch::beginning(keys::facts_of_hour(&of, utc), "");
+                let facts = KeyRange::beginning(keys::facts_of_hour(&of, utc), "");
                 for fact in self.events.query(&facts, Consistency::Eventual).await? {
                     let key = key_of(&fact).ok_or_else(|| StoreError::corrupt("fact", "no key"))?;
                     let (_, at, _) = keys::parse_fact(&key.pk, &key.sk)
@@ -428,7 +428,7 @@ impl Recent {
         Box::pin(async move {
             let bucket = Bucket { entity: Entity::Track(of.track.clone()), minute: of.minute };
             let pk = keys::facts_of_hour(&bucket.entity, bucket.minute.hour());
-            let stretch = Stretch::beginning(pk, &keys::facts_of_minute(&bucket));
+            let stretch = KeyRange::beginning(pk, &keys::facts_of_minute(&bucket));
             let items = self.events.query(&stretch, Consistency::Eventual).await?;
             let mut facts = Vec::with_capacity(items.len());
             for item in items {

@@ -4,35 +4,35 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::boot::Boot;
-use crate::live;
+use crate::context::FunctionContext;
+use crate::pusher;
 use domain::live::{Channel, LiveEvent, LiveEventName};
 use domain::time::Time;
-use store::{ClassNumbers, Classroom, Outbox, Telling};
+use store::{Classroom, CourseStats, Outbox, PendingEvents};
 use system::clock::Clock;
 use system::environment::Reader;
 use system::ids::Ids;
 
 /// What every function needs that changes something in a course.
-pub struct Desk {
+pub struct CourseService {
     /// Courses, and who takes them.
     pub classroom: Classroom,
     /// Their numbers.
-    pub numbers: ClassNumbers,
+    pub numbers: CourseStats,
     /// Nothing, where live updates are off.
     outbox: Option<Outbox>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
 
-impl Desk {
+impl CourseService {
     /// The desk with the tables that the environment names.
-    pub fn of(reader: &mut Reader<'_>, boot: &Boot) -> Self {
+    pub fn of(reader: &mut Reader<'_>, boot: &FunctionContext) -> Self {
         let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
         Self {
             classroom: Classroom::new(boot.dynamodb(), state, Arc::clone(&boot.ids)),
-            numbers: ClassNumbers::new(boot.dynamodb(), stats),
-            outbox: live::outbox(reader, boot),
+            numbers: CourseStats::new(boot.dynamodb(), stats),
+            outbox: pusher::outbox(reader, boot),
             clock: Arc::clone(&boot.clock),
             ids: Arc::clone(&boot.ids),
         }
@@ -58,7 +58,7 @@ impl Desk {
 
     /// What is to be told with a change.
     #[must_use]
-    pub fn telling<'a>(&'a self, events: &'a [LiveEvent]) -> Telling<'a> {
+    pub fn telling<'a>(&'a self, events: &'a [LiveEvent]) -> PendingEvents<'a> {
         (self.outbox.as_ref(), events)
     }
 }
