@@ -13,6 +13,12 @@ pub(crate) fn contract() -> Value {
     serde_yaml_ng::from_str(&read("infra/openapi.yaml")).unwrap()
 }
 
+/// A name in camel case as one in kebab case: `putTrack` is `put-track`.
+fn kebab(name: &str) -> String {
+    let dash = |letter: char| if letter.is_uppercase() { format!("-{}", letter.to_lowercase()) } else { letter.into() };
+    name.chars().map(dash).collect()
+}
+
 /// `METHOD /path` of every operation, with the function that serves it: the one of its id, if no other is named.
 fn operations(contract: &Value) -> BTreeSet<(String, String)> {
     let mut operations = BTreeSet::new();
@@ -21,8 +27,8 @@ fn operations(contract: &Value) -> BTreeSet<(String, String)> {
         for (method, operation) in item.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters") {
             let id = operation["operationId"].as_str().unwrap();
             assert!(ids.insert(id), "two operations are called {id}");
-            let function = operation["x-function"].as_str().unwrap_or(id);
-            operations.insert((format!("{} {path}", method.to_uppercase()), function.to_owned()));
+            let function = operation["x-function"].as_str().map_or_else(|| kebab(id), str::to_owned);
+            operations.insert((format!("{} {path}", method.to_uppercase()), function));
         }
     }
     operations
