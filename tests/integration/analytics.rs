@@ -5,8 +5,8 @@ use chrono::{DateTime, Days, NaiveTime, TimeDelta, Timelike, Utc};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, App, ago, event};
 use crate::contract::{assert_foreseen, contract};
+use crate::support::app::{Answer, App, ago, event};
 
 const ANALYTICS: &str = "/api/stats/analytics";
 const DASHBOARD: &str = "/api/dashboard/stats";
@@ -74,7 +74,7 @@ fn sum(points: &Value, pointer: &str) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn analytics_are_an_admin_s_and_a_dashboard_is_its_artist_s() {
+async fn analytics_require_admin_and_dashboard_requires_its_artist() {
     let api = Api::start().await;
     for route in [ANALYTICS, DASHBOARD] {
         let answer = api.app.send(Method::GET, route, &[], "").await;
@@ -100,7 +100,7 @@ async fn analytics_are_an_admin_s_and_a_dashboard_is_its_artist_s() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_query_that_is_wrong_names_its_parameter() {
+async fn names_invalid_query_parameter() {
     let api = Api::start().await;
     let (hour, minute) = (ago(TimeDelta::hours(1)), ago(TimeDelta::minutes(1)));
     let (days, years) = (ago(TimeDelta::days(200)), ago(TimeDelta::days(1_000)));
@@ -167,7 +167,7 @@ fn is_nothing(value: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_nobody_all_sums_are_zero_and_all_ratios_null() {
+async fn empty_scope_has_zero_sums_and_null_ratios() {
     let api = Api::start().await;
     for range in RANGES {
         for scope in ["trackId=none", "artistId=none", ""] {
@@ -205,7 +205,7 @@ async fn of_nobody_all_sums_are_zero_and_all_ratios_null() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_says_from_when_to_when_it_is() {
+async fn answer_states_its_time_range() {
     let api = Api::start().await;
     for (range, days) in [("7d", 6), ("30d", 29), ("90d", 89), ("1y", 364)] {
         let told = api.analytics(&format!("timeRange={range}&interval=day")).await;
@@ -244,7 +244,7 @@ async fn an_answer_says_from_when_to_when_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn days_are_those_of_the_time_zone_of_the_template() {
+async fn days_follow_configured_time_zone() {
     let app = App::start_with(|options| {
         options.parameters.insert("TimeZone".to_owned(), "Asia/Kolkata".to_owned());
     })
@@ -257,7 +257,7 @@ async fn days_are_those_of_the_time_zone_of_the_template() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_begins_in_1970_in_a_zone_where_that_was_still_1969() {
+async fn range_starts_at_epoch_in_zone_behind_utc() {
     let app = App::start_with(|options| {
         options.parameters.insert("TimeZone".to_owned(), "America/New_York".to_owned());
     })
@@ -273,7 +273,7 @@ async fn everything_begins_in_1970_in_a_zone_where_that_was_still_1969() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_has_not_changed_is_not_sent_again() {
+async fn unchanged_answer_is_not_modified() {
     let api = Api::start().await;
     let (admin, artist) = (api.app.token("admin"), api.app.token("artist"));
     let query = format!("from={}&to={}", ago(TimeDelta::hours(1)), ago(TimeDelta::minutes(-5)));
@@ -323,7 +323,7 @@ fn history() -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn analytics_tell_what_has_just_happened() {
+async fn analytics_include_live_facts() {
     let api = Api::start().await;
     api.describe("artist", "song", &json!({})).await;
     api.describe("artist", "tune", &json!({})).await;
@@ -392,7 +392,7 @@ async fn analytics_tell_what_has_just_happened() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dashboard_shows_what_has_just_happened() {
+async fn dashboard_includes_live_facts() {
     let api = Api::start().await;
     api.describe("artist", "song", &json!({"releasedAt": "2026-02-01T00:00:00Z"})).await;
     api.describe("artist", "tune", &json!({"releasedAt": "2025-02-01T00:00:00Z"})).await;

@@ -6,7 +6,7 @@ use http::Method;
 use runtime::http::Kind;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, App, event};
+use crate::support::app::{Answer, App, event};
 use crate::tidy::read;
 
 pub(crate) fn contract() -> Value {

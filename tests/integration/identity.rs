@@ -4,8 +4,8 @@ use chrono::TimeDelta;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, App, ago, event, now};
 use crate::contract::{assert_foreseen, contract};
+use crate::support::app::{Answer, App, ago, event, now};
 
 const EVENTS: &str = "/api/stats/events";
 
@@ -54,7 +54,7 @@ fn number<'a>(answer: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_anonymous_event_never_overwrites_a_person_s_fact() {
+async fn anonymous_event_never_overwrites_user_fact() {
     let app = App::start().await;
     let at = now();
     for (kind, own) in [
@@ -91,7 +91,7 @@ async fn an_anonymous_event_never_overwrites_a_person_s_fact() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_play_of_a_session_that_signs_in_midway_is_one_play_of_that_person() {
+async fn play_across_sign_in_counts_once_for_user() {
     let app = App::start().await;
     let at = now();
     let start = event("start", &json!({"playId": "p", "timestamp": at, "duration": null}));
@@ -109,7 +109,7 @@ async fn a_play_of_a_session_that_signs_in_midway_is_one_play_of_that_person() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_takes_back_what_it_liked_and_saved_in_another_session() {
+async fn device_undoes_likes_and_saves_of_its_other_sessions() {
     let app = App::start().await;
     let of = |id: &str, at: i64, session: &str, patch: &Value| {
         let mut event = event(id, patch);
@@ -132,7 +132,7 @@ async fn a_device_takes_back_what_it_liked_and_saved_in_another_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_like_before_and_after_signing_in_is_one_in_whatever_order_they_arrive() {
+async fn like_across_sign_in_counts_once_in_any_order() {
     let app = App::start().await;
     let before = |track: &str| {
         let mut before = like("before", "like", &seconds_ago(60), "s1");
@@ -186,7 +186,7 @@ async fn a_like_before_and_after_signing_in_is_one_in_whatever_order_they_arrive
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sessions_that_use_one_event_id_in_one_millisecond_are_counted_each() {
+async fn equal_event_ids_of_different_sessions_count_separately() {
     let app = App::start().await;
     let at = now();
     let of = |kind: &Value, session: &str| {
@@ -213,7 +213,7 @@ async fn sessions_that_use_one_event_id_in_one_millisecond_are_counted_each() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_id_that_comes_twice_in_a_request_is_told() {
+async fn reports_repeated_event_ids_in_batch() {
     let app = App::start().await;
     let (at, before) = (seconds_ago(10), seconds_ago(20));
     let of = |at: &str, duration: u8| event("e", &json!({"timestamp": at, "duration": duration}));
@@ -235,7 +235,7 @@ async fn an_id_that_comes_twice_in_a_request_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn half_a_character_or_a_number_beyond_all_costs_at_most_its_own_event() {
+async fn malformed_unicode_or_number_rejects_only_its_event() {
     let app = App::start().await;
     let with = |id: &str, field: &str| event(id, &json!({})).to_string().replacen('{', &format!("{{{field},"), 1);
     let events = [
@@ -260,7 +260,7 @@ async fn half_a_character_or_a_number_beyond_all_costs_at_most_its_own_event() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_that_is_wrong_with_an_event_is_told_at_once() {
+async fn reports_all_errors_of_event_together() {
     let app = App::start().await;
     let bad = event("a b", &json!({"trackId": 7, "duration": 86_401, "source": "radio"}));
     let answer = send(&app, &[], json!([bad, {}]).to_string()).await;
@@ -275,7 +275,7 @@ async fn all_that_is_wrong_with_an_event_is_told_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_admin_imports_what_others_did() {
+async fn admin_imports_events_of_other_users() {
     let app = App::start().await;
     let at = |minutes: i64| ago(TimeDelta::days(40) + TimeDelta::minutes(minutes));
     let of = |id: &str, minutes: i64, patch: &Value| {
@@ -345,7 +345,7 @@ async fn an_admin_imports_what_others_did() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_happens_before_1970_or_for_longer_than_a_day() {
+async fn rejects_event_before_epoch_or_longer_than_a_day() {
     let app = App::start().await;
     let refused = |field: &'static str, patch: Value| {
         let app = &app;
@@ -371,7 +371,7 @@ async fn nothing_happens_before_1970_or_for_longer_than_a_day() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_country_is_believed_of_a_trusted_edge_alone() {
+async fn country_header_requires_trusted_edge() {
     for (trusted, expected) in [("false", json!([null, null, null])), ("true", json!(["DE", null, null]))] {
         let app = App::start_with(|options| {
             options.parameters.insert("TrustViewerCountry".to_owned(), trusted.to_owned());
@@ -392,7 +392,7 @@ async fn a_country_is_believed_of_a_trusted_edge_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn recent_plays_show_what_either_end_tells() {
+async fn recent_plays_merge_start_and_end() {
     let app = App::start().await;
     app.put_track("artist", "song", &[], &json!({"title": "Song", "durationSeconds": 60})).await;
     let at = now();

@@ -9,7 +9,7 @@ use runtime::obs::metrics::{DIMENSIONS, EMITTED, NAMESPACE, Sink};
 use serde_json::{Value, json};
 use system::clock::{Clock, SystemClock};
 
-use crate::app::{App, Forward, event};
+use crate::support::app::{App, Forward, event};
 use crate::tidy::{files, read};
 
 /// The time when everything begins.
@@ -81,7 +81,7 @@ async fn dispatcher_reports_the_age_of_the_watermark_at_each_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refusals_of_quotas_are_measured_and_what_is_accepted_is_not() {
+async fn quota_rejections_are_measured_and_accepted_events_are_not() {
     let measured = Measured::start(&[("Quotas", "key=5/5")]).await;
     let events = |from: usize| {
         (from..from + 5).map(|n| event(&format!("e{n}"), &json!({"timestamp": BEGIN}))).collect::<Vec<Value>>()
@@ -117,7 +117,7 @@ fn alarms_read_metrics_that_functions_emit() {
 }
 
 #[test]
-fn functions_emit_what_is_listed_and_documented() {
+fn emitted_metrics_are_listed_and_documented() {
     let listed: BTreeSet<(String, String)> = EMITTED
         .iter()
         .flat_map(|(metric, by)| by.iter().map(move |function| ((*function).to_owned(), format!("{metric:?}"))))

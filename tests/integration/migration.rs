@@ -15,7 +15,7 @@ use replay::api::{Api, Credential, Patience};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::app::{App, ago};
+use crate::support::app::{App, ago};
 
 const SAM: &str = "65a0c1f2e4b0a1b2c3d4e501";
 const ALGEBRA: &str = "65a0c1f2e4b0a1b2c3d4e511";
@@ -174,7 +174,7 @@ fn imported(count: usize) -> Sent {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_has_what_they_had_and_a_second_run_changes_nothing() {
+async fn migration_preserves_ownership_and_is_idempotent() {
     let (export, plan) = read(EXPORT);
     let lines = |problems: &[migrate::Problem]| problems.iter().map(|problem| problem.line).collect::<Vec<_>>();
     assert_eq!((lines(&export.problems), lines(&plan.repeated)), (vec![7, 8], vec![6]));
@@ -206,7 +206,7 @@ async fn everybody_has_what_they_had_and_a_second_run_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_may_be_stopped_at_any_time() {
+async fn interrupted_migration_resumes() {
     let plan = many(20);
     let migration = Migration::start("stopped").await;
     // A part is sent, and the next requests are cut off on their way.
@@ -256,7 +256,7 @@ async fn it_may_be_stopped_at_any_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_bought_here_already_is_left_and_what_is_refused_is_told() {
+async fn keeps_existing_purchases_and_reports_rejected_ones() {
     let migration = Migration::start("had").await;
     let order = json!({
         "itemType": "course", "itemId": "a", "amount": 1, "currency": "USD", "paymentMethod": "card", "userId": "u0",
@@ -294,7 +294,7 @@ async fn what_was_bought_here_already_is_left_and_what_is_refused_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_corrected_is_brought_in_as_it_is_then() {
+async fn corrected_documents_are_imported() {
     let migration = Migration::start("corrected").await;
     let list = r#"{"_id": "u0", "purchasedCourses": ["a"], "purchasedTests": ["b"]}"#;
     // A document of a course and a test at once: neither comes in without its price.
@@ -317,7 +317,7 @@ async fn what_is_corrected_is_brought_in_as_it_is_then() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_document_s_own_currency_and_status_are_honoured_or_refused() {
+async fn document_currency_and_status_are_honoured_or_rejected() {
     let migration = Migration::start("status").await;
     let (export, plan) = read(
         r#"{"_id": "u0", "purchasedCourses": ["a", "b", "c"]}
@@ -341,7 +341,7 @@ async fn a_document_s_own_currency_and_status_are_honoured_or_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_but_an_admin_brings_anything_in() {
+async fn migration_requires_admin() {
     let plan = many(5);
     let migration = Migration::start("strangers").await;
     let purchases: Vec<&Purchase> = plan.purchases.iter().collect();
@@ -362,7 +362,7 @@ async fn nobody_but_an_admin_brings_anything_in() {
 }
 
 #[test]
-fn it_knows_what_the_api_takes() {
+fn validation_matches_api() {
     assert_eq!(migrate::amount::MAX_AMOUNT, domain::money::MAX_AMOUNT);
     for id in ["", "a", "a b", "A-z_0.9:x", "é", "a#b", &"x".repeat(64), &"x".repeat(65)] {
         assert_eq!(migrate::extended::is_id(id), id.parse::<domain::id::ItemId>().is_ok(), "{id}");

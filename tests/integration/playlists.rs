@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use store::Playlists;
 use system::clock::{Clock, SystemClock};
 
-use crate::app::{Answer, App};
 use crate::contract::{assert_foreseen, contract};
+use crate::support::app::{Answer, App};
 
 const PLAYLIST: &str = "/api/playlists/{playlistId}";
 const SUBMISSIONS: &str = "/api/playlists/{playlistId}/submissions";
@@ -132,7 +132,7 @@ impl Api {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_track_is_submitted_accepted_rejected_and_submitted_again() {
+async fn track_is_submitted_reviewed_and_resubmitted() {
     let api = Api::start().await;
     api.describe("song", "ann").await;
     let created = api.put(SAM, "list", &[], &json!({"title": "Mornings", "description": "Quiet\nsongs"})).await;
@@ -185,7 +185,7 @@ async fn a_track_is_submitted_accepted_rejected_and_submitted_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn versions_of_a_playlist() {
+async fn playlist_update_honours_version() {
     let api = Api::start().await;
     let list = |title: &str| json!({"title": title});
     api.put(SAM, "list", &[("if-match", "*")], &list("a")).await.is_problem(412);
@@ -206,7 +206,7 @@ async fn versions_of_a_playlist() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_else_s() {
+async fn playlists_and_submissions_require_their_owner() {
     let api = Api::start().await;
     api.describe("song", "ann").await;
     let list = json!({"title": "Mornings"});
@@ -239,7 +239,7 @@ async fn somebody_else_s() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_closed_playlist_takes_nothing_new() {
+async fn closed_playlist_rejects_submissions() {
     let api = Api::start().await;
     for id in ["sent", "rejected", "late"] {
         api.describe(id, "ann").await;
@@ -265,7 +265,7 @@ async fn a_closed_playlist_takes_nothing_new() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_changes_hands_leaves_nothing_behind() {
+async fn transfer_moves_playlists_and_submissions_completely() {
     let api = Api::start().await;
     api.describe("song", "ann").await;
     api.put(SAM, "list", &[], &json!({"title": "Mornings"})).await;
@@ -288,7 +288,7 @@ async fn what_changes_hands_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bodies_and_ids_that_are_wrong() {
+async fn names_invalid_fields_and_ids() {
     let api = Api::start().await;
     api.describe("song", "ann").await;
     let written = api.app.items("StateTable");
@@ -378,7 +378,7 @@ async fn bodies_and_ids_that_are_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn strangers() {
+async fn playlists_require_valid_token() {
     let api = Api::start().await;
     let app = &api.app;
     let json_type = ("content-type", "application/json");
@@ -402,7 +402,7 @@ async fn strangers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_of_allowed_origins_may_patch() {
+async fn cors_allows_patch_for_allowed_origins() {
     let api = Api::start().await;
     let headers = [("origin", "http://localhost:3000"), ("access-control-request-method", "PATCH")];
     let path = "/api/playlists/list/submissions/song";
@@ -413,7 +413,7 @@ async fn pages_of_allowed_origins_may_patch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_comes_at_the_same_time_there_is_one_submission() {
+async fn concurrent_submissions_create_one() {
     let api = Api::start().await;
     api.describe("song", "ann").await;
     api.put(SAM, "list", &[], &json!({"title": "Mornings"})).await;
@@ -458,7 +458,7 @@ async fn whoever_comes_at_the_same_time_there_is_one_submission() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outage_splits_nothing() {
+async fn outage_leaves_documents_and_mirrors_equal() {
     let calls = Arc::new(AtomicU32::new(0));
     let app = App::start_with(|options| {
         let calls = Arc::clone(&calls);
@@ -509,7 +509,7 @@ async fn an_outage_splits_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_has_much_has_it_in_pages() {
+async fn reads_every_page_of_many_playlists() {
     let app = App::start().await;
     let api = Api { app, contract: contract() };
     let playlists = api.playlists();

@@ -7,7 +7,7 @@ use serde_json::Value;
 use system::clock::{Clock, SystemClock};
 use tokio::process::Command;
 
-use crate::app::App;
+use crate::support::app::App;
 
 const README: &str = include_str!("../../README.md");
 
@@ -54,7 +54,7 @@ async fn demonstrated() -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_demonstration_pasted_twice_counts_one_play() {
+async fn readme_example_is_idempotent() {
     let today = || SystemClock.now().date_naive();
     let mut day = today();
     let mut counts = demonstrated().await;
@@ -68,7 +68,7 @@ async fn the_demonstration_pasted_twice_counts_one_play() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_local_cloud_serves_the_contract_and_a_page_for_it() {
+async fn local_cloud_serves_contract_and_its_page() {
     let app = App::start().await;
     let get = async |path| app.send(http::Method::GET, path, &[], "").await;
     let (yaml, json, page) = (get("/openapi.yaml").await, get("/openapi.json").await, get("/docs").await);

@@ -9,11 +9,11 @@ use runtime::context::FunctionContext;
 use serde_json::{Value, json};
 use system::clock::Clock as _;
 
-use crate::app::{App, Forward, ago, event};
-use crate::stage::{self, Stage};
+use crate::support::app::{App, Forward, ago, event};
+use crate::support::stage::{self, Stage};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn numbers_outlive_their_facts_and_closed_minutes_take_no_more() {
+async fn counters_survive_expiry_and_reject_expired_minutes() {
     let clock = Arc::new(Forward::default());
     let app = App::start_with(|options| options.clock = clock.clone()).await;
     // The ready-made tokens are good for 30 days, so this one is made for longer.
@@ -56,7 +56,7 @@ async fn numbers_outlive_their_facts_and_closed_minutes_take_no_more() {
 
 /// Filters of event source mappings look at keys alone, so readers of streams are told of expiries too.
 #[tokio::test(flavor = "multi_thread")]
-async fn expiries_are_done_with_and_nobody_is_asked_anything() {
+async fn expiry_records_need_no_calls() {
     let app = App::start().await;
     let template = app.cloud.template();
     let mut readers = 0;

@@ -18,8 +18,8 @@ use system::clock::{Clock, SystemClock};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::app::{App, Forward, event};
-use crate::asking::signed;
+use crate::support::app::{App, Forward, event};
+use crate::support::requests::signed;
 
 /// A key of the provider.
 struct Key {
@@ -112,7 +112,7 @@ async fn status(app: &App, token: &str) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn are_verified_by_the_keys_of_the_provider_alone() {
+async fn tokens_are_verified_by_keys_of_provider_only() {
     let (rsa, elliptic, stranger) = (Key::rsa("r"), Key::elliptic("e"), Key::elliptic("e"));
     let provider = Provider::start(&[&rsa, &elliptic]).await;
     let app = provider.app(|_| {}).await;
@@ -166,7 +166,7 @@ async fn until_accepted(app: &App, token: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refusal_for_an_unknown_key_passes_once_the_provider_has_it() {
+async fn rejection_of_unknown_key_ends_when_provider_publishes_it() {
     let (old, new) = (Key::elliptic("old"), Key::elliptic("new"));
     let provider = Provider::start(&[&old]).await;
     let app = provider.app(|_| {}).await;
@@ -185,7 +185,7 @@ async fn refusal_for_an_unknown_key_passes_once_the_provider_has_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn outage_of_the_provider_is_503_and_passes() {
+async fn provider_outage_answers_503_and_recovers() {
     let key = Key::elliptic("e");
     let provider = Provider::start(&[&key]).await;
     provider.down.store(true, Ordering::Relaxed);
@@ -204,7 +204,7 @@ async fn outage_of_the_provider_is_503_and_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn token_is_accepted_when_its_time_comes_although_its_refusal_is_cached() {
+async fn token_is_accepted_once_valid_despite_cached_rejection() {
     let clock = Arc::new(Forward::default());
     let app = App::start_with(|options| options.clock = Arc::clone(&clock) as Arc<dyn Clock>).await;
     let now = clock.now().timestamp();
@@ -218,7 +218,7 @@ async fn token_is_accepted_when_its_time_comes_although_its_refusal_is_cached() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_secrets_are_valid_during_a_rotation_and_a_short_one_never_is() {
+async fn rotation_accepts_both_secrets_and_never_short_one() {
     let [new_secret, short] = ["the new secret, of thirty-two bytes or more", "too short"];
     let secrets = SecretsManager::default();
     let app = App::start_with(|options| options.secrets = secrets.clone()).await;

@@ -7,7 +7,7 @@ use super::api::{ANN, AUDIT, AUDITS, Api, EVE, Findings, Person, ROOT, SAM, TIM,
 use crate::tidy::read;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_admin_has_purchases_audited_and_nobody_else() {
+async fn audits_require_admin() {
     let api = Api::start().await;
     let nothing = api.scan("StatsTable", None);
     for person in [TIM, EVE, SAM, ANN, Person("root", "teacher")] {
@@ -45,7 +45,7 @@ async fn listed(api: &Api) -> Vec<(String, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_audit_that_there_is_not_is_not_found() {
+async fn unknown_audit_is_not_found() {
     let api = Api::start().await;
     assert_eq!(listed(&api).await, []);
     let unknown = api.call((Method::GET, AUDIT), "unknown", ROOT, &[], "").await;
@@ -58,7 +58,7 @@ async fn an_audit_that_there_is_not_is_not_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_audits_are_listed_the_newest_first() {
+async fn lists_latest_audits_newest_first() {
     let mut api = Api::start().await;
     let mut begun = Vec::new();
     for _ in 0..22 {
@@ -75,7 +75,7 @@ async fn the_last_audits_are_listed_the_newest_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_schedule_begins_one_too() {
+async fn schedule_starts_audits() {
     let api = Api::start().await;
     let event: Value = serde_json::from_str(&read("functions/start-audit/events/schedule.json")).unwrap();
     let begun = api.app.invoke("StartAuditFunction", &event).await.unwrap();

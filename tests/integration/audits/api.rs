@@ -11,9 +11,9 @@ use local::wire::ClientOptions;
 use serde_json::{Value, json};
 use system::clock::{Clock, SystemClock};
 
-use crate::app::{Answer, App, Forward};
-use crate::asking;
 use crate::contract::contract;
+use crate::support::app::{Answer, App, Forward};
+use crate::support::requests;
 
 pub(super) const PURCHASES: &str = "/api/purchases";
 pub(super) const PURCHASE: &str = "/api/purchases/{purchaseId}";
@@ -170,7 +170,7 @@ impl Api {
     }
 
     pub(super) fn token(&self, Person(subject, role): Person) -> String {
-        asking::token(&self.app, subject, role, self.clock.now())
+        requests::token(&self.app, subject, role, self.clock.now())
     }
 
     /// Sends a request of a route of the contract; `of` is the id in its path, or what comes behind it.
@@ -183,7 +183,7 @@ impl Api {
         body: impl Into<Bytes>,
     ) -> Answer {
         let token = self.token(person);
-        asking::send(&self.app, &self.contract, to, of, &asking::headers(&token, headers), body).await
+        requests::send(&self.app, &self.contract, to, of, &requests::headers(&token, headers), body).await
     }
 
     /// Begins an audit; tells its id.

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::api::{A_WHILE, Api, Findings, SCOPES, differences};
+use super::corruption::{Vandal, more};
 use super::shop::{self, Known, id};
-use super::vandal::{Vandal, more};
 
 /// An audit tells of this alone and leaves everything as it is, and so does the next one.
 async fn is_told(mut api: Api, purchase: &Value) {
@@ -34,7 +34,7 @@ async fn opened(scope: &'static str) -> (Api, Known) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_purchase_without_its_sale() {
+async fn reports_purchase_without_sale_and_changes_nothing() {
     for scope in SCOPES {
         // In an hour that has another one, and in one that has none.
         for (which, hour, begin) in [
@@ -50,7 +50,7 @@ async fn a_purchase_without_its_sale() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_purchase_that_ended_without_its_refund() {
+async fn reports_ended_purchase_without_refund_and_changes_nothing() {
     for scope in SCOPES {
         let (mut api, known) = opened(scope).await;
         let vandal = Vandal::comes(&mut api).await;
@@ -63,7 +63,7 @@ async fn a_purchase_that_ended_without_its_refund() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_purchase_of_another_amount_than_its_sale() {
+async fn reports_purchase_and_sale_of_different_amounts_and_changes_nothing() {
     for scope in SCOPES {
         let (mut api, known) = opened(scope).await;
         let vandal = Vandal::comes(&mut api).await;
@@ -76,7 +76,7 @@ async fn a_purchase_of_another_amount_than_its_sale() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_purchase_that_was_changed_by_hand_is_what_its_buyer_is_told() {
+async fn repairs_listing_after_manual_change_of_purchase() {
     for scope in SCOPES {
         let (mut api, known) = opened(scope).await;
         let purchase = format!("PURCHASE#{}", id(&known.quiz));
@@ -98,7 +98,7 @@ async fn a_purchase_that_was_changed_by_hand_is_what_its_buyer_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_item_of_the_ledger_is_told_and_keeps_nothing_else_from_being_put_right() {
+async fn reports_unreadable_ledger_items_and_repairs_the_rest() {
     let (mut api, _) = opened("full").await;
     let vandal = Vandal::comes(&mut api).await;
     let broken = json!({"purchase": {"S": "x"}});

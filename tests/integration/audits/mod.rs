@@ -3,13 +3,13 @@
 
 mod access;
 mod api;
-mod changes;
+mod buyers;
 mod contradictions;
-mod healthy;
-mod legs;
-mod numbers;
-mod orders;
-mod people;
+mod corruption;
+mod incremental;
+mod intact;
+mod recent;
 mod shop;
-mod vandal;
-mod young;
+mod task_order;
+mod tasks;
+mod totals;

@@ -8,7 +8,7 @@ use local::wire::Faults;
 use runtime::function::Function;
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, http, invoke, person, start};
+use crate::support::stage::{Stage, http, invoke, person, start};
 
 /// When it all begins: shortly before a month ends.
 pub(super) const BEGIN: &str = "2026-01-31T23:59:30Z";

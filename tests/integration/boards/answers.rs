@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::actions::SELLERS;
 use super::check::{Board, Expected, Place, items, places};
-use crate::stage::{Stage, http, invoke, person, start};
+use crate::support::stage::{Stage, http, invoke, person, start};
 
 /// Every metric and currency as it is asked for and as keys name it; nothing is ever sold in the last.
 const METRICS: [(&str, &str); 5] = [

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::actions::{DELETED, PRODUCTS, seller_of};
-use crate::stage::Stage;
+use crate::support::stage::Stage;
 
 pub(super) fn text(item: &Value, name: &str) -> String {
     item[name]["S"].as_str().unwrap_or_default().to_owned()

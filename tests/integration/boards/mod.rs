@@ -10,21 +10,21 @@
 mod actions;
 mod answers;
 mod check;
-mod hostile;
+mod driver;
 mod poison;
 mod ranks;
 
 use proptest::prelude::*;
 
-use crate::crowd::plans;
-use crate::stage::config;
+use crate::support::crowd::plans;
+use crate::support::stage::config;
 
 proptest! {
     #![proptest_config(config(64))]
 
     #[test]
-    fn boards_are_what_products_say(plan in plans(3..12)) {
-        if let Err(wrong) = hostile::run(&plan) {
+    fn boards_are_exact_under_concurrency(plan in plans(3..12)) {
+        if let Err(wrong) = driver::run(&plan) {
             prop_assert!(false, "{}", wrong);
         }
     }
@@ -32,6 +32,6 @@ proptest! {
 
 /// The mutation checks: what holds is broken by hand, and the check finds it.
 #[test]
-fn the_check_finds_what_is_wrong() {
-    hostile::breaks_are_found();
+fn check_detects_every_corruption() {
+    driver::breaks_are_found();
 }

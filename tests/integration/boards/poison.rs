@@ -7,10 +7,10 @@ use serde_json::json;
 
 use super::actions::{Action, BEGIN, act};
 use super::check;
-use crate::stage::{Stage, invoke, start};
+use crate::support::stage::{Stage, invoke, start};
 
 #[test]
-fn what_is_corrupt_of_one_product_keeps_no_other_off_the_boards() {
+fn corrupt_product_blocks_no_other_product() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let stage = Stage::new(BEGIN.parse().unwrap());

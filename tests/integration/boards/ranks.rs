@@ -13,7 +13,7 @@ use store::{BoardProjector, Boards, Shards};
 use tokio::time::Instant;
 
 use super::actions::BEGIN;
-use crate::stage::Stage;
+use crate::support::stage::Stage;
 
 const SELLERS: usize = 2_000;
 const ASKED: usize = 50;
@@ -54,7 +54,7 @@ fn give(stage: &Stage, having: &mut Having, random: &mut fastrand::Rng, seller: 
 }
 
 #[test]
-fn ranks_of_many_are_what_counting_tells() {
+fn ranks_match_full_count() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let stage = Stage::new(BEGIN.parse().unwrap());

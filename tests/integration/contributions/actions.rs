@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use store::PackageProjector;
 use tokio::time::Instant;
 
-use crate::stage::{Stage, http, invoke, person, start};
+use crate::support::stage::{Stage, http, invoke, person, start};
 
 /// The currencies that packages are paid in.
 pub(super) const CURRENCIES: [&str; 2] = ["INR", "USD"];

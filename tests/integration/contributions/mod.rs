@@ -7,55 +7,55 @@
 //! answer, or be the last its sandbox makes.
 
 mod actions;
-mod hostile;
+mod driver;
 mod model;
 mod mutants;
 
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestError, TestRng, TestRunner};
 
-use crate::stage::config;
+use crate::support::stage::config;
 
 proptest! {
     #![proptest_config(config(250))]
 
     #[test]
-    fn every_package_is_the_sum_over_its_quizzes(plan in prop_oneof![hostile::plans(), hostile::races()]) {
-        if let Err(wrong) = hostile::run(&plan, None) {
+    fn package_stats_are_exact_under_concurrency(plan in prop_oneof![driver::plans(), driver::races()]) {
+        if let Err(wrong) = driver::run(&plan, None) {
             prop_assert!(false, "{}", wrong);
         }
     }
 }
 
 /// The mutation checks: each breaks one rule of contributions, and the same kind of cases finds it out.
-mod found_out {
+mod mutation {
     use super::mutants::Mutant;
     use super::*;
 
     fn is_found_out(mutant: Mutant) {
         let mut runner = TestRunner::new_with_rng(config(20_000), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-        let run = |plan| hostile::run(&plan, Some(mutant)).map_err(TestCaseError::fail);
-        let verdict = runner.run(&hostile::races(), run);
+        let run = |plan| driver::run(&plan, Some(mutant)).map_err(TestCaseError::fail);
+        let verdict = runner.run(&driver::races(), run);
         assert!(matches!(verdict, Err(TestError::Fail(..))), "nothing was counted wrong by {mutant:?}");
     }
 
     #[test]
-    fn who_leaves_no_tombstones() {
+    fn detects_mutant_that_leaves_no_tombstones() {
         is_found_out(Mutant::LeavesNoTombstones);
     }
 
     #[test]
-    fn who_skips_what_comes_out_the_same() {
+    fn detects_mutant_that_skips_equal_values() {
         is_found_out(Mutant::SkipsTheSame);
     }
 
     #[test]
-    fn who_reads_what_a_quiz_brings_before_it_is_in() {
+    fn detects_mutant_that_reads_quiz_before_it_joins() {
         is_found_out(Mutant::ReadsBeforeItIsIn);
     }
 
     #[test]
-    fn who_adds_what_arrives() {
+    fn detects_mutant_that_adds_deltas() {
         is_found_out(Mutant::Adds);
     }
 }

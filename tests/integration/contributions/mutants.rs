@@ -8,7 +8,7 @@ use local::wire::{Call, Fault, Faults};
 use runtime::context::FunctionContext;
 use serde_json::{Value, json};
 
-use crate::stage::Stage;
+use crate::support::stage::Stage;
 
 /// What is done wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +115,7 @@ fn is_as_it_says(stage: &Stage, record: &Value) -> bool {
     })
 }
 
-type Item = crate::stage::Item;
+type Item = crate::support::stage::Item;
 
 fn text(value: impl Into<String>) -> aws_sdk_dynamodb::types::AttributeValue {
     aws_sdk_dynamodb::types::AttributeValue::S(value.into())

@@ -7,9 +7,9 @@ use system::clock::{Clock, SystemClock};
 
 use super::making::{Bindings, Person, World, allows};
 use super::operation::{Operation, operations};
-use crate::app::Answer;
-use crate::asking;
 use crate::contract::contract;
+use crate::support::app::Answer;
+use crate::support::requests;
 
 const ROLES: [&str; 5] = ["admin", "artist", "seller", "teacher", "student"];
 
@@ -17,7 +17,7 @@ const ROLES: [&str; 5] = ["admin", "artist", "seller", "teacher", "student"];
 async fn every_operation_asks_for_the_credentials_that_the_contract_states() {
     let contract = contract();
     let world = World::of(&contract).await;
-    let expired = asking::token(&world.app, "ann", "admin", SystemClock.now() - TimeDelta::days(365));
+    let expired = requests::token(&world.app, "ann", "admin", SystemClock.now() - TimeDelta::days(365));
     let good = world.token(&world.person("admin"));
     let forged = format!("{}x", &good[..good.len() - 1]);
     let key = world.app.cloud.write_key().to_owned();

@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 use system::clock::{Clock, SystemClock};
 
 use super::operation::{Operation, Place, operation};
-use crate::app::{Answer, App};
-use crate::asking;
 use crate::contract::assert_foreseen;
+use crate::support::app::{Answer, App};
+use crate::support::requests;
 
 /// Somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn token(&self, person: &Person) -> String {
-        asking::token(&self.app, &person.id, &person.role, SystemClock.now())
+        requests::token(&self.app, &person.id, &person.role, SystemClock.now())
     }
 
     pub(super) fn is_person(&self, name: &str) -> bool {

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::making::{Bindings, World};
 use super::operation::{Operation, operations, resolved, sample};
-use crate::app::Answer;
 use crate::contract::contract;
+use crate::support::app::Answer;
 use crate::tidy::read;
 
 /// The problem that an answer is, which is of this type.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::check::{items, text};
 use super::revenue::{Fact, facts};
-use crate::stage::{Stage, http, invoke, person, start};
+use crate::support::stage::{Stage, http, invoke, person, start};
 
 /// The sums of some facts: purchases, pieces, ended; and by currency purchases, paid, given back, and how often.
 #[derive(Debug, Default, PartialEq)]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::actions::MAX_USES;
 use super::revenue;
-use crate::stage::Stage;
+use crate::support::stage::Stage;
 
 /// A purchase as its item says.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,29 +8,29 @@
 
 mod actions;
 mod analytics;
-mod auditing;
+mod audit_races;
+mod auditor;
 mod check;
-mod hostile;
-mod moments;
+mod driver;
 mod races;
 mod ranking;
 mod revenue;
-mod wide;
+mod wide_bucket;
 
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestError, TestRng, TestRunner};
 
-use auditing::Auditor;
+use auditor::Auditor;
 
-use crate::crowd::plans;
-use crate::stage::config;
+use crate::support::crowd::plans;
+use crate::support::stage::config;
 
 proptest! {
     #![proptest_config(config(100))]
 
     #[test]
-    fn who_has_what_is_what_the_purchases_say(plan in plans(2..8)) {
-        if let Err(wrong) = hostile::run(&plan, Auditor::Real) {
+    fn ownership_and_revenue_are_exact_under_concurrency(plan in plans(2..8)) {
+        if let Err(wrong) = driver::run(&plan, Auditor::Real) {
             prop_assert!(false, "{}", wrong);
         }
     }
@@ -38,15 +38,15 @@ proptest! {
 
 /// A mutation check: reads see parts of transactions, so who believes one look finds wrong what is right.
 #[test]
-fn an_auditor_that_looks_once_is_found_out() {
+fn detects_auditor_that_trusts_single_read() {
     let mut runner = TestRunner::new_with_rng(config(300), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let run = |plan| hostile::run(&plan, Auditor::LooksOnce).map_err(TestCaseError::fail);
+    let run = |plan| driver::run(&plan, Auditor::LooksOnce).map_err(TestCaseError::fail);
     let verdict = runner.run(&plans(4..8), run);
     assert!(matches!(verdict, Err(TestError::Fail(..))), "it found nothing");
 }
 
 /// The mutation checks: what holds is broken by hand, and the check finds it.
 #[test]
-fn the_check_finds_what_is_wrong() {
-    hostile::breaks_are_found();
+fn check_detects_every_corruption() {
+    driver::breaks_are_found();
 }

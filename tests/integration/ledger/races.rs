@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::actions::{Action, Answer, act};
 use super::check;
-use super::hostile::stage;
-use crate::app::App;
-use crate::delivery::schedule::Schedule;
-use crate::stage::paused;
+use super::driver::stage;
+use crate::support::app::App;
+use crate::support::schedule::Schedule;
+use crate::support::stage::paused;
 
 const CLIENTS: usize = 64;
 
@@ -76,7 +76,7 @@ fn bought(item: usize, discount: bool) -> Action {
 }
 
 #[test]
-fn of_those_who_buy_the_same_with_keys_of_their_own_one_does() {
+fn concurrent_purchases_of_single_ownership_item_succeed_once() {
     for seed in 0..6 {
         let answers = all_buy(seed, |client| format!("k{client}"), &bought(0, false));
         let (done, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(status, _)| *status == 201);
@@ -90,7 +90,7 @@ fn of_those_who_buy_the_same_with_keys_of_their_own_one_does() {
 }
 
 #[test]
-fn those_who_buy_with_one_key_are_all_answered_the_same() {
+fn concurrent_purchases_with_one_key_get_one_answer() {
     for seed in 10..16 {
         for item in 0..2 {
             let answers = all_buy(seed, |_| "k".to_owned(), &bought(item, false));
@@ -101,7 +101,7 @@ fn those_who_buy_with_one_key_are_all_answered_the_same() {
 }
 
 #[test]
-fn the_last_use_of_a_discount_is_given_once() {
+fn discount_limit_holds_under_concurrency() {
     for seed in 20..22 {
         // A product, so that only the discount stands in the way.
         let answers = all_buy(seed, |client| format!("k{client}"), &bought(1, true));
@@ -112,7 +112,7 @@ fn the_last_use_of_a_discount_is_given_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_buyers_race_for_the_last_use_of_a_discount() {
+async fn discount_limit_holds_for_hundred_concurrent_buyers() {
     let app = App::start().await;
     let admin = app.token("admin");
     let headers = |key: Option<String>| {

@@ -13,7 +13,7 @@ use serde_json::json;
 use store::{RevenueProjector, RevenueReader};
 use tokio::time::Instant;
 
-use super::hostile::stage;
+use super::driver::stage;
 
 const MONTHS: [&str; 3] = ["2026-01", "2026-02", "2026-03"];
 
@@ -87,7 +87,7 @@ async fn compare(seed: u64) {
 }
 
 #[test]
-fn who_is_ahead_in_several_months_is_what_counting_tells() {
+fn top_items_of_several_months_match_full_count() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     for seed in 0..16 {
         runtime.block_on(compare(seed));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::api::{ANN, Api, EVE, Person, REFRESHES, ROOT, SAM, TIM, described, named};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn those_who_teach_or_sell_have_packages_and_an_admin_anybody_s() {
+async fn packages_require_teacher_seller_or_admin() {
     let api = Api::start().await;
     for person in [SAM, ANN] {
         api.post(person, &named::<&str>("p", &[])).await.is_problem(403);
@@ -47,7 +47,7 @@ async fn those_who_teach_or_sell_have_packages_and_an_admin_anybody_s() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn strangers() {
+async fn packages_require_valid_token() {
     let api = Api::start().await;
     let app = &api.app;
     api.made::<&str>("p", &[]).await;
@@ -81,7 +81,7 @@ async fn strangers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_package_is_made_once() {
+async fn creating_package_is_idempotent() {
     let api = Api::start().await;
     api.quizzes(&["q", "r"]).await;
     let first = api.made("p", &["q", "r"]).await;
@@ -120,7 +120,7 @@ async fn a_package_is_made_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn versions_of_a_package() {
+async fn package_update_honours_version() {
     let api = Api::start().await;
     api.quizzes(&["q"]).await;
     let first = api.made::<&str>("p", &[]).await;

@@ -9,9 +9,9 @@ use local::wire::ClientOptions;
 use serde_json::{Value, json};
 use system::clock::{Clock, SystemClock};
 
-use crate::app::{Answer, App};
-use crate::asking;
 use crate::contract::contract;
+use crate::support::app::{Answer, App};
+use crate::support::requests;
 
 pub(super) const PACKAGES: &str = "/api/packages";
 pub(super) const PACKAGE: &str = "/api/packages/{packageId}";
@@ -164,7 +164,7 @@ impl Api {
     }
 
     pub(super) fn token(&self, Person(subject, role): Person) -> String {
-        asking::token(&self.app, subject, role, SystemClock.now())
+        requests::token(&self.app, subject, role, SystemClock.now())
     }
 
     /// Sends a request of a route of the contract; `of` is the id in its path, or what comes behind it.
@@ -177,7 +177,7 @@ impl Api {
         body: impl Into<Bytes>,
     ) -> Answer {
         let token = self.token(person);
-        asking::send(&self.app, &self.contract, to, of, &asking::headers(&token, headers), body).await
+        requests::send(&self.app, &self.contract, to, of, &requests::headers(&token, headers), body).await
     }
 
     pub(super) async fn post(&self, person: Person, body: &Value) -> Answer {
@@ -288,7 +288,7 @@ impl Api {
     /// All packages of a creator, by as many pages as it takes.
     pub(super) async fn of_creator(&self, creator: &str, limit: &str) -> Vec<Vec<String>> {
         let ask = async |cursor: &str| self.asked(SAM, &format!("?creatorId={creator}{limit}{cursor}"), &[]).await;
-        let pages = asking::pages("packages", ask).await;
+        let pages = requests::pages("packages", ask).await;
         let ids =
             |page: Vec<Value>| page.iter().map(|package| package["packageId"].as_str().unwrap().to_owned()).collect();
         pages.into_iter().map(ids).collect()

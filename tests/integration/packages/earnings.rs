@@ -48,7 +48,7 @@ async fn told(api: &Api, person: Person, package: &str) -> Option<(i64, Value)> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn earnings_are_for_the_creator_and_admins_alone() {
+async fn earnings_require_creator_or_admin() {
     let api = Api::start().await;
     api.made::<&str>("p", &[]).await;
     api.post(EVE, &named::<&str>("other", &[])).await;
@@ -74,7 +74,7 @@ async fn earnings_are_for_the_creator_and_admins_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_currencies_are_never_summed() {
+async fn currencies_are_never_summed() {
     let api = Api::start().await;
     api.quizzes(&["q"]).await;
     api.made("p", &["q"]).await;
@@ -102,7 +102,7 @@ async fn two_currencies_are_never_summed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn earnings_stay_with_the_id_and_the_id_with_its_creator() {
+async fn earnings_survive_deletion_and_id_stays_with_creator() {
     let api = Api::start().await;
     api.made::<&str>("p", &[]).await;
     earns(&api, "p", "v1", &[("INR", 500)]).await;

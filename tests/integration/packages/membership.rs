@@ -24,7 +24,7 @@ async fn start(quizzes: &[&str]) -> (Api, Deeds) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_quiz_brings_its_history_in_and_takes_it_out() {
+async fn quiz_contributes_its_history_while_it_is_a_member() {
     let (api, mut deeds) = start(&["q", "r", "s"]).await;
     api.made("p", &["q"]).await;
     assert_eq!(api.numbers("p").await, deeds.of(&["q"]));
@@ -47,7 +47,7 @@ async fn a_quiz_brings_its_history_in_and_takes_it_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_quiz_is_in_two_packages_and_moves_between_them() {
+async fn quiz_in_two_packages_contributes_to_both() {
     let (api, mut deeds) = start(&["q", "r"]).await;
     api.made("from", &["q", "r"]).await;
     api.made("to", &["q"]).await;
@@ -71,7 +71,7 @@ async fn a_quiz_is_in_two_packages_and_moves_between_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_order_changes_nothing_but_the_order() {
+async fn reordering_quizzes_changes_no_stats() {
     let (api, _deeds) = start(&["q", "r", "s"]).await;
     let made = api.made("p", &["q", "r", "s"]).await;
     let before = api.stats(TIM, "p").await;
@@ -84,7 +84,7 @@ async fn another_order_changes_nothing_but_the_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_package_of_500_quizzes_is_made_changed_and_emptied() {
+async fn package_of_500_quizzes_is_created_replaced_and_emptied() {
     let (api, mut deeds) = (Api::start().await, Deeds::default());
     let all = names("q", 0..1_000);
     api.quizzes(&all).await;
@@ -118,7 +118,7 @@ async fn a_package_of_500_quizzes_is_made_changed_and_emptied() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_package_is_gone_and_can_be_made_again_by_whose_it_was() {
+async fn deleted_package_can_be_recreated_by_its_creator() {
     let (api, mut deeds) = start(&["q", "r"]).await;
     api.made("kept", &["q"]).await;
     let first = api.made("p", &["q"]).await;

@@ -3,11 +3,11 @@
 
 mod access;
 mod api;
-mod bodies;
 mod earnings;
-mod losses;
+mod lost_responses;
 mod membership;
-mod numbers;
+mod queries;
 mod races;
-mod reading;
-mod refresh;
+mod rebuild;
+mod stats;
+mod validation;

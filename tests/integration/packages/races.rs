@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::api::Deed::{Attempt, Like, Rate, Unlike};
 use super::api::{ANN, Api, Deed, Deeds, EVE, KAI, Person, ROOT, SAM, SUE, TIM, described, named, names};
-use crate::app::Answer;
+use crate::support::app::Answer;
 
 fn statuses(answers: &[Answer]) -> Vec<u16> {
     let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
@@ -15,7 +15,7 @@ fn statuses(answers: &[Answer]) -> Vec<u16> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_those_who_name_the_same_version_one_gets_through() {
+async fn one_of_concurrent_updates_of_a_version_succeeds() {
     let api = Api::start().await;
     let quizzes = names("q", 0..20);
     api.quizzes(&quizzes).await;
@@ -100,7 +100,7 @@ async fn author(api: &Api, person: Person, package: &str, quizzes: &[String], mu
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_happens_at_once_packages_have_the_numbers_of_their_quizzes() {
+async fn package_stats_match_quizzes_after_concurrent_changes() {
     let seed = 20_260_131;
     let mut random = Rng::with_seed(seed);
     let api = Api::start().await;

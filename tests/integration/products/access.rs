@@ -6,7 +6,7 @@ use serde_json::json;
 use super::api::{ANN, Api, BOB, EVE, PRODUCT, PRODUCTS, ROOT, SAM, TIM, mug, places};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sellers_and_admins_alone_offer_products() {
+async fn offering_products_requires_seller_or_admin() {
     let api = Api::start().await;
     api.becomes(EVE, "mug", "active").await;
     for person in [SAM, TIM, ANN] {
@@ -21,7 +21,7 @@ async fn sellers_and_admins_alone_offer_products() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_seller_offers_what_is_the_sellers_own() {
+async fn seller_changes_only_own_products() {
     let api = Api::start().await;
     api.becomes(EVE, "mug", "active").await;
     for patch in [json!({}), json!({"status": "sold"}), json!({"sellerId": "bob"}), json!({"sellerId": "eve"})] {
@@ -37,7 +37,7 @@ async fn a_seller_offers_what_is_the_sellers_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn strangers_offer_nothing() {
+async fn offering_products_requires_valid_token() {
     let api = Api::start().await;
     let (json_type, body) = (("content-type", "application/json"), mug(&json!({})).to_string());
     let forged = format!("{}x", api.token(EVE).trim_end_matches(char::is_alphanumeric));
@@ -56,7 +56,7 @@ async fn strangers_offer_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_product_changes_from_the_version_that_was_meant() {
+async fn product_update_honours_version() {
     let api = Api::start().await;
     let made = api.create(EVE, &mug(&json!({"productId": "mug"}))).await;
     assert_eq!((made.status.as_u16(), made.header("location")), (201, "/api/products/mug"));
@@ -82,7 +82,7 @@ async fn a_product_changes_from_the_version_that_was_meant() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_product_is_offered_once_however_often_it_is_sent() {
+async fn creating_product_is_idempotent() {
     let api = Api::start().await;
     for status in ["active", "sold"] {
         let body = mug(&json!({"productId": format!("{status}-mug"), "status": status, "description": "Blue"}));
@@ -105,7 +105,7 @@ async fn the_same_product_is_offered_once_however_often_it_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_product_without_an_id_gets_one_of_its_own() {
+async fn product_without_id_gets_unique_id() {
     let api = Api::start().await;
     let (one, other) = (api.create(EVE, &mug(&json!({}))).await, api.create(EVE, &mug(&json!({}))).await);
     assert_eq!((one.status.as_u16(), other.status.as_u16()), (201, 201));
@@ -121,7 +121,7 @@ async fn a_product_without_an_id_gets_one_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sale_that_is_told_many_times_at_once_counts_once() {
+async fn concurrent_reports_of_sale_count_once() {
     let api = Api::start().await;
     api.becomes(EVE, "mug", "active").await;
     let sold = futures::future::join_all((0..8).map(|_| api.becomes(EVE, "mug", "sold"))).await;

@@ -10,9 +10,9 @@ use local::cloud::Options;
 use serde_json::{Value, json};
 use system::clock::{Clock, SystemClock};
 
-use crate::app::{Answer, App, Forward};
-use crate::asking;
 use crate::contract::contract;
+use crate::support::app::{Answer, App, Forward};
+use crate::support::requests;
 
 pub(super) const PRODUCTS: &str = "/api/products";
 pub(super) const PRODUCT: &str = "/api/products/{productId}";
@@ -63,7 +63,7 @@ pub(super) fn mug(patch: &Value) -> Value {
 /// Asserts that an answer names this field, and no other, as wrong.
 #[track_caller]
 pub(super) fn is_wrong(answer: &Answer, status: u16, field: &str) {
-    asking::are_wrong(answer, status, &[field]);
+    requests::are_wrong(answer, status, &[field]);
 }
 
 pub(super) struct Api {
@@ -105,7 +105,7 @@ impl Api {
     }
 
     pub(super) fn token(&self, Person(subject, role): Person<'_>) -> String {
-        asking::token(&self.app, subject, role, self.clock.now())
+        requests::token(&self.app, subject, role, self.clock.now())
     }
 
     /// Sends a request of a route of the contract, with these headers alone; `of` is the id in its path, or what comes behind
@@ -117,7 +117,7 @@ impl Api {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answer {
-        asking::send(&self.app, &self.contract, to, of, headers, body).await
+        requests::send(&self.app, &self.contract, to, of, headers, body).await
     }
 
     /// Sends what somebody wants a product to be.

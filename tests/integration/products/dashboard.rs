@@ -5,9 +5,9 @@ use http::Method;
 use serde_json::{Map, Value, json};
 
 use super::api::{ANN, Api, BOB, EVE, Person, ROOT, SAM, SUE, TIM, is_wrong, mug};
-use super::deleting::{delete, is_gone};
-use super::reading::shows;
-use crate::app::Answer;
+use super::deletion::{delete, is_gone};
+use super::reads::shows;
+use crate::support::app::Answer;
 
 const DASHBOARD: &str = "/api/seller/dashboard";
 
@@ -65,7 +65,7 @@ async fn listed(api: &Api, seller: Person<'_>) -> (u64, u64, u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sellers_see_their_own_and_admins_anybody_s() {
+async fn seller_dashboard_requires_seller_or_admin() {
     let api = Api::start().await;
     api.becomes(EVE, "mug", "active").await;
     api.app.settled().await;
@@ -102,7 +102,7 @@ async fn sellers_see_their_own_and_admins_anybody_s() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_seller_with_nothing_has_no_ranks() {
+async fn seller_without_sales_has_no_ranks() {
     let api = Api::start().await;
     let nothing = |period| {
         let none = json!({"count": 0, "rank": null});
@@ -130,7 +130,7 @@ async fn a_seller_with_nothing_has_no_ranks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_numbers_are_those_of_the_boards() {
+async fn dashboard_figures_match_boards() {
     let api = Api::start().await;
     let sold = [(EVE, "a", 500, "USD"), (EVE, "b", 700, "EUR"), (EVE, "c", 1, "USD"), (BOB, "d", 600, "USD")];
     for (who, id, price, currency) in sold.into_iter().chain([(BOB, "e", 0, "JPY"), (BOB, "f", 900, "JPY")]) {
@@ -157,7 +157,7 @@ async fn the_numbers_are_those_of_the_boards() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_can_be_bought_is_listed() {
+async fn active_listings_count_purchasable_products() {
     let api = Api::start().await;
     for (id, viewers) in [("a", 2), ("b", 1), ("c", 0)] {
         api.becomes(EVE, id, "active").await;
@@ -194,7 +194,7 @@ async fn what_can_be_bought_is_listed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_happens_at_once_what_is_there_is_listed() {
+async fn active_listings_are_exact_after_concurrent_changes() {
     let api = Api::start().await;
     let ids = ["a", "b", "c"];
     for id in ids {
@@ -218,7 +218,7 @@ async fn whatever_happens_at_once_what_is_there_is_listed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_earned_stays_until_it_is_undone() {
+async fn earnings_last_until_sale_is_undone() {
     let api = Api::start().await;
     let earned = async |sold: u64, earnings: Value| {
         let told = dashboard(&api, EVE).await;
@@ -246,7 +246,7 @@ async fn what_was_earned_stays_until_it_is_undone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_month_begins_with_nothing_but_what_is_listed() {
+async fn new_month_resets_all_but_listings() {
     let api = Api::at("2026-04-30T23:59:00.000Z").await;
     for id in ["a", "b"] {
         api.becomes(EVE, id, "active").await;
@@ -274,7 +274,7 @@ async fn a_new_month_begins_with_nothing_but_what_is_listed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dashboard_that_has_not_changed_is_not_sent_again() {
+async fn unchanged_dashboard_is_not_modified() {
     let api = Api::start().await;
     api.becomes(EVE, "mug", "active").await;
     api.becomes(EVE, "cup", "sold").await;

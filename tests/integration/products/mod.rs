@@ -2,17 +2,17 @@
 //! contract.
 
 mod access;
+mod access_log;
 mod api;
-mod bodies;
+mod boards;
 mod dashboard;
-mod deleting;
-mod following;
-mod imports;
-mod log;
+mod deletion;
 mod months;
-mod pages;
+mod pagination;
+mod past_sales;
 mod prices;
 mod ranks;
-mod reading;
+mod reads;
 mod trending;
+mod validation;
 mod views;

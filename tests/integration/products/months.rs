@@ -21,7 +21,7 @@ async fn it_is_may() -> Api {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_month_begins_with_an_empty_board() {
+async fn new_month_starts_with_empty_board() {
     let api = it_is_may().await;
     let april = places(&[(1, "eve", 2), (2, "bob", 1)]);
     for metric in ["sales", "views"] {
@@ -34,7 +34,7 @@ async fn a_new_month_begins_with_an_empty_board() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_board_of_a_month_that_is_over_stays_as_it_was() {
+async fn board_of_past_month_is_final() {
     let api = it_is_may().await;
     let sales = "?period=2026-04";
     let before = api.board(sales).await;
@@ -52,7 +52,7 @@ async fn the_board_of_a_month_that_is_over_stays_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sale_that_is_undone_later_is_taken_back_from_its_month() {
+async fn later_undo_changes_board_of_sale_month() {
     let api = it_is_may().await;
     api.becomes(EVE, "a", "active").await;
     api.becomes(EVE, "b", "active").await;
@@ -68,7 +68,7 @@ async fn a_sale_that_is_undone_later_is_taken_back_from_its_month() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_sold_again_counts_in_its_new_month() {
+async fn resale_counts_in_its_own_month() {
     let api = it_is_may().await;
     api.becomes(EVE, "a", "active").await;
     api.becomes(EVE, "a", "sold").await;
@@ -82,7 +82,7 @@ async fn what_is_sold_again_counts_in_its_new_month() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_moment_of_a_month_belongs_to_it() {
+async fn last_millisecond_belongs_to_month() {
     let api = Api::start().await;
     for (id, at) in
         [("a", "2026-03-31T23:59:59.999Z"), ("b", "2026-04-01T00:00:00.000Z"), ("c", "2026-03-01T00:00:00Z")]
@@ -98,7 +98,7 @@ async fn the_last_moment_of_a_month_belongs_to_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_running_month_alone_is_reset() {
+async fn only_current_month_has_next_reset() {
     let api = it_is_may().await;
     for (query, next) in [
         ("", json!("2026-06-01T00:00:00.000Z")),

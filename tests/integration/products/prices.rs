@@ -8,7 +8,7 @@ const DOLLARS: &str = "?metric=revenue&currency=USD";
 const EUROS: &str = "?metric=revenue&currency=EUR";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_price_later_changes_no_revenue() {
+async fn later_price_change_keeps_revenue() {
     let api = Api::start().await;
     api.becomes(EVE, "mug", "sold").await;
     for patch in [json!({"price": 1}), json!({"price": 5_000, "currency": "EUR"}), json!({"title": "Cup"})] {
@@ -29,7 +29,7 @@ async fn another_price_later_changes_no_revenue() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_price_before_the_sale_is_the_one_that_counts() {
+async fn revenue_uses_price_at_sale() {
     let api = Api::start().await;
     api.is(EVE, "mug", &json!({"price": 100})).await;
     api.is(EVE, "mug", &json!({"price": 200})).await;
@@ -40,7 +40,7 @@ async fn another_price_before_the_sale_is_the_one_that_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_sold_again_counts_at_its_new_price() {
+async fn resale_counts_at_new_price() {
     let api = Api::start().await;
     api.becomes(EVE, "mug", "sold").await;
     api.becomes(EVE, "mug", "active").await;
@@ -55,7 +55,7 @@ async fn what_is_sold_again_counts_at_its_new_price() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn currencies_have_boards_of_their_own() {
+async fn each_currency_has_its_board() {
     let api = Api::start().await;
     for (who, id, price, currency) in
         [(EVE, "a", 500, "USD"), (EVE, "b", 700, "EUR"), (BOB, "c", 600, "USD"), (BOB, "d", 1_000_000_000_u64, "JPY")]
@@ -72,7 +72,7 @@ async fn currencies_have_boards_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_given_away_is_a_sale_without_revenue() {
+async fn free_product_counts_as_sale_without_revenue() {
     let api = Api::start().await;
     api.is(EVE, "mug", &json!({"price": 0, "status": "sold"})).await;
     assert_eq!((api.places("").await, api.places(DOLLARS).await), (places(&[(1, "eve", 1)]), vec![]));
@@ -82,7 +82,7 @@ async fn what_is_given_away_is_a_sale_without_revenue() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_currency_belongs_to_revenue_and_revenue_to_a_currency() {
+async fn revenue_board_requires_currency_and_others_reject_it() {
     let api = Api::start().await;
     for (query, field) in [
         ("?metric=revenue", "currency"),
@@ -102,7 +102,7 @@ async fn a_currency_belongs_to_revenue_and_revenue_to_a_currency() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_seller_s_word_is_bounded_and_marked() {
+async fn seller_reported_sales_are_limited_and_unverified() {
     let api = Api::start_with("2026-04-10T23:00:00Z", |options| {
         options.parameters.insert("SellerSalesPerDay".to_owned(), "3".to_owned());
     })

@@ -18,7 +18,7 @@ async fn five() -> Api {
 const FIVE: [(u64, &str, u64); 5] = [(1, "first", 3), (2, "beta", 2), (2, "alpha", 2), (4, "zeta", 1), (4, "eta", 1)];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn equal_values_share_a_rank() {
+async fn equal_values_share_rank() {
     let api = five().await;
     assert_eq!(api.places("").await, places(&FIVE));
     assert_eq!(api.places("?period=all&metric=sales").await, places(&FIVE));
@@ -30,7 +30,7 @@ async fn equal_values_share_a_rank() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_is_told_with_the_neighbours() {
+async fn around_returns_seller_with_neighbours() {
     let api = five().await;
     for (query, from, to) in [
         ("?around=alpha&limit=1", 1, 4),
@@ -49,7 +49,7 @@ async fn somebody_is_told_with_the_neighbours() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_who_is_not_on_a_board_has_no_place() {
+async fn around_absent_seller_is_not_found() {
     let api = five().await;
     api.becomes(EVE, "mug", "active").await;
     for query in [
@@ -72,7 +72,7 @@ async fn somebody_who_is_not_on_a_board_has_no_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_board_that_has_not_changed_is_not_sent_again() {
+async fn unchanged_board_is_not_modified() {
     let api = five().await;
     for query in ["", "?limit=2", "?around=beta&limit=1", "?period=all"] {
         let first = api.peek(query).await;
@@ -91,7 +91,7 @@ async fn a_board_that_has_not_changed_is_not_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn queries_that_are_wrong_are_named() {
+async fn names_invalid_query_parameter() {
     let api = five().await;
     let cursor = api.board("?limit=1").await["cursor"].as_str().unwrap().to_owned();
     for (query, field) in [

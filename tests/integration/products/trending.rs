@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use system::clock::Clock;
 
 use super::api::{Api, BOB, EVE, SAM, counted, is_wrong};
-use super::deleting::{delete, is_gone};
-use crate::app::Answer;
+use super::deletion::{delete, is_gone};
+use crate::support::app::Answer;
 
 const TRENDING: &str = "/api/products/trending";
 const MOMENT: &str = "2026-04-10T12:00:00.000Z";
@@ -78,7 +78,7 @@ async fn shop(shards: &str, viewers: &[usize]) -> Api {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_looked_at_most_comes_first() {
+async fn most_viewed_product_is_first() {
     let api = Api::start().await;
     // Nobody looks at the jug.
     for (who, id) in [(EVE, "mug"), (BOB, "cup"), (EVE, "jug")] {
@@ -105,7 +105,7 @@ async fn what_is_looked_at_most_comes_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_bought_is_left_out_until_it_can() {
+async fn omits_products_while_they_are_not_purchasable() {
     let api = shop("2", &[3, 2, 1]).await;
     for becomes in ["sold", "draft", "deleted"] {
         match becomes {
@@ -132,7 +132,7 @@ async fn what_cannot_be_bought_is_left_out_until_it_can() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_equal_ones_who_reached_it_first_is_first() {
+async fn ties_rank_by_time_reached() {
     let api = shop("3", &[0, 0, 0]).await;
     for id in ["mug-1", "mug-2", "mug-0"] {
         draws(&api, id, 0..1).await;
@@ -161,7 +161,7 @@ impl Clock for Still {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_reached_in_the_same_moment_is_in_order_of_ids() {
+async fn ties_of_one_moment_rank_by_id() {
     let api = Api::start_with(MOMENT, |options| options.clock = Arc::new(Still(MOMENT.parse().unwrap()))).await;
     for id in ["b", "d", "a", "c"] {
         api.becomes(EVE, id, "active").await;
@@ -172,7 +172,7 @@ async fn what_was_reached_in_the_same_moment_is_in_order_of_ids() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn months_have_lists_of_their_own() {
+async fn each_month_has_its_list() {
     let api = Api::at("2026-04-30T23:59:00.000Z").await;
     for (id, viewers) in [("a", 2), ("b", 1)] {
         api.becomes(EVE, id, "active").await;
@@ -192,7 +192,7 @@ async fn months_have_lists_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_put_together_are_the_whole() {
+async fn pages_concatenate_to_whole_list() {
     for shards in ["1", "2", "5"] {
         let api = shop(shards, &[1, 3, 2, 2, 1, 2, 4, 0]).await;
         let mut left = viewed(&[("mug-6", 4), ("mug-1", 3), ("mug-2", 2), ("mug-3", 2), ("mug-5", 2)]);
@@ -211,7 +211,7 @@ async fn pages_put_together_are_the_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_does_not_move_is_met_once_while_other_things_do() {
+async fn unmoved_products_appear_once_while_others_move() {
     for limit in [1, 2] {
         let api = shop("2", &[4, 3, 3, 2, 2, 1, 1]).await;
         let met = pages(&api, "?period=all", limit, async |page| match page {
@@ -243,7 +243,7 @@ fn sold_out(api: &Api, count: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_may_hold_nothing_and_go_on() {
+async fn empty_page_may_have_cursor() {
     let api = shop("2", &[2, 1]).await;
     sold_out(&api, 600);
     let first = page(&api, "?period=all").await;
@@ -256,7 +256,7 @@ async fn a_page_may_hold_nothing_and_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_that_has_not_changed_is_not_sent_again() {
+async fn unchanged_list_is_not_modified() {
     let api = shop("2", &[2, 1]).await;
     for (session, query) in [(2, ""), (3, "?period=all"), (4, "?limit=1")] {
         let tag = peek(&api, query, &[]).await.header("etag").to_owned();
@@ -269,7 +269,7 @@ async fn a_list_that_has_not_changed_is_not_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn queries_that_are_wrong_are_named() {
+async fn names_invalid_query_parameter() {
     let api = shop("2", &[2, 1]).await;
     api.becomes(BOB, "cup", "active").await;
     draws(&api, "cup", 0..1).await;

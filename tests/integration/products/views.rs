@@ -6,7 +6,7 @@ use serde_json::json;
 use super::api::{Api, BOB, EVE, ROOT, SAM, SUE, VIEWS, counted, is_wrong, places};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_counts_once_for_each_product() {
+async fn viewer_counts_once_per_product() {
     let api = Api::start().await;
     api.becomes(EVE, "a", "active").await;
     api.becomes(EVE, "b", "active").await;
@@ -21,7 +21,7 @@ async fn everybody_counts_once_for_each_product() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_who_is_signed_in_is_the_same_in_every_session() {
+async fn user_counts_once_across_sessions() {
     let api = Api::start().await;
     api.becomes(EVE, "mug", "active").await;
     for (person, session, counts) in [
@@ -42,7 +42,7 @@ async fn somebody_who_is_signed_in_is_the_same_in_every_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_month_counts_again() {
+async fn viewer_counts_again_in_new_month() {
     let api = Api::at("2026-04-30T23:59:00.000Z").await;
     api.becomes(EVE, "mug", "active").await;
     assert!(api.counts("s1", "mug").await);
@@ -61,7 +61,7 @@ async fn a_new_month_counts_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn its_seller_does_not_count() {
+async fn views_by_seller_do_not_count() {
     let api = Api::start().await;
     api.becomes(EVE, "mug", "active").await;
     assert!(!counted(&api.looks_as(EVE, "mug", &json!({})).await));
@@ -74,7 +74,7 @@ async fn its_seller_does_not_count() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_bought_is_not_counted() {
+async fn views_of_unpurchasable_product_do_not_count() {
     let api = Api::start().await;
     api.becomes(EVE, "mug", "sold").await;
     assert!(!api.counts("s1", "mug").await);
@@ -91,7 +91,7 @@ async fn what_cannot_be_bought_is_not_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn crawlers_do_not_count() {
+async fn views_by_crawlers_do_not_count() {
     let api = Api::start().await;
     api.becomes(EVE, "mug", "active").await;
     let googlebot = ("user-agent", "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)");
@@ -107,7 +107,7 @@ async fn crawlers_do_not_count() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_is_one_viewer_whatever_the_session() {
+async fn device_counts_once_across_sessions() {
     let api = Api::start().await;
     api.becomes(EVE, "mug", "active").await;
     for (session, device, counts) in [("s1", "d1", true), ("s2", "d1", false), ("s2", "d2", true), ("s3", "d2", false)]
@@ -123,7 +123,7 @@ async fn a_device_is_one_viewer_whatever_the_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_view_before_and_after_signing_in_is_one_and_another_person_s_is_another() {
+async fn view_across_sign_in_counts_once_per_user() {
     let api = Api::start().await;
     api.becomes(EVE, "mug", "active").await;
     assert!(api.counts("s1", "mug").await);
@@ -135,7 +135,7 @@ async fn a_view_before_and_after_signing_in_is_one_and_another_person_s_is_anoth
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn beacons_send_plain_text_with_the_key_in_the_query() {
+async fn accepts_beacon_with_write_key_in_query() {
     let api = Api::start().await;
     api.becomes(EVE, "mug", "active").await;
     let body = json!({"sessionId": "s1"}).to_string();
@@ -152,7 +152,7 @@ async fn beacons_send_plain_text_with_the_key_in_the_query() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn views_that_are_wrong() {
+async fn rejects_invalid_views() {
     let api = Api::start().await;
     api.becomes(EVE, "mug", "active").await;
     let post = (Method::POST, VIEWS);
@@ -180,7 +180,7 @@ async fn views_that_are_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_who_looks_many_times_at_once_counts_once() {
+async fn concurrent_views_of_viewer_count_once() {
     let api = Api::start().await;
     api.becomes(EVE, "mug", "active").await;
     let answers = futures::future::join_all((0..12).map(|at| api.looks(["s1", "s2", "s3"][at % 3], "mug"))).await;

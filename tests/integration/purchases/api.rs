@@ -9,9 +9,9 @@ use local::wire::ClientOptions;
 use serde_json::{Value, json};
 use system::clock::{Clock, SystemClock};
 
-use crate::app::{Answer, App, Forward};
-use crate::asking;
 use crate::contract::contract;
+use crate::support::app::{Answer, App, Forward};
+use crate::support::requests;
 
 pub(super) const PURCHASES: &str = "/api/purchases";
 pub(super) const PURCHASE: &str = "/api/purchases/{purchaseId}";
@@ -69,7 +69,7 @@ pub(super) fn standing(purchase: &Value) -> (&str, Option<u64>, Option<u64>) {
 /// Asserts that an answer names this field, and no other, as wrong.
 #[track_caller]
 pub(super) fn is_wrong(answer: &Answer, status: u16, field: &str) {
-    asking::are_wrong(answer, status, &[field]);
+    requests::are_wrong(answer, status, &[field]);
 }
 
 pub(super) struct Api {
@@ -102,7 +102,7 @@ impl Api {
     }
 
     pub(super) fn token(&self, Person(subject, role): Person) -> String {
-        asking::token(&self.app, subject, role, self.clock.now())
+        requests::token(&self.app, subject, role, self.clock.now())
     }
 
     /// Sends a request of a route of the contract; `of` is the id in its path, or what comes behind it.
@@ -115,7 +115,7 @@ impl Api {
         body: impl Into<Bytes>,
     ) -> Answer {
         let token = self.token(person);
-        asking::send(&self.app, &self.contract, to, of, &asking::headers(&token, headers), body).await
+        requests::send(&self.app, &self.contract, to, of, &requests::headers(&token, headers), body).await
     }
 
     /// A product is on offer, without any of the numbers that follow from that.
@@ -195,7 +195,7 @@ impl Api {
 
     /// All purchases that a query asks for, by as many pages as it takes. The query begins with `?`.
     pub(super) async fn pages(&self, person: Person, query: &str) -> Vec<Vec<Value>> {
-        asking::pages("purchases", async |cursor| self.history(person, &format!("{query}{cursor}")).await).await
+        requests::pages("purchases", async |cursor| self.history(person, &format!("{query}{cursor}")).await).await
     }
 
     /// All that somebody bought, the newest first.

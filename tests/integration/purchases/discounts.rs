@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::api::{ANN, Api, DISCOUNT, EVE, Person, ROOT, SAM, SUE, TIM, id, is_wrong, order_with, standing};
-use crate::app::ago;
+use crate::support::app::ago;
 
 /// An order with a discount.
 fn coded(item: &str, amount: u64, code: &str) -> Value {
@@ -12,7 +12,7 @@ fn coded(item: &str, amount: u64, code: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_discount_takes_off_whole_minor_units() {
+async fn discount_rounds_to_minor_units() {
     let api = Api::start().await;
     api.discount("P15-GARDEN", &json!({"type": "percent", "percent": 15})).await;
     api.discount("P50-GARDEN", &json!({"type": "percent", "percent": 50})).await;
@@ -58,7 +58,7 @@ async fn a_discount_takes_off_whole_minor_units() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn discounts_that_are_not_given() {
+async fn rejects_inapplicable_discounts() {
     let api = Api::start().await;
     let (hour, day) = (chrono::TimeDelta::hours(1), chrono::TimeDelta::days(1));
     api.discount("EUROS-GARDEN", &json!({"type": "fixed", "amount": 500, "currency": "EUR"})).await;
@@ -93,7 +93,7 @@ async fn discounts_that_are_not_given() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_discount_is_used_as_often_as_it_may_be() {
+async fn discount_is_limited_to_its_uses() {
     let api = Api::start().await;
     api.discount("TWO-GARDEN", &json!({"type": "percent", "percent": 10, "maxUses": 2})).await;
     let first = api.bought(SAM, "a", &coded("c1", 999, "TWO-GARDEN")).await;
@@ -138,7 +138,7 @@ async fn a_discount_is_used_as_often_as_it_may_be() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_an_admin_makes_and_sees_discounts() {
+async fn discounts_require_admin() {
     let api = Api::start().await;
     let body =
         json!({"type": "fixed", "amount": 500, "currency": "USD", "maxUses": 7, "validTo": "2040-01-01T00:00:00Z"});
@@ -189,7 +189,7 @@ async fn only_an_admin_makes_and_sees_discounts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn discounts_that_are_wrong() {
+async fn names_invalid_discount_fields() {
     let api = Api::start().await;
     let written = api.written().await;
     for (body, field) in [
@@ -234,7 +234,7 @@ async fn discounts_that_are_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_discount_is_judged_by_the_time_of_the_order() {
+async fn discount_validity_uses_time_of_order() {
     let api = Api::start().await;
     let hour = chrono::TimeDelta::hours(1);
     let span = json!({"type": "percent", "percent": 10, "validFrom": ago(hour * 9), "validTo": ago(hour)});
@@ -250,7 +250,7 @@ async fn a_discount_is_judged_by_the_time_of_the_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn codes_are_not_guessed() {
+async fn discount_codes_cannot_be_guessed() {
     let api = Api::start().await;
     let body = json!({"type": "percent", "percent": 5});
     for code in ["HALF", "SUMMER1", "AAAAAAAAAAAA"] {

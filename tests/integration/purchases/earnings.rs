@@ -10,7 +10,7 @@ fn package(item: &str, patch: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_package_is_bought_at_its_price() {
+async fn package_is_sold_at_its_price() {
     let api = Api::start().await;
     api.package("p").await;
     let written = api.written().await;
@@ -50,7 +50,7 @@ async fn a_package_is_bought_at_its_price() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_package_earns_is_what_was_paid_less_what_was_given_back() {
+async fn package_earnings_are_payments_minus_refunds() {
     let api = Api::start().await;
     api.package("p").await;
     api.package("other").await;
@@ -85,7 +85,7 @@ async fn what_a_package_earns_is_what_was_paid_less_what_was_given_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_currencies_are_never_summed() {
+async fn currencies_are_never_summed() {
     let api = Api::start().await;
     api.package("p").await;
     api.bought(SAM, "k", &package("p", &json!({}))).await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::api::{ANN, Api, EVE, ROOT, SAM, SUE, TIM, id, is_wrong, order, order_with, with};
-use crate::app::Answer;
+use crate::support::app::Answer;
 
 /// What a query asks for, by items.
 fn items(purchases: &[Value]) -> Vec<&str> {
@@ -26,7 +26,7 @@ fn name(buyer: &Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_sees_their_own_and_an_admin_anybody_s() {
+async fn history_requires_buyer_or_admin() {
     let api = Api::start().await;
     through_january(&api, &json!({"userId": "sam"}), 3).await;
     through_january(&api, &json!({"guestId": "gus"}), 2).await;
@@ -54,7 +54,7 @@ async fn everybody_sees_their_own_and_an_admin_anybody_s() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn days_belong_to_it_from_the_first_to_the_last() {
+async fn range_includes_both_days() {
     let api = Api::start().await;
     for (at, time) in [
         "2025-12-31T23:59:59.999Z",
@@ -96,7 +96,7 @@ async fn days_belong_to_it_from_the_first_to_the_last() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_pages_together_are_all_purchases_once() {
+async fn pages_contain_every_purchase_once() {
     let api = Api::start().await;
     through_january(&api, &json!({"userId": "sam"}), 10).await;
     let all: Vec<String> = (0..10).rev().map(|at| format!("m{at:02}")).collect();
@@ -130,7 +130,7 @@ async fn all_pages_together_are_all_purchases_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn filters_take_what_they_say() {
+async fn filters_select_matching_purchases() {
     let api = Api::start().await;
     // Products, and among them a course and two tests; a few are given back. More than is read at once.
     let (mut refunded, mut others) = (Vec::new(), Vec::new());
@@ -195,7 +195,7 @@ fn copied(api: &Api, buyer: &str, count: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_may_hold_nothing_and_go_on() {
+async fn empty_page_may_have_cursor() {
     let api = Api::start().await;
     let first = json!({"userId": "sam", "purchasedAt": "2026-01-01T00:00:00Z"});
     api.bought(ROOT, "product", &order_with("product", "m", &first)).await;
@@ -215,7 +215,7 @@ async fn a_page_may_hold_nothing_and_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cursor_is_good_for_its_own_list_alone() {
+async fn cursor_is_bound_to_its_list() {
     let api = Api::start().await;
     through_january(&api, &json!({"userId": "sam"}), 5).await;
     through_january(&api, &json!({"userId": "sue"}), 5).await;
@@ -252,7 +252,7 @@ async fn a_cursor_is_good_for_its_own_list_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn queries_that_are_wrong() {
+async fn names_invalid_query_parameter() {
     let api = Api::start().await;
     for (query, field) in [
         ("limit=0", "limit"),

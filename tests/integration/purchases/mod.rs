@@ -1,16 +1,16 @@
 //! Purchases over HTTP: buying once however often it is asked for, approving, giving back, discounts, who has what and who
 //! bought what; every answer is held against the contract.
 
-mod admins;
+mod admin_records;
 mod analytics;
 mod api;
-mod bodies;
-mod buying;
 mod discounts;
 mod earnings;
 mod history;
 mod offers;
+mod orders;
 mod ownership;
+mod payment_terms;
 mod pending;
 mod refunds;
-mod terms;
+mod validation;

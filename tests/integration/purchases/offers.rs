@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::api::{Api, EVE, PRODUCT, PURCHASE, Person, ROOT, SAM, SUE, TIM, id, is_wrong, order, order_with};
-use crate::app::App;
+use crate::support::app::App;
 
 async fn product(api: &Api, item: &str, patch: &Value) {
     let mut body = json!({"title": "A mug", "price": 999, "currency": "USD"});
@@ -16,7 +16,7 @@ async fn product(api: &Api, item: &str, patch: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_a_product_that_is_on_offer_is_bought() {
+async fn rejects_purchase_of_inactive_product() {
     let api = Api::start().await;
     let mug = order("product", "mug");
     let refused = async |key: &str| {
@@ -55,7 +55,7 @@ async fn only_a_product_that_is_on_offer_is_bought() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn by_default_nobody_has_anything_before_an_admin_says_that_it_was_paid() {
+async fn purchases_require_approval_by_default() {
     let app = App::start_with(|options| {
         options.parameters.remove("PurchaseApproval");
     });
@@ -70,7 +70,7 @@ async fn by_default_nobody_has_anything_before_an_admin_says_that_it_was_paid() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_has_a_price_in_which_nothing_can_be_bought() {
+async fn rejects_price_in_unaccepted_currency() {
     let api = Api::start().await;
     let kuwaiti = |body: Value| {
         let mut body = body;
@@ -91,7 +91,7 @@ async fn nothing_has_a_price_in_which_nothing_can_be_bought() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_purchase_is_seen_by_its_buyer_and_admins_alone() {
+async fn purchase_requires_buyer_or_admin() {
     let api = Api::start().await;
     let made = api.bought(SAM, "k", &order("course", "algebra")).await;
     let get = async |person: Person, id: &str| api.call((Method::GET, PURCHASE), id, person, &[], "").await;
@@ -114,7 +114,7 @@ async fn a_purchase_is_seen_by_its_buyer_and_admins_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_purchase_ends_with_the_latest_of_its_refunds() {
+async fn purchase_ends_with_latest_refund() {
     let api = Api::start().await;
     let paid = json!({"userId": "sam", "purchasedAt": "2011-01-10T12:00:00.000Z"});
     let bought = api.bought(ROOT, "k", &order_with("course", "algebra", &paid)).await;
@@ -126,7 +126,7 @@ async fn a_purchase_ends_with_the_latest_of_its_refunds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_happened_before_1970() {
+async fn rejects_times_before_epoch() {
     let api = Api::start().await;
     for at in ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59.999Z", "1970-01-01T00:00:00+00:01"] {
         let patch = json!({"userId": "sam", "purchasedAt": at});

@@ -12,7 +12,7 @@ fn names(count: usize) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_things_are_asked_for_at_once() {
+async fn checks_ownership_of_hundred_items_at_once() {
     let api = Api::start().await;
     let mut purchases = BTreeMap::new();
     for item in ["c000", "c042", "c099"] {
@@ -46,7 +46,7 @@ async fn a_hundred_things_are_asked_for_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_an_admin_asks_what_others_have() {
+async fn ownership_of_others_requires_admin() {
     let api = Api::start().await;
     api.bought(SAM, "k", &order("course", "c")).await;
     api.bought(ROOT, "g", &order_with("course", "c", &json!({"guestId": "gus"}))).await;
@@ -71,7 +71,7 @@ async fn only_an_admin_asks_what_others_have() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn queries_that_are_wrong() {
+async fn names_invalid_query_parameter() {
     let api = Api::start().await;
     let many = names(101).join(",");
     for (query, field) in [

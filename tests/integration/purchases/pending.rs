@@ -5,14 +5,14 @@ use std::slice::from_ref;
 use serde_json::{Value, json};
 
 use super::api::{ANN, Api, EVE, Person, ROOT, SAM, SUE, TIM, id, is_wrong, order, order_with, standing, with};
-use crate::app::App;
+use crate::support::app::App;
 
 fn pending(kind: &str, item: &str) -> Value {
     order_with(kind, item, &json!({"status": "pending", "paymentMethod": "bank_transfer"}))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_for_approval_is_not_had() {
+async fn pending_purchase_grants_no_ownership() {
     let api = Api::start().await;
     let made = api.bought(SAM, "k", &pending("course", "algebra")).await;
     assert_eq!((standing(&made), &made["completedAt"]), (("pending", Some(999), Some(0)), &Value::Null));
@@ -44,7 +44,7 @@ async fn what_waits_for_approval_is_not_had() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_bought_meanwhile_is_not_paid_twice() {
+async fn pending_purchase_of_owned_item_cannot_complete() {
     let api = Api::start().await;
     let waiting = api.bought(SAM, "a", &pending("course", "algebra")).await;
     let other = api.bought(SAM, "b", &pending("course", "algebra")).await;
@@ -74,7 +74,7 @@ async fn what_was_bought_meanwhile_is_not_paid_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_not_paid_is_cancelled_by_its_buyer_or_an_admin() {
+async fn cancelling_pending_purchase_requires_buyer_or_admin() {
     let api = Api::start().await;
     let mine = api.bought(SAM, "a", &pending("course", "algebra")).await;
     for person in [SUE, TIM, EVE, ANN] {
@@ -112,7 +112,7 @@ async fn what_was_not_paid_is_cancelled_by_its_buyer_or_an_admin() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_payments_need_approval_nobody_s_word_is_taken_but_an_admin_s() {
+async fn approval_requires_admin() {
     let app = App::start_with(|options| {
         options.parameters.insert("PurchaseApproval".to_owned(), "true".to_owned());
     });

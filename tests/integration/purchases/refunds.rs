@@ -6,10 +6,10 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::api::{ANN, Api, EVE, REFUND, ROOT, SAM, SUE, TIM, id, is_wrong, order, order_with, standing, with};
-use crate::app::{Answer, ago};
+use crate::support::app::{Answer, ago};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn parts_are_given_back_until_nothing_is_left() {
+async fn partial_refunds_sum_to_amount_paid() {
     let api = Api::start().await;
     let bought = api.bought(SAM, "k", &order("course", "algebra")).await;
     for (key, amount, refunded) in [("a", 400, 400), ("b", 400, 800)] {
@@ -46,7 +46,7 @@ async fn parts_are_given_back_until_nothing_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refunds_that_are_wrong() {
+async fn rejects_invalid_refunds() {
     let api = Api::start().await;
     let bought = api.bought(SAM, "k", &order("course", "algebra")).await;
     let other = api.bought(SAM, "l", &order("course", "geometry")).await;
@@ -103,7 +103,7 @@ async fn refunds_that_are_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_an_admin_gives_money_back() {
+async fn refund_requires_admin() {
     let api = Api::start().await;
     let bought = api.bought(SAM, "k", &order("course", "algebra")).await;
     // To anybody but its buyer it is as if there were no such purchase.
@@ -130,7 +130,7 @@ async fn only_an_admin_gives_money_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_given_back_can_be_bought_again() {
+async fn refunded_item_can_be_purchased_again() {
     let api = Api::start().await;
     let old = api.bought(SAM, "a", &order("course", "algebra")).await;
     let gone = api.ended(ROOT, id(&old)).await;
@@ -152,7 +152,7 @@ async fn what_was_given_back_can_be_bought_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cost_nothing_is_given_back_too() {
+async fn free_purchase_can_be_refunded() {
     let api = Api::start().await;
     let gift = api.bought(SAM, "a", &order_with("course", "algebra", &json!({"amount": 0}))).await;
     assert_eq!(standing(&gift), ("completed", Some(0), Some(0)));
@@ -168,7 +168,7 @@ async fn what_cost_nothing_is_given_back_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_admin_records_when_something_was_given_back() {
+async fn admin_records_refund_time() {
     let api = Api::start().await;
     let paid = json!({"userId": "sam", "purchasedAt": "2011-01-10T12:00:00.000Z"});
     let bought = api.bought(ROOT, "k", &order_with("course", "algebra", &paid)).await;
@@ -197,7 +197,7 @@ async fn an_admin_records_when_something_was_given_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn times_at_which_nothing_can_have_been_given_back() {
+async fn rejects_impossible_refund_times() {
     let api = Api::start().await;
     let paid = json!({"userId": "sam", "purchasedAt": "2011-01-10T12:00:00.000Z"});
     let bought = api.bought(ROOT, "k", &order_with("course", "algebra", &paid)).await;

@@ -9,7 +9,7 @@ use super::api::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn versions_of_a_quiz() {
+async fn quiz_update_honours_version() {
     let api = Api::start().await;
     let quiz = |title: &str| json!({"title": title});
     api.put(TIM, "capitals", &[("if-match", "*")], &quiz("a")).await.is_problem(412);
@@ -42,7 +42,7 @@ async fn versions_of_a_quiz() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whose_quizzes_are() {
+async fn quiz_requires_creator_or_admin() {
     let api = Api::start().await;
     let quiz = json!({"title": "Capitals"});
     for (author, id) in [(TIM, "tims"), (EVE, "eves"), (ROOT, "roots")] {
@@ -78,7 +78,7 @@ async fn whose_quizzes_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_quiz_that_there_is_not() {
+async fn unknown_quiz_is_not_found() {
     let api = Api::start().await;
     api.like(SAM, "unknown").await.is_problem(404);
     api.unlike(SAM, "unknown").await.is_problem(404);
@@ -94,7 +94,7 @@ async fn a_quiz_that_there_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_is_the_token_that_says_who() {
+async fn takes_identity_from_token() {
     let api = Api::start().await;
     api.quiz("capitals").await;
     let claim = |mut body: Value| {
@@ -127,7 +127,7 @@ async fn it_is_the_token_that_says_who() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn strangers() {
+async fn quizzes_require_valid_token() {
     let api = Api::start().await;
     api.quiz("capitals").await;
     let written = api.app.items("StateTable");

@@ -8,9 +8,9 @@ use local::wire::{Call, ClientOptions, Fault};
 use serde_json::{Value, json};
 use system::clock::Clock as _;
 
-use crate::app::{Answer, App, Forward};
-use crate::asking;
 use crate::contract::contract;
+use crate::support::app::{Answer, App, Forward};
+use crate::support::requests;
 
 pub(super) const QUIZ: &str = "/api/quizzes/{quizId}";
 pub(super) const LIKE: &str = "/api/quizzes/{quizId}/like";
@@ -92,7 +92,7 @@ impl Api {
     }
 
     pub(super) fn token(&self, Person(subject, role): Person) -> String {
-        asking::token(&self.app, subject, role, self.clock.now())
+        requests::token(&self.app, subject, role, self.clock.now())
     }
 
     pub(super) async fn send(
@@ -101,12 +101,12 @@ impl Api {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answer {
-        asking::send(&self.app, &self.contract, (method, route), id, headers, body).await
+        requests::send(&self.app, &self.contract, (method, route), id, headers, body).await
     }
 
     pub(super) async fn put(&self, person: Person, id: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
         let token = self.token(person);
-        self.send((Method::PUT, QUIZ, id), &asking::headers(&token, headers), body.to_string()).await
+        self.send((Method::PUT, QUIZ, id), &requests::headers(&token, headers), body.to_string()).await
     }
 
     pub(super) async fn post(&self, person: Person, route: &str, id: &str, body: impl Into<Bytes>) -> Answer {

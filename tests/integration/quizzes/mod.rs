@@ -2,8 +2,8 @@
 
 mod access;
 mod api;
-mod bodies;
-mod keeping;
-mod losses;
-mod numbers;
+mod lost_responses;
 mod races;
+mod retention;
+mod stats;
+mod validation;

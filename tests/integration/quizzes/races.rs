@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::api::{Api, CLASS, Numbers, SAM, attempt};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_words_of_one_person_at_once() {
+async fn concurrent_changes_of_user_form_one_sequence() {
     let api = Api::start().await;
     api.quiz("capitals").await;
     let likes = join_all((0..32).map(|_| api.like(SAM, "capitals"))).await;
@@ -48,7 +48,7 @@ async fn many_words_of_one_person_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_people_at_once() {
+async fn concurrent_users_are_all_counted() {
     let api = Api::start().await;
     api.quiz("capitals").await;
     // Most of it in the same minute, and so in the same bucket.

@@ -9,7 +9,7 @@ use runtime::context::FunctionContext;
 use serde_json::{Value, json};
 use store::Outbox;
 
-use crate::stage::{Stage, http, invoke, person, start};
+use crate::support::stage::{Stage, http, invoke, person, start};
 
 /// The table of the outbox.
 pub(super) const OUTBOX: &str = "Outbox";

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use system::clock::{Clock, SystemClock};
 
 use super::server::{APP, KEY, SECRET, SECRET_ARN, Server, Told};
-use crate::app::{Answer, App, Forward};
-use crate::asking;
 use crate::contract::contract;
+use crate::support::app::{Answer, App, Forward};
+use crate::support::requests;
 
 pub(super) const AUTH: &str = "/api/pusher/auth";
 pub(super) const NOTIFICATIONS: &str = "/api/notifications";
@@ -126,7 +126,7 @@ impl Api {
     pub(super) fn token_of(&self, Person(subject, role): Person<'_>, more: &Value) -> String {
         let expiry = self.clock.now().timestamp() + 24 * 3600;
         let claims = patched(json!({"sub": subject, "role": role, "exp": expiry}), more);
-        asking::signed(&self.app, &claims)
+        requests::signed(&self.app, &claims)
     }
 
     /// Sends a request of a route of the contract, with these headers alone; `of` is the id in its path, or what comes behind
@@ -138,7 +138,7 @@ impl Api {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answer {
-        asking::send(&self.app, &self.contract, to, of, headers, body).await
+        requests::send(&self.app, &self.contract, to, of, headers, body).await
     }
 
     /// Sends what somebody says, with some headers.
@@ -151,7 +151,7 @@ impl Api {
         body: &Value,
     ) -> Answer {
         let token = self.token(person);
-        self.send(to, of, &asking::headers(&token, headers), body.to_string()).await
+        self.send(to, of, &requests::headers(&token, headers), body.to_string()).await
     }
 
     /// Somebody wants to send a notification, under a key if one is given.

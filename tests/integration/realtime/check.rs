@@ -6,8 +6,8 @@ use local::dynamodb::Change;
 use serde_json::{Value, json};
 
 use super::actions::{CHANNELS, Known, OUTBOX};
-use super::channels::{TOO_LARGE, Taken, UNFIT};
-use crate::stage::Stage;
+use super::faulty_server::{TOO_LARGE, Taken, UNFIT};
+use crate::support::stage::Stage;
 
 /// An event's channel, and its place among those of it.
 pub(super) type Key = (String, String);

@@ -5,7 +5,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::api::{ANN, Api, COURSE, EVE, JSON, Person, ROOT, SAM, TIM, TOM, are_wrong};
-use crate::app::Answer;
+use crate::support::app::Answer;
 
 async fn put(api: &Api, person: Person<'_>, id: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
     api.say((Method::PUT, COURSE), id, person, headers, body).await
@@ -17,7 +17,7 @@ fn is_course(answer: &Answer, status: u16, expected: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_course_stays_its_teacher_s() {
+async fn course_requires_its_teacher_or_admin() {
     let api = Api::start().await;
     let (logic, course) =
         (json!({"title": "Logic"}), json!({"courseId": "logic", "title": "Logic", "teacherId": "tim"}));
@@ -50,7 +50,7 @@ async fn a_course_stays_its_teacher_s() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_course_changes_from_the_version_that_was_meant() {
+async fn course_update_honours_version() {
     let api = Api::start().await;
     let logic = json!({"title": "Logic"});
     put(&api, TIM, "logic", &[("if-match", "*")], &logic).await.is_problem(412);
@@ -83,7 +83,7 @@ async fn a_course_changes_from_the_version_that_was_meant() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn courses_that_are_none() {
+async fn rejects_invalid_courses() {
     let api = Api::start().await;
     let logic = json!({"title": "Logic"});
     for id in ["enrollments-", "enrollments-logic", "enrollments-enrollments", "a%20b", "a%23b", &"x".repeat(65)] {

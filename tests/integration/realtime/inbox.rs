@@ -39,7 +39,7 @@ async fn page(api: &Api, person: Person<'_>, query: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_newest_come_first_and_each_on_one_page() {
+async fn inbox_is_paged_newest_first_without_repeats() {
     let api = Api::start().await;
     let all: Vec<String> = (0..25).map(|number| format!("{number:02}")).collect();
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
@@ -78,7 +78,7 @@ async fn the_newest_come_first_and_each_on_one_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_missed_is_told_since_then() {
+async fn since_returns_missed_notifications() {
     let api = Api::start().await;
     send(&api, "sam", &["a"]).await;
     api.until("2026-04-10T12:05:00Z");
@@ -110,7 +110,7 @@ async fn what_was_missed_is_told_since_then() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_read_is_unread_no_more() {
+async fn reading_notification_lowers_unread_count_once() {
     let api = Api::start().await;
     let ids = send(&api, "sam", &["a", "b", "c"]).await;
     let unread = async || page(&api, SAM, "").await["unread"].as_u64().unwrap();
@@ -138,7 +138,7 @@ async fn what_is_read_is_unread_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_others_were_told_is_not_there() {
+async fn inbox_requires_its_owner() {
     let api = Api::start().await;
     let ids = send(&api, "sam", &["a"]).await;
     for person in [SUE, EVE, ANN, TIM, ROOT] {
@@ -157,7 +157,7 @@ async fn what_others_were_told_is_not_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_has_not_changed_is_not_sent_again() {
+async fn unchanged_page_is_not_modified() {
     let api = Api::start().await;
     let ids = send(&api, "sam", &["a"]).await;
     let token = api.token(SAM);
@@ -175,7 +175,7 @@ async fn a_page_that_has_not_changed_is_not_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_seller_s_dashboard_says_how_much_is_unread() {
+async fn seller_dashboard_shows_unread_count() {
     let api = Api::start().await;
     let token = api.token(EVE);
     let unread = async || {

@@ -11,34 +11,34 @@
 //! in the order of their keys.
 
 mod actions;
-mod announcing;
+mod announcements;
 mod api;
-mod asking;
-mod broken;
-mod channels;
+mod auth;
+mod auth_validation;
+mod channel_auth;
 mod check;
 mod courses;
-mod hostile;
+mod driver;
+mod faulty_server;
 mod inbox;
-mod leave;
-mod listening;
 mod mutants;
 mod notifications;
 mod plan;
 mod publishing;
 mod secrets;
 mod server;
+mod violations;
 
 use proptest::prelude::*;
 
-use crate::stage::config;
+use crate::support::stage::config;
 
 proptest! {
     #![proptest_config(config(64))]
 
     #[test]
-    fn all_that_is_written_is_told_in_its_order(plan in plan::plans()) {
-        if let Err(wrong) = hostile::run(&plan, plan::Publishers::Real) {
+    fn events_are_published_in_order_under_faults(plan in plan::plans()) {
+        if let Err(wrong) = driver::run(&plan, plan::Publishers::Real) {
             prop_assert!(false, "{}", wrong);
         }
     }

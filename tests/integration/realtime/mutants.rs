@@ -17,8 +17,8 @@ use system::clock::Clock;
 use tokio::time::Instant;
 
 use super::actions::OUTBOX;
-use super::channels::{Channels, Failures};
-use super::hostile::run;
+use super::driver::run;
+use super::faulty_server::{Channels, Failures};
 use super::plan::{Publishers, worst};
 
 /// Which rule is broken.
@@ -125,12 +125,12 @@ fn verdict(mutant: Mutant, plans: u64) -> Option<String> {
 }
 
 #[test]
-fn who_breaks_no_rule_passes() {
+fn accepts_mutant_that_breaks_no_rule() {
     assert_eq!(verdict(Mutant::Sound, 6), None);
 }
 
 #[test]
-fn who_breaks_a_rule_is_found_out() {
+fn detects_every_mutant_that_breaks_a_rule() {
     for (mutant, said) in [
         (Mutant::GoesOn, "was told after"),
         (Mutant::TakesOutFirst, "taken false, put aside false"),

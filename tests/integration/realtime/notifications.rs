@@ -16,7 +16,7 @@ pub(super) fn hello(patch: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn teachers_and_admins_alone_send_notifications() {
+async fn notifications_require_teacher_or_admin() {
     let api = Api::start().await;
     for person in [EVE, SAM, ANN] {
         api.notify(person, None, &hello(&json!({}))).await.is_problem(403);
@@ -37,7 +37,7 @@ async fn teachers_and_admins_alone_send_notifications() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_sent_is_told_at_once_under_its_id() {
+async fn notification_is_published_under_its_id() {
     let api = Api::start().await;
     let mut expected = Vec::new();
     for (to, patch) in [
@@ -73,7 +73,7 @@ async fn what_is_sent_is_told_at_once_under_its_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_makes_it_one_notification() {
+async fn idempotency_key_sends_one_notification() {
     let api = Api::start().await;
     let first = api.notify(ADA, Some("k"), &hello(&json!({}))).await;
     assert_eq!(first.status, 201, "{first:?}");
@@ -105,7 +105,7 @@ async fn a_key_makes_it_one_notification() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_at_once_are_one_under_one_key_and_many_under_many() {
+async fn concurrent_sends_create_one_notification_per_key() {
     let api = Api::start().await;
     let body = hello(&json!({}));
     let answers = join_all((0..12).map(|_| api.notify(ADA, Some("k"), &body))).await;
@@ -122,7 +122,7 @@ async fn many_at_once_are_one_under_one_key_and_many_under_many() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fields_that_are_wrong_are_named() {
+async fn names_invalid_fields() {
     let api = Api::start().await;
     for (patch, field) in [
         (json!({"userId": null}), "userId"),
@@ -175,7 +175,7 @@ async fn fields_that_are_wrong_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_is_of_one_receiver() {
+async fn idempotency_key_is_bound_to_recipient() {
     let api = Api::start().await;
     let first = api.notify(ADA, Some("k"), &hello(&json!({}))).await;
     assert_eq!(first.status, 201, "{first:?}");

@@ -60,7 +60,7 @@ fn expected(requests: &[(&[&str], How)]) -> Vec<(Vec<String>, How)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn batches_are_signed_and_hold_up_to_ten() {
+async fn batches_are_signed_and_have_at_most_ten_events() {
     let (api, open) = closed(|_| How::Status(200)).await;
     let began = api.now().seconds();
     let numbers: Vec<String> = (10..35).map(|number| number.to_string()).collect();
@@ -81,7 +81,7 @@ async fn batches_are_signed_and_hold_up_to_ten() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_too_large_stands_in_nobody_s_way() {
+async fn oversized_event_is_set_aside_and_blocks_nothing() {
     let rule = |events: &[Told]| How::Status(if has_large(events) { 413 } else { 200 });
     let (api, open) = closed(rule).await;
     for title in ["a", "b", LARGE, "c", "d", "e", "f", "g", "h", "i", "j", "k"] {
@@ -109,7 +109,7 @@ async fn what_is_too_large_stands_in_nobody_s_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_refused_for_now_is_sent_again_in_its_order() {
+async fn transient_failures_are_retried_in_order() {
     let mut answers = [
         How::Status(500),
         How::Status(429),
@@ -137,7 +137,7 @@ async fn what_is_refused_for_now_is_sent_again_in_its_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_held_up_holds_up_its_own_channel_alone() {
+async fn failing_event_blocks_only_its_channel() {
     let mut tries = 0;
     let rule = move |events: &[Told]| {
         let is_held = events.iter().any(|told| told.data["title"] == "a");
@@ -170,7 +170,7 @@ async fn what_is_held_up_holds_up_its_own_channel_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_put_aside_is_said_though_what_follows_is_held_up() {
+async fn set_aside_event_is_reported_while_next_one_is_retried() {
     let mut singles = 0;
     let (api, open) = closed(move |events| {
         if has_large(events) {
@@ -190,7 +190,7 @@ async fn what_is_put_aside_is_said_though_what_follows_is_held_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_that_is_put_aside_is_said() {
+async fn every_set_aside_event_is_reported() {
     let (api, open) = closed(|events| How::Status(if has_large(events) { 413 } else { 200 })).await;
     for title in [LARGE, LARGE, LARGE] {
         announce(&api, title).await;

@@ -6,7 +6,7 @@ use local::secrets::SecretsManager;
 use serde_json::json;
 
 use super::api::{ANNOUNCEMENTS, Api, ROOT, SAM};
-use super::leave::{SOCKET, asks, is_refused, is_signed};
+use super::auth::{SOCKET, asks, is_refused, is_signed};
 use super::server::{How, KEY, SECRET, SECRET_ARN, Server, signature_with};
 
 const OURS: &str = "private-user-sam";
@@ -24,7 +24,7 @@ fn holding(secret: &str) -> SecretsManager {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_and_the_server_get_signatures_with_it() {
+async fn secret_signs_pages_and_server_requests() {
     for secret in [SECRET.to_owned(), json!({"secret": SECRET}).to_string()] {
         let api = Api::with_secrets(holding(&secret), Server::start(|_| How::IfSigned).await).await;
         is_signed(&asks(&api, SAM, SOCKET, OURS).await, OURS);
@@ -37,7 +37,7 @@ async fn pages_and_the_server_get_signatures_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_it_cannot_be_had_all_waits_and_nothing_is_lost() {
+async fn missing_secret_delays_publishing_and_loses_nothing() {
     let secrets = SecretsManager::default();
     let api = Api::with_secrets(secrets.clone(), Server::willing().await).await;
     let answer = asks(&api, SAM, SOCKET, OURS).await;
@@ -59,7 +59,7 @@ async fn while_it_cannot_be_had_all_waits_and_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_changed_one_is_taken_up_when_the_server_does_not_take_the_old_one() {
+async fn rotated_secret_is_fetched_after_rejection() {
     let secrets = holding("the old one");
     let api = Api::with_secrets(secrets.clone(), Server::start(|_| How::IfSigned).await).await;
     announce(&api, "a").await;
@@ -75,7 +75,7 @@ async fn a_changed_one_is_taken_up_when_the_server_does_not_take_the_old_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_is_asked_for_once_by_a_sandbox() {
+async fn secret_is_fetched_once_per_sandbox() {
     let secrets = holding("the old one");
     let api = Api::with_secrets(secrets.clone(), Server::willing().await).await;
     let signed = format!("{KEY}:{}", signature_with("the old one", &format!("{SOCKET}:{OURS}")));
@@ -89,7 +89,7 @@ async fn it_is_asked_for_once_by_a_sandbox() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn template_refuses_keys_without_their_secret() {
+async fn template_rejects_incomplete_pusher_configuration() {
     let all = ["PusherAppId", "PusherKey", "PusherSecretArn"];
     for missing in all {
         let mut options = Options::of_workspace().without_limits();

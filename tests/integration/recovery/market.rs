@@ -6,7 +6,7 @@ use http::Method;
 use local::wire::ClientOptions;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, App, event};
+use crate::support::app::{Answer, App, event};
 
 /// All items of some tables, by table and key.
 pub(super) type Dump = BTreeMap<(&'static str, String, String), Value>;

@@ -22,7 +22,7 @@ fn spoiled(value: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_spoiled_item_holds_up_a_shard() {
+async fn corrupt_item_blocks_no_shard() {
     let mut market = Market::open().await;
     for _ in 0..2 {
         market.goes_on().await;
@@ -75,8 +75,8 @@ async fn no_spoiled_item_holds_up_a_shard() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_stream_mapping_retries_for_most_of_a_day_and_then_tells_a_queue() {
-    let app = crate::app::App::start().await;
+async fn stream_mappings_retry_for_a_day_and_have_failure_queue() {
+    let app = crate::support::app::App::start().await;
     let mappings = &app.cloud.template().stream_mappings;
     assert!(mappings.len() >= 6);
     for mapping in mappings {

@@ -14,9 +14,9 @@ use store::{StreamRange, StreamedRecords, ToRefold};
 use tokio::time::Instant;
 
 use super::market::{FACTS, Market, delivery, key};
-use crate::app::{App, ago, event};
 use crate::contract::{assert_foreseen, contract};
-use crate::stage::Stage;
+use crate::support::app::{App, ago, event};
+use crate::support::stage::Stage;
 
 const REFOLDS: &str = "/api/admin/refolds";
 
@@ -86,7 +86,7 @@ async fn forgetful(mut market: Market) -> (Market, BTreeMap<&'static str, Value>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_day_whose_deliveries_were_lost_is_folded_again() {
+async fn refold_restores_day_with_lost_deliveries() {
     // Parts of one fact, so that each is followed by another.
     let template = local::functions::TEMPLATE;
     assert!(template.contains("PART_FACTS: \"100000\""));
@@ -115,7 +115,7 @@ async fn a_day_whose_deliveries_were_lost_is_folded_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_unit_that_is_named_is_folded_again() {
+async fn refold_restores_named_units() {
     let (market, right) = forgetful(Market::open().await).await;
     let mut units = Vec::new();
     for (table, prefixes) in FACTS {
@@ -144,7 +144,7 @@ async fn every_unit_that_is_named_is_folded_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_of_a_queue_of_failures_names_what_is_folded_again() {
+async fn refold_accepts_failure_messages() {
     let (market, right) = forgetful(Market::open().await).await;
     for (table, prefixes) in FACTS {
         for fact in prefixes.iter().flat_map(|prefix| market.facts(table, prefix)) {
@@ -172,7 +172,7 @@ async fn a_message_of_a_queue_of_failures_names_what_is_folded_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_minute_of_a_track_is_folded_again_and_a_damaged_package_is_mended() {
+async fn refold_repairs_damaged_bucket_and_package() {
     let mut market = Market::open().await;
     market.goes_on().await;
     let right = market.told().await;
@@ -205,7 +205,7 @@ async fn a_damaged_minute_of_a_track_is_folded_again_and_a_damaged_package_is_me
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_folded_is_counted_as_failed_and_the_rest_is_folded() {
+async fn refold_counts_failures_and_restores_the_rest() {
     let (market, right) = forgetful(Market::open().await).await;
     let quizzes = market.facts("InteractionsTable", "QUIZ#");
     let days: BTreeSet<String> =
@@ -229,7 +229,7 @@ async fn what_cannot_be_folded_is_counted_as_failed_and_the_rest_is_folded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_delivered_twice_counts_once() {
+async fn redelivered_task_counts_once() {
     let (market, right) = forgetful(Market::open().await).await;
     let refold = begin(&market, &json!({"system": "tracks", "day": "2020-01-01"})).await;
     market.app.settled().await;
@@ -268,7 +268,7 @@ async fn what_is_delivered_twice_counts_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refold_through_faults_and_while_everything_goes_on_is_exact() {
+async fn refold_is_exact_under_faults_and_traffic() {
     let calls = Arc::new(AtomicU32::new(0));
     let faults = move |call: &Call| {
         let is_at_it = ["refold-worker", "updater"].iter().any(|name| call.function.contains(name));
@@ -315,7 +315,7 @@ async fn a_refold_through_faults_and_while_everything_goes_on_is_exact() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refolds_are_for_admins() {
+async fn refolds_require_admin() {
     let market = Market::open().await;
     let body = json!({"system": "tracks", "day": "2026-01-31"});
     for role in ["artist", "teacher", "student", "seller"] {
@@ -327,7 +327,7 @@ async fn refolds_are_for_admins() {
 }
 
 #[tokio::test]
-async fn records_that_a_mapping_gave_up_are_read_from_the_stream_while_it_holds_them() {
+async fn abandoned_records_are_read_from_stream_within_retention() {
     let stage = Stage::new("2026-01-31T12:00:00Z".parse().unwrap());
     for minute in 10..20 {
         let item = json!({
@@ -355,7 +355,7 @@ async fn records_that_a_mapping_gave_up_are_read_from_the_stream_while_it_holds_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_unit_that_takes_too_long_for_its_chunk_is_folded_by_itself() {
+async fn slow_unit_is_folded_separately() {
     let app = App::start_with(|options| drop(options.parameters.insert("HotBucketFacts".to_owned(), "10".to_owned())));
     let market = Market::with(app.await).await;
     let minutes =

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::check::Checked;
 use super::model::{Model, Numbers, What, Whose};
 use super::world::{World, admin};
-use crate::stage::{http, invoke, start};
+use crate::support::stage::{http, invoke, start};
 
 /// Facts older than this may have expired, and then nobody can tell what happened last.
 const SURELY_KEPT: TimeDelta = TimeDelta::days(80);

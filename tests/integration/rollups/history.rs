@@ -10,7 +10,7 @@ use super::check::{self, Checked};
 use super::model::{Model, Sent, What};
 use super::plan::{At, BEGINNINGS, Event, Fate, Plan, Step, Until};
 use super::world::{Death, World};
-use crate::stage::start;
+use crate::support::stage::start;
 
 /// Rollups that are worked on at all are worked on at least this often: minutes are kept for 35 days, and marks of late hours for
 /// 26.

@@ -2,29 +2,29 @@
 //! have run or not.
 
 mod answers;
-mod aside;
-mod cases;
 mod check;
+mod driver;
 mod history;
-mod hostile;
-mod many;
+mod many_tracks;
 mod model;
 mod mutants;
 mod plan;
+mod scenarios;
+mod set_aside;
 mod snapshots;
-mod torn;
+mod torn_reads;
 mod world;
 
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestError, TestRng, TestRunner};
 
-use crate::stage::config;
+use crate::support::stage::config;
 
 proptest! {
     #![proptest_config(config(100))]
 
     #[test]
-    fn every_number_is_the_fold_of_what_was_accepted(plan in plan::plans()) {
+    fn rollups_match_fold_of_accepted_events(plan in plan::plans()) {
         if let Err(wrong) = history::run(&plan) {
             prop_assert!(false, "{}", wrong);
         }
@@ -35,8 +35,8 @@ proptest! {
     #![proptest_config(config(40))]
 
     #[test]
-    fn whoever_works_at_the_same_time(plan in hostile::plans()) {
-        if let Err(wrong) = hostile::run(&plan, None) {
+    fn rollups_are_exact_under_concurrency(plan in driver::plans()) {
+        if let Err(wrong) = driver::run(&plan, None) {
             prop_assert!(false, "{}", wrong);
         }
     }
@@ -46,7 +46,7 @@ proptest! {
     #![proptest_config(config(40))]
 
     #[test]
-    fn every_answer_is_the_same_before_during_and_after_a_closing(plan in snapshots::plans()) {
+    fn answers_are_equal_before_during_and_after_closing(plan in snapshots::plans()) {
         if let Err(wrong) = snapshots::run(&plan) {
             prop_assert!(false, "{}", wrong);
         }
@@ -54,29 +54,29 @@ proptest! {
 }
 
 /// The mutation checks: each breaks one rule of the rollups, and the same kind of cases finds it out.
-mod found_out {
+mod mutation {
     use super::mutants::Mutant;
     use super::*;
 
     fn is_found_out(mutant: Mutant) {
         let mut runner = TestRunner::new_with_rng(config(2_000), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-        let run = |plan| hostile::run(&plan, Some(mutant)).map_err(TestCaseError::fail);
-        let verdict = runner.run(&hostile::plans(), run);
+        let run = |plan| driver::run(&plan, Some(mutant)).map_err(TestCaseError::fail);
+        let verdict = runner.run(&driver::plans(), run);
         assert!(matches!(verdict, Err(TestError::Fail(..))), "nothing was counted wrong by {mutant:?}");
     }
 
     #[test]
-    fn an_updater_that_forgets_what_came_late() {
+    fn detects_mutant_that_forgets_late_facts() {
         is_found_out(Mutant::ForgetsLate);
     }
 
     #[test]
-    fn a_dispatcher_that_does_not_wait_for_the_pages() {
+    fn detects_mutant_that_does_not_wait_for_pages() {
         is_found_out(Mutant::DoesNotWait);
     }
 
     #[test]
-    fn a_worker_that_finishes_its_pages_first() {
+    fn detects_mutant_that_finishes_before_its_pages() {
         is_found_out(Mutant::FinishesFirst);
     }
 }

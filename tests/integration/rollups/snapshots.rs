@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use super::check::{self, Checked};
 use super::model::{Model, Sent, What};
 use super::world::World;
-use crate::crowd::{Running, Turns};
-use crate::delivery::schedule::Schedule;
+use crate::support::crowd::{Running, Turns};
+use crate::support::schedule::Schedule;
 
 /// What a reader compares.
 const ALL: Checked = Checked { tracks: 2, artists: true, their_uniques: true, uniques: true, marks: false };

@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::model::{LENGTH_S, Model, Sent};
-use crate::stage::{Item, Stage, http, invoke, person, start};
+use crate::support::stage::{Item, Stage, http, invoke, person, start};
 
 /// The stage, and the time zone of all its days.
 #[derive(Clone)]

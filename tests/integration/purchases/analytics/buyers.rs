@@ -19,7 +19,7 @@ async fn mug(api: &Api, key: &str, user: &str, at: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_comes_back_is_told_of_those_who_first_bought_in_a_month() {
+async fn cohorts_report_returning_buyers() {
     let api = Api::at(NOON).await;
     for (key, user, at) in [
         ("a", "ann", "2026-02-01T00:00:00.000Z"),
@@ -49,7 +49,7 @@ async fn who_comes_back_is_told_of_those_who_first_bought_in_a_month() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_purchase_brought_in_later_moves_its_buyer_to_the_earlier_month() {
+async fn imported_purchase_moves_buyer_to_earlier_cohort() {
     let api = Api::at(NOON).await;
     mug(&api, "a", "ann", "2026-03-01T12:00:00Z").await;
     mug(&api, "b", "bob", "2026-03-02T12:00:00Z").await;
@@ -69,7 +69,7 @@ async fn a_purchase_brought_in_later_moves_its_buyer_to_the_earlier_month() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_month_that_nobody_is_left_of_is_no_cohort() {
+async fn empty_cohort_is_omitted() {
     let api = Api::at(NOON).await;
     mug(&api, "a", "ann", "2026-03-01T12:00:00Z").await;
     let query = "?from=2026-01-01&to=2026-03-31";
@@ -97,7 +97,7 @@ fn pattern(of: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn how_somebody_buys_is_told_all_in_all() {
+async fn buyer_pattern_covers_all_time() {
     let api = shop().await;
     // Whatever days are asked for.
     for days in ["", "&from=2026-02-03&to=2026-02-03"] {
@@ -124,7 +124,7 @@ async fn how_somebody_buys_is_told_all_in_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_never_bought_has_nothing() {
+async fn buyer_without_purchases_has_zeros() {
     let api = Api::at(NOON).await;
     let waiting = json!({"userId": "slow", "status": "pending"});
     sold(&api, "a", ("product", "mug"), "2026-02-10T00:00:00Z", &waiting).await;

@@ -23,7 +23,7 @@ fn growth(currency: &str, [purchases, gross, refunds, net]: [(i64, i64); 4]) -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_sold_is_told_by_currency_type_and_payment_method() {
+async fn figures_are_split_by_currency_type_and_payment_method() {
     let api = shop().await;
     let answer = api.analytics(QUARTER).await;
     assert_eq!(told(&answer), quarter());
@@ -54,7 +54,7 @@ async fn what_was_sold_is_told_by_currency_type_and_payment_method() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_month_and_a_day_tell_what_was_sold_in_them_alone() {
+async fn figures_cover_only_requested_month_or_day() {
     let api = shop().await;
     let february = api.analytics(FEBRUARY).await;
     let all = &months()[1];
@@ -82,7 +82,7 @@ async fn a_month_and_a_day_tell_what_was_sold_in_them_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_months_that_are_asked_for_in_part_only_that_part_is_told() {
+async fn partial_months_cover_only_requested_days() {
     let api = shop().await;
     for query in ["?from=2026-02-10&to=2026-03-05", "?from=2026-02-10&to=2026-03-05&interval=day"] {
         let answer = api.analytics(query).await;
@@ -99,7 +99,7 @@ async fn of_months_that_are_asked_for_in_part_only_that_part_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn growth_is_told_against_as_many_months_or_days_before() {
+async fn growth_compares_with_preceding_range_of_equal_length() {
     let api = shop().await;
     let february = api.analytics(FEBRUARY).await;
     let expected = json!({

@@ -7,7 +7,7 @@ use super::{NOON, sold, told};
 use crate::purchases::api::{ANALYTICS, ANN, Api, EVE, Person, ROOT, SAM, SUE, TIM, is_wrong};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_admin_alone_is_told_what_purchases_brought_in() {
+async fn analytics_require_admin() {
     let api = Api::start().await;
     let answer = api.app.send(Method::GET, ANALYTICS, &[], "").await;
     assert_eq!((answer.status.as_u16(), answer.body), (401, json!({"message": "Unauthorized"})));
@@ -27,7 +27,7 @@ async fn an_admin_alone_is_told_what_purchases_brought_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nothing_was_bought_there_is_nothing() {
+async fn empty_range_has_zeros() {
     let api = Api::at(NOON).await;
     let nothing = json!({"purchases": 0, "units": 0, "ended": 0, "currencies": []});
     for query in ["", "?from=2026-01-01&to=2026-03-31&interval=week", "?from=2027-01-01&to=2027-01-01"] {
@@ -56,7 +56,7 @@ async fn where_nothing_was_bought_there_is_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_query_that_is_wrong_names_its_parameter() {
+async fn names_invalid_query_parameter() {
     let api = Api::at(NOON).await;
     sold(&api, "k", ("product", "mug"), "2026-02-10T00:00:00Z", &json!({})).await;
     for (query, field) in [
@@ -106,7 +106,7 @@ async fn a_query_that_is_wrong_names_its_parameter() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn as_many_points_as_there_may_be_are_answered() {
+async fn maximum_number_of_points_is_answered() {
     let api = Api::at(NOON).await;
     sold(&api, "k", ("product", "mug"), "2024-01-20T23:59:59.999Z", &json!({})).await;
     for (query, points) in [
@@ -125,7 +125,7 @@ async fn as_many_points_as_there_may_be_are_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_days_of_the_calendar_end_with_a_time() {
+async fn last_calendar_days_have_valid_end() {
     let api = Api::at(NOON).await;
     for query in ["?from=9999-12-30&to=9999-12-30", "?from=9999-12-31&to=9999-12-31"] {
         let answer = api.asks(ROOT, query).await;

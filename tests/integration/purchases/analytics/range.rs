@@ -10,7 +10,7 @@ use super::{NOON, amounts, each, figures, months, quarter, shop, sold, told};
 use crate::purchases::api::{ANALYTICS, Api, ROOT, SAM, id, order, order_with};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn both_days_are_told_to_their_last_millisecond() {
+async fn range_includes_both_days_completely() {
     let api = Api::at(NOON).await;
     for (amount, at) in [
         (1, "2026-02-04T23:59:59.999Z"),
@@ -56,7 +56,7 @@ fn by_currency(parts: &[Value]) -> BTreeMap<String, i64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn points_cover_the_days_without_a_gap_and_sum_to_the_whole() {
+async fn points_cover_range_without_gap_and_sum_to_total() {
     let api = shop().await;
     for (first, last, counts) in [
         ("2026-01-01", "2026-03-31", [("day", 90), ("week", 14), ("month", 3), ("year", 1)]),
@@ -91,7 +91,7 @@ async fn points_cover_the_days_without_a_gap_and_sum_to_the_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unless_it_is_said_it_is_from_the_month_of_the_first_sale_until_today() {
+async fn default_range_is_first_sale_month_to_today() {
     let api = shop().await;
     let answer = api.analytics("").await;
     assert_eq!((&answer["range"]["from"], &answer["range"]["to"]), (&json!("2026-01-01"), &json!("2026-04-10")));
@@ -113,7 +113,7 @@ async fn unless_it_is_said_it_is_from_the_month_of_the_first_sale_until_today() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sale_of_long_ago_does_not_stand_in_the_way_of_an_answer() {
+async fn old_sale_blocks_no_answer() {
     let api = Api::at(NOON).await;
     sold(&api, "old", ("product", "mug"), "1970-03-01T00:00:00Z", &json!({})).await;
     sold(&api, "new", ("product", "mug"), "2026-03-01T00:00:00Z", &json!({})).await;
@@ -126,7 +126,7 @@ async fn a_sale_of_long_ago_does_not_stand_in_the_way_of_an_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_days_since_a_sale_of_long_ago_are_answered_or_refused() {
+async fn very_long_range_is_answered_or_rejected() {
     let api = Api::at(NOON).await;
     sold(&api, "old", ("product", "mug"), "1970-01-01T00:00:00Z", &json!({})).await;
     let answer = api.asks(ROOT, "?from=1970-01-01&interval=year").await;
@@ -135,7 +135,7 @@ async fn all_days_since_a_sale_of_long_ago_are_answered_or_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_purchase_counts_from_when_it_was_paid() {
+async fn purchase_counts_when_paid() {
     let api = Api::at(NOON).await;
     let pending = json!({"status": "pending"});
     let mine = api.bought(SAM, "k", &order_with("course", "algebra", &pending)).await;
@@ -156,7 +156,7 @@ async fn a_purchase_counts_from_when_it_was_paid() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_given_back_has_ended_but_was_bought() {
+async fn refunded_purchase_counts_as_ended() {
     let api = Api::at(NOON).await;
     let bought = api.bought(SAM, "k", &order("course", "algebra")).await;
     api.ended(ROOT, id(&bought)).await;
@@ -169,7 +169,7 @@ async fn what_was_given_back_has_ended_but_was_bought() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_has_not_changed_is_not_sent_again() {
+async fn unchanged_answer_is_not_modified() {
     let api = shop().await;
     let query = "?from=2026-01-01&userId=sam";
     let first = api.asks(ROOT, query).await;

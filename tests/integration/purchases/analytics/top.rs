@@ -8,7 +8,7 @@ use super::{NOON, amounts, each, figures, given_back, shop, sold, told};
 use crate::purchases::api::Api;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn items_are_ahead_by_purchases_and_by_revenue_in_one_currency() {
+async fn top_items_rank_by_purchases_and_revenue_of_currency() {
     let api = shop().await;
     let query = "?from=2026-01-01&to=2026-03-31";
     let top = &api.analytics(query).await["top"];
@@ -92,7 +92,7 @@ fn compare(list: &Value, facts: &[Fact], (first, last): (&str, &str), rank: fn(&
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_ahead_in_no_month_may_be_ahead_in_both() {
+async fn top_items_of_several_months_are_merged_exactly() {
     let api = Api::at(NOON).await;
     let mut facts = facts();
     let mut dear = None;

@@ -1,0 +1,29 @@
+//! Courses over HTTP: who takes them, and what pages are told of it; every answer is held against the contract. And their
+//! numbers, whatever happens at once.
+
+mod actions;
+mod api;
+mod attendance;
+mod check;
+mod dashboards;
+mod driver;
+mod enrollments;
+mod lists;
+mod payments;
+mod scores;
+
+use proptest::prelude::*;
+
+use crate::support::crowd::plans;
+use crate::support::stage::config;
+
+proptest! {
+    #![proptest_config(config(100))]
+
+    #[test]
+    fn course_figures_are_exact_under_concurrency(plan in plans(3..20)) {
+        if let Err(wrong) = driver::run(&plan, |_| ()) {
+            prop_assert!(false, "{}", wrong);
+        }
+    }
+}

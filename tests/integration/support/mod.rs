@@ -1,0 +1,8 @@
+//! What the tests share: the local cloud and its clients, the tables of hostile tests, and their drivers.
+
+pub(crate) mod app;
+pub(crate) mod crowd;
+pub(crate) mod deliveries;
+pub(crate) mod requests;
+pub(crate) mod schedule;
+pub(crate) mod stage;
