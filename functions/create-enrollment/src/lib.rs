@@ -8,8 +8,6 @@ use runtime::context::FunctionContext;
 use runtime::course_service::CourseService;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use store::StoreError;
-use system::backoff::Backoff;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "create-enrollment", start };
@@ -34,8 +32,7 @@ impl HttpHandler for Enroll {
             let body = request.json(MAX_BODY, &["application/json"])?;
             let wanted = NewEnrollment::parse(&body).map_err(Problem::Invalid)?;
             let id = &wanted.course;
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
+            store::update(request.deadline, || async {
                 let course = self.desk.classroom.course(id).await?;
                 let course = course.ok_or_else(|| Problem::NotFound(format!("there is no course {id}")))?.document;
                 let (student, by) = wanted.whom(&course, &request.caller)?;
@@ -46,7 +43,7 @@ impl HttpHandler for Enroll {
                 let enrollment = Enrollment::begun(id, &student, (name, by), before, now);
                 let body = bodies::enrollment(&enrollment, Some(&course));
                 if let Some(held) = held.as_ref().filter(|held| held.document == enrollment) {
-                    return Ok(Response::json(StatusCode::CREATED, &body).with_etag(&held.version.0));
+                    return Ok(Ok(Response::json(StatusCode::CREATED, &body).with_etag(&held.version.0)));
                 }
                 let name = match &held {
                     Some(_) => LiveEventName::EnrollmentUpdate,
@@ -55,17 +52,14 @@ impl HttpHandler for Enroll {
                 let (channels, since) = (enrollment.channels(&course), enrollment.changed_at);
                 let events = self.desk.events(channels, name, since, ("enrollment", &body));
                 let telling = self.desk.telling(&events);
-                match self
+                let written = self
                     .desk
                     .classroom
                     .enroll((&enrollment, &course), held.as_ref(), &self.desk.numbers, telling)
-                    .await
-                {
-                    Ok(version) => return Ok(Response::json(StatusCode::CREATED, &body).with_etag(&version.0)),
-                    Err(StoreError::Conflict) if backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+                    .await;
+                Ok(written.map(|version| Response::json(StatusCode::CREATED, &body).with_etag(&version.0)))
+            })
+            .await
         })
     }
 }

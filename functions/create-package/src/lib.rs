@@ -11,8 +11,7 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, quizzes};
-use store::{Packages, Quizzes, StoreError};
-use system::backoff::Backoff;
+use store::{Packages, Quizzes};
 use system::ids::Ids;
 
 /// The function.
@@ -52,25 +51,22 @@ impl HttpHandler for CreatePackage {
                 Some(id) => id.clone(),
                 None => self.ids.fresh().parse().map_err(|_| Problem::Internal)?,
             };
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
+            store::update(request.deadline, || async {
                 let held = self.packages.package(&id, true).await?;
                 let package = new.clone().apply(held.owner(), &request.caller)?;
                 if let Some(held) = held.as_present() {
                     // Sent again, perhaps because the answer was lost.
                     if held.document == package {
-                        return Ok(answer(&id, &package, &held.version.0));
+                        return Ok(Ok(answer(&id, &package, &held.version.0)));
                     }
                     return Err(Problem::ConflictingState(format!("there is a package {id} already")));
                 }
                 self.currencies.check_change(None, Some(package.currency))?;
                 quizzes::all_there(&self.quizzes, new.quizzes(), request.deadline).await?;
-                match self.packages.put(&id, &package, &held).await {
-                    Ok(version) => return Ok(answer(&id, &package, &version.0)),
-                    Err(StoreError::Conflict) if backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+                let written = self.packages.put(&id, &package, &held).await;
+                Ok(written.map(|version| answer(&id, &package, &version.0)))
+            })
+            .await
         })
     }
 }

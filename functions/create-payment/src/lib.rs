@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::payment::{self, Payment};
-use domain::purchase::{PurchaseConflict, Status};
+use domain::purchase::Status;
 use domain::time::Time;
 use http::StatusCode;
 use runtime::BoxFuture;
@@ -12,7 +12,6 @@ use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, IdempotentRequest, Problem, Request, Response, bodies, settle};
 use runtime::pusher;
 use store::{IdempotencyStore, Purchases};
-use system::backoff::Backoff;
 use system::clock::Clock;
 
 /// The function.
@@ -49,31 +48,28 @@ impl HttpHandler for CreatePayment {
             let id = payment::paid_for(&body).map_err(Problem::Invalid)?;
             let once = IdempotentRequest::required(&request, FUNCTION.name, body)?;
             let now = Time::from(self.clock.now());
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
+            store::update_idempotent(request.deadline, || async {
                 let purchase = self.purchases.purchase(&id).await?;
                 // That somebody else bought something is nobody's business.
                 let purchase = purchase.filter(|held| payment::may_pay(&request.caller, &held.document.buyer));
                 let purchase = purchase.ok_or_else(|| Problem::NotFound(format!("there is no purchase {id}")))?;
                 let held = self.purchases.payment_of(&id).await?;
                 if let Some(response) = once.answered(&self.answers).await? {
-                    return Ok(response);
+                    return Ok(Ok(response));
                 }
-                if let Some(payment) = settle(&self.purchases, &purchase, held, &mut backoff).await? {
-                    return Ok(Response::json(StatusCode::CREATED, &bodies::payment(&payment)));
+                if let Some(payment) = settle(&self.purchases, &purchase, held, request.deadline).await? {
+                    return Ok(Ok(Response::json(StatusCode::CREATED, &bodies::payment(&payment))));
                 }
                 if purchase.document.status != Status::Pending {
-                    return Err(PurchaseConflict::Is(purchase.document.status).into());
+                    return Err(purchase.document.conflict().into());
                 }
                 let payment = Payment::of(&purchase.document, now);
                 let body = bodies::payment(&payment);
                 let answer = once.answer(StatusCode::CREATED, &body, now);
-                match self.purchases.pay(&purchase, &payment, &answer, &body).await {
-                    Ok(()) => return Ok(Response::json(StatusCode::CREATED, &body)),
-                    Err(error) if error.may_pass() && backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+                let written = self.purchases.pay(&purchase, &payment, &answer, &body).await;
+                Ok(written.map(|()| Response::json(StatusCode::CREATED, &body)))
+            })
+            .await
         })
     }
 }

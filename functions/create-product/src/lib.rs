@@ -12,8 +12,7 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use store::{Products, Retention, StoreError};
-use system::backoff::Backoff;
+use store::{Products, Retention};
 use system::clock::Clock;
 use system::ids::Ids;
 
@@ -54,15 +53,14 @@ impl HttpHandler for CreateProduct {
             };
             let sale: SaleId = self.ids.fresh().parse().map_err(|_| Problem::Internal)?;
             let now = Time::from(self.clock.now());
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
+            store::update(request.deadline, || async {
                 let held = self.products.product(&id).await?;
                 let before = (held.as_present().map(|held| &held.document), held.owner());
                 let product = description.clone().apply(before, &request.caller, sale.clone(), now)?;
                 if let Some(held) = held.as_present() {
                     // Sent again, perhaps because the answer was lost.
                     if held.document == product {
-                        return Ok(answer(&id, &product, &held.version.0));
+                        return Ok(Ok(answer(&id, &product, &held.version.0)));
                     }
                     return Err(Problem::ConflictingState(format!("there is a product {id} already")));
                 }
@@ -74,12 +72,10 @@ impl HttpHandler for CreateProduct {
                         retry_after_s: now.seconds_left_in_day(),
                     });
                 }
-                match self.products.put(&id, &product, &held, most).await {
-                    Ok(version) => return Ok(answer(&id, &product, &version.0)),
-                    Err(StoreError::Conflict) if backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+                let written = self.products.put(&id, &product, &held, most).await;
+                Ok(written.map(|version| answer(&id, &product, &version.0)))
+            })
+            .await
         })
     }
 }

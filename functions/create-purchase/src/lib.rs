@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::caller::Caller;
 use domain::discount::DiscountRejection;
@@ -16,7 +17,6 @@ use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, IdempotentRequest, Problem, Request, Response, bodies};
 use runtime::pusher;
 use store::{Catalog, Change, Discounts, IdempotencyStore, Ownership, Packages, Purchases, StoredDiscount, Tries};
-use system::backoff::Backoff;
 use system::clock::Clock;
 
 /// The function.
@@ -142,27 +142,24 @@ impl CreatePurchase {
         now: Time,
     ) -> Result<Response, Problem> {
         let id: PurchaseId = once.id().parse().map_err(|_| Problem::Internal)?;
-        let mut backoff = Backoff::until(request.deadline);
-        let mut was_refused = false;
-        loop {
+        let is_retry = AtomicBool::new(false);
+        store::update_idempotent(request.deadline, || async {
             let decided = self.decide(order, &id, request, now).await;
             // Read after what was decided by: what stands in the way may be what this very request has done before.
             if let Some(response) = once.answered(&self.answers).await? {
-                return Ok(response);
+                return Ok(Ok(response));
             }
-            if was_refused && self.purchases.purchase(&id).await?.is_some() {
+            if is_retry.swap(true, Ordering::Relaxed) && self.purchases.purchase(&id).await?.is_some() {
                 // Its answer was kept for as long as it is; that it was bought is kept for ever.
-                return Err(Problem::Owned(id));
+                return Err(Problem::Owned(id.clone()));
             }
             let (purchase, discount) = decided?;
             let body = bodies::purchase(&purchase);
             let answer = once.answer(StatusCode::CREATED, &body, now);
-            match self.purchases.write(&purchase, Change::Made(discount.as_ref()), Some(&answer), &body).await {
-                Ok(()) => return Ok(Response::json(StatusCode::CREATED, &body)),
-                Err(error) if error.may_pass() && backoff.wait().await => was_refused = true,
-                Err(error) => return Err(error.into()),
-            }
-        }
+            let written = self.purchases.write(&purchase, Change::Made(discount.as_ref()), Some(&answer), &body).await;
+            Ok(written.map(|()| Response::json(StatusCode::CREATED, &body)))
+        })
+        .await
     }
 
     /// The same where a discount is named by anybody but an admin: so many wrong codes, and no more are looked at in this hour.

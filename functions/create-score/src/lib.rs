@@ -13,7 +13,6 @@ use runtime::function::{Function, Invoke, StartError};
 use runtime::http::courses::{run_by, takes_part};
 use runtime::http::{Access, HttpHandler, IdempotentRequest, Problem, Request, Response, bodies};
 use store::{IdempotencyStore, Scores};
-use system::backoff::Backoff;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "create-score", start };
@@ -47,12 +46,11 @@ impl HttpHandler for GiveScore {
             let once = IdempotentRequest::required(&request, FUNCTION.name, body)?;
             let id: ScoreId = once.id().parse().map_err(|_| Problem::Internal)?;
             let now = self.desk.now();
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
+            store::update_idempotent(request.deadline, || async {
                 let course = run_by(&self.desk.classroom, &new.course, &request).await?;
                 let held = self.scores.score(&id).await?;
                 if let Some(response) = once.answered(&self.answers).await? {
-                    return Ok(response);
+                    return Ok(Ok(response));
                 }
                 let done = once.done(&self.answers).await?;
                 if let Some(held) = held {
@@ -61,7 +59,7 @@ impl HttpHandler for GiveScore {
                     if done.is_none() && !is_same {
                         return Err(Problem::KeyReused);
                     }
-                    return Ok(Response::json(StatusCode::CREATED, &bodies::score(&held.document, Some(&course))));
+                    return Ok(Ok(Response::json(StatusCode::CREATED, &bodies::score(&held.document, Some(&course)))));
                 }
                 let enrollment = takes_part(&self.desk.classroom, &new.course, &new.student).await?;
                 let score = new.given(id.clone(), enrollment.student_name, now);
@@ -69,12 +67,11 @@ impl HttpHandler for GiveScore {
                 let answer = once.lasting_answer(StatusCode::CREATED, &body, now);
                 let events = self.desk.events(score.channels(&course), LiveEventName::NewScore, now, ("score", &body));
                 let telling = self.desk.telling(&events);
-                match self.scores.put((&score, &course), None, Some(&answer), &self.desk.numbers, telling).await {
-                    Ok(version) => return Ok(Response::json(StatusCode::CREATED, &body).with_etag(&version.0)),
-                    Err(error) if error.may_pass() && backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+                let written =
+                    self.scores.put((&score, &course), None, Some(&answer), &self.desk.numbers, telling).await;
+                Ok(written.map(|version| Response::json(StatusCode::CREATED, &body).with_etag(&version.0)))
+            })
+            .await
         })
     }
 }

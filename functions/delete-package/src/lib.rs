@@ -8,8 +8,7 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response};
-use store::{Packages, StoreError};
-use system::backoff::Backoff;
+use store::Packages;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "delete-package", start };
@@ -31,21 +30,16 @@ impl HttpHandler for DeletePackage {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let id: PackageId = request.path("packageId")?;
-            let wanted = Preconditions::of(&request);
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
+            let preconditions = Preconditions::of(&request);
+            store::update(request.deadline, || async {
                 let held = self.packages.package(&id, true).await?.present();
                 let held = held.ok_or_else(|| Problem::NotFound(format!("there is no package {id}")))?;
                 authorship::creator(&request.caller, Some(&held.document.creator), None)?;
-                if !wanted.hold(Some(&held.version)) {
-                    return Err(Problem::PreconditionFailed);
-                }
-                match self.packages.delete(&id, &held).await {
-                    Ok(()) => return Ok(Response::no_content()),
-                    Err(StoreError::Conflict) if backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+                preconditions.check(Some(&held.version))?;
+                let written = self.packages.delete(&id, &held).await;
+                Ok(written.map(|()| Response::no_content()))
+            })
+            .await
         })
     }
 }

@@ -7,8 +7,7 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response};
-use store::{Products, Retention, StoreError};
-use system::backoff::Backoff;
+use store::{Products, Retention};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "delete-product", start };
@@ -31,23 +30,18 @@ impl HttpHandler for DeleteProduct {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let id: ProductId = request.path("productId")?;
-            let wanted = Preconditions::of(&request);
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
+            let preconditions = Preconditions::of(&request);
+            store::update(request.deadline, || async {
                 let held = self.products.product(&id).await?.present();
                 // That somebody else has a draft is nobody's business.
                 let held = held.filter(|held| held.document.is_seen_by(&request.caller));
                 let held = held.ok_or_else(|| Problem::NotFound(format!("there is no product {id}")))?;
                 held.document.delete(&request.caller)?;
-                if !wanted.hold(Some(&held.version)) {
-                    return Err(Problem::PreconditionFailed);
-                }
-                match self.products.delete(&id, &held).await {
-                    Ok(()) => return Ok(Response::no_content()),
-                    Err(StoreError::Conflict) if backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+                preconditions.check(Some(&held.version))?;
+                let written = self.products.delete(&id, &held).await;
+                Ok(written.map(|()| Response::no_content()))
+            })
+            .await
         })
     }
 }

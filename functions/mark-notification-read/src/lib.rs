@@ -9,8 +9,7 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use store::{Inbox, Received, StoreError};
-use system::backoff::Backoff;
+use store::{Inbox, Received};
 use system::clock::Clock;
 
 /// The function.
@@ -34,22 +33,19 @@ impl HttpHandler for ReadNotification {
         Box::pin(async move {
             let (user, id) = (request.user()?, request.path::<NotificationId>("notificationId")?);
             let now = Time::from(self.clock.now());
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
+            store::update(request.deadline, || async {
                 let held = self.inbox.notification(user, &id).await?;
                 let held = held.ok_or_else(|| Problem::NotFound(format!("there is no notification {id}")))?;
                 if held.read_at.is_some() {
-                    return Ok(Response::json(StatusCode::OK, &bodies::notification(&held)));
+                    return Ok(Ok(Response::json(StatusCode::OK, &bodies::notification(&held))));
                 }
-                match self.inbox.read(user, &held, now).await {
-                    Ok(()) => {
-                        let read = Received { read_at: Some(now), ..held };
-                        return Ok(Response::json(StatusCode::OK, &bodies::notification(&read)));
-                    }
-                    Err(StoreError::Conflict) if backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+                let written = self.inbox.read(user, &held, now).await;
+                Ok(written.map(|()| {
+                    let read = Received { read_at: Some(now), ..held };
+                    Response::json(StatusCode::OK, &bodies::notification(&read))
+                }))
+            })
+            .await
         })
     }
 }

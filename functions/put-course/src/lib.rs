@@ -9,8 +9,7 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
-use store::{Classroom, CourseStats, StoreError};
-use system::backoff::Backoff;
+use store::{Classroom, CourseStats};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "put-course", start };
@@ -40,25 +39,18 @@ impl HttpHandler for PutCourse {
             let id: CourseId = request.path("courseId")?;
             let body = request.json(MAX_BODY, &["application/json"])?;
             let description = CourseDescription::parse(&body).map_err(Problem::Invalid)?;
-            let wanted = Preconditions::of(&request);
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
+            let preconditions = Preconditions::of(&request);
+            store::update(request.deadline, || async {
                 let held = self.classroom.course(&id).await?;
                 let before = held.as_ref().map(|held| &held.document);
                 let course = description.clone().apply(&id, before, &request.caller)?;
                 let version = held.as_ref().map(|held| &held.version);
-                if !wanted.hold(version) {
-                    return Err(Problem::PreconditionFailed);
-                }
+                preconditions.check(version)?;
                 let status = if held.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-                match self.classroom.put_course((&id, &course), held.as_ref(), &self.numbers).await {
-                    Ok(version) => {
-                        return Ok(Response::json(status, &bodies::course(&id, &course)).with_etag(&version.0));
-                    }
-                    Err(StoreError::Conflict) if backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+                let written = self.classroom.put_course((&id, &course), held.as_ref(), &self.numbers).await;
+                Ok(written.map(|version| Response::json(status, &bodies::course(&id, &course)).with_etag(&version.0)))
+            })
+            .await
         })
     }
 }

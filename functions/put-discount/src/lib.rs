@@ -11,8 +11,7 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
-use store::{Discounts, StoreError};
-use system::backoff::Backoff;
+use store::Discounts;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "put-discount", start };
@@ -43,13 +42,10 @@ impl HttpHandler for PutDiscount {
             let code: DiscountCode = request.path("code")?;
             let body = request.json(MAX_BODY, &["application/json"])?;
             let discount = Discount::parse(&body).map_err(Problem::Invalid)?;
-            let wanted = Preconditions::of(&request);
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
+            let preconditions = Preconditions::of(&request);
+            store::update(request.deadline, || async {
                 let held = self.discounts.discount(&code).await?;
-                if !wanted.hold(held.as_ref().map(|held| &held.version)) {
-                    return Err(Problem::PreconditionFailed);
-                }
+                preconditions.check(held.as_ref().map(|held| &held.version))?;
                 let before = held.as_ref().and_then(|held| held.discount.currency());
                 self.currencies.check_change(before, discount.currency())?;
                 if held.is_none() {
@@ -59,15 +55,13 @@ impl HttpHandler for PutDiscount {
                     Some(held) => (StatusCode::OK, held.uses),
                     None => (StatusCode::CREATED, 0),
                 };
-                match self.discounts.put(&code, &discount, held.as_ref()).await {
-                    Ok(version) => {
-                        let response = Response::json(status, &bodies::discount(&code, &discount, uses, &version));
-                        return Ok(response.with_etag(&version.0));
-                    }
-                    Err(StoreError::Conflict) if backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+                let written = self.discounts.put(&code, &discount, held.as_ref()).await;
+                Ok(written.map(|version| {
+                    let response = Response::json(status, &bodies::discount(&code, &discount, uses, &version));
+                    response.with_etag(&version.0)
+                }))
+            })
+            .await
         })
     }
 }

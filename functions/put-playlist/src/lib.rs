@@ -9,8 +9,7 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
-use store::{Playlists, StoreError};
-use system::backoff::Backoff;
+use store::Playlists;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "put-playlist", start };
@@ -36,23 +35,17 @@ impl HttpHandler for PutPlaylist {
             let id: PlaylistId = request.path("playlistId")?;
             let body = request.json(MAX_BODY, &["application/json"])?;
             let description = PlaylistDescription::parse(&body).map_err(Problem::Invalid)?;
-            let wanted = Preconditions::of(&request);
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
+            let preconditions = Preconditions::of(&request);
+            store::update(request.deadline, || async {
                 let held = self.playlists.playlist(&id).await?;
                 let playlist = description.clone().apply(held.as_ref().map(|held| &held.document), &request.caller)?;
-                if !wanted.hold(held.as_ref().map(|held| &held.version)) {
-                    return Err(Problem::PreconditionFailed);
-                }
+                preconditions.check(held.as_ref().map(|held| &held.version))?;
                 let status = if held.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-                match self.playlists.put(&id, &playlist, held.as_ref()).await {
-                    Ok(version) => {
-                        return Ok(Response::json(status, &bodies::playlist(&id, &playlist)).with_etag(&version.0));
-                    }
-                    Err(StoreError::Conflict) if backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+                let written = self.playlists.put(&id, &playlist, held.as_ref()).await;
+                Ok(written
+                    .map(|version| Response::json(status, &bodies::playlist(&id, &playlist)).with_etag(&version.0)))
+            })
+            .await
         })
     }
 }

@@ -13,8 +13,7 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
-use store::{Products, Retention, StoreError};
-use system::backoff::Backoff;
+use store::{Products, Retention};
 use system::clock::Clock;
 use system::ids::Ids;
 
@@ -53,18 +52,15 @@ impl HttpHandler for PutProduct {
             if description.id.as_ref().is_some_and(|named| *named != id) {
                 return Err(Invalid::new("productId", "must be that of the path").into());
             }
-            let wanted = Preconditions::of(&request);
+            let preconditions = Preconditions::of(&request);
             let sale: SaleId = self.ids.fresh().parse().map_err(|_| Problem::Internal)?;
             let now = Time::from(self.clock.now());
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
+            store::update(request.deadline, || async {
                 let held = self.products.product(&id).await?;
                 let there = held.as_present();
                 let before = (there.map(|held| &held.document), held.owner());
                 let product = description.clone().apply(before, &request.caller, sale.clone(), now)?;
-                if !wanted.hold(there.map(|held| &held.version)) {
-                    return Err(Problem::PreconditionFailed);
-                }
+                preconditions.check(there.map(|held| &held.version))?;
                 let status = if there.is_some() { StatusCode::OK } else { StatusCode::CREATED };
                 self.currencies.check_change(before.0.map(|product| product.currency), Some(product.currency))?;
                 let most = (!request.caller.is_admin()).then_some(self.sales_per_day);
@@ -74,14 +70,10 @@ impl HttpHandler for PutProduct {
                         retry_after_s: now.seconds_left_in_day(),
                     });
                 }
-                match self.products.put(&id, &product, &held, most).await {
-                    Ok(version) => {
-                        return Ok(Response::json(status, &bodies::product(&id, &product)).with_etag(&version.0));
-                    }
-                    Err(StoreError::Conflict) if backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+                let written = self.products.put(&id, &product, &held, most).await;
+                Ok(written.map(|version| Response::json(status, &bodies::product(&id, &product)).with_etag(&version.0)))
+            })
+            .await
         })
     }
 }

@@ -9,8 +9,7 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
-use store::{Quizzes, StoreError};
-use system::backoff::Backoff;
+use store::Quizzes;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "put-quiz", start };
@@ -36,22 +35,17 @@ impl HttpHandler for PutQuiz {
             let id: QuizId = request.path("quizId")?;
             let body = request.json(MAX_BODY, &["application/json"])?;
             let description = QuizDescription::parse(&body).map_err(Problem::Invalid)?;
-            let wanted = Preconditions::of(&request);
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
+            let preconditions = Preconditions::of(&request);
+            store::update(request.deadline, || async {
                 let held = self.quizzes.quiz(&id).await?;
                 let quiz = description.clone().apply(held.as_ref().map(|held| &held.document), &request.caller)?;
                 let version = held.map(|held| held.version);
-                if !wanted.hold(version.as_ref()) {
-                    return Err(Problem::PreconditionFailed);
-                }
+                preconditions.check(version.as_ref())?;
                 let status = if version.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-                match self.quizzes.put(&id, &quiz, version.as_ref()).await {
-                    Ok(version) => return Ok(Response::json(status, &bodies::quiz(&id, &quiz)).with_etag(&version.0)),
-                    Err(StoreError::Conflict) if backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+                let written = self.quizzes.put(&id, &quiz, version.as_ref()).await;
+                Ok(written.map(|version| Response::json(status, &bodies::quiz(&id, &quiz)).with_etag(&version.0)))
+            })
+            .await
         })
     }
 }

@@ -10,8 +10,7 @@ use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, seconds};
 use serde_json::{Value, json};
-use store::{Claims, Documents, PutCondition, StoreError};
-use system::backoff::Backoff;
+use store::{Claims, Documents, PutCondition};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "put-track", start };
@@ -22,9 +21,6 @@ const MAX_BODY: usize = 16 * 1024;
 /// What an artist is told who first describes a track that has numbers.
 const CLAIMED: &str =
     "the track was played before anybody described it; an admin describes it first and says whose it is";
-
-/// How often an unconditional put is tried where others write at the same time.
-const TRIES: usize = 8;
 
 fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();
@@ -46,14 +42,11 @@ impl HttpHandler for PutTrack {
             let id: TrackId = request.path("trackId")?;
             let body = request.json(MAX_BODY, &["application/json"])?;
             let description = Description::parse(&body).map_err(Problem::Invalid)?;
-            let wanted = Preconditions::of(&request);
-            let mut backoff = Backoff::until(request.deadline);
-            for _ in 0..TRIES {
+            let preconditions = Preconditions::of(&request);
+            store::update(request.deadline, || async {
                 let held = self.documents.track(&id, true).await?;
                 let track = description.clone().apply(held.as_ref().map(|held| &held.document), &request.caller)?;
-                if !wanted.hold(held.as_ref().map(|held| &held.version)) {
-                    return Err(Problem::PreconditionFailed);
-                }
+                preconditions.check(held.as_ref().map(|held| &held.version))?;
                 // Whose plays they are that came before any description is not for the first who asks to say.
                 let is_claim = held.is_none() && !request.caller.is_admin();
                 if is_claim && self.claims.has_numbers(&id).await? {
@@ -64,15 +57,10 @@ impl HttpHandler for PutTrack {
                     Some(held) => (Some(held.document.artist), PutCondition::Still(held.version)),
                     None => (None, PutCondition::Absent),
                 };
-                match self.documents.put_track(&id, &track, was.as_ref(), condition).await {
-                    Ok(version) => return Ok(Response::json(status, &answer(&id, &track)).with_etag(&version.0)),
-                    // Another has put it, or a worker that closes its hours holds it for a moment.
-                    Err(StoreError::Conflict) if backoff.wait().await => {}
-                    Err(StoreError::Conflict) => return Err(Problem::Conflict),
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            Err(Problem::Conflict)
+                let written = self.documents.put_track(&id, &track, was.as_ref(), condition).await;
+                Ok(written.map(|version| Response::json(status, &answer(&id, &track)).with_etag(&version.0)))
+            })
+            .await
         })
     }
 }

@@ -11,8 +11,7 @@ use runtime::course_service::CourseService;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::courses::{run_by, takes_part};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use store::{Attendances, StoreError};
-use system::backoff::Backoff;
+use store::Attendances;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "record-attendance", start };
@@ -38,8 +37,7 @@ impl HttpHandler for MarkAttendance {
         Box::pin(async move {
             let body = request.json(MAX_BODY, &["application/json"])?;
             let mark = Mark::parse(&body).map_err(Problem::Invalid)?;
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
+            store::update(request.deadline, || async {
                 let course = run_by(&self.desk.classroom, &mark.course, &request).await?;
                 let enrollment = takes_part(&self.desk.classroom, &mark.course, &mark.student).await?;
                 let held = self.attendances.attendance(&mark.course, &mark.date, &mark.student).await?;
@@ -47,17 +45,16 @@ impl HttpHandler for MarkAttendance {
                 let attendance = mark.apply(enrollment.student_name, before, now);
                 let body = bodies::attendance(&attendance, Some(&course));
                 if before == Some(&attendance) {
-                    return Ok(Response::json(StatusCode::CREATED, &body));
+                    return Ok(Ok(Response::json(StatusCode::CREATED, &body)));
                 }
                 let (channels, since) = (attendance.channels(&course), attendance.marked_at);
                 let events = self.desk.events(channels, LiveEventName::AttendanceMarked, since, ("attendance", &body));
                 let telling = self.desk.telling(&events);
-                match self.attendances.put((&attendance, &course), held.as_ref(), &self.desk.numbers, telling).await {
-                    Ok(()) => return Ok(Response::json(StatusCode::CREATED, &body)),
-                    Err(StoreError::Conflict) if backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+                let written =
+                    self.attendances.put((&attendance, &course), held.as_ref(), &self.desk.numbers, telling).await;
+                Ok(written.map(|()| Response::json(StatusCode::CREATED, &body)))
+            })
+            .await
         })
     }
 }

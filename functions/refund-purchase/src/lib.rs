@@ -15,7 +15,6 @@ use runtime::http::{Access, HttpHandler, IdempotentRequest, Problem, Request, Re
 use runtime::pusher;
 use serde_json::json;
 use store::{Change, IdempotencyStore, Purchases};
-use system::backoff::Backoff;
 use system::clock::Clock;
 
 /// The function.
@@ -82,8 +81,7 @@ impl HttpHandler for RefundPurchase {
             };
             let now = Time::from(self.clock.now());
             let request_id = once.as_ref().map(IdempotentRequest::id);
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
+            store::update_idempotent(request.deadline, || async {
                 // Read before the purchase, so that a purchase that is told of a request that was done is as that left it.
                 let was_done = match &once {
                     Some(once) => once.done(&self.answers).await?.is_some(),
@@ -97,15 +95,15 @@ impl HttpHandler for RefundPurchase {
                 let payment = self.purchases.payment_of(&id).await?;
                 if let Some(once) = &once {
                     if let Some(response) = once.answered(&self.answers).await? {
-                        return Ok(response);
+                        return Ok(Ok(response));
                     }
                     if was_done {
                         // Its answer was kept for as long as it is; what was given back is given back for ever.
-                        return Ok(Response::json(StatusCode::OK, &bodies::purchase(&held.document)));
+                        return Ok(Ok(Response::json(StatusCode::OK, &bodies::purchase(&held.document))));
                     }
                 } else if matches!(held.document.status, Status::Refunded | Status::Cancelled) {
-                    settle(&self.purchases, &held, payment, &mut backoff).await?;
-                    return Ok(Response::json(StatusCode::OK, &bodies::purchase(&held.document)));
+                    settle(&self.purchases, &held, payment, request.deadline).await?;
+                    return Ok(Ok(Response::json(StatusCode::OK, &bodies::purchase(&held.document))));
                 }
                 let at = order.at(&request.caller, &held.document, now)?;
                 let refund = held.document.refund(order.amount, at)?;
@@ -113,12 +111,10 @@ impl HttpHandler for RefundPurchase {
                 let answer = once.as_ref().map(|once| once.lasting_answer(StatusCode::OK, &body, now));
                 let settled = bodies::settled(payment, &refund.purchase);
                 let change = Change::Refunded(&held, &refund, settled.as_ref(), request_id.as_deref());
-                match self.purchases.write(&refund.purchase, change, answer.as_ref(), &body).await {
-                    Ok(()) => return Ok(Response::json(StatusCode::OK, &body)),
-                    Err(error) if error.may_pass() && backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+                let written = self.purchases.write(&refund.purchase, change, answer.as_ref(), &body).await;
+                Ok(written.map(|()| Response::json(StatusCode::OK, &body)))
+            })
+            .await
         })
     }
 }

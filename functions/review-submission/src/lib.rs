@@ -10,8 +10,7 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use store::{Playlists, StoreError};
-use system::backoff::Backoff;
+use store::Playlists;
 use system::clock::Clock;
 
 /// The function.
@@ -42,8 +41,7 @@ impl HttpHandler for JudgeSubmission {
             let track: TrackId = request.path("submissionId")?;
             let body = request.json(MAX_BODY, &["application/json"])?;
             let decision = Decision::parse(&body).map_err(Problem::Invalid)?;
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
+            store::update(request.deadline, || async {
                 let (playlist, held) =
                     futures::try_join!(self.playlists.playlist(&id), self.playlists.submission(&id, &track))?;
                 let playlist = playlist.ok_or_else(|| Problem::NotFound(format!("there is no playlist {id}")))?;
@@ -52,14 +50,12 @@ impl HttpHandler for JudgeSubmission {
                 let held = held.ok_or_else(|| Problem::NotFound(format!("{track} was not submitted to {id}")))?;
                 let submission = held.document.judged(decision, Time::from(self.clock.now()));
                 if submission == held.document {
-                    return Ok(Response::json(StatusCode::OK, &bodies::submission(&submission)));
+                    return Ok(Ok(Response::json(StatusCode::OK, &bodies::submission(&submission))));
                 }
-                match self.playlists.put_submission(&submission, Some(&held)).await {
-                    Ok(_) => return Ok(Response::json(StatusCode::OK, &bodies::submission(&submission))),
-                    Err(StoreError::Conflict) if backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+                let written = self.playlists.put_submission(&submission, Some(&held)).await;
+                Ok(written.map(|_| Response::json(StatusCode::OK, &bodies::submission(&submission))))
+            })
+            .await
         })
     }
 }

@@ -35,7 +35,7 @@ impl RollupWorker {
         };
         match self.closing.work(&work, deadline).await {
             Ok(()) => RecordOutcome::Done,
-            Err(error) if !error.may_pass() => RecordOutcome::Poison(error.to_string()),
+            Err(error) if !error.is_transient() => RecordOutcome::Poison(error.to_string()),
             Err(error) => {
                 tracing::warn!(error = %error, "not closed: {error}");
                 RecordOutcome::Retry

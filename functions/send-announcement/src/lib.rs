@@ -13,7 +13,6 @@ use runtime::http::{Access, HttpHandler, IdempotentRequest, Problem, Request, Re
 use runtime::pusher::link_targets;
 use serde_json::json;
 use store::{IdempotencyStore, Outbox};
-use system::backoff::Backoff;
 use system::clock::Clock;
 use system::ids::Ids;
 
@@ -66,21 +65,18 @@ impl HttpHandler for Announce {
                 return Ok(Response::json(StatusCode::ACCEPTED, &event.data()));
             };
             let answer = once.lasting_answer(StatusCode::ACCEPTED, &event.data(), now);
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
+            store::update_idempotent(request.deadline, || async {
                 if let Some(response) = once.answered(&self.answers).await? {
-                    return Ok(response);
+                    return Ok(Ok(response));
                 }
                 if let Some(time) = once.done(&self.answers).await? {
                     // Its answer was kept for as long as it is; nobody hears it twice.
-                    return Ok(Response::json(StatusCode::ACCEPTED, &LiveEvent { time, ..event }.data()));
+                    return Ok(Ok(Response::json(StatusCode::ACCEPTED, &LiveEvent { time, ..event.clone() }.data())));
                 }
-                match self.outbox.put_answered(&event, (&self.answers, &answer)).await {
-                    Ok(()) => return Ok(Response::json(StatusCode::ACCEPTED, &event.data())),
-                    Err(error) if error.may_pass() && backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+                let written = self.outbox.put_answered(&event, (&self.answers, &answer)).await;
+                Ok(written.map(|()| Response::json(StatusCode::ACCEPTED, &event.data())))
+            })
+            .await
         })
     }
 }

@@ -15,7 +15,6 @@ use runtime::http::{Access, HttpHandler, IdempotentRequest, Problem, Request, Re
 use runtime::pusher::link_targets;
 use serde_json::json;
 use store::{Classroom, Inbox, Outbox, Received, StoreError};
-use system::backoff::Backoff;
 use system::clock::Clock;
 use system::ids::Ids;
 
@@ -75,24 +74,19 @@ impl HttpHandler for SendNotification {
                 time: sent_at,
                 body: bodies::notification(&notification),
             };
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
-                match self.inbox.put(&to, &notification, (&self.outbox, &event)).await {
-                    Ok(()) => return Ok(answer(&to, &notification)),
-                    Err(StoreError::Conflict) => {}
-                    Err(error) => return Err(error.into()),
+            let sent = store::update(request.deadline, || async {
+                let written = self.inbox.put(&to, &notification, (&self.outbox, &event)).await;
+                // Either the request is a repetition, or another notification is being written to the same user.
+                if matches!(written, Err(StoreError::Conflict)) && self.inbox.receiver(&id).await?.is_some() {
+                    let stored = self.inbox.notification(&to, &id).await?;
+                    let stored = stored.filter(|stored| stored.notice == notification.notice);
+                    return Ok(Ok(answer(&to, &stored.ok_or(Problem::KeyReused)?)));
                 }
-                // Sent again, perhaps because the answer was lost; or another is written to the same person.
-                if self.inbox.receiver(&id).await?.is_some() {
-                    let held = self.inbox.notification(&to, &id).await?;
-                    let held = held.filter(|held| held.notice == notification.notice);
-                    let held = held.ok_or(Problem::KeyReused)?;
-                    return Ok(answer(&to, &held));
-                }
-                if !backoff.wait().await {
-                    return Err(Problem::Unavailable);
-                }
-            }
+                Ok(written.map(|()| answer(&to, &notification)))
+            });
+            // Notifications to the same user contend for the number of unread ones, which is no conflict of the request.
+            sent.await
+                .map_err(|problem| if matches!(problem, Problem::Conflict) { Problem::Unavailable } else { problem })
         })
     }
 }

@@ -10,8 +10,7 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use store::{Documents, Playlists, StoreError};
-use system::backoff::Backoff;
+use store::{Documents, Playlists};
 use system::clock::Clock;
 
 /// The function.
@@ -45,8 +44,7 @@ impl HttpHandler for SubmitTrack {
             let id: PlaylistId = request.path("playlistId")?;
             let body = request.json(MAX_BODY, &["application/json"])?;
             let offer = SubmissionOffer::parse(&body).map_err(Problem::Invalid)?;
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
+            store::update(request.deadline, || async {
                 let (playlist, track, held) = futures::try_join!(
                     self.playlists.playlist(&id),
                     self.documents.track(&offer.track, true),
@@ -61,14 +59,12 @@ impl HttpHandler for SubmitTrack {
                 let standing = held.as_ref().map(|held| &held.document);
                 let submission = offer.apply(to, &track.document, standing, &request.caller, now)?;
                 if standing == Some(&submission) {
-                    return Ok(Response::json(StatusCode::CREATED, &bodies::submission(&submission)));
+                    return Ok(Ok(Response::json(StatusCode::CREATED, &bodies::submission(&submission))));
                 }
-                match self.playlists.put_submission(&submission, held.as_ref()).await {
-                    Ok(_) => return Ok(Response::json(StatusCode::CREATED, &bodies::submission(&submission))),
-                    Err(StoreError::Conflict) if backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+                let written = self.playlists.put_submission(&submission, held.as_ref()).await;
+                Ok(written.map(|_| Response::json(StatusCode::CREATED, &bodies::submission(&submission))))
+            })
+            .await
         })
     }
 }

@@ -8,8 +8,6 @@ use runtime::context::FunctionContext;
 use runtime::course_service::CourseService;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
-use store::StoreError;
-use system::backoff::Backoff;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "update-enrollment", start };
@@ -34,9 +32,8 @@ impl HttpHandler for UpdateEnrollment {
             let body = request.json(MAX_BODY, &["application/json"])?;
             let change = EnrollmentChange::parse(&body).map_err(Problem::Invalid)?;
             let (id, student) = (&change.course, &change.student);
-            let wanted = Preconditions::of(&request);
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
+            let preconditions = Preconditions::of(&request);
+            store::update(request.deadline, || async {
                 let course = self.desk.classroom.course(id).await?;
                 let course = course.ok_or_else(|| Problem::NotFound(format!("there is no course {id}")))?.document;
                 // Before anything is said of the enrollment: whether there is one is not for everybody to know.
@@ -44,24 +41,20 @@ impl HttpHandler for UpdateEnrollment {
                 let held = self.desk.classroom.enrollment(id, student).await?;
                 let none = || Problem::NotFound(format!("{student} is not enrolled in {id}"));
                 let held = held.ok_or_else(none)?;
-                if !wanted.hold(Some(&held.version)) {
-                    return Err(Problem::PreconditionFailed);
-                }
+                preconditions.check(Some(&held.version))?;
                 let enrollment = held.document.with_status(change.status, by, self.desk.now())?;
                 let body = bodies::enrollment(&enrollment, Some(&course));
                 if enrollment == held.document {
-                    return Ok(Response::json(StatusCode::OK, &body).with_etag(&held.version.0));
+                    return Ok(Ok(Response::json(StatusCode::OK, &body).with_etag(&held.version.0)));
                 }
                 let (channels, since) = (enrollment.channels(&course), enrollment.changed_at);
                 let events = self.desk.events(channels, LiveEventName::EnrollmentUpdate, since, ("enrollment", &body));
                 let telling = self.desk.telling(&events);
-                match self.desk.classroom.enroll((&enrollment, &course), Some(&held), &self.desk.numbers, telling).await
-                {
-                    Ok(version) => return Ok(Response::json(StatusCode::OK, &body).with_etag(&version.0)),
-                    Err(StoreError::Conflict) if backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+                let written =
+                    self.desk.classroom.enroll((&enrollment, &course), Some(&held), &self.desk.numbers, telling).await;
+                Ok(written.map(|version| Response::json(StatusCode::OK, &body).with_etag(&version.0)))
+            })
+            .await
         })
     }
 }

@@ -11,8 +11,7 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies, quizzes};
-use store::{Packages, Quizzes, StoreError};
-use system::backoff::Backoff;
+use store::{Packages, Quizzes};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "update-package", start };
@@ -46,28 +45,23 @@ impl HttpHandler for UpdatePackage {
             let id: PackageId = request.path("packageId")?;
             let body = request.json(MAX_BODY, &["application/json"])?;
             let description = PackageDescription::parse(&body).map_err(Problem::Invalid)?;
-            let wanted = Preconditions::of(&request);
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
+            let preconditions = Preconditions::of(&request);
+            store::update(request.deadline, || async {
                 let held = self.packages.package(&id, true).await?;
                 let Some(there) = held.as_present() else {
                     return Err(Problem::NotFound(format!("there is no package {id}")));
                 };
                 let package = description.clone().apply(&there.document, &request.caller)?;
-                if !wanted.hold(Some(&there.version)) {
-                    return Err(Problem::PreconditionFailed);
-                }
+                preconditions.check(Some(&there.version))?;
                 self.currencies.check_change(Some(there.document.currency), Some(package.currency))?;
                 quizzes::all_there(&self.quizzes, description.quizzes(), request.deadline).await?;
-                match self.packages.put(&id, &package, &held).await {
-                    Ok(version) => {
-                        let response = Response::json(StatusCode::OK, &bodies::package(&id, &package));
-                        return Ok(response.with_etag(&version.0));
-                    }
-                    Err(StoreError::Conflict) if backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+                let written = self.packages.put(&id, &package, &held).await;
+                Ok(written.map(|version| {
+                    let response = Response::json(StatusCode::OK, &bodies::package(&id, &package));
+                    response.with_etag(&version.0)
+                }))
+            })
+            .await
         })
     }
 }

@@ -11,8 +11,7 @@ use runtime::context::FunctionContext;
 use runtime::course_service::CourseService;
 use runtime::function::{Function, Invoke, StartError};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
-use store::{Scores, StoreError};
-use system::backoff::Backoff;
+use store::Scores;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "update-score", start };
@@ -39,32 +38,27 @@ impl HttpHandler for ChangeScore {
             let id: ScoreId = request.path("scoreId")?;
             let body = request.json(MAX_BODY, &["application/json"])?;
             let description = ScoreDescription::parse(&body).map_err(Problem::Invalid)?;
-            let wanted = Preconditions::of(&request);
-            let mut backoff = Backoff::until(request.deadline);
-            loop {
+            let preconditions = Preconditions::of(&request);
+            store::update(request.deadline, || async {
                 let held = self.scores.score(&id).await?;
                 let none = || Problem::NotFound(format!("there is no score {id}"));
                 let held = held.ok_or_else(none)?;
                 // That somebody was given a score is for nobody to know but who runs the course.
                 let course = self.desk.classroom.course(&held.document.course).await?.map(|course| course.document);
                 let course = course.filter(|course| course.is_run_by(&request.caller)).ok_or_else(none)?;
-                if !wanted.hold(Some(&held.version)) {
-                    return Err(Problem::PreconditionFailed);
-                }
+                preconditions.check(Some(&held.version))?;
                 let score = held.document.described(description.clone(), self.desk.now());
                 let body = bodies::score(&score, Some(&course));
                 if score == held.document {
-                    return Ok(Response::json(StatusCode::OK, &body).with_etag(&held.version.0));
+                    return Ok(Ok(Response::json(StatusCode::OK, &body).with_etag(&held.version.0)));
                 }
                 let (channels, since) = (score.channels(&course), score.changed_at);
                 let events = self.desk.events(channels, LiveEventName::ScoreUpdate, since, ("score", &body));
                 let telling = self.desk.telling(&events);
-                match self.scores.put((&score, &course), Some(&held), None, &self.desk.numbers, telling).await {
-                    Ok(version) => return Ok(Response::json(StatusCode::OK, &body).with_etag(&version.0)),
-                    Err(StoreError::Conflict) if backoff.wait().await => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
+                let written = self.scores.put((&score, &course), Some(&held), None, &self.desk.numbers, telling).await;
+                Ok(written.map(|version| Response::json(StatusCode::OK, &body).with_etag(&version.0)))
+            })
+            .await
         })
     }
 }

@@ -2,17 +2,13 @@
 
 use super::caller::{Caller, Role};
 use super::id::UserId;
+use super::rejection::Rejection;
 
-/// Why a caller may not make or change this.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// Only those who teach or sell make quizzes and packages.
-    #[error("only a teacher, a seller or an admin may do this")]
-    NoAuthor,
-    /// Somebody else's.
-    #[error("only its creator or an admin may do this")]
-    NotOwner,
-}
+/// Only these roles create quizzes and packages.
+const NOT_AN_AUTHOR: Rejection = Rejection::Forbidden("only a teacher, a seller or an admin may do this");
+
+/// Authors change only their own quizzes and packages.
+pub(super) const NOT_THE_CREATOR: Rejection = Rejection::Forbidden("only its creator or an admin may do this");
 
 /// Something that is somebody's.
 pub trait Owned {
@@ -24,14 +20,14 @@ pub trait Owned {
 ///
 /// # Errors
 /// If it is somebody else's, or would be.
-pub fn creator(caller: &Caller, held: Option<&UserId>, asked: Option<UserId>) -> Result<UserId, Refused> {
+pub fn creator(caller: &Caller, held: Option<&UserId>, asked: Option<UserId>) -> Result<UserId, Rejection> {
     match caller {
         Caller::User { role: Role::Admin, id } => Ok(held.cloned().or(asked).unwrap_or_else(|| id.clone())),
         Caller::User { role: Role::Teacher | Role::Seller, id } => {
             let is_theirs = held.is_none_or(|held| held == id) && asked.is_none_or(|asked| asked == *id);
-            if is_theirs { Ok(id.clone()) } else { Err(Refused::NotOwner) }
+            if is_theirs { Ok(id.clone()) } else { Err(NOT_THE_CREATOR) }
         }
-        _ => Err(Refused::NoAuthor),
+        _ => Err(NOT_AN_AUTHOR),
     }
 }
 
@@ -55,13 +51,13 @@ mod tests {
         for role in [Role::Teacher, Role::Seller] {
             assert_eq!(of(role, None, None).as_deref(), Ok("me"));
             assert_eq!(of(role, Some("me"), Some("me")).as_deref(), Ok("me"));
-            assert_eq!(of(role, Some("you"), None), Err(Refused::NotOwner));
-            assert_eq!(of(role, None, Some("you")), Err(Refused::NotOwner));
+            assert_eq!(of(role, Some("you"), None), Err(NOT_THE_CREATOR));
+            assert_eq!(of(role, None, Some("you")), Err(NOT_THE_CREATOR));
         }
         for role in [Role::Student, Role::Artist] {
-            assert_eq!(of(role, None, None), Err(Refused::NoAuthor));
+            assert_eq!(of(role, None, None), Err(NOT_AN_AUTHOR));
         }
-        assert_eq!(creator(&Caller::Anonymous, None, None), Err(Refused::NoAuthor));
+        assert_eq!(creator(&Caller::Anonymous, None, None), Err(NOT_AN_AUTHOR));
         assert_eq!(of(Role::Admin, None, None).as_deref(), Ok("me"));
         assert_eq!(of(Role::Admin, None, Some("you")).as_deref(), Ok("you"));
         assert_eq!(of(Role::Admin, Some("her"), Some("you")).as_deref(), Ok("her"), "it stays whose it is");

@@ -7,6 +7,7 @@ use super::caller::{Caller, Role};
 use super::fields::{Invalid, object, title};
 use super::id::{CourseId, UserId};
 use super::live::{Channel, RESERVED_FOR_COURSES};
+use super::rejection::Rejection;
 use super::string_enum::words;
 use super::time::Time;
 
@@ -139,15 +140,15 @@ impl Enrollment {
     ///
     /// # Errors
     /// If it is not for them to say.
-    pub fn with_status(&self, status: EnrollmentStatus, by: By, now: Time) -> Result<Self, Refused> {
+    pub fn with_status(&self, status: EnrollmentStatus, by: By, now: Time) -> Result<Self, Rejection> {
         use EnrollmentStatus::{Active, Completed, Dropped, Invited, Pending};
         let is_agreed = match (by, status) {
             (By::Student, Dropped) => false,
             (By::Student, Active) if self.status == Invited => true,
             (By::Student, Active) if self.status == Active => return Ok(self.clone()),
-            (By::Student, _) => return Err(Refused::NotOwner(OF_STUDENTS)),
+            (By::Student, _) => return Err(Rejection::Forbidden(OF_STUDENTS)),
             (By::Teacher, Active | Completed | Pending) if !self.is_agreed => {
-                return Err(Refused::NotOwner("the student has not agreed to take the course: invite them"));
+                return Err(Rejection::Forbidden("the student has not agreed to take the course: invite them"));
             }
             (By::Admin, Active | Completed) => true,
             _ => self.is_agreed,
@@ -196,7 +197,7 @@ impl NewEnrollment {
     ///
     /// # Errors
     /// If others are none of the caller's business, or it is not said who.
-    pub fn whom(&self, course: &Course, caller: &Caller) -> Result<(UserId, By), Refused> {
+    pub fn whom(&self, course: &Course, caller: &Caller) -> Result<(UserId, By), Rejection> {
         let runs = course.is_run_by(caller);
         match (&self.student, caller.user()) {
             (Some(student), Some(own)) if runs => {
@@ -210,7 +211,7 @@ impl NewEnrollment {
             (student, Some(own)) if student.as_ref().is_none_or(|student| student == own) => {
                 Ok((own.clone(), By::Student))
             }
-            _ => Err(Refused::NotOwner("only the course's teacher or an admin may enroll others")),
+            _ => Err(Rejection::Forbidden("only the course's teacher or an admin may enroll others")),
         }
     }
 }
@@ -243,7 +244,7 @@ impl EnrollmentChange {
     ///
     /// # Errors
     /// If not at all.
-    pub fn by(&self, course: &Course, caller: &Caller) -> Result<By, Refused> {
+    pub fn by(&self, course: &Course, caller: &Caller) -> Result<By, Rejection> {
         if caller.is_admin() {
             return Ok(By::Admin);
         }
@@ -253,21 +254,10 @@ impl EnrollmentChange {
             (false, true) if matches!(self.status, EnrollmentStatus::Dropped | EnrollmentStatus::Active) => {
                 Ok(By::Student)
             }
-            (false, true) => Err(Refused::NotOwner(OF_STUDENTS)),
-            (false, false) => Err(Refused::NotOwner("only the course's teacher or an admin may do this")),
+            (false, true) => Err(Rejection::Forbidden(OF_STUDENTS)),
+            (false, false) => Err(Rejection::Forbidden("only the course's teacher or an admin may do this")),
         }
     }
-}
-
-/// Why a course or an enrollment is not made or changed so.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// The caller may not.
-    #[error("{0}")]
-    NotOwner(&'static str),
-    /// It breaks a rule.
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
 }
 
 /// What a caller wants a course to be.
@@ -292,7 +282,7 @@ impl CourseDescription {
     ///
     /// # Errors
     /// If it is somebody else's, or would be, or its id is not for courses.
-    pub fn apply(self, id: &CourseId, held: Option<&Course>, caller: &Caller) -> Result<Course, Refused> {
+    pub fn apply(self, id: &CourseId, held: Option<&Course>, caller: &Caller) -> Result<Course, Rejection> {
         let Self { title, teacher } = self;
         let teacher = match caller {
             Caller::User { role: Role::Admin, id } => {
@@ -300,9 +290,9 @@ impl CourseDescription {
             }
             Caller::User { role: Role::Teacher, id } => {
                 let is_theirs = held.is_none_or(|held| held.teacher == *id) && teacher.is_none_or(|asked| asked == *id);
-                is_theirs.then(|| id.clone()).ok_or(Refused::NotOwner("only its teacher or an admin may do this"))?
+                is_theirs.then(|| id.clone()).ok_or(Rejection::Forbidden("only its teacher or an admin may do this"))?
             }
-            _ => return Err(Refused::NotOwner("only a teacher or an admin may do this")),
+            _ => return Err(Rejection::Forbidden("only a teacher or an admin may do this")),
         };
         if id.as_str().starts_with(RESERVED_FOR_COURSES) {
             return Err(Invalid::new("courseId", format!("must not begin with {RESERVED_FOR_COURSES:?}")).into());

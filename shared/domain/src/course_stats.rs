@@ -61,22 +61,6 @@ pub struct CourseFigures {
     pub payments: BTreeMap<(PaymentStatus, Option<Currency>), Paid>,
 }
 
-/// A sum that is none of a classroom's.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is no number of a classroom")]
-pub struct ForeignSum(String);
-
-const COURSES: &str = "courses";
-const ENROLLMENTS: &str = "enrollments";
-const SCORES: &str = "scores";
-const SCORE_SUM: &str = "scoreSum";
-const ATTENDANCE: &str = "attendance";
-const PAYMENTS: &str = "payments";
-const AMOUNT: &str = "amount";
-
-/// How a currency is told where nobody knows it.
-const UNKNOWN: &str = "-";
-
 impl CourseFigures {
     /// The average score in percent, over all scores; `None` without any.
     #[must_use]
@@ -91,54 +75,6 @@ impl CourseFigures {
         let times = |presence| self.attendance.get(&presence).copied().unwrap_or_default();
         let there = times(Presence::Present) + times(Presence::Late);
         percent(there, there + times(Presence::Absent))
-    }
-
-    /// The sums by name, such as `enrollments#active`; one that is left out is 0.
-    #[must_use]
-    pub fn sums(&self) -> Vec<(String, i64)> {
-        let alone = [(COURSES, self.courses), (SCORES, self.scores), (SCORE_SUM, self.score_sum)];
-        let alone = alone.map(|(name, sum)| (name.to_owned(), sum));
-        let enrollments = self.enrollments.iter().map(|(status, sum)| (format!("{ENROLLMENTS}#{status}"), *sum));
-        let attendance = self.attendance.iter().map(|(presence, sum)| (format!("{ATTENDANCE}#{presence}"), *sum));
-        let payments = self.payments.iter().flat_map(|((status, currency), paid)| {
-            let currency = currency.map_or(UNKNOWN, Currency::code);
-            [(PAYMENTS, paid.payments), (AMOUNT, paid.amount)]
-                .map(|(name, sum)| (format!("{name}#{status}#{currency}"), sum))
-        });
-        let all = alone.into_iter().chain(enrollments).chain(attendance).chain(payments);
-        all.filter(|(_, sum)| *sum != 0).collect()
-    }
-
-    /// The figures whose sums these are.
-    ///
-    /// # Errors
-    /// If one is no number of a classroom.
-    pub fn of_sums<'a>(sums: impl IntoIterator<Item = (&'a str, i64)>) -> Result<Self, ForeignSum> {
-        let mut figures = Self::default();
-        for (name, sum) in sums.into_iter().filter(|(_, sum)| *sum != 0) {
-            let foreign = || ForeignSum(name.to_owned());
-            let mut words = name.split('#');
-            match (words.next().unwrap_or_default(), words.next(), words.next()) {
-                (COURSES, None, _) => figures.courses = sum,
-                (SCORES, None, _) => figures.scores = sum,
-                (SCORE_SUM, None, _) => figures.score_sum = sum,
-                (ENROLLMENTS, Some(status), None) => {
-                    figures.enrollments.insert(status.parse().map_err(|_| foreign())?, sum);
-                }
-                (ATTENDANCE, Some(presence), None) => {
-                    figures.attendance.insert(presence.parse().map_err(|_| foreign())?, sum);
-                }
-                (of @ (PAYMENTS | AMOUNT), Some(status), Some(currency)) => {
-                    let known = Some(currency).filter(|currency| *currency != UNKNOWN);
-                    let currency = known.map(str::parse).transpose().map_err(|_| foreign())?;
-                    let key = (status.parse().map_err(|_| foreign())?, currency);
-                    let paid = figures.payments.entry(key).or_default();
-                    *if of == PAYMENTS { &mut paid.payments } else { &mut paid.amount } = sum;
-                }
-                _ => return Err(foreign()),
-            }
-        }
-        Ok(figures)
     }
 }
 
@@ -199,23 +135,6 @@ mod tests {
                 ((PaymentStatus::Approved, None), Paid { payments: 1, amount: 0 }),
             ]
             .into(),
-        }
-    }
-
-    #[test]
-    fn sums_say_the_same_as_what_they_are_of() {
-        let sums = figures().sums();
-        for expected in [("enrollments#dropped", 1), ("payments#approved#-", 1), ("amount#received#USD", 1_998)] {
-            assert!(sums.contains(&(expected.0.to_owned(), expected.1)), "{expected:?} of {sums:?}");
-        }
-        let read = CourseFigures::of_sums(sums.iter().map(|(name, sum)| (name.as_str(), *sum)));
-        assert_eq!(read, Ok(figures()));
-        assert_eq!(CourseFigures::of_sums([("enrollments#active", 0), ("nonsense", 0)]), Ok(CourseFigures::default()));
-        for foreign in
-            ["nonsense", "courses#x", "enrollments", "enrollments#asleep", "attendance#late#x", "amount#received"]
-        {
-            let read = CourseFigures::of_sums([(foreign, 1)]);
-            assert_eq!(read, Err(ForeignSum(foreign.to_owned())));
         }
     }
 

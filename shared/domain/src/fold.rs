@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::id::{EventId, UserId};
+use super::id::EventId;
 use super::time::Time;
 
 /// A fact with what its key says of it.
@@ -27,15 +27,4 @@ pub trait Fold: Default + Serialize + DeserializeOwned + Send + Sync + 'static {
 
     /// Adds the value of other facts, none of which is among these.
     fn merge(&mut self, other: &Self);
-}
-
-/// A fold whose value is nothing but sums, so that what it brings to the sums of its parent can be taken back from them.
-pub trait Summed: Fold {
-    /// The sums by name; one that is left out is 0.
-    fn sums(&self) -> Vec<(String, i64)>;
-
-    /// Whose the thing is, where what somebody's things have is summed too.
-    fn owner(&self) -> Option<&UserId> {
-        None
-    }
 }

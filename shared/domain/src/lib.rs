@@ -37,6 +37,7 @@ pub mod quiz;
 pub mod quota;
 pub mod raw;
 pub mod refold;
+pub mod rejection;
 pub mod revenue;
 pub mod revenue_totals;
 pub mod rollup;

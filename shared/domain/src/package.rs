@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::authorship::{self, Owned, Refused};
+use super::authorship::{self, Owned};
 use super::caller::Caller;
 use super::fields::{Fields, Invalid, MAX_NAMED, Wrong, object, text, title};
 use super::id::{PackageId, QuizId, UserId};
 use super::money::{Currency, MAX_AMOUNT};
 use super::quiz::QuizFigures;
+use super::rejection::Rejection;
 
 /// How many quizzes a package holds at most.
 pub const MAX_QUIZZES: usize = 500;
@@ -90,7 +91,7 @@ impl PackageDescription {
     ///
     /// # Errors
     /// If it is somebody else's.
-    pub fn apply(self, held: &Package, caller: &Caller) -> Result<Package, Refused> {
+    pub fn apply(self, held: &Package, caller: &Caller) -> Result<Package, Rejection> {
         let creator = authorship::creator(caller, Some(&held.creator), None)?;
         Ok(self.of(creator))
     }
@@ -130,7 +131,7 @@ impl NewPackage {
     ///
     /// # Errors
     /// If it would be somebody else's.
-    pub fn apply(self, before: Option<&UserId>, caller: &Caller) -> Result<Package, Refused> {
+    pub fn apply(self, before: Option<&UserId>, caller: &Caller) -> Result<Package, Rejection> {
         let creator = authorship::creator(caller, before, self.creator)?;
         Ok(self.description.of(creator))
     }
@@ -225,9 +226,9 @@ mod tests {
         let new = NewPackage::parse(&body(&json!({}))).unwrap();
         let package = new.clone().apply(None, &ann).unwrap();
         assert_eq!(package.creator.as_str(), "ann");
-        assert_eq!(new.clone().apply(Some(&package.creator), &bob), Err(Refused::NotOwner));
+        assert_eq!(new.clone().apply(Some(&package.creator), &bob), Err(authorship::NOT_THE_CREATOR));
         let changed = PackageDescription::parse(&body(&json!({"title": "Geometry"}))).unwrap();
-        assert_eq!(changed.clone().apply(&package, &bob), Err(Refused::NotOwner));
+        assert_eq!(changed.clone().apply(&package, &bob), Err(authorship::NOT_THE_CREATOR));
         assert_eq!(changed.apply(&package, &ann).unwrap().title, "Geometry");
     }
 }

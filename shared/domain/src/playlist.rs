@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::caller::{Caller, Role};
 use super::fields::{Invalid, object, text, title};
 use super::id::{PlaylistId, TrackId, UserId};
+use super::rejection::Rejection;
 use super::time::Time;
 use super::track::Track;
 
@@ -88,18 +89,15 @@ pub struct SubmissionOffer {
     pub message: Option<String>,
 }
 
-/// Why a caller may not do this with a playlist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// Somebody else's playlist.
-    #[error("only its owner or an admin may change a playlist and judge what is submitted to it")]
-    NotTheOwner,
-    /// Somebody else's track.
-    #[error("only its artist or an admin may submit a track")]
-    NotTheArtist,
-    /// A playlist that takes no submissions.
-    #[error("the playlist takes no submissions")]
-    Closed,
+/// The playlist belongs to another user.
+const NOT_THE_OWNER: Rejection =
+    Rejection::Forbidden("only its owner or an admin may change a playlist and judge what is submitted to it");
+
+/// The track belongs to another artist.
+const NOT_THE_ARTIST: Rejection = Rejection::Forbidden("only its artist or an admin may submit a track");
+
+fn closed() -> Rejection {
+    Rejection::ConflictingState("the playlist takes no submissions".to_owned())
 }
 
 impl PlaylistDescription {
@@ -124,7 +122,7 @@ impl PlaylistDescription {
     ///
     /// # Errors
     /// If the playlist is somebody else's, or would be.
-    pub fn apply(self, held: Option<&Playlist>, caller: &Caller) -> Result<Playlist, Refused> {
+    pub fn apply(self, held: Option<&Playlist>, caller: &Caller) -> Result<Playlist, Rejection> {
         let owner = match caller {
             Caller::User { role: Role::Admin, id } => {
                 self.owner.or_else(|| held.map(|playlist| playlist.owner.clone())).unwrap_or_else(|| id.clone())
@@ -134,7 +132,7 @@ impl PlaylistDescription {
             {
                 id.clone()
             }
-            _ => return Err(Refused::NotTheOwner),
+            _ => return Err(NOT_THE_OWNER),
         };
         Ok(Playlist { title: self.title, owner, description: self.description, is_open: self.is_open })
     }
@@ -145,8 +143,8 @@ impl Playlist {
     ///
     /// # Errors
     /// If the playlist is somebody else's.
-    pub fn judged_by(&self, caller: &Caller) -> Result<(), Refused> {
-        if caller.is_admin() || caller.user() == Some(&self.owner) { Ok(()) } else { Err(Refused::NotTheOwner) }
+    pub fn judged_by(&self, caller: &Caller) -> Result<(), Rejection> {
+        if caller.is_admin() || caller.user() == Some(&self.owner) { Ok(()) } else { Err(NOT_THE_OWNER) }
     }
 }
 
@@ -173,18 +171,18 @@ impl SubmissionOffer {
         held: Option<&Submission>,
         caller: &Caller,
         now: Time,
-    ) -> Result<Submission, Refused> {
+    ) -> Result<Submission, Rejection> {
         match caller {
             Caller::User { role: Role::Admin, .. } => {}
             Caller::User { role: Role::Artist, id } if track.artist == *id => {}
-            _ => return Err(Refused::NotTheArtist),
+            _ => return Err(NOT_THE_ARTIST),
         }
         if let Some(standing) = held.filter(|held| held.status != Status::Rejected) {
             return Ok(standing.clone());
         }
         let (id, playlist) = to;
         if !playlist.is_open {
-            return Err(Refused::Closed);
+            return Err(closed());
         }
         Ok(Submission {
             playlist: id.clone(),
@@ -304,19 +302,19 @@ mod tests {
         let playlist = description(None).apply(None, &sam).unwrap();
         assert_eq!((playlist.owner.as_str(), playlist.is_open), ("sam", true));
         assert!(description(Some("sam")).apply(Some(&playlist), &sam).is_ok());
-        assert_eq!(description(Some("bob")).apply(Some(&playlist), &sam), Err(Refused::NotTheOwner));
-        assert_eq!(description(Some("bob")).apply(None, &sam), Err(Refused::NotTheOwner));
+        assert_eq!(description(Some("bob")).apply(Some(&playlist), &sam), Err(NOT_THE_OWNER));
+        assert_eq!(description(Some("bob")).apply(None, &sam), Err(NOT_THE_OWNER));
         let bob = caller("bob", Role::Artist);
-        assert_eq!(description(None).apply(Some(&playlist), &bob), Err(Refused::NotTheOwner));
-        assert_eq!(description(None).apply(None, &Caller::Anonymous), Err(Refused::NotTheOwner));
+        assert_eq!(description(None).apply(Some(&playlist), &bob), Err(NOT_THE_OWNER));
+        assert_eq!(description(None).apply(None, &Caller::Anonymous), Err(NOT_THE_OWNER));
         let root = caller("root", Role::Admin);
         assert_eq!(description(None).apply(None, &root).unwrap().owner.as_str(), "root");
         assert_eq!(description(None).apply(Some(&playlist), &root).unwrap().owner.as_str(), "sam");
         assert_eq!(description(Some("bob")).apply(Some(&playlist), &root).unwrap().owner.as_str(), "bob");
         assert_eq!(playlist.judged_by(&sam), Ok(()));
         assert_eq!(playlist.judged_by(&root), Ok(()));
-        assert_eq!(playlist.judged_by(&bob), Err(Refused::NotTheOwner));
-        assert_eq!(playlist.judged_by(&Caller::Anonymous), Err(Refused::NotTheOwner));
+        assert_eq!(playlist.judged_by(&bob), Err(NOT_THE_OWNER));
+        assert_eq!(playlist.judged_by(&Caller::Anonymous), Err(NOT_THE_OWNER));
     }
 
     #[test]
@@ -344,15 +342,15 @@ mod tests {
         assert_eq!(again, Submission { submitted_at: at(6), ..pending.clone() });
 
         playlist.is_open = false;
-        assert_eq!(apply(&playlist, None, &ann, at(7)), Err(Refused::Closed));
-        assert_eq!(apply(&playlist, Some(&rejected), &ann, at(7)), Err(Refused::Closed));
+        assert_eq!(apply(&playlist, None, &ann, at(7)), Err(closed()));
+        assert_eq!(apply(&playlist, Some(&rejected), &ann, at(7)), Err(closed()));
         assert_eq!(apply(&playlist, Some(&pending), &ann, at(7)), Ok(pending), "what was sent before stands");
         playlist.is_open = true;
 
         let by_admin = apply(&playlist, None, &caller("root", Role::Admin), at(8)).unwrap();
         assert_eq!(by_admin.artist.as_str(), "ann");
         for other in [caller("bob", Role::Artist), caller("ann", Role::Student), Caller::Anonymous] {
-            assert_eq!(apply(&playlist, None, &other, at(9)), Err(Refused::NotTheArtist));
+            assert_eq!(apply(&playlist, None, &other, at(9)), Err(NOT_THE_ARTIST));
         }
     }
 }

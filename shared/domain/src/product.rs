@@ -8,10 +8,11 @@ use serde_json::Value;
 use super::authorship::{self, Owned};
 use super::caller::{Caller, Role};
 use super::fields::{Invalid, object, text, title};
-use super::fold::{Fold, Recorded, Summed};
+use super::fold::{Fold, Recorded};
 use super::id::{ProductId, SaleId, UserId};
 use super::limits::MAX_AHEAD;
 use super::money::{Currency, MAX_AMOUNT};
+use super::rejection::Rejection;
 use super::string_enum::words;
 use super::time::Time;
 
@@ -93,7 +94,7 @@ impl Product {
     ///
     /// # Errors
     /// If it is somebody else's.
-    pub fn delete(&self, caller: &Caller) -> Result<(), Refused> {
+    pub fn delete(&self, caller: &Caller) -> Result<(), Rejection> {
         sellers(caller, Some(&self.seller), None).map(drop)
     }
 }
@@ -116,17 +117,6 @@ pub struct ProductDescription {
     seller: Option<UserId>,
     sold_at: Option<Time>,
     is_estimated: bool,
-}
-
-/// Why a product is not made or changed so.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// The caller may not.
-    #[error("{0}")]
-    NotOwner(&'static str),
-    /// It breaks a rule.
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
 }
 
 impl ProductDescription {
@@ -179,11 +169,11 @@ impl ProductDescription {
         caller: &Caller,
         sale: SaleId,
         now: Time,
-    ) -> Result<Product, Refused> {
+    ) -> Result<Product, Rejection> {
         let seller = sellers(caller, owner, self.seller.clone())?;
         let is_of_admins = self.sold_at.is_some() || self.is_estimated;
         if is_of_admins && !caller.is_admin() {
-            return Err(Refused::NotOwner("only an admin may say when something was sold"));
+            return Err(Rejection::Forbidden("only an admin may say when something was sold"));
         }
         let stands = held.map(|product| product.status);
         let is_raised = self.price > MAX_PRICE && held.is_none_or(|held| held.price < self.price);
@@ -231,12 +221,12 @@ impl ProductDescription {
 }
 
 /// Whose a product is that `caller` makes, changes or deletes.
-fn sellers(caller: &Caller, owner: Option<&UserId>, asked: Option<UserId>) -> Result<UserId, Refused> {
+fn sellers(caller: &Caller, owner: Option<&UserId>, asked: Option<UserId>) -> Result<UserId, Rejection> {
     if !matches!(caller, Caller::User { role: Role::Seller | Role::Admin, .. }) {
-        return Err(Refused::NotOwner("only a seller or an admin may do this"));
+        return Err(Rejection::Forbidden("only a seller or an admin may do this"));
     }
     let seller = authorship::creator(caller, owner, asked);
-    seller.map_err(|_| Refused::NotOwner("only its seller or an admin may do this"))
+    seller.map_err(|_| Rejection::Forbidden("only its seller or an admin may do this"))
 }
 
 /// An id whose address would be that of something else is refused.
@@ -301,29 +291,6 @@ pub struct ProductFigures {
     pub revenue: BTreeMap<Currency, i64>,
 }
 
-/// What the names of sums of revenue begin with; a currency follows.
-pub const REVENUE: &str = "revenue#";
-
-impl ProductFigures {
-    /// The figures that these sums make; one that is none of theirs is left out.
-    #[must_use]
-    pub fn of_sums<'a>(sums: impl IntoIterator<Item = (&'a str, i64)>) -> Self {
-        let mut figures = Self::default();
-        for (name, sum) in sums {
-            match (name, name.strip_prefix(REVENUE).and_then(|code| code.parse().ok())) {
-                ("views", _) => figures.views = sum,
-                ("listings", _) => figures.listings = sum,
-                ("sales", _) => figures.sales = sum,
-                (_, Some(currency)) if sum != 0 => {
-                    figures.revenue.insert(currency, sum);
-                }
-                _ => {}
-            }
-        }
-        figures
-    }
-}
-
 impl Fold for ProductFigures {
     type Fact = ProductFact;
 
@@ -353,18 +320,5 @@ impl Fold for ProductFigures {
         for (currency, revenue) in &other.revenue {
             *self.revenue.entry(*currency).or_default() += revenue;
         }
-    }
-}
-
-impl Summed for ProductFigures {
-    fn sums(&self) -> Vec<(String, i64)> {
-        let counts = [("views", self.views), ("sales", self.sales), ("listings", self.listings)];
-        let counts = counts.map(|(name, sum)| (name.to_owned(), sum));
-        let revenue = self.revenue.iter().map(|(currency, sum)| (format!("{REVENUE}{currency}"), *sum));
-        counts.into_iter().chain(revenue).collect()
-    }
-
-    fn owner(&self) -> Option<&UserId> {
-        self.seller.as_ref()
     }
 }

@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::authorship::{self, Refused};
+use super::authorship;
 use super::caller::Caller;
 use super::fields::{Invalid, object, text, title};
-use super::fold::{Fold, Recorded, Summed};
+use super::fold::{Fold, Recorded};
 use super::id::UserId;
 use super::interaction::{BEST, Interaction, QuizFact, WORST};
+use super::rejection::Rejection;
 
 /// A quiz.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +48,7 @@ impl QuizDescription {
     ///
     /// # Errors
     /// If it is somebody else's, or would be.
-    pub fn apply(self, held: Option<&Quiz>, caller: &Caller) -> Result<Quiz, Refused> {
+    pub fn apply(self, held: Option<&Quiz>, caller: &Caller) -> Result<Quiz, Rejection> {
         let creator = authorship::creator(caller, held.map(|quiz| &quiz.creator), self.creator)?;
         Ok(Quiz { title: self.title, creator, description: self.description })
     }
@@ -92,19 +93,6 @@ impl QuizFigures {
     pub fn average_score(&self) -> Option<f64> {
         ratio(self.score_sum, self.attempts - self.unscored).map(|millionths| millionths / 1e6)
     }
-
-    /// The figures that sums of these names make.
-    #[must_use]
-    pub fn of_sums(sum: impl Fn(&str) -> i64) -> Self {
-        Self {
-            attempts: sum("attempts"),
-            likes: sum("likes"),
-            ratings: sum("ratings"),
-            rating_sum: sum("ratingSum"),
-            score_sum: sum("scoreSum"),
-            unscored: sum("unscored"),
-        }
-    }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "an average needs no 53 bits")]
@@ -144,20 +132,6 @@ impl Fold for QuizFigures {
         self.rating_sum += other.rating_sum;
         self.score_sum += other.score_sum;
         self.unscored += other.unscored;
-    }
-}
-
-impl Summed for QuizFigures {
-    fn sums(&self) -> Vec<(String, i64)> {
-        let sums = [
-            ("attempts", self.attempts),
-            ("likes", self.likes),
-            ("ratings", self.ratings),
-            ("ratingSum", self.rating_sum),
-            ("scoreSum", self.score_sum),
-            ("unscored", self.unscored),
-        ];
-        sums.map(|(name, sum)| (name.to_owned(), sum)).into()
     }
 }
 
@@ -218,13 +192,5 @@ mod tests {
         assert_eq!((lowered.rating_sum, lowered.average_rating()), (-3, Some(1.0)));
         let raised = QuizFigures::fold(vec![rated(5, None), rated(5, Some(1))]);
         assert_eq!((raised.rating_sum, raised.average_rating()), (9, Some(5.0)));
-    }
-
-    #[test]
-    fn sums_tell_all() {
-        let figures = QuizFigures { attempts: 1, likes: 2, ratings: 3, rating_sum: 4, score_sum: 5, unscored: 6 };
-        let sums = figures.sums();
-        let sum = |name: &str| sums.iter().find(|(of, _)| *of == name).unwrap().1;
-        assert_eq!(QuizFigures::of_sums(sum), figures);
     }
 }

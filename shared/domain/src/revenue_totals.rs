@@ -78,25 +78,14 @@ pub struct RevenueTotals {
 }
 
 impl RevenueTotals {
-    /// The names of its sums.
-    const NAMES: [&'static str; 6] = ["purchases", "units", "ended", "refunds", "gross", "refunded"];
-
-    fn values(&self) -> [i64; 6] {
-        [self.purchases, self.units, self.ended, self.refunds, self.gross, self.refunded]
-    }
-
-    fn of(values: [i64; 6]) -> Self {
-        let [purchases, units, ended, refunds, gross, refunded] = values;
-        Self { purchases, units, ended, refunds, gross, refunded }
-    }
-
     /// Adds others.
     pub fn merge(&mut self, other: &Self) {
-        let mut sums = self.values();
-        for (mine, theirs) in sums.iter_mut().zip(other.values()) {
-            *mine = mine.saturating_add(theirs);
-        }
-        *self = Self::of(sums);
+        self.purchases = self.purchases.saturating_add(other.purchases);
+        self.units = self.units.saturating_add(other.units);
+        self.ended = self.ended.saturating_add(other.ended);
+        self.refunds = self.refunds.saturating_add(other.refunds);
+        self.gross = self.gross.saturating_add(other.gross);
+        self.refunded = self.refunded.saturating_add(other.refunded);
     }
 
     /// What was paid less what was given back.
@@ -120,11 +109,6 @@ pub enum Ranking {
     Net(Currency),
 }
 
-/// A sum that is no till's.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is no sum of takings")]
-pub struct ForeignSum(String);
-
 impl TotalsByKey {
     /// Adds to a till.
     pub fn add(&mut self, till: RevenueKey, takings: &RevenueTotals) {
@@ -147,35 +131,6 @@ impl TotalsByKey {
     /// Every till with what it took.
     pub fn iter(&self) -> impl Iterator<Item = (&RevenueKey, &RevenueTotals)> {
         self.0.iter()
-    }
-
-    /// The sums by name, such as `gross#USD@card`; one that is left out is 0.
-    #[must_use]
-    pub fn sums(&self) -> Vec<(String, i64)> {
-        let named = |(till, takings): (&RevenueKey, &RevenueTotals)| {
-            let sums = RevenueTotals::NAMES.into_iter().zip(takings.values()).filter(|(_, sum)| *sum != 0);
-            sums.map(|(name, sum)| (format!("{name}#{till}"), sum)).collect::<Vec<_>>()
-        };
-        self.0.iter().flat_map(named).collect()
-    }
-
-    /// The takings whose sums these are.
-    ///
-    /// # Errors
-    /// If one is no till's.
-    pub fn of_sums<'a>(sums: impl IntoIterator<Item = (&'a str, i64)>) -> Result<Self, ForeignSum> {
-        let mut tills: BTreeMap<RevenueKey, [i64; 6]> = BTreeMap::new();
-        for (name, sum) in sums {
-            let foreign = || ForeignSum(name.to_owned());
-            let (word, till) = name.split_once('#').ok_or_else(foreign)?;
-            let place = RevenueTotals::NAMES.iter().position(|name| *name == word).ok_or_else(foreign)?;
-            let values = tills.entry(till.parse().map_err(|_| foreign())?).or_default();
-            if let Some(value) = values.get_mut(place) {
-                *value = sum;
-            }
-        }
-        let tills = tills.into_iter().filter(|(_, values)| values.iter().any(|value| *value != 0));
-        Ok(Self(tills.map(|(till, values)| (till, RevenueTotals::of(values))).collect()))
     }
 
     /// The sums of all tills, of which only the counts say something: amounts of several currencies are not comparable.
@@ -240,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_say_the_same_as_what_they_are_of() {
+    fn totals_are_grouped_by_currency_and_by_method() {
         let mut tills = TotalsByKey::default();
         tills.add(till("USD@card"), &RevenueTotals { purchases: 2, units: 5, gross: 300, ..RevenueTotals::default() });
         tills.add(till("USD@paypal"), &RevenueTotals { refunds: 1, refunded: 40, ..RevenueTotals::default() });
@@ -250,10 +205,6 @@ mod tests {
             till("-@card"),
             &RevenueTotals { purchases: 1, units: 1, ended: 1, refunds: 1, ..RevenueTotals::default() },
         );
-        let sums = tills.sums();
-        assert!(sums.contains(&("gross#JPY@card".to_owned(), 1_000)), "{sums:?}");
-        let read = TotalsByKey::of_sums(sums.iter().map(|(name, sum)| (name.as_str(), *sum))).unwrap();
-        assert_eq!(read, tills);
         let text = serde_json::to_string(&tills).unwrap();
         assert_eq!(serde_json::from_str::<TotalsByKey>(&text).unwrap(), tills);
         let (usd, jpy) = ("USD".parse().unwrap(), "JPY".parse().unwrap());
@@ -266,14 +217,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_back_at_nothing_is_left_out() {
-        assert!(TotalsByKey::of_sums([("gross#USD@card", 0)]).unwrap().is_empty());
-    }
-
-    #[test]
-    fn refuses_what_is_no_sum_of_takings() {
-        for name in ["", "gross", "gross#USD", "gross#usd@card", "gross#USD@", "net#USD@card", "gross#USD@a b"] {
-            assert!(TotalsByKey::of_sums([(name, 1)]).is_err(), "{name}");
+    fn rejects_a_key_without_currency_or_method() {
+        for key in ["", "USD", "usd@card", "USD@", "USD@a b"] {
+            assert!(key.parse::<RevenueKey>().is_err(), "{key}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::distinct::Buyers;
-use super::fold::{Fold, Recorded, Summed};
+use super::fold::{Fold, Recorded};
 use super::id::{PaymentMethod, PurchaseId};
 use super::money::Currency;
 use super::purchase::{Buyer, Item, Purchase, Status};
@@ -142,11 +142,5 @@ impl Fold for SalesFigures {
     fn merge(&mut self, other: &Self) {
         self.tills.merge(&other.tills);
         self.buyers.merge(&other.buyers);
-    }
-}
-
-impl Summed for SalesFigures {
-    fn sums(&self) -> Vec<(String, i64)> {
-        self.tills.sums()
     }
 }

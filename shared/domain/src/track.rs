@@ -8,6 +8,7 @@ use super::event::thousandths;
 use super::fields::{Fields, Invalid, object, title};
 use super::id::UserId;
 use super::joined::COMPLETE;
+use super::rejection::Rejection;
 use super::time::Time;
 
 /// The longest track: a week, in seconds.
@@ -37,16 +38,8 @@ pub struct Description {
     released_at: Option<Time>,
 }
 
-/// Why a caller may not describe a track so.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// Only artists and admins describe tracks, and an artist only their own.
-    #[error("only its artist or an admin may describe a track")]
-    NotOwner,
-    /// An admin describes a new track without saying whose it is.
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
-}
+/// Only artists and admins describe tracks, and artists only their own.
+const NOT_THE_ARTIST: Rejection = Rejection::Forbidden("only its artist or an admin may describe a track");
 
 impl Description {
     /// Reads a description.
@@ -70,7 +63,7 @@ impl Description {
     ///
     /// # Errors
     /// If the track is somebody else's, or nobody's in particular.
-    pub fn apply(self, held: Option<&Track>, caller: &Caller) -> Result<Track, Refused> {
+    pub fn apply(self, held: Option<&Track>, caller: &Caller) -> Result<Track, Rejection> {
         let artist = match caller {
             Caller::User { role: Role::Admin, .. } => self
                 .artist
@@ -81,7 +74,7 @@ impl Description {
             {
                 id.clone()
             }
-            _ => return Err(Refused::NotOwner),
+            _ => return Err(NOT_THE_ARTIST),
         };
         Ok(Track { title: self.title, artist, duration_ms: self.duration_ms, released_at: self.released_at })
     }
@@ -132,14 +125,14 @@ mod tests {
         let track = description(None).apply(None, &ann).unwrap();
         assert_eq!((track.artist.as_str(), track.duration_ms), ("ann", 61_500));
         assert!(description(Some("ann")).apply(Some(&track), &ann).is_ok());
-        assert_eq!(description(Some("bob")).apply(Some(&track), &ann), Err(Refused::NotOwner));
-        assert_eq!(description(None).apply(Some(&track), &caller("bob", Role::Artist)), Err(Refused::NotOwner));
-        assert_eq!(description(None).apply(None, &caller("ann", Role::Seller)), Err(Refused::NotOwner));
-        assert_eq!(description(None).apply(None, &Caller::Anonymous), Err(Refused::NotOwner));
+        assert_eq!(description(Some("bob")).apply(Some(&track), &ann), Err(NOT_THE_ARTIST));
+        assert_eq!(description(None).apply(Some(&track), &caller("bob", Role::Artist)), Err(NOT_THE_ARTIST));
+        assert_eq!(description(None).apply(None, &caller("ann", Role::Seller)), Err(NOT_THE_ARTIST));
+        assert_eq!(description(None).apply(None, &Caller::Anonymous), Err(NOT_THE_ARTIST));
         let root = caller("root", Role::Admin);
         assert_eq!(description(None).apply(Some(&track), &root).unwrap().artist.as_str(), "ann");
         assert_eq!(description(Some("bob")).apply(Some(&track), &root).unwrap().artist.as_str(), "bob");
-        assert!(matches!(description(None).apply(None, &root), Err(Refused::Invalid(_))));
+        assert!(matches!(description(None).apply(None, &root), Err(Rejection::Invalid(_))));
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::contributions::{Contribution, Sums};
+use super::contributions::Contribution;
 use super::documents::{Version, Versioned};
 use super::items::{size, to_item};
 use super::keys::{self, Key};
+use super::sums::Sums;
 use domain::calendar::Calendar;
 use domain::fields::{MAX_TEXT, MAX_TITLE};
 use domain::id::MAX_LENGTH;
@@ -42,7 +43,7 @@ fn tills() -> TotalsByKey {
 
 #[test]
 fn what_was_sold_in_all_currencies_by_all_methods_fits() {
-    let sums: Sums = tills().sums().into_iter().collect();
+    let sums = Sums::from(&tills());
     assert_eq!(sums.iter().count(), MAX_ACCEPTED * MAX_ACCEPTED * 6);
     let key = Key { pk: long(1), sk: long(2) };
     let item = size(&Contribution::item(&key, long(3), Some(&long(4)), &sums));

@@ -13,11 +13,12 @@ use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use tokio::time::Instant;
 
-use super::contributions::{Contribution, Contributions, Sums};
+use super::contributions::{Contribution, Contributions};
 use super::error::StoreError;
 use super::items::{from_item, to_key};
 use super::keys;
 use super::retry;
+use super::sums::Sums;
 use super::table::{Consistency, KeyRange, Table};
 use domain::calendar::{Calendar, Level, Period};
 use domain::purchase::{Buyer, Purchase};
@@ -185,7 +186,8 @@ impl Bought {
             *bought.entry(format!("{BOUGHT}{month}")).or_default() += 1;
             paid.insert(at);
         }
-        let sums = tills.sums().into_iter().chain(bought).collect();
+        let mut sums = Sums::from(&tills);
+        sums.extend(bought);
         Self { sums, first: paid.first().copied(), last: paid.last().copied() }
     }
 }
@@ -197,6 +199,6 @@ pub(super) fn sums_of(purchases: &[Purchase]) -> Sums {
 
 /// The takings of a buyer, of sums that also tell the months.
 pub(super) fn takings(sums: &Sums) -> Result<TotalsByKey, StoreError> {
-    let sums = sums.iter().filter(|(name, _)| !name.starts_with(BOUGHT));
-    TotalsByKey::of_sums(sums).map_err(|error| StoreError::corrupt("a buyer's sums", error))
+    let sums: Sums = sums.iter().filter(|(name, _)| !name.starts_with(BOUGHT)).collect();
+    TotalsByKey::try_from(&sums).map_err(|error| StoreError::corrupt("a buyer's sums", error))
 }

@@ -20,8 +20,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;
 
 use super::error::StoreError;
-use super::items::{Item, TTL, VERSION, number, text, to_key};
+use super::items::{Item, TTL, VERSION, text, to_key};
 use super::keys::Key;
+use super::sums::Sums;
 use super::table::{Consistency, Table};
 use super::transaction::{Changes, Condition, Transaction};
 use domain::time::Time;
@@ -36,69 +37,6 @@ pub(super) const AS_OF: &str = "asOf";
 /// How many sums of a parent are added to in place. An expression takes 300 operators and 4 KiB
 /// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)).
 const ADDED_AT_ONCE: usize = 120;
-
-/// Sums by name; one that is not there is 0. In an item, every number but the time to live is one of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Sums(BTreeMap<String, i64>);
-
-impl Sums {
-    pub(super) fn of(item: &Item) -> Self {
-        let names = item.iter().filter(|(name, value)| name.as_str() != TTL && value.is_n()).map(|(name, _)| name);
-        names.filter_map(|name| Some((name.clone(), number(item, name)?))).collect()
-    }
-
-    /// The sums of several items together.
-    pub(super) fn of_all(items: &[Item]) -> Self {
-        let mut all = Self::default();
-        items.iter().for_each(|item| all.add(&Self::of(item)));
-        all
-    }
-
-    /// Whether there are none.
-    pub(super) fn is_nothing(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(super) fn get(&self, name: &str) -> i64 {
-        self.0.get(name).copied().unwrap_or_default()
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, i64)> {
-        self.0.iter().map(|(name, sum)| (name.as_str(), *sum))
-    }
-
-    pub(super) fn add(&mut self, other: &Self) {
-        for (name, sum) in other.iter() {
-            *self.0.entry(name.to_owned()).or_default() += sum;
-        }
-    }
-
-    pub(super) fn take_away(&mut self, other: &Self) {
-        for (name, sum) in other.iter() {
-            *self.0.entry(name.to_owned()).or_default() -= sum;
-        }
-    }
-
-    /// Those that are not 0: what is left to be said of them.
-    pub(super) fn without_zeros(&self) -> Self {
-        self.iter().filter(|(_, sum)| *sum != 0).map(|(name, sum)| (name.to_owned(), sum)).collect()
-    }
-
-    fn is_zero(&self) -> bool {
-        self.0.values().all(|sum| *sum == 0)
-    }
-
-    /// Writes them into an item.
-    pub(super) fn write(&self, item: &mut Item) {
-        item.extend(self.iter().map(|(name, sum)| (name.to_owned(), AttributeValue::N(sum.to_string()))));
-    }
-}
-
-impl<N: Into<String>> FromIterator<(N, i64)> for Sums {
-    fn from_iter<I: IntoIterator<Item = (N, i64)>>(sums: I) -> Self {
-        Self(sums.into_iter().map(|(name, sum)| (name.into(), sum)).collect())
-    }
-}
 
 /// The version of the source that a contribution was made of.
 const OF: &str = "of";
@@ -173,7 +111,7 @@ impl<'a> Contributions<'a> {
     pub(super) fn changes(&mut self, parent: Key, was: &Sums, becomes: &Sums) {
         let difference = self.differences.entry(parent).or_default();
         difference.add(becomes);
-        difference.take_away(was);
+        difference.subtract(was);
     }
 
     /// Something that is written if and when the contributions are.
@@ -215,7 +153,7 @@ impl<'a> Contributions<'a> {
         }
         for (parent, difference) in self.differences {
             let difference = difference.without_zeros();
-            if difference.0.len() > ADDED_AT_ONCE {
+            if difference.len() > ADDED_AT_ONCE {
                 let (item, condition) = whole(self.table, &parent, &difference, &version, as_of).await?;
                 transaction.put(&self.table.name, item, Some(condition))?;
                 continue;
@@ -249,23 +187,4 @@ async fn whole(
     item.insert(VERSION.to_owned(), AttributeValue::S(version.to_owned()));
     item.insert(AS_OF.to_owned(), AttributeValue::S(as_of.to_string()));
     Ok((item, condition))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sums_are_all_numbers_of_an_item_but_its_time_to_live() {
-        let number = |number: &str| AttributeValue::N(number.to_owned());
-        let mut item: Item = [("pk", AttributeValue::S("x".to_owned())), ("ttl", number("7")), ("likes", number("-2"))]
-            .map(|(name, value)| (name.to_owned(), value))
-            .into();
-        let mut sums = Sums::of(&item);
-        assert_eq!(sums, [("likes", -2)].into_iter().collect());
-        sums.take_away(&[("likes", -2), ("earned#USD", 5)].into_iter().collect());
-        assert_eq!(sums.without_zeros(), [("earned#USD", -5)].into_iter().collect());
-        sums.write(&mut item);
-        assert_eq!(Sums::of(&item), sums);
-    }
 }

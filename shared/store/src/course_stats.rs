@@ -9,10 +9,10 @@ use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::contributions::Sums;
 use super::error::StoreError;
 use super::items::Item;
 use super::keys::{self, Key};
+use super::sums::Sums;
 use super::table::{Consistency, Table};
 use super::transaction::{Changes, Transaction};
 use domain::course_stats::{Counted, CourseFigures, CourseStatsScope};
@@ -25,7 +25,7 @@ pub struct CourseStats {
 }
 
 fn figures(items: &[Item]) -> Result<CourseFigures, StoreError> {
-    CourseFigures::of_sums(Sums::of_all(items).iter()).map_err(|error| StoreError::corrupt("classroom", error))
+    CourseFigures::try_from(&Sums::of_all(items)).map_err(|error| StoreError::corrupt("classroom", error))
 }
 
 impl CourseStats {
@@ -44,11 +44,11 @@ impl CourseStats {
         id: &str,
         (was, is): (Option<&T>, &T),
     ) -> Result<(), StoreError> {
-        let sums = |thing: &T| -> Sums { thing.contributes().sums().into_iter().collect() };
+        let sums = |thing: &T| Sums::from(&thing.contributes());
         let mut difference = sums(is);
-        difference.take_away(&was.map(sums).unwrap_or_default());
+        difference.subtract(&was.map(sums).unwrap_or_default());
         let difference = difference.without_zeros();
-        if difference.is_nothing() {
+        if difference.is_empty() {
             return Ok(());
         }
         for whose in whose {

@@ -47,7 +47,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the same request may succeed later.
     #[must_use]
-    pub fn may_pass(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         matches!(self, Self::Conflict | Self::Throttled | Self::Unavailable { .. })
     }
 
@@ -140,9 +140,9 @@ mod tests {
             ["ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingError"]
         {
             let error = by_code(code).unwrap();
-            assert!(matches!(error, StoreError::Throttled) && error.may_pass(), "{code}");
+            assert!(matches!(error, StoreError::Throttled) && error.is_transient(), "{code}");
         }
-        assert!(!by_code("ValidationException").unwrap().may_pass());
+        assert!(!by_code("ValidationException").unwrap().is_transient());
     }
 
     #[test]

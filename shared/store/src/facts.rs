@@ -104,7 +104,7 @@ impl Facts {
         loop {
             match timeout_at(deadline, self.write_once(&left)).await {
                 Ok(Ok(unprocessed)) => left = unprocessed,
-                Ok(Err(error)) if error.may_pass() => tracing::warn!(error = %error, "facts not written: {error}"),
+                Ok(Err(error)) if error.is_transient() => tracing::warn!(error = %error, "facts not written: {error}"),
                 Ok(Err(error)) => {
                     tracing::error!(error = %error, "facts refused: {error}");
                     return left;

@@ -93,7 +93,7 @@ impl Budget {
     ) -> Result<T, StoreError> {
         let until = self.until(deadline);
         match retry::until(until, attempt).await {
-            Err(error) if error.may_pass() && until < deadline => {
+            Err(error) if error.is_transient() && until < deadline => {
                 tracing::warn!(error = %error, "a bucket took its whole time: {error}");
                 Err(self.exceeded())
             }

@@ -38,6 +38,7 @@ mod revenue;
 mod rollups;
 mod scores;
 mod slot;
+mod sums;
 mod table;
 mod toggles;
 mod totals;
@@ -82,6 +83,7 @@ pub use quizzes::{Attempted, Interactions, QuizNumbers, Quizzes, Rated, Scored};
 pub use quotas::{Admission, Plan, QuotaCounters, Requester, Subject, SubjectKind};
 pub use refolds::{FactScan, RefoldChunk, RefoldProgress, Refolds, ScanPart, StreamRange, StreamedRecords, ToRefold};
 pub use retention::Retention;
+pub use retry::{update, update_idempotent};
 pub use revenue::{Cohort, Pattern, RevenueProjector, RevenueReader, Rows, Top};
 pub use rollups::{
     Activity, Closing, Dispatcher, GRACE, Happened, OpenMinute, Read, ReadFrom, Reading, Recent, RecentActivity,

@@ -313,7 +313,7 @@ impl Table {
                 Ok(Err(error)) => error.into(),
                 Err(elapsed) => StoreError::Unavailable { source: elapsed.into() },
             };
-            if !error.may_pass() || !backoff.wait().await {
+            if !error.is_transient() || !backoff.wait().await {
                 return Err(error);
             }
         }

@@ -7,16 +7,16 @@ use futures::future::{BoxFuture, try_join_all};
 use futures::stream::{self, StreamExt};
 use tokio::time::Instant;
 
-use crate::contributions::{Contributions, Sums};
+use crate::contributions::Contributions;
 use crate::error::StoreError;
 use crate::folds::{Budget, Folds, Live, live};
 use crate::items::{self, from_item, to_item};
 use crate::keys::{self, Key};
 use crate::retention;
+use crate::sums::Summed;
 use crate::table::Consistency;
 use domain::calendar::{Calendar, Level};
 use domain::entity::{Bucket, Entity};
-use domain::fold::Summed;
 use domain::id::{QuizId, UserId};
 use domain::product::ProductFigures;
 use domain::purchase::Item;
@@ -168,8 +168,8 @@ impl Folds {
         let mut contributions = Contributions::new(&stats);
         for ((bucket, held), facts) in open.into_iter().zip(facts) {
             let live = live::<F>(self.ids.fresh(), began, facts)?;
-            let was = held.as_ref().map(|held| held.value.sums()).unwrap_or_default().into_iter().collect();
-            let becomes: Sums = live.value.sums().into_iter().collect();
+            let was = held.as_ref().map(|held| held.value.sums()).unwrap_or_default();
+            let becomes = live.value.sums();
             // Where no fact is left, it is still theirs what is taken away.
             let owner = live.value.owner().or(held.as_ref().and_then(|held| held.value.owner())).cloned();
             let item = to_item(&keys::bucket(bucket), live)?;

@@ -37,7 +37,7 @@ async fn work(world: &World, is_done: impl Fn(&Work) -> bool) {
             let closing = world.closing(&world.boot("worker", None));
             let until = Instant::now() + std::time::Duration::from_secs(30);
             if let Err(error) = closing.work(work, until).await {
-                assert!(!error.may_pass(), "{error}");
+                assert!(!error.is_transient(), "{error}");
             }
         }
     }

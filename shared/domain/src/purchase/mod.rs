@@ -10,12 +10,14 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::fields::Invalid;
 use super::id::{DiscountCode, GuestId, InvalidId, ItemId, PaymentMethod, PurchaseId, UserId};
 use super::money::Currency;
+use super::rejection::Rejection;
 use super::string_enum::words;
 use super::time::Time;
 
-pub use order::{Order, Refused};
+pub use order::Order;
 pub use refund_order::RefundOrder;
 pub use terms::{Accepted, Approval, MAX_ACCEPTED, Terms};
 
@@ -205,23 +207,6 @@ pub struct Purchase {
     pub ended_at: Option<Time>,
 }
 
-/// Why a purchase cannot be changed so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PurchaseConflict {
-    /// It stands otherwise.
-    #[error("the purchase is {0}")]
-    Is(Status),
-    /// More than what is left would be given back.
-    #[error("must be from 1 to {left}, what is left of the purchase")]
-    TooMuch {
-        /// What is left, in minor units.
-        left: u64,
-    },
-    /// A part of what nobody knows.
-    #[error("of this purchase it is not known what was paid, so it can only be given back as a whole")]
-    Unknown,
-}
-
 /// What changes when a purchase ends or a part of it is given back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refund {
@@ -233,15 +218,29 @@ pub struct Refund {
     pub amount: Option<u64>,
 }
 
+fn too_much(left: u64) -> Invalid {
+    Invalid::new("amount", format!("must be from 1 to {left}, what is left of the purchase"))
+}
+
+fn unknown_price() -> Invalid {
+    Invalid::new("amount", "of this purchase it is not known what was paid, so it can only be given back as a whole")
+}
+
 impl Purchase {
+    /// The rejection of a change that the status of the purchase does not allow.
+    #[must_use]
+    pub fn conflict(&self) -> Rejection {
+        Rejection::ConflictingState(format!("the purchase is {}", self.status))
+    }
+
     /// The purchase after its payment was approved.
     ///
     /// # Errors
     /// If it does not wait for that.
-    pub fn complete(&self, now: Time) -> Result<Self, PurchaseConflict> {
+    pub fn complete(&self, now: Time) -> Result<Self, Rejection> {
         match self.status {
             Status::Pending => Ok(Self { status: Status::Completed, completed_at: Some(now), ..self.clone() }),
-            status => Err(PurchaseConflict::Is(status)),
+            _ => Err(self.conflict()),
         }
     }
 
@@ -249,18 +248,18 @@ impl Purchase {
     ///
     /// # Errors
     /// If there is nothing, or not so much, to be given back.
-    pub fn refund(&self, amount: Option<u64>, now: Time) -> Result<Refund, PurchaseConflict> {
+    pub fn refund(&self, amount: Option<u64>, now: Time) -> Result<Refund, Rejection> {
         let refunded_at = self.refunded_at.map_or(now, |at| at.max(now));
         let ended = |status| Self { status, ended_at: Some(now), ..self.clone() };
         match (self.status, self.paid, amount) {
             (Status::Pending, _, None) => Ok(Refund { at: now, purchase: ended(Status::Cancelled), amount: None }),
             (Status::Completed, None, None) => Ok(Refund { at: now, purchase: ended(Status::Refunded), amount: None }),
-            (Status::Completed, None, Some(_)) => Err(PurchaseConflict::Unknown),
+            (Status::Completed, None, Some(_)) => Err(unknown_price().into()),
             (Status::Completed, Some(paid), amount) => {
                 let left = paid.left();
                 let amount = amount.unwrap_or(left);
                 if amount > left || (amount == 0 && left > 0) {
-                    return Err(PurchaseConflict::TooMuch { left });
+                    return Err(too_much(left).into());
                 }
                 let status = if amount == left { Status::Refunded } else { Status::Completed };
                 let paid = Paid { refunded: paid.refunded + amount, ..paid };
@@ -270,7 +269,7 @@ impl Purchase {
                 let purchase = Self { status, paid: Some(paid), refunded_at, ended_by, ended_at, ..self.clone() };
                 Ok(Refund { at: now, purchase, amount: Some(amount) })
             }
-            (status, _, _) => Err(PurchaseConflict::Is(status)),
+            _ => Err(self.conflict()),
         }
     }
 }
@@ -278,6 +277,10 @@ impl Purchase {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn conflict(status: Status) -> Rejection {
+        Rejection::ConflictingState(format!("the purchase is {status}"))
+    }
 
     fn purchase(status: Status, listed: Option<u64>) -> Purchase {
         let currency = "USD".parse().unwrap();
@@ -315,14 +318,14 @@ mod tests {
         let bought = purchase(Status::Completed, Some(100));
         let part = bought.refund(Some(40), now).unwrap();
         assert_eq!((part.purchase.status, part.amount), (Status::Completed, Some(40)));
-        assert_eq!(part.purchase.refund(Some(61), now), Err(PurchaseConflict::TooMuch { left: 60 }));
-        assert_eq!(part.purchase.refund(Some(0), now), Err(PurchaseConflict::TooMuch { left: 60 }));
+        assert_eq!(part.purchase.refund(Some(61), now), Err(too_much(60).into()));
+        assert_eq!(part.purchase.refund(Some(0), now), Err(too_much(60).into()));
         let rest = part.purchase.refund(None, now).unwrap();
         assert_eq!(
             (rest.purchase.status, rest.amount, rest.purchase.ended_at),
             (Status::Refunded, Some(60), Some(now))
         );
-        assert_eq!(rest.purchase.refund(None, now), Err(PurchaseConflict::Is(Status::Refunded)));
+        assert_eq!(rest.purchase.refund(None, now), Err(conflict(Status::Refunded)));
         let gift = purchase(Status::Completed, Some(0)).refund(None, now).unwrap();
         assert_eq!((gift.purchase.status, gift.amount), (Status::Refunded, Some(0)));
     }
@@ -331,7 +334,7 @@ mod tests {
     fn what_nobody_knows_is_given_back_as_a_whole() {
         let now = "2026-02-01T12:00:00Z".parse().unwrap();
         let bought = purchase(Status::Completed, None);
-        assert_eq!(bought.refund(Some(1), now), Err(PurchaseConflict::Unknown));
+        assert_eq!(bought.refund(Some(1), now), Err(unknown_price().into()));
         let refund = bought.refund(None, now).unwrap();
         assert_eq!((refund.purchase.status, refund.amount), (Status::Refunded, None));
     }
@@ -342,11 +345,11 @@ mod tests {
         let pending = purchase(Status::Pending, Some(100));
         let completed = pending.complete(now).unwrap();
         assert_eq!((completed.status, completed.completed_at), (Status::Completed, Some(now)));
-        assert_eq!(completed.complete(now), Err(PurchaseConflict::Is(Status::Completed)));
+        assert_eq!(completed.complete(now), Err(conflict(Status::Completed)));
         let cancelled = pending.refund(None, now).unwrap();
         assert_eq!((cancelled.purchase.status, cancelled.amount), (Status::Cancelled, None));
-        assert_eq!(cancelled.purchase.complete(now), Err(PurchaseConflict::Is(Status::Cancelled)));
-        assert_eq!(pending.refund(Some(5), now), Err(PurchaseConflict::Is(Status::Pending)));
+        assert_eq!(cancelled.purchase.complete(now), Err(conflict(Status::Cancelled)));
+        assert_eq!(pending.refund(Some(5), now), Err(conflict(Status::Pending)));
     }
 
     #[test]

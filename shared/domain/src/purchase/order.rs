@@ -11,6 +11,7 @@ use crate::fields::{Fields, Invalid, Wrong, object};
 use crate::id::{DiscountCode, GuestId, PaymentMethod, PurchaseId, UserId};
 use crate::limits::MAX_AHEAD;
 use crate::money::{Currency, MAX_AMOUNT};
+use crate::rejection::Rejection;
 use crate::time::Time;
 
 /// The most of an item that one purchase is of.
@@ -61,18 +62,10 @@ pub struct Order {
     quantity: Option<u64>,
 }
 
-/// Why an order is not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// For somebody else, or as only an admin may.
-    #[error(
-        "only an admin may say who bought, when, how many, at a price that nobody knows, or when it was given back"
-    )]
-    NotAdmin,
-    /// It breaks a rule.
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
-}
+/// The order is for another buyer, or has a field that only an admin may set.
+pub(super) const ONLY_ADMINS: Rejection = Rejection::Forbidden(
+    "only an admin may say who bought, when, how many, at a price that nobody knows, or when it was given back",
+);
 
 impl Order {
     /// Reads an order.
@@ -150,7 +143,7 @@ impl Order {
         discount: Option<&Discount>,
         terms: &Terms,
         now: Time,
-    ) -> Result<Purchase, Refused> {
+    ) -> Result<Purchase, Rejection> {
         let buyer = self.buyer(caller)?;
         terms.check(&self.payment_method, self.price.as_ref().map(|(_, currency)| currency))?;
         let purchased_at = self.purchased_at.unwrap_or(now);
@@ -192,8 +185,8 @@ impl Order {
     ///
     /// # Errors
     /// If it is not for the caller to say.
-    pub fn buyer(&self, caller: &Caller) -> Result<Buyer, Refused> {
-        let own = caller.user().ok_or(Refused::NotAdmin)?;
+    pub fn buyer(&self, caller: &Caller) -> Result<Buyer, Rejection> {
+        let own = caller.user().ok_or(ONLY_ADMINS)?;
         if caller.is_admin() {
             return match (&self.user, &self.guest) {
                 (Some(_), Some(_)) => Err(Invalid::new("guestId", "must not be given with userId").into()),
@@ -203,7 +196,7 @@ impl Order {
         }
         let says_more = self.guest.is_some() || self.purchased_at.is_some() || self.quantity() != 1;
         if says_more || self.price.is_none() || self.user.as_ref().is_some_and(|user| user != own) {
-            return Err(Refused::NotAdmin);
+            return Err(ONLY_ADMINS);
         }
         Ok(Buyer::User(own.clone()))
     }
@@ -291,7 +284,7 @@ mod tests {
         "2026-01-31T12:00:00Z".parse().unwrap()
     }
 
-    fn applied(patch: &Value, role: Role, discount: Option<&Discount>) -> Result<Purchase, Refused> {
+    fn applied(patch: &Value, role: Role, discount: Option<&Discount>) -> Result<Purchase, Rejection> {
         let caller = Caller::User { id: "me".parse().unwrap(), role };
         let order = Order::parse(&body(patch)).unwrap();
         order.apply("p".parse().unwrap(), &caller, discount, &terms(Approval::NotNeeded), now())
@@ -351,7 +344,7 @@ mod tests {
             json!({"quantity": 2}),
             json!({"amount": null}),
         ] {
-            assert_eq!(applied(&patch, Role::Student, None), Err(Refused::NotAdmin), "{patch}");
+            assert_eq!(applied(&patch, Role::Student, None), Err(ONLY_ADMINS), "{patch}");
             assert!(applied(&patch, Role::Admin, None).is_ok(), "{patch}");
         }
         assert_eq!(applied(&json!({"userId": "me"}), Role::Student, None).unwrap().buyer.to_string(), "u:me");
@@ -359,10 +352,10 @@ mod tests {
         assert_eq!(applied(&json!({}), Role::Admin, None).unwrap().buyer.to_string(), "u:me");
         assert!(matches!(
             applied(&json!({"guestId": "g", "userId": "u"}), Role::Admin, None),
-            Err(Refused::Invalid(_))
+            Err(Rejection::Invalid(_))
         ));
         let later = json!({"purchasedAt": "2026-01-31T12:06:00Z"});
-        assert!(matches!(applied(&later, Role::Admin, None), Err(Refused::Invalid(_))));
+        assert!(matches!(applied(&later, Role::Admin, None), Err(Rejection::Invalid(_))));
     }
 
     #[test]
@@ -371,8 +364,8 @@ mod tests {
         let coded = json!({"discountCode": "HALF"});
         let paid = applied(&coded, Role::Student, Some(&half)).unwrap().paid.unwrap();
         assert_eq!((paid.listed, paid.discount, paid.amount()), (999, 500, 499));
-        let refused = |applied: Result<Purchase, Refused>| match applied {
-            Err(Refused::Invalid(invalid)) => invalid.field.into_owned(),
+        let refused = |applied: Result<Purchase, Rejection>| match applied {
+            Err(Rejection::Invalid(invalid)) => invalid.field.into_owned(),
             other => panic!("{other:?}"),
         };
         assert_eq!(refused(applied(&coded, Role::Student, None)), "discountCode");

@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 
-use super::{Purchase, Refused};
+use super::Purchase;
+use super::order::ONLY_ADMINS;
 use crate::caller::Caller;
 use crate::fields::{Invalid, object};
 use crate::limits::MAX_AHEAD;
 use crate::money::MAX_AMOUNT;
+use crate::rejection::Rejection;
 use crate::time::Time;
 
 /// What is to be given back of a purchase; by default, all that is left of it, now.
@@ -33,10 +35,10 @@ impl RefundOrder {
     ///
     /// # Errors
     /// If it is not for the caller to say, or cannot have been then.
-    pub fn at(&self, caller: &Caller, purchase: &Purchase, now: Time) -> Result<Time, Refused> {
+    pub fn at(&self, caller: &Caller, purchase: &Purchase, now: Time) -> Result<Time, Rejection> {
         let Some(at) = self.at else { return Ok(now) };
         if !caller.is_admin() {
-            return Err(Refused::NotAdmin);
+            return Err(ONLY_ADMINS);
         }
         if at.since(now) > MAX_AHEAD {
             return Err(Invalid::new("refundedAt", "must not be in the future").into());

@@ -9,10 +9,9 @@ use super::bodies;
 use super::problem::Problem;
 use domain::id::PurchaseId;
 use domain::payment::Payment;
-use domain::purchase::{Purchase, PurchaseConflict, Status};
+use domain::purchase::{Purchase, Status};
 use domain::time::Time;
-use store::{Change, Ownership, Purchases, Versioned};
-use system::backoff::Backoff;
+use store::{Change, Ownership, Purchases, StoreError, Versioned};
 use system::clock::Clock;
 
 /// What completes purchases.
@@ -37,17 +36,16 @@ impl Completion {
     /// If there is none, if it has ended, if the buyer has the thing by another purchase, or if it could not be written.
     pub async fn complete(&self, id: &PurchaseId, deadline: Instant) -> Result<Purchase, Problem> {
         let now = Time::from(self.clock.now());
-        let mut backoff = Backoff::until(deadline);
-        loop {
+        store::update_idempotent(deadline, || async {
             let held = self.purchases.purchase(id).await?;
             let held = held.ok_or_else(|| Problem::NotFound(format!("there is no purchase {id}")))?;
             let payment = self.purchases.payment_of(id).await?;
             if held.document.status != Status::Pending {
-                settle(&self.purchases, &held, payment, &mut backoff).await?;
+                settle(&self.purchases, &held, payment, deadline).await?;
                 return if held.document.status == Status::Completed {
-                    Ok(held.document)
+                    Ok(Ok(held.document))
                 } else {
-                    Err(PurchaseConflict::Is(held.document.status).into())
+                    Err(held.document.conflict().into())
                 };
             }
             // A payment is approved after it was received, whatever the clocks say, and in the moment of its purchase.
@@ -57,8 +55,8 @@ impl Completion {
                 let items = BTreeSet::from([purchase.item.clone()]);
                 let mut owned = self.ownership.of(&purchase.buyer, &items, true, deadline).await?;
                 match owned.remove(&purchase.item) {
-                    // Completed by another in between, as the purchase says by now.
-                    Some(other) if other == *id => continue,
+                    // It was completed after it was read.
+                    Some(other) if other == *id => return Ok(Err(StoreError::Conflict)),
                     Some(other) => return Err(Problem::Owned(other)),
                     None => {}
                 }
@@ -66,12 +64,10 @@ impl Completion {
             let body = bodies::purchase(&purchase);
             let settled = bodies::settled(payment, &purchase);
             let change = Change::Completed(&held, settled.as_ref());
-            match self.purchases.write(&purchase, change, None, &body).await {
-                Ok(()) => return Ok(purchase),
-                Err(error) if error.may_pass() && backoff.wait().await => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+            let written = self.purchases.write(&purchase, change, None, &body).await;
+            Ok(written.map(|()| purchase))
+        })
+        .await
     }
 }
 
@@ -83,19 +79,17 @@ pub async fn settle(
     purchases: &Purchases,
     purchase: &Versioned<Purchase>,
     payment: Option<Versioned<Payment>>,
-    backoff: &mut Backoff,
+    deadline: Instant,
 ) -> Result<Option<Payment>, Problem> {
-    let mut payment = payment;
-    loop {
-        let held = payment.as_ref().map(|held| held.document.clone());
-        let Some(settled) = bodies::settled(payment, &purchase.document) else { return Ok(held) };
-        match purchases.settle(purchase, &settled).await {
-            Ok(()) => return Ok(Some(settled.payment)),
-            // A refund of a part changes the purchase and ends the payment, too.
-            Err(error) if error.may_pass() && backoff.wait().await => {
-                payment = purchases.payment_of(&purchase.document.id).await?;
-            }
-            Err(error) => return Err(error.into()),
-        }
+    if bodies::settled(payment.clone(), &purchase.document).is_none() {
+        return Ok(payment.map(|payment| payment.document));
     }
+    store::update_idempotent(deadline, || async {
+        let payment = purchases.payment_of(&purchase.document.id).await?;
+        let stored = payment.as_ref().map(|payment| payment.document.clone());
+        let Some(settled) = bodies::settled(payment, &purchase.document) else { return Ok(Ok(stored)) };
+        let written = purchases.settle(purchase, &settled).await;
+        Ok(written.map(|()| Some(settled.payment)))
+    })
+    .await
 }

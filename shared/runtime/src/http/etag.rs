@@ -3,6 +3,7 @@
 //! The strong tag of a document is its version. An answer that says more than the document does (counters that move, the time
 //! at which it was read) has a weak tag of its own, and names the version in its body: the version is what `If-Match` takes.
 
+use super::problem::Problem;
 use super::request::Request;
 use store::Version;
 
@@ -126,11 +127,17 @@ impl Preconditions {
         Self { if_match: headers.if_match.clone(), if_none_match: headers.if_none_match.clone() }
     }
 
-    /// Whether they hold for the document of this version, or for there being none.
-    #[must_use]
-    pub fn hold(&self, held: Option<&Version>) -> bool {
-        let is_wanted = |tags: &Tags| held.is_some_and(|version| tags.include_strongly(&Tag::strong(&*version.0)));
-        let is_unwanted = |tags: &Tags| held.is_some_and(|version| tags.include_version(version));
+    /// Checks them against the version of the stored document; `None` means that there is no document.
+    ///
+    /// # Errors
+    /// [`Problem::PreconditionFailed`] if one does not hold.
+    pub fn check(&self, stored: Option<&Version>) -> Result<(), Problem> {
+        if self.hold(stored) { Ok(()) } else { Err(Problem::PreconditionFailed) }
+    }
+
+    fn hold(&self, stored: Option<&Version>) -> bool {
+        let is_wanted = |tags: &Tags| stored.is_some_and(|version| tags.include_strongly(&Tag::strong(&*version.0)));
+        let is_unwanted = |tags: &Tags| stored.is_some_and(|version| tags.include_version(version));
         self.if_match.as_ref().is_none_or(is_wanted) && !self.if_none_match.as_ref().is_some_and(is_unwanted)
     }
 }

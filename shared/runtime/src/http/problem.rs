@@ -9,8 +9,7 @@ use super::identity::Fault;
 use super::response::Response;
 use domain::fields::Invalid;
 use domain::id::PurchaseId;
-use domain::track::Refused;
-use domain::{authorship, course, playlist, product, purchase};
+use domain::rejection::Rejection;
 use store::StoreError;
 
 /// How long a caller should wait before trying again, in seconds.
@@ -289,64 +288,12 @@ impl From<Invalid> for Problem {
     }
 }
 
-impl From<Refused> for Problem {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::NotOwner => Self::Forbidden(refused.to_string()),
-            Refused::Invalid(invalid) => invalid.into(),
-        }
-    }
-}
-
-impl From<authorship::Refused> for Problem {
-    fn from(refused: authorship::Refused) -> Self {
-        Self::Forbidden(refused.to_string())
-    }
-}
-
-impl From<purchase::Refused> for Problem {
-    fn from(refused: purchase::Refused) -> Self {
-        match refused {
-            purchase::Refused::NotAdmin => Self::Forbidden(refused.to_string()),
-            purchase::Refused::Invalid(invalid) => invalid.into(),
-        }
-    }
-}
-
-impl From<product::Refused> for Problem {
-    fn from(refused: product::Refused) -> Self {
-        match refused {
-            product::Refused::NotOwner(reason) => Self::Forbidden(reason.to_owned()),
-            product::Refused::Invalid(invalid) => invalid.into(),
-        }
-    }
-}
-
-impl From<course::Refused> for Problem {
-    fn from(refused: course::Refused) -> Self {
-        match refused {
-            course::Refused::NotOwner(reason) => Self::Forbidden(reason.to_owned()),
-            course::Refused::Invalid(invalid) => invalid.into(),
-        }
-    }
-}
-
-impl From<purchase::PurchaseConflict> for Problem {
-    fn from(unfit: purchase::PurchaseConflict) -> Self {
-        match unfit {
-            purchase::PurchaseConflict::Is(_) => Self::ConflictingState(unfit.to_string()),
-            purchase::PurchaseConflict::TooMuch { .. } | purchase::PurchaseConflict::Unknown => {
-                Invalid::new("amount", unfit).into()
-            }
-        }
-    }
-}
-
-impl From<playlist::Refused> for Problem {
-    fn from(refused: playlist::Refused) -> Self {
-        match refused {
-            playlist::Refused::NotTheOwner | playlist::Refused::NotTheArtist => Self::Forbidden(refused.to_string()),
-            playlist::Refused::Closed => Self::ConflictingState(refused.to_string()),
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Forbidden(rule) => Self::Forbidden(rule.to_owned()),
+            Rejection::ConflictingState(state) => Self::ConflictingState(state),
+            Rejection::Invalid(invalid) => invalid.into(),
         }
     }
 }

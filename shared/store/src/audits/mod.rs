@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::buyers::BuyerProjector;
-use super::contributions::{AS_OF, Contributions, Sums};
+use super::contributions::{AS_OF, Contributions};
 use super::double_check::DoubleCheck;
 use super::error::StoreError;
 use super::folds::Folds;
@@ -37,6 +37,7 @@ use super::items::{Item, TTL, VERSION, number, text, to_key};
 use super::keys::{self, Key};
 use super::purchases::RECORDED;
 use super::revenue::RevenueProjector;
+use super::sums::Sums;
 use super::table::{Consistency, KeyRange, Table};
 use super::transaction::Condition;
 use domain::audit::Scope;

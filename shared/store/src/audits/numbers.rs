@@ -6,18 +6,18 @@ use tokio::time::Instant;
 
 use super::part::{Part, until_all};
 use super::{AuditStep, Audits, Outcome, period};
-use crate::contributions::{Contribution, Contributions, Sums};
+use crate::contributions::{Contribution, Contributions};
 use crate::error::StoreError;
 use crate::folds::{Budget, Live};
 use crate::items::{Item, VERSION, from_item, key_of, text, to_key};
 use crate::keys::{self, Key, SK};
 use crate::retry;
 use crate::revenue::places;
+use crate::sums::{Summed, Sums};
 use crate::table::{Consistency, KeyRange};
 use domain::audit::{Checked, FindingKind};
 use domain::calendar::{Calendar, Level, Period};
 use domain::entity::Entity;
-use domain::fold::Summed;
 use domain::purchase::{Item as Sold, ItemType};
 use domain::sale::SalesFigures;
 use domain::time::Minute;
@@ -141,7 +141,7 @@ impl Audits {
             let sk = text(&bucket, SK).unwrap_or_default();
             let minute = keys::parse_bucket(sk).map_err(|error| StoreError::corrupt(sk, error))?;
             let live: Live<SalesFigures> = from_item(bucket)?;
-            let of_minute: Sums = live.value.sums().into_iter().collect();
+            let of_minute: Sums = live.value.sums();
             let day = Calendar::default().period(Level::Day, minute.start());
             for key in BTreeSet::from([of_all.clone(), keys::sales_in(item, &day)]) {
                 sums.entry(key).or_default().add(&of_minute);

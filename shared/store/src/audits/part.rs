@@ -31,7 +31,7 @@ impl<T> Part<T> {
         match settled {
             Ok(true) => self.wrong.push(what),
             Ok(false) => {}
-            Err(error) if error.may_pass() => self.is_all = false,
+            Err(error) if error.is_transient() => self.is_all = false,
             Err(error) => return Err(error),
         }
         Ok(())

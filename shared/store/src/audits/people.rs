@@ -8,12 +8,13 @@ use tokio::time::Instant;
 use super::part::{Part, until_all};
 use super::{Audits, Outcome};
 use crate::buyers::first_of;
-use crate::contributions::{Contributions, Sums};
+use crate::contributions::Contributions;
 use crate::error::StoreError;
 use crate::items::{Item, VERSION, from_item, number, text, to_key};
 use crate::keys::{self, Key, SK};
 use crate::purchases::{PURCHASE, SINCE, STANDING};
 use crate::retry;
+use crate::sums::Sums;
 use crate::table::{Consistency, KeyRange};
 use crate::transaction::Condition;
 use domain::audit::{Checked, Finding, FindingKind};
@@ -178,7 +179,7 @@ impl Audits {
             }
         }
         for (key, sums) in held {
-            if !sums.without_zeros().is_nothing() {
+            if !sums.without_zeros().is_empty() {
                 wrong.insert(keys::parse_bought_on(&key.sk).map_err(|error| StoreError::corrupt(&key.sk, error))?);
             }
         }

@@ -6,11 +6,11 @@ use tokio::time::Instant;
 
 use super::reading::Place;
 use super::{Boards, Shards};
-use crate::contributions::Sums;
 use crate::documents::Versioned;
 use crate::error::StoreError;
 use crate::keys::{self, Key};
 use crate::slot::Slot;
+use crate::sums::Sums;
 use crate::table::{Consistency, Table};
 use domain::board::{Board, Season};
 use domain::calendar::Period;

@@ -10,11 +10,12 @@ use futures::stream::{self, StreamExt};
 use tokio::time::Instant;
 
 use super::BoardProjector;
-use crate::contributions::{AS_OF, Contribution, Contributions, Sums};
+use crate::contributions::{AS_OF, Contribution, Contributions};
 use crate::error::StoreError;
 use crate::items::{Item, VERSION, text, to_key};
 use crate::keys::{self, Key};
 use crate::retry;
+use crate::sums::{LISTINGS, Sums, VIEWS};
 use crate::table::Consistency;
 use domain::board::{self, Board, Entrant, Season};
 use domain::product::ProductFigures;
@@ -159,8 +160,8 @@ impl BoardProjector {
 
 /// What a product contributes to those of its seller that can be bought.
 fn offered(sums: &Sums) -> Sums {
-    let figures = ProductFigures::of_sums(sums.iter());
-    if figures.listings > 0 { Sums::from_iter([("listings", 1), ("views", figures.views)]) } else { Sums::default() }
+    let figures = ProductFigures::from(sums);
+    if figures.listings > 0 { Sums::from_iter([(LISTINGS, 1), (VIEWS, figures.views)]) } else { Sums::default() }
 }
 
 /// The places as they lie there.
@@ -171,7 +172,7 @@ fn lying(entrant: &Entrant, season: Season, item: Option<&Item>, sums: &Sums) ->
         let reached = reached.ok_or_else(|| StoreError::corrupt(entrant.id(), keys::ForeignKey))?;
         Ok((board, (value, reached)))
     };
-    entrant.places(&ProductFigures::of_sums(sums.iter()), season).into_iter().map(place).collect()
+    entrant.places(&ProductFigures::from(sums), season).into_iter().map(place).collect()
 }
 
 /// The places that sums make: where they were, or reached now.
@@ -180,5 +181,5 @@ fn reached(entrant: &Entrant, season: Season, sums: &Sums, was: &Places, now: Ti
         let since = was.get(&board).filter(|(was, _)| *was == value).map_or(now, |(_, since)| *since);
         (board, (value, since))
     };
-    entrant.places(&ProductFigures::of_sums(sums.iter()), season).into_iter().map(place).collect()
+    entrant.places(&ProductFigures::from(sums), season).into_iter().map(place).collect()
 }

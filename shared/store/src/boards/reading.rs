@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 use super::Shards;
 use super::projector::{CHANGED, REACHED};
-use crate::contributions::Sums;
 use crate::error::StoreError;
 use crate::items::{number, text};
 use crate::keys;
+use crate::sums::Sums;
 use crate::table::{Consistency, KeyRange, LAST, Table};
 use domain::board::{self, Board, Entrant, Metric, Season};
 use domain::id::UserId;
@@ -281,7 +281,7 @@ impl Boards {
             let key = keys::on_boards(&entrant, &season);
             let Some(item) = self.stats.get(&key, Consistency::Eventual).await? else { return Ok(None) };
             let sums = Sums::of(&item);
-            let places = entrant.places(&ProductFigures::of_sums(sums.iter()), season);
+            let places = entrant.places(&ProductFigures::from(&sums), season);
             let value = places.into_iter().find(|(of, _)| *of == board).map(|(_, value)| value);
             let reached = text(&item, &format!("{REACHED}{metric}")).and_then(|at| at.parse::<Time>().ok());
             let (Some(value), Some(reached)) = (value, reached) else { return Ok(None) };
@@ -318,7 +318,7 @@ impl Boards {
             let entrant = Entrant::Seller(seller.clone());
             let item = self.stats.get(&keys::on_boards(&entrant, &season), Consistency::Eventual).await?;
             let sums = item.as_ref().map(Sums::of).unwrap_or_default();
-            let figures = ProductFigures::of_sums(sums.iter());
+            let figures = ProductFigures::from(&sums);
             let rank = |(board, value): (Board, u64)| async move {
                 let greater = self.greater(board, &BTreeSet::from([value]), deadline).await?;
                 let rank = greater.get(&value).copied().unwrap_or_default() + 1;
@@ -338,7 +338,7 @@ impl Boards {
         Box::pin(async move {
             let item = self.stats.get(&keys::on_offer(seller), Consistency::Eventual).await?;
             let sums = item.as_ref().map(Sums::of).unwrap_or_default();
-            Ok(ProductFigures::of_sums(sums.iter()))
+            Ok(ProductFigures::from(&sums))
         })
     }
 }

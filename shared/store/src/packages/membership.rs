@@ -12,11 +12,12 @@ use tokio::time::Instant;
 
 use super::PackageProjector;
 use super::child::Child;
-use crate::contributions::{Contribution, Contributions, Sums};
+use crate::contributions::{Contribution, Contributions};
 use crate::error::StoreError;
 use crate::items::to_key;
 use crate::keys::{self, PK, SK};
 use crate::retry;
+use crate::sums::Sums;
 use crate::table::Consistency;
 use domain::id::{PackageId, QuizId};
 

@@ -8,11 +8,12 @@ use tokio::time::Instant;
 
 use super::PackageProjector;
 use super::child::{Child, EARNED};
-use crate::contributions::{Contribution, Contributions, Sums};
+use crate::contributions::{Contribution, Contributions};
 use crate::error::StoreError;
 use crate::items::{VERSION, text};
 use crate::keys;
 use crate::retry;
+use crate::sums::Sums;
 use crate::table::{Consistency, KeyRange};
 use domain::id::{PackageId, QuizId};
 use domain::revenue_totals::TotalsByKey;
@@ -137,7 +138,7 @@ impl PackageProjector {
 
 /// What purchases earned, of all that is known of what they brought in.
 fn earned(sums: &Sums) -> Result<Sums, StoreError> {
-    let tills = TotalsByKey::of_sums(sums.iter()).map_err(|error| StoreError::corrupt("sales", error))?;
+    let tills = TotalsByKey::try_from(sums).map_err(|error| StoreError::corrupt("sales", error))?;
     let earned = tills.earned().into_iter().map(|(currency, earned)| (format!("{EARNED}{currency}"), earned));
     Ok(earned.collect::<Sums>().without_zeros())
 }

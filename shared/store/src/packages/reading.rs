@@ -9,11 +9,11 @@ use tokio::time::Instant;
 
 use super::child::EARNED;
 use super::documents::{CREATOR, CURRENCY, EXISTS};
-use crate::contributions::Sums;
 use crate::error::StoreError;
 use crate::items::{Item, text};
 use crate::keys::{self, Key};
 use crate::quizzes::as_of;
+use crate::sums::Sums;
 use crate::table::{Consistency, KeyRange, LAST, Table};
 use domain::id::{PackageId, UserId};
 use domain::money::Currency;
@@ -124,6 +124,6 @@ fn read(item: &Item, key: &Key) -> Result<Option<PackageStats>, StoreError> {
             earned.insert(code.parse().map_err(|error| corrupt(&error))?, sum);
         }
     }
-    let quizzes = QuizFigures::of_sums(|name| sums.get(name));
+    let quizzes = QuizFigures::from(&sums);
     Ok(Some(PackageStats { creator, currency, figures: PackageFigures { quizzes, earned }, as_of: as_of(item, key)? }))
 }

@@ -14,12 +14,13 @@ use tokio::time::Instant;
 
 use super::PackageProjector;
 use super::reading::{behind, ids};
-use crate::contributions::{Contributions, Sums};
+use crate::contributions::Contributions;
 use crate::error::StoreError;
 use crate::items::{Item, TTL, VERSION, text, to_key};
 use crate::keys::{self, Key, LANES};
 use crate::quizzes::as_of;
 use crate::retry;
+use crate::sums::Sums;
 use crate::table::Consistency;
 use crate::transaction::Condition;
 use domain::id::{PackageId, RefreshId};

@@ -14,12 +14,13 @@ use super::PackageProjector;
 use super::child::Child;
 use super::documents::{CREATOR, CURRENCY, EXISTS, described_as};
 use super::membership::MembershipChange;
-use crate::contributions::{AS_OF, Contribution, Sums};
+use crate::contributions::{AS_OF, Contribution};
 use crate::error::StoreError;
 use crate::items::{Item, VERSION, text};
 use crate::keys;
 use crate::retry;
 use crate::slot::Slot;
+use crate::sums::Sums;
 use crate::table::{Consistency, KeyRange};
 use crate::transaction::{Condition, Transaction};
 use domain::id::{PackageId, QuizId};
@@ -101,7 +102,7 @@ impl PackageProjector {
         changes.set(AS_OF, AttributeValue::S(now.to_string()));
         // Those that are stored and that nobody contributes to any more become 0.
         let mut all = stored.clone();
-        all.take_away(&stored);
+        all.subtract(&stored);
         all.add(&sums);
         for (name, sum) in all.iter() {
             changes.set(name, AttributeValue::N(sum.to_string()));

@@ -9,11 +9,12 @@ use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::contributions::{AS_OF, Sums};
+use super::contributions::AS_OF;
 use super::documents::{Version, Versioned};
 use super::error::StoreError;
 use super::items::{Item, from_item, text, to_item};
 use super::keys::{self, Key};
+use super::sums::Sums;
 use super::table::{Consistency, Table};
 use super::transaction::Condition;
 use domain::entity::Entity;
@@ -120,7 +121,7 @@ impl QuizNumbers {
             let key = keys::quiz_total(quiz);
             let Some(item) = self.stats.get(&key, Consistency::Eventual).await? else { return Ok(None) };
             let sums = Sums::of(&item);
-            Ok(Some((QuizFigures::of_sums(|name| sums.get(name)), as_of(&item, &key)?)))
+            Ok(Some((QuizFigures::from(&sums), as_of(&item, &key)?)))
         })
     }
 }

@@ -19,12 +19,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use super::contributions::{AS_OF, Contributions, Sums};
+use super::contributions::{AS_OF, Contributions};
 use super::error::StoreError;
 use super::items::{TTL, VERSION, text, to_key};
 use super::keys::{self, Key};
 use super::quizzes::as_of;
 use super::retry;
+use super::sums::Sums;
 use super::table::{Consistency, Table};
 use super::transaction::Condition;
 use domain::id::RefoldId;

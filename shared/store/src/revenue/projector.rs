@@ -7,12 +7,13 @@ use futures::stream::{self, StreamExt};
 use tokio::time::Instant;
 
 use super::{BuyersIn, RevenueProjector};
-use crate::contributions::{Contribution, Contributions, Sums};
+use crate::contributions::{Contribution, Contributions};
 use crate::error::StoreError;
 use crate::folds::Live;
 use crate::items::{VERSION, from_item, text, to_item, to_key};
 use crate::keys::{self, Key};
 use crate::retry;
+use crate::sums::Sums;
 use crate::table::Consistency;
 use crate::transaction::Condition;
 use domain::calendar::{Calendar, Level, Period};
@@ -134,7 +135,7 @@ impl RevenueProjector {
 
 /// The places in the lists of a period that an item with these sums has.
 pub(crate) fn places(period: &Period, item: &Item, sums: &Sums) -> Result<BTreeSet<Key>, StoreError> {
-    let tills = TotalsByKey::of_sums(sums.iter()).map_err(|error| StoreError::corrupt("revenue", error))?;
+    let tills = TotalsByKey::try_from(sums).map_err(|error| StoreError::corrupt("revenue", error))?;
     let ranks = tills.ranks().into_iter();
     Ok(ranks.map(|(by, value): (Ranking, i64)| keys::ranked(period, by, value, item)).collect())
 }

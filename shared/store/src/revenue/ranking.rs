@@ -11,10 +11,10 @@ use futures::future::try_join_all;
 use tokio::time::Instant;
 
 use super::RevenueReader;
-use crate::contributions::Sums;
 use crate::error::StoreError;
 use crate::items::text;
 use crate::keys;
+use crate::sums::Sums;
 use crate::table::{Consistency, KeyRange, LAST};
 use domain::calendar::Period;
 use domain::purchase::Item;
@@ -166,7 +166,7 @@ impl RevenueReader {
             for period in periods {
                 let key = keys::revenue_of(period, item);
                 let Some(held) = found.get(&key) else { continue };
-                let tills = TotalsByKey::of_sums(Sums::of(held).iter());
+                let tills = TotalsByKey::try_from(&Sums::of(held));
                 all.merge(&tills.map_err(|error| StoreError::corrupt(&key.sk, error))?);
             }
         }

@@ -9,10 +9,11 @@ use tokio::time::Instant;
 use super::BuyersIn;
 use super::ranking::Top;
 use crate::buyers;
-use crate::contributions::{AS_OF, Sums};
+use crate::contributions::AS_OF;
 use crate::error::StoreError;
 use crate::items::{Item, from_item, text};
 use crate::keys::{self, Key, REVENUE, SK};
+use crate::sums::Sums;
 use crate::table::{Consistency, KeyRange, LAST, Table};
 use domain::calendar::{Calendar, Level, Period};
 use domain::days::Days;
@@ -104,7 +105,7 @@ impl RevenueReader {
                 let sk = text(&item, SK).unwrap_or_default();
                 let (period, kind) = keys::parse_revenue(level, sk).map_err(|error| corrupt(sk, error))?;
                 let period = Calendar::default().parse(level, &period).map_err(|error| corrupt(sk, error))?;
-                let tills = TotalsByKey::of_sums(Sums::of(&item).iter()).map_err(|error| corrupt(sk, error))?;
+                let tills = TotalsByKey::try_from(&Sums::of(&item)).map_err(|error| corrupt(sk, error))?;
                 rows.as_of = rows.as_of.max(as_of(&item)?);
                 rows.periods.entry(period).or_default().insert(kind, tills);
             }

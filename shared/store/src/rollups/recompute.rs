@@ -104,7 +104,7 @@ impl Closing {
                 Ok(Err(error)) => error,
                 Err(elapsed) => StoreError::Unavailable { source: elapsed.into() },
             };
-            if !error.may_pass() || !backoff.wait().await {
+            if !error.is_transient() || !backoff.wait().await {
                 return Err(error);
             }
         }

@@ -71,7 +71,7 @@ impl Reading {
                     Ok(Err(error)) => error,
                     Err(elapsed) => StoreError::Unavailable { source: elapsed.into() },
                 };
-                if !error.may_pass() || !backoff.wait().await {
+                if !error.is_transient() || !backoff.wait().await {
                     return Err(error);
                 }
             }

@@ -168,7 +168,7 @@ impl Closing {
         deadline: Instant,
     ) -> Result<Vec<(TrackId, StoreError)>, StoreError> {
         match self.settle(&Chunk { tracks, periods, changed, from }, deadline).await {
-            Err(error) if !error.may_pass() => {}
+            Err(error) if !error.is_transient() => {}
             result => return result.map(|()| Vec::new()),
         }
         let mut left = Vec::new();
@@ -176,7 +176,7 @@ impl Closing {
             let alone = BTreeSet::from([track.clone()]);
             match self.settle(&Chunk { tracks: &alone, periods, changed, from }, deadline).await {
                 Ok(()) => {}
-                Err(error) if error.may_pass() => return Err(error),
+                Err(error) if error.is_transient() => return Err(error),
                 Err(error) => left.push((track.clone(), error)),
             }
         }
