@@ -1,33 +1,20 @@
 //! Real input: a log of requests goes in through the API, and what comes out is what the file says.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use replay::api::{Api, Credential, Patience};
 use replay::load::{Pace, replay};
 use replay::play::{Reading, likely_site};
-use replay::{access_log, expected, verify};
+use replay::{access_log as requests, expected, verify};
 
 use crate::support::app::App;
-
-/// The log, where it is there: it is not part of the project.
-fn log() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/apache_access_10k.log");
-    path.exists().then_some(path)
-}
+use crate::support::data::{access_log, is_ci};
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(has_access_log), ignore = "needs ../shared/data/apache_access_10k.log; then touch tests/build.rs")]
 async fn counters_match_access_log_and_replay_is_idempotent() {
-    let Some(path) = log() else {
-        println!("skipped: there is no access log beside the project");
-        return;
-    };
-    let text = std::fs::read_to_string(path).unwrap();
-    // All of it in CI, and a part on a laptop.
-    #[allow(clippy::disallowed_methods, reason = "a test looks where it runs")]
-    let lines = if std::env::var("CI").is_ok() { usize::MAX } else { 1000 };
-    let text: String = text.split_inclusive('\n').take(lines).collect();
-    let (requests, unreadable) = access_log::read(&text);
+    let text = access_log(if is_ci() { usize::MAX } else { 1_000 });
+    let (requests, unreadable) = requests::read(&text);
     assert!(unreadable.is_empty(), "{unreadable:?}");
     let site = likely_site(&requests);
     let reading = Reading { track_prefix: String::new(), site: site.clone() };

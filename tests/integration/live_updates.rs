@@ -64,12 +64,14 @@ macro_rules! on_both {
     ($($case:ident),* $(,)?) => {
         mod embedded {
             $(#[tokio::test(flavor = "multi_thread")]
+            #[cfg_attr(not(has_pusher_js), ignore = "needs pusher-js: run tests/live/install")]
             async fn $case() {
                 super::$case(super::Which::Embedded).await;
             })*
         }
         mod sockudo {
             $(#[tokio::test(flavor = "multi_thread")]
+            #[cfg_attr(not(has_sockudo), ignore = "needs Sockudo: run tests/live/install")]
             async fn $case() {
                 super::$case(super::Which::Sockudo).await;
             })*
@@ -106,27 +108,22 @@ struct Site {
     took: Vec<(String, Duration, Duration)>,
 }
 
-/// The tools, and the program of Sockudo if that is wanted; nothing where they are not installed, which CI does not allow.
-fn installed(which: Which) -> Option<(Tools, Option<PathBuf>)> {
-    let tools = Tools::installed().unwrap();
-    let program = tools.as_ref().and_then(|tools| tools.sockudo().unwrap());
-    match (tools, which) {
-        (Some(tools), Which::Embedded) => Some((tools, None)),
-        (Some(tools), Which::Sockudo) if program.is_some() => Some((tools, program)),
-        _ => {
-            println!("not run: tests/live/install installs what this needs");
-            None
-        }
-    }
+/// The tools that `tests/live/install` installed.
+fn tools() -> Tools {
+    Tools::installed().unwrap().unwrap_or_else(|| panic!("run tests/live/install"))
+}
+
+/// The program of Sockudo.
+fn sockudo() -> PathBuf {
+    tools().sockudo().unwrap().unwrap_or_else(|| panic!("run tests/live/install"))
 }
 
 impl Site {
-    /// Nothing, where the server of channels or `pusher-js` is not installed.
-    async fn start(which: Which) -> Option<Self> {
-        let (tools, program) = installed(which)?;
-        let sockudo = match &program {
-            Some(program) => Some(Sockudo::start(program).await.unwrap()),
-            None => None,
+    async fn start(which: Which) -> Self {
+        let tools = tools();
+        let sockudo = match which {
+            Which::Sockudo => Some(Sockudo::start(&sockudo()).await.unwrap()),
+            Which::Embedded => None,
         };
         let secrets = SecretsManager::default();
         let app = App::start_with(|options| {
@@ -149,7 +146,7 @@ impl Site {
         };
         let site = Self { app, tools, place, secrets, _sockudo: sockudo, took: Vec::new() };
         site.send(TIM, Method::PUT, "/api/courses/algebra", &json!({"title": "Algebra"})).await;
-        Some(site)
+        site
     }
 
     fn token(&self, (person, role): Person<'_>) -> String {
@@ -245,7 +242,7 @@ fn order(item: &str, status: &str) -> Value {
 }
 
 async fn student_page_receives_every_event(which: Which) {
-    let Some(mut site) = Site::start(which).await else { return };
+    let mut site = Site::start(which).await;
     let mut tim = site.page(TIM, &TIMS).await;
 
     // Who does not take part in the course yet may not listen to it, but hears that she was accepted.
@@ -356,7 +353,7 @@ async fn of_numbers(site: &mut Site, sam: &mut Page, ann: &mut Page) {
 }
 
 async fn course_members_see_each_other(which: Which) {
-    let Some(site) = Site::start(which).await else { return };
+    let site = Site::start(which).await;
     site.sam_takes_part().await;
     let mut tim = site.page(TIM, &TIMS).await;
     let mut sam = site.page(SAM, &SAMS).await;
@@ -375,7 +372,7 @@ async fn course_members_see_each_other(which: Which) {
 }
 
 async fn user_with_two_pages_is_one_member(which: Which) {
-    let Some(site) = Site::start(which).await else { return };
+    let site = Site::start(which).await;
     site.sam_takes_part().await;
     let mut tim = site.page(TIM, &[PRESENCE, EVERYBODY]).await;
     let first = site.page(SAM, &[PRESENCE]).await;
@@ -405,7 +402,7 @@ async fn user_with_two_pages_is_one_member(which: Which) {
 }
 
 async fn unauthorized_pages_receive_nothing(which: Which) {
-    let Some(site) = Site::start(which).await else { return };
+    let site = Site::start(which).await;
     site.sam_takes_part().await;
     let mut sam = site.page(SAM, &SAMS).await;
     let mut eve = site.opens(EVE, &[&PRIVATE[..], &["private-user-eve", EVERYBODY]].concat());
@@ -439,7 +436,7 @@ async fn unauthorized_pages_receive_nothing(which: Which) {
 }
 
 async fn server_rejects_unsigned_and_oversized_requests(which: Which) {
-    let Some(site) = Site::start(which).await else { return };
+    let site = Site::start(which).await;
     let environment = &site.app.cloud.template().functions["RealtimePublisherFunction"].environment;
     let of = |name: &str| environment[name].clone();
     let secret = site.secrets.text(&of("PUSHER_SECRET_ARN")).unwrap();
@@ -483,7 +480,7 @@ fn second(id: &Value) -> u64 {
 }
 
 async fn frequent_events_arrive_in_order_and_stats_once_per_second(which: Which) {
-    let Some(site) = Site::start(which).await else { return };
+    let site = Site::start(which).await;
     site.sam_takes_part().await;
     let mut sam = site.page(SAM, &[OF_USER, TRACK]).await;
     for number in 0..25 {
@@ -509,11 +506,11 @@ async fn frequent_events_arrive_in_order_and_stats_once_per_second(which: Which)
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(has_sockudo), ignore = "needs Sockudo: run tests/live/install")]
 async fn sockudo_detects_occupied_port() {
-    let Some((_, program)) = installed(Which::Sockudo) else { return };
     let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = silent.local_addr().unwrap().port();
-    assert!(Sockudo::start_on(&program.unwrap(), port).await.unwrap().is_none());
+    assert!(Sockudo::start_on(&sockudo(), port).await.unwrap().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,5 @@
 //! Real invoices: a shop's purchases and refunds go in through the API, and what comes out is what SQL says of the file.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Method;
@@ -14,16 +13,11 @@ use serde_json::{Value, json};
 
 use crate::contract::{assert_foreseen, contract};
 use crate::support::app::App;
+use crate::support::data::{invoices, is_ci};
 
 /// The days of the file: all that is asked of it lies between them.
 const FIRST: &str = "2010-11-30";
 const LAST: &str = "2010-12-31";
-
-/// The invoices, where they are there: they are not part of the project.
-fn invoices() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/online_retail_10k.csv");
-    path.exists().then_some(path)
-}
 
 /// What an admin is told of some days, but for when that was.
 async fn told(app: &App, days: &str) -> Value {
@@ -38,17 +32,10 @@ async fn told(app: &App, days: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(has_invoices), ignore = "needs ../shared/data/online_retail_10k.csv; then touch tests/build.rs")]
 async fn analytics_match_sql_over_invoices_and_reload_is_idempotent() {
-    let Some(path) = invoices() else {
-        println!("skipped: there are no invoices beside the project");
-        return;
-    };
-    let text = std::fs::read_to_string(path).unwrap();
-    // All of them in CI, and a part on a laptop.
-    #[allow(clippy::disallowed_methods, reason = "a test looks where it runs")]
-    let is_whole = std::env::var("CI").is_ok();
-    let lines = if is_whole { usize::MAX } else { 1 + 1000 };
-    let text: String = text.split_inclusive('\n').take(lines).collect();
+    let is_whole = is_ci();
+    let text = invoices(if is_whole { usize::MAX - 1 } else { 1_000 });
 
     let read = read(&text).unwrap();
     assert!(read.unreadable.is_empty(), "{:?}", read.unreadable);

@@ -258,6 +258,9 @@ fn nothing_is_discarded_or_left_for_later() {
             for word in ["TODO", "FIXME", "todo!(", "unimplemented!(", "#[ignore"] {
                 assert!(!line.contains(word), "{word} in {place}");
             }
+            let is_ignored = line.contains("cfg_attr(") && line.contains("ignore");
+            let has_need = line.contains("cfg_attr(not(has_") && line.contains("), ignore = \"needs ");
+            assert!(!is_ignored || has_need, "a test is ignored without naming what it needs in {place}");
         }
     }
 }

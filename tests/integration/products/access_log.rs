@@ -1,21 +1,15 @@
 //! Real input: the requests of a log are views of products, and what is counted is what the file says.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
 use futures::{StreamExt, stream};
 use http::Method;
-use replay::access_log;
+use replay::access_log as requests;
 use replay::play::Reading;
 use serde_json::json;
 
 use super::api::{Api, Person, counted, mug};
-
-/// The log, where it is there: it is not part of the project.
-fn log() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/apache_access_10k.log");
-    path.exists().then_some(path)
-}
+use crate::support::data::{access_log, is_ci};
 
 /// Client and path of each line that tells of a request, read in another way than the replay does.
 fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
@@ -33,17 +27,11 @@ const AT_ONCE: usize = 8;
 const SELLERS: usize = 16;
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(has_access_log), ignore = "needs ../shared/data/apache_access_10k.log; then touch tests/build.rs")]
 async fn board_views_match_access_log() {
-    let Some(path) = log() else {
-        println!("skipped: there is no access log beside the project");
-        return;
-    };
-    let text = std::fs::read_to_string(path).unwrap();
-    // All of it in CI; on a laptop a part, for each line is a request of its own.
-    #[allow(clippy::disallowed_methods, reason = "a test looks where it runs")]
-    let lines = if std::env::var("CI").is_ok() { usize::MAX } else { 1_000 };
-    let text: String = text.split_inclusive('\n').take(lines).collect();
-    let (requests, unreadable) = access_log::read(&text);
+    // Each line is a request of its own.
+    let text = access_log(if is_ci() { usize::MAX } else { 1_000 });
+    let (requests, unreadable) = requests::read(&text);
     assert!(unreadable.is_empty(), "{unreadable:?}");
     let reading = Reading { track_prefix: String::new(), site: String::new() };
     let views: Vec<(String, String)> =

@@ -2,6 +2,7 @@
 
 pub(crate) mod app;
 pub(crate) mod crowd;
+pub(crate) mod data;
 pub(crate) mod deliveries;
 pub(crate) mod requests;
 pub(crate) mod schedule;
