@@ -252,7 +252,7 @@ async fn closed_playlist_rejects_submissions() {
     api.put(SAM, "list", &[], &json!({"title": "Mornings", "isOpen": false})).await;
     for id in ["late", "rejected"] {
         let problem = api.submit(ANN, "list", &json!({"trackId": id})).await;
-        assert_eq!(problem.is_problem(409)["detail"], "the playlist takes no submissions");
+        assert_eq!(problem.is_problem(409)["detail"], "the playlist does not accept submissions");
         api.submit(ROOT, "list", &json!({"trackId": id})).await.is_problem(409);
     }
     // A repeat of what was taken is no new one, and what was sent can be judged.

@@ -44,7 +44,7 @@ impl Ask {
         let (kind, ids): (Option<ItemType>, Vec<ItemId>) = (query.one("itemType"), query.list("itemId"));
         let (is_strong, user): (Option<bool>, Option<UserId>) = (query.one("strong"), query.one("userId"));
         query.done()?;
-        let missing = |field| Problem::query(Invalid::new(field, "is missing"));
+        let missing = |field| Problem::query(Invalid::new(field, "is required"));
         let kind = kind.ok_or_else(|| missing("itemType"))?;
         match ids.len() {
             0 => Err(missing("itemId")),
@@ -52,7 +52,7 @@ impl Ask {
                 let items = ids.into_iter().map(|id| Item { kind, id }).collect();
                 Ok(Self { items, is_strong: is_strong.unwrap_or(false), user })
             }
-            _ => Err(Problem::query(Invalid::new("itemId", format!("must be at most {MAX_ITEMS}")))),
+            _ => Err(Problem::query(Invalid::new("itemId", format!("must name at most {MAX_ITEMS} items")))),
         }
     }
 }
@@ -68,7 +68,7 @@ impl HttpHandler for CheckOwnership {
             let own = request.user()?;
             let user = user.unwrap_or_else(|| own.clone());
             if user != *own && !request.caller.is_admin() {
-                return Err(Problem::Forbidden("only an admin may ask what others have".to_owned()));
+                return Err(Problem::Forbidden("only an admin may check what other users own".to_owned()));
             }
             let asked: BTreeSet<Item> = items.iter().cloned().collect();
             let owned = self.ownership.of(&Buyer::User(user), &asked, is_strong, request.deadline).await?;

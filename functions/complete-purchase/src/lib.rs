@@ -36,7 +36,7 @@ impl HttpHandler for CompletePurchase {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             if !request.caller.is_admin() {
-                return Err(Problem::Forbidden("only an admin may approve a payment".to_owned()));
+                return Err(Problem::Forbidden("only an admin may complete a purchase".to_owned()));
             }
             let id: PurchaseId = request.path("purchaseId")?;
             let purchase = self.completion.complete(&id, request.deadline).await?;

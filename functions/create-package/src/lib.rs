@@ -59,7 +59,9 @@ impl HttpHandler for CreatePackage {
                     if held.document == package {
                         return Ok(Ok(answer(&id, &package, &held.version.0)));
                     }
-                    return Err(Problem::ConflictingState(format!("there is a package {id} already")));
+                    return Err(Problem::ConflictingState(format!(
+                        "package {id} already exists with different content"
+                    )));
                 }
                 self.currencies.check_change(None, Some(package.currency))?;
                 quizzes::all_there(&self.quizzes, new.quizzes(), request.deadline).await?;

@@ -62,13 +62,15 @@ impl HttpHandler for CreateProduct {
                     if held.document == product {
                         return Ok(Ok(answer(&id, &product, &held.version.0)));
                     }
-                    return Err(Problem::ConflictingState(format!("there is a product {id} already")));
+                    return Err(Problem::ConflictingState(format!(
+                        "product {id} already exists with different content"
+                    )));
                 }
                 self.currencies.check_change(None, Some(product.currency))?;
                 let most = (!request.caller.is_admin()).then_some(self.sales_per_day);
                 if !self.products.may_sell(&product, None, most, now).await? {
                     return Err(Problem::TooMany {
-                        what: "sales of a seller in a day",
+                        what: "products marked as sold in a day",
                         retry_after_s: now.seconds_left_in_day(),
                     });
                 }

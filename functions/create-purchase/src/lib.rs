@@ -81,7 +81,7 @@ impl CreatePurchase {
                 if self.shelf.offers(&id).await? {
                     return Ok(());
                 }
-                Err(Invalid::new("itemId", format!("there is no product {id} that can be bought")).into())
+                Err(Invalid::new("itemId", format!("names product {id}, which is not for sale")).into())
             }
             ItemType::Course | ItemType::Test => Ok(()),
         }
@@ -91,7 +91,9 @@ impl CreatePurchase {
     async fn is_its_price(&self, order: &Order) -> Result<(), Problem> {
         let id = order.item.id.clone().into();
         let package = self.packages.package(&id, true).await?.present();
-        let package = package.ok_or_else(|| Invalid::new("itemId", format!("there is no package {id}")))?.document;
+        let package = package
+            .ok_or_else(|| Invalid::new("itemId", format!("names package {id}, which does not exist")))?
+            .document;
         if order.price() == Some((package.price, package.currency)) {
             return Ok(());
         }

@@ -69,7 +69,7 @@ impl HttpHandler for AdminDashboard {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             if !request.caller.is_admin() {
-                return Err(Problem::Forbidden("only an admin may see this".to_owned()));
+                return Err(Problem::Forbidden("only an admin may read this dashboard".to_owned()));
             }
             let now = Time::from(self.clock.now());
             let [day, month] = [Level::Day, Level::Month].map(|level| Calendar::default().period(level, now));

@@ -56,11 +56,11 @@ impl Asked {
             (None, None) => Scope::Platform,
             (Some(track), None) => Scope::Track(track),
             (None, Some(artist)) => Scope::Artist(artist),
-            (Some(_), Some(_)) => return Err(refused("artistId", "must not be given beside trackId")),
+            (Some(_), Some(_)) => return Err(refused("artistId", "must not be given with trackId")),
         };
         let range = match times {
-            (Some(_), Some(_), _) => return Err(refused("from", "must not be given beside timeRange")),
-            (_, None, Some(_)) => return Err(refused("to", "must not be given without from")),
+            (Some(_), Some(_), _) => return Err(refused("from", "must not be given with timeRange")),
+            (_, None, Some(_)) => return Err(refused("to", "requires from")),
             (None, Some(from), to) => Range::between(from, to, calendar, now).map_err(Problem::query)?,
             (named, None, None) => Range::named(named.unwrap_or(TimeRange::Last30Days), calendar, now),
         };

@@ -119,12 +119,14 @@ fn whose(request: &Request) -> Result<UserId, Problem> {
     match &request.caller {
         Caller::User { role: Role::Admin, .. } => request
             .query("artistId")?
-            .ok_or_else(|| Problem::query(Invalid::new("artistId", "is missing: an admin says whose dashboard"))),
+            .ok_or_else(|| Problem::query(Invalid::new("artistId", "is required from an admin"))),
         Caller::User { role: Role::Artist, id } => match request.query::<UserId>("artistId")? {
-            Some(other) if other != *id => Err(Problem::Forbidden("only the artist or an admin may see it".to_owned())),
+            Some(other) if other != *id => {
+                Err(Problem::Forbidden("only the artist or an admin may read this dashboard".to_owned()))
+            }
             _ => Ok(id.clone()),
         },
-        _ => Err(Problem::Forbidden("only artists have a dashboard".to_owned())),
+        _ => Err(Problem::Forbidden("only an artist or an admin may read this dashboard".to_owned())),
     }
 }
 

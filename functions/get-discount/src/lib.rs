@@ -28,7 +28,7 @@ impl HttpHandler for GetDiscount {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             if !request.caller.is_admin() {
-                return Err(Problem::Forbidden("only an admin may see discounts".to_owned()));
+                return Err(Problem::Forbidden("only an admin may read discounts".to_owned()));
             }
             let code: DiscountCode = request.path("code")?;
             let held = self.discounts.discount(&code).await?;

@@ -44,8 +44,8 @@ fn metric(query: &mut Asked<'_>) -> Option<Metric> {
     let (parameter, reason) = match (query.one::<String>("metric").as_deref(), currency) {
         (Some("revenue"), Some(currency)) => return Some(Metric::Revenue(currency)),
         (Some("revenue"), None) if query.has_refused("currency") => return None,
-        (Some("revenue"), None) => ("currency", "is missing: revenue is never summed across currencies"),
-        (_, Some(_)) => ("currency", "must be given with metric=revenue alone"),
+        (Some("revenue"), None) => ("currency", "is required: revenue is never summed across currencies"),
+        (_, Some(_)) => ("currency", "is only allowed with metric=revenue"),
         (None | Some("sales"), None) => return Some(Metric::Sales),
         (Some("views"), None) => return Some(Metric::Views),
         (Some(_), None) => ("metric", "must be one of sales, views, revenue"),
@@ -80,7 +80,7 @@ impl HttpHandler for GetLeaderboard {
                 (Some(seller), None) => {
                     let neighbours = limit.map_or(NEIGHBOURS, Limit::items);
                     let found = self.boards.around(metric, season, seller, neighbours, request.deadline).await?;
-                    let none = || Problem::NotFound(format!("{seller} is not on this board"));
+                    let none = || Problem::NotFound(format!("seller {seller} is not on this board"));
                     let found = found.ok_or_else(none)?;
                     (found.entries, None, found.last_updated)
                 }

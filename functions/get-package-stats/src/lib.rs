@@ -57,8 +57,10 @@ impl Asked {
             (1.., None) if limit.is_some() => unfit("limit"),
             (1.., None) if cursor.is_some() => unfit("cursor"),
             (1..=MAX_IDS, None) => Ok(Self::These(packages)),
-            (0, None) => Err(Problem::query(Invalid::new("packageId", "or creatorId is missing"))),
-            (_, None) => Err(Problem::query(Invalid::new("packageId", format!("must be at most {MAX_IDS}")))),
+            (0, None) => Err(Problem::query(Invalid::new("packageId", "or creatorId is required"))),
+            (_, None) => {
+                Err(Problem::query(Invalid::new("packageId", format!("must name at most {MAX_IDS} packages"))))
+            }
         }
     }
 }

@@ -148,7 +148,7 @@ impl HttpHandler for PurchaseAnalytics {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             if !request.caller.is_admin() {
-                return Err(Problem::Forbidden("only an admin may read what purchases brought in".to_owned()));
+                return Err(Problem::Forbidden("only an admin may read purchase analytics".to_owned()));
             }
             let asked = Asked::of(&request)?;
             let (body, as_of) = self.answer(&request, &asked, Time::from(self.clock.now())).await?;

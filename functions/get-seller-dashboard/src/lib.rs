@@ -42,12 +42,14 @@ fn whose(request: &Request) -> Result<UserId, Problem> {
     match &request.caller {
         Caller::User { role: Role::Admin, .. } => request
             .query("sellerId")?
-            .ok_or_else(|| Problem::query(Invalid::new("sellerId", "is missing: an admin says whose dashboard"))),
+            .ok_or_else(|| Problem::query(Invalid::new("sellerId", "is required from an admin"))),
         Caller::User { role: Role::Seller, id } => match request.query::<UserId>("sellerId")? {
-            Some(other) if other != *id => Err(Problem::Forbidden("only the seller or an admin may see it".to_owned())),
+            Some(other) if other != *id => {
+                Err(Problem::Forbidden("only the seller or an admin may read this dashboard".to_owned()))
+            }
             _ => Ok(id.clone()),
         },
-        _ => Err(Problem::Forbidden("only sellers have a dashboard".to_owned())),
+        _ => Err(Problem::Forbidden("only a seller or an admin may read this dashboard".to_owned())),
     }
 }
 

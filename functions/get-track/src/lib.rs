@@ -43,7 +43,9 @@ impl HttpHandler for GetTrack {
                 futures::join!(self.documents.track(&id, false), self.reading.total(&id, request.deadline));
             let (track, total) = (track?, total?);
             if track.is_none() && total.is_none() {
-                return Err(Problem::NotFound(format!("no track {id} was described, and nothing happened to one")));
+                return Err(Problem::NotFound(format!(
+                    "there is no track {id}: it has neither a description nor events"
+                )));
             }
             let (counters, as_of) = total.unwrap_or_else(|| (TrackCounters::default(), Time::from(self.clock.now())));
             let body = body(&id, track.as_ref(), &counters);

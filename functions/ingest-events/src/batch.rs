@@ -33,7 +33,7 @@ pub(crate) fn events(body: &str) -> Result<Vec<&RawValue>, Problem> {
     let events: Option<Vec<&RawValue>> = list.and_then(|list| serde_json::from_str(list).ok());
     let events = events.ok_or_else(|| Invalid::new("events", "must be an array of events"))?;
     if events.is_empty() || events.len() > MAX_EVENTS {
-        return Err(Invalid::new("events", format!("must be 1 to {MAX_EVENTS} events")).into());
+        return Err(Invalid::new("events", format!("must have 1 to {MAX_EVENTS} events")).into());
     }
     Ok(events)
 }

@@ -30,18 +30,22 @@ pub(crate) fn notices<'a>(events: impl Iterator<Item = (usize, &'a Event, &'a Ac
     let mut notices = Vec::new();
     for (index, event, actor) in events {
         let (code, of, detail) = match (by_key.get(&same(actor, event)), by_id.get(&(actor, &event.id))) {
-            (Some((of, first)), _) if *first == event => ("repeated", *of, "the same event; it counts once"),
+            (Some((of, first)), _) if *first == event => {
+                ("repeated", *of, "repeats an earlier event; the event counts once")
+            }
             (Some((of, _)), _) => {
                 let detail = match event.what {
                     Engagement::Like { .. } | Engagement::Save { .. } => {
-                        "the same event with other content; it counts once, with the content that came first"
+                        "repeats an earlier event with different content; the event counts once, with its first content"
                     }
-                    _ => "the same event with other content; it counts once, with the content that came last",
+                    _ => {
+                        "repeats an earlier event with different content; the event counts once, with its last content"
+                    }
                 };
                 ("contentDiffers", *of, detail)
             }
             (None, Some(of)) => {
-                let detail = "another event: it has the same id, and another timestamp, track, type or playlist";
+                let detail = "is a different event with the same id: its timestamp, track, type or playlist differs";
                 ("idReused", *of, detail)
             }
             (None, None) => {
@@ -106,7 +110,7 @@ mod tests {
             (8, "repeated", &json!(6)),
         ];
         assert_eq!(told, expected);
-        assert!(notices[1]["detail"].as_str().unwrap().ends_with("last"));
-        assert!(notices[5]["detail"].as_str().unwrap().ends_with("first"));
+        assert!(notices[1]["detail"].as_str().unwrap().ends_with("last content"));
+        assert!(notices[5]["detail"].as_str().unwrap().ends_with("first content"));
     }
 }

@@ -36,7 +36,7 @@ fn whose(request: &Request) -> Result<Option<Buyer>, Problem> {
         None if request.caller.is_admin() => Ok(None),
         None => Ok(Some(Buyer::User(own.clone()))),
         Some(user) if authorship::is_theirs(&request.caller, &user) => Ok(Some(Buyer::User(user))),
-        Some(_) => Err(Problem::Forbidden("only an admin may see what others paid".to_owned())),
+        Some(_) => Err(Problem::Forbidden("only an admin may read other users' payments".to_owned())),
     }
 }
 

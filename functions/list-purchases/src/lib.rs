@@ -36,7 +36,7 @@ fn buyer(request: &Request, user: Option<UserId>, guest: Option<GuestId>) -> Res
         (None, Some(guest)) => Buyer::Guest(guest),
     };
     if buyer.user() != Some(own) && !request.caller.is_admin() {
-        return Err(Problem::Forbidden("only an admin may see what others bought".to_owned()));
+        return Err(Problem::Forbidden("only an admin may read other users' purchases".to_owned()));
     }
     Ok(buyer)
 }

@@ -44,7 +44,7 @@ struct Asked {
 
 fn text(form: &Map<String, Value>, field: &'static str) -> Result<String, Problem> {
     let text = form.get(field).and_then(Value::as_str);
-    text.map(str::to_owned).ok_or_else(|| Problem::Malformed(format!("{field} is missing")))
+    text.map(str::to_owned).ok_or_else(|| Problem::Malformed(format!("{field} is required")))
 }
 
 impl Asked {
@@ -95,10 +95,10 @@ impl HttpHandler for PusherAuth {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let asked = Asked::parse(&request)?;
-            let off = || Problem::NotFound("there are no live updates here".to_owned());
+            let off = || Problem::NotFound("live updates are disabled in this deployment".to_owned());
             let keys = self.keys.as_ref().ok_or_else(off)?;
             if !self.may_listen(&request, &asked.channel).await? {
-                return Err(Problem::Forbidden("this channel is somebody else's".to_owned()));
+                return Err(Problem::Forbidden("the caller may not subscribe to this channel".to_owned()));
             }
             let user = request.user()?;
             let name = || request.caller_name().unwrap_or_else(|| user.to_string());

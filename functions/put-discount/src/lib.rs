@@ -37,7 +37,7 @@ impl HttpHandler for PutDiscount {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             if !request.caller.is_admin() {
-                return Err(Problem::Forbidden("only an admin may make discounts".to_owned()));
+                return Err(Problem::Forbidden("only an admin may create and update discounts".to_owned()));
             }
             let code: DiscountCode = request.path("code")?;
             let body = request.json(MAX_BODY, &["application/json"])?;

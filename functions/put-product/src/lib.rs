@@ -50,7 +50,7 @@ impl HttpHandler for PutProduct {
             let body = request.json(MAX_BODY, &["application/json"])?;
             let description = ProductDescription::parse(&body).map_err(Problem::Invalid)?;
             if description.id.as_ref().is_some_and(|named| *named != id) {
-                return Err(Invalid::new("productId", "must be that of the path").into());
+                return Err(Invalid::new("productId", "must equal the productId in the path").into());
             }
             let preconditions = Preconditions::of(&request);
             let sale: SaleId = self.ids.fresh().parse().map_err(|_| Problem::Internal)?;
@@ -66,7 +66,7 @@ impl HttpHandler for PutProduct {
                 let most = (!request.caller.is_admin()).then_some(self.sales_per_day);
                 if !self.products.may_sell(&product, before.0, most, now).await? {
                     return Err(Problem::TooMany {
-                        what: "sales of a seller in a day",
+                        what: "products marked as sold in a day",
                         retry_after_s: now.seconds_left_in_day(),
                     });
                 }

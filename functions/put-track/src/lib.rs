@@ -19,8 +19,7 @@ pub const FUNCTION: Function = Function { name: "put-track", start };
 const MAX_BODY: usize = 16 * 1024;
 
 /// What an artist is told who first describes a track that has numbers.
-const CLAIMED: &str =
-    "the track was played before anybody described it; an admin describes it first and says whose it is";
+const CLAIMED: &str = "the track has events but no description, so an admin has to create it and set its artistId";
 
 fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
     let mut reader = boot.environment.reader();

@@ -48,7 +48,7 @@ fn viewer(request: &Request) -> Result<Vec<Actor>, Problem> {
     let (session, device) = (wrong.keep(fields.parsed("sessionId")), wrong.keep(fields.parsed("anonymousId")));
     let actors = session.zip(device).and_then(|(session, device)| {
         let actors = Actor::all(request.caller.user(), device.as_ref(), session.as_ref());
-        if actors.is_empty() { wrong.keep(Err(Invalid::new("sessionId", "is missing"))) } else { Some(actors) }
+        if actors.is_empty() { wrong.keep(Err(Invalid::new("sessionId", "is required"))) } else { Some(actors) }
     });
     wrong.finish(actors).map_err(Problem::Invalid)
 }

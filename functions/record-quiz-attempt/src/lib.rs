@@ -48,7 +48,7 @@ impl HttpHandler for AttemptQuiz {
             let scored = match self.interactions.attempt(user, &id, &attempt, request.deadline).await? {
                 Attempted::Recorded(scored) | Attempted::Before(scored) => scored,
                 Attempted::Other => {
-                    let taken = format!("another attempt was recorded under the id {}", attempt.id);
+                    let taken = format!("attempt {} already exists with different content", attempt.id);
                     return Err(Problem::ConflictingState(taken));
                 }
             };

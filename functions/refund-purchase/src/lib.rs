@@ -60,7 +60,7 @@ fn may_refund(caller: &Caller, purchase: &Purchase) -> Result<(), Problem> {
     if caller.is_admin() || is_unpaid {
         return Ok(());
     }
-    let rule = "only an admin may give money back; a buyer may cancel what was not paid";
+    let rule = "only an admin may refund a purchase; a buyer may cancel an unpaid one";
     Err(Problem::Forbidden(rule.to_owned()))
 }
 

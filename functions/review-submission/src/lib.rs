@@ -47,7 +47,8 @@ impl HttpHandler for JudgeSubmission {
                 let playlist = playlist.ok_or_else(|| Problem::NotFound(format!("there is no playlist {id}")))?;
                 // Before anything is said of the submission: whether there is one is not for everybody to know.
                 playlist.document.judged_by(&request.caller)?;
-                let held = held.ok_or_else(|| Problem::NotFound(format!("{track} was not submitted to {id}")))?;
+                let held =
+                    held.ok_or_else(|| Problem::NotFound(format!("track {track} was not submitted to playlist {id}")))?;
                 let submission = held.document.judged(decision, Time::from(self.clock.now()));
                 if submission == held.document {
                     return Ok(Ok(Response::json(StatusCode::OK, &bodies::submission(&submission))));

@@ -141,7 +141,7 @@ impl HttpHandler for RollupDispatcher {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             if !request.caller.is_admin() {
-                return Err(Problem::Forbidden("only an admin may have periods closed again".to_owned()));
+                return Err(Problem::Forbidden("only an admin may recompute rollups".to_owned()));
             }
             let body = request.json(MAX_BODY, &["application/json"])?;
             let again = RecomputeRequest::parse(&body, &self.calendar).map_err(Problem::Invalid)?;

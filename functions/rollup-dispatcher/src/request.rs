@@ -23,9 +23,9 @@ impl RecomputeRequest {
         let (from, to) = (wrong.keep(fields.required("from")), wrong.keep(fields.required("to")));
         let again = level.zip(from.zip(to)).map(|(level, (from, to))| Self { level, span: Span { from, to } });
         if again.is_some_and(|Self { span, .. }| span.is_empty()) {
-            wrong.add(Invalid::new("to", "must be after from"));
+            wrong.add(Invalid::new("to", "must be later than from"));
         } else if again.is_some_and(|Self { level, span }| calendar.periods(level, span).nth(MOST_PERIODS).is_some()) {
-            let reason = format!("must lie at most {MOST_PERIODS} periods of this length after from");
+            let reason = format!("must be at most {MOST_PERIODS} periods of this interval after from");
             wrong.add(Invalid::new("to", reason));
         }
         wrong.finish(again)

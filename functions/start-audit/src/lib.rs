@@ -96,7 +96,7 @@ impl HttpHandler for Audit {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             if !request.caller.is_admin() {
-                return Err(Problem::Forbidden("only an admin may have purchases audited".to_owned()));
+                return Err(Problem::Forbidden("only an admin may start and read audits".to_owned()));
             }
             if request.method() != Method::POST {
                 return self.answer(&request).await;

@@ -47,7 +47,7 @@ impl RefreshPackages {
 
     async fn progress(&self, refresh: &RefreshId) -> Result<Response, Problem> {
         let progress = self.refreshes.progress(refresh).await?;
-        let progress = progress.ok_or_else(|| Problem::NotFound(format!("there is no refresh {refresh}")))?;
+        let progress = progress.ok_or_else(|| Problem::NotFound(format!("there is no package rebuild {refresh}")))?;
         Ok(Response::json(StatusCode::OK, &body(refresh, &progress)))
     }
 }
@@ -56,7 +56,7 @@ impl HttpHandler for RefreshPackages {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             if !request.caller.is_admin() {
-                return Err(Problem::Forbidden("only an admin may have packages refreshed".to_owned()));
+                return Err(Problem::Forbidden("only an admin may start and read package rebuilds".to_owned()));
             }
             if request.method() == Method::POST {
                 self.begin(&request).await

@@ -85,14 +85,14 @@ impl Refold {
             Some(Failure::Range(range)) => {
                 let found = self.streams.read(&range, request.deadline).await?;
                 found.ok_or_else(|| {
-                    let days = "refold the days of the facts that arrived then";
-                    Problem::ConflictingState(format!("the stream no longer holds the records of this message; {days}"))
+                    let days = "refold the days of the facts that arrived at that time";
+                    Problem::ConflictingState(format!("the stream no longer has the records of this message; {days}"))
                 })?
             }
-            None => return Err(wrong("must be a message of a queue of failures of an updater")),
+            None => return Err(wrong("must be the body of a message from an updater's failure queue")),
         };
         if found.is_empty() {
-            return Err(wrong("names nothing that is folded from facts"));
+            return Err(wrong("refers to nothing that is folded from facts"));
         }
         Ok(found)
     }
@@ -113,7 +113,7 @@ impl HttpHandler for Refold {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             if !request.caller.is_admin() {
-                return Err(Problem::Forbidden("only an admin may have numbers folded again".to_owned()));
+                return Err(Problem::Forbidden("only an admin may start and read refolds".to_owned()));
             }
             if request.method() == Method::POST {
                 self.begin(&request).await

@@ -51,8 +51,9 @@ impl HttpHandler for SubmitTrack {
                     self.playlists.submission(&id, &offer.track),
                 )?;
                 let playlist = playlist.ok_or_else(|| Problem::NotFound(format!("there is no playlist {id}")))?;
-                let track =
-                    track.ok_or_else(|| Problem::NotFound(format!("no track {} was described", offer.track)))?;
+                let track = track.ok_or_else(|| {
+                    Problem::NotFound(format!("track {} has no description; create the track first", offer.track))
+                })?;
                 // A playlist that closes, or a track that changes hands, after this was read: then the submission was
                 // earlier.
                 let (to, now) = ((&id, &playlist.document), Time::from(self.clock.now()));

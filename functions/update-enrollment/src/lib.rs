@@ -39,7 +39,7 @@ impl HttpHandler for UpdateEnrollment {
                 // Before anything is said of the enrollment: whether there is one is not for everybody to know.
                 let by = change.by(&course, &request.caller)?;
                 let held = self.desk.classroom.enrollment(id, student).await?;
-                let none = || Problem::NotFound(format!("{student} is not enrolled in {id}"));
+                let none = || Problem::NotFound(format!("student {student} is not enrolled in course {id}"));
                 let held = held.ok_or_else(none)?;
                 preconditions.check(Some(&held.version))?;
                 let enrollment = held.document.with_status(change.status, by, self.desk.now())?;

@@ -8,7 +8,7 @@ use super::rejection::Rejection;
 const NOT_AN_AUTHOR: Rejection = Rejection::Forbidden("only a teacher, a seller or an admin may do this");
 
 /// Authors change only their own quizzes and packages.
-pub(super) const NOT_THE_CREATOR: Rejection = Rejection::Forbidden("only its creator or an admin may do this");
+pub(super) const NOT_THE_CREATOR: Rejection = Rejection::Forbidden("only the creator or an admin may do this");
 
 /// Something that is somebody's.
 pub trait Owned {

@@ -145,12 +145,10 @@ pub struct InvalidPeriod;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidZone {
     /// There is no such zone.
-    #[error("must be a zone of the IANA time zone database, such as UTC or Europe/Berlin")]
+    #[error("must be a zone of the IANA time zone database such as UTC or Europe/Berlin")]
     Unknown,
     /// Its clocks differed from UTC by seconds.
-    #[error(
-        "must be a zone whose clocks have differed from UTC by whole minutes since 1970, such as UTC or Africa/Abidjan"
-    )]
+    #[error("must be a zone whose offset from UTC has been whole minutes since 1970, such as UTC or Africa/Abidjan")]
     Seconds,
 }
 

@@ -95,7 +95,7 @@ impl std::fmt::Display for Actor {
 
 /// A text that names no actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be u:, a: or s: and an id")]
+#[error("must be u:, a: or s: followed by an id")]
 pub struct InvalidActor;
 
 impl std::str::FromStr for Actor {

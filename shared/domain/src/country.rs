@@ -8,7 +8,7 @@ pub struct Country(&'static str);
 
 /// A text that is no country's code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be a country code of ISO 3166-1 alpha-2, such as DE")]
+#[error("must be an ISO 3166-1 alpha-2 country code such as DE")]
 pub struct InvalidCountry;
 
 /// The assigned codes, in order

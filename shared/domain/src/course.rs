@@ -148,7 +148,7 @@ impl Enrollment {
             (By::Student, Active) if self.status == Active => return Ok(self.clone()),
             (By::Student, _) => return Err(Rejection::Forbidden(OF_STUDENTS)),
             (By::Teacher, Active | Completed | Pending) if !self.is_agreed => {
-                return Err(Rejection::Forbidden("the student has not agreed to take the course: invite them"));
+                return Err(Rejection::Forbidden("the student has not agreed to take the course; invite the student instead"));
             }
             (By::Admin, Active | Completed) => true,
             _ => self.is_agreed,
@@ -172,7 +172,7 @@ impl Enrollment {
 }
 
 /// What a student may do.
-const OF_STUDENTS: &str = "a student may drop a course or accept an invitation, and nothing else";
+const OF_STUDENTS: &str = "a student may only drop a course or accept an invitation";
 
 /// What somebody wants to take, or somebody else to take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,7 +206,7 @@ impl NewEnrollment {
                 Ok((student.clone(), by))
             }
             (None, _) if runs => {
-                Err(Invalid::new("studentId", "is missing: its teacher does not take a course").into())
+                Err(Invalid::new("studentId", "is required: the course's teacher and admins name the student").into())
             }
             (student, Some(own)) if student.as_ref().is_none_or(|student| student == own) => {
                 Ok((own.clone(), By::Student))
@@ -290,7 +290,7 @@ impl CourseDescription {
             }
             Caller::User { role: Role::Teacher, id } => {
                 let is_theirs = held.is_none_or(|held| held.teacher == *id) && teacher.is_none_or(|asked| asked == *id);
-                is_theirs.then(|| id.clone()).ok_or(Rejection::Forbidden("only its teacher or an admin may do this"))?
+                is_theirs.then(|| id.clone()).ok_or(Rejection::Forbidden("only the course's teacher or an admin may do this"))?
             }
             _ => return Err(Rejection::Forbidden("only a teacher or an admin may do this")),
         };

@@ -31,7 +31,7 @@ pub fn is_hard_to_guess(code: &DiscountCode) -> Result<(), Invalid> {
     if code.as_str().chars().count() >= length && letters.len() >= different {
         return Ok(());
     }
-    let rule = format!("of a new discount must have at least {length} characters, {different} of them different");
+    let rule = format!("must have at least {length} characters, {different} of them different, for a new discount");
     Err(Invalid::new("code", rule))
 }
 
@@ -88,16 +88,16 @@ const FIELDS: &[&str] = &["type", "percent", "amount", "currency", "validFrom", 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DiscountRejection {
     /// Nobody knows it.
-    #[error("there is no such discount")]
+    #[error("is not a known discount code")]
     Unknown,
     /// Its time has not come, or is over.
-    #[error("the discount is not valid at this time")]
+    #[error("is not valid at this time")]
     NotNow,
     /// It takes off another currency.
-    #[error("the discount is not for this currency")]
+    #[error("is not valid for this currency")]
     OtherCurrency,
     /// It was used as often as it may be.
-    #[error("the discount has been used up")]
+    #[error("has no uses left")]
     UsedUp,
 }
 
@@ -108,7 +108,7 @@ impl DiscountRejection {
         if caller.is_admin() {
             return Invalid::new("discountCode", self);
         }
-        Invalid::new("discountCode", "is not a discount that this order can have")
+        Invalid::new("discountCode", "is not valid for this order")
     }
 }
 
@@ -128,14 +128,14 @@ impl Discount {
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
         let (fields, mut wrong) = object(body, FIELDS)?;
-        let missing = |field| Invalid::new(field, "is missing");
+        let missing = |field| Invalid::new(field, "is required");
         let percent = || match fields.whole("percent", 100)? {
-            Some(0) => Err(Invalid::new("percent", "must be more than 0")),
+            Some(0) => Err(Invalid::new("percent", "must be greater than 0")),
             Some(percent) => Ok(Off::Percent { percent }),
             None => Err(missing("percent")),
         };
         let amount = || match fields.whole("amount", MAX_AMOUNT)? {
-            Some(0) => Err(Invalid::new("amount", "must be more than 0")),
+            Some(0) => Err(Invalid::new("amount", "must be greater than 0")),
             Some(amount) => Ok(Off::Fixed { amount, currency: fields.required("currency")? }),
             None => Err(missing("amount")),
         };

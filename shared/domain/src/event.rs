@@ -282,7 +282,7 @@ fn action(fields: Fields<'_>, on: &str, off: &str) -> Result<bool, Invalid> {
         Some(action) if action == on => Ok(true),
         Some(action) if action == off => Ok(false),
         Some(_) => Err(Invalid::new("action", format!("must be one of {on}, {off}"))),
-        None => Err(Invalid::new("action", "is missing")),
+        None => Err(Invalid::new("action", "is required")),
     }
 }
 

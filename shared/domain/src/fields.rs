@@ -92,7 +92,7 @@ fn unknown_field(name: &str, known: &[&str]) -> String {
     match nearest(name, known) {
         Some(meant) => format!("is not a field of this request; did you mean {meant}?"),
         None if known.is_empty() => "is not a field of this request, which has none".to_owned(),
-        None => format!("is not a field of this request, which takes {}", known.join(", ")),
+        None => format!("is not a field of this request, which accepts {}", known.join(", ")),
     }
 }
 
@@ -152,7 +152,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// If it is absent, not a string or does not parse.
     pub fn required<T: FromStr<Err: ToString>>(self, field: &'static str) -> Result<T, Invalid> {
-        self.parsed(field)?.ok_or_else(|| Invalid::new(field, "is missing"))
+        self.parsed(field)?.ok_or_else(|| Invalid::new(field, "is required"))
     }
 
     /// A finite number from 0 to `max`, if present.
@@ -212,7 +212,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// If it is not an array.
     pub fn list(self, field: &'static str) -> Result<Option<&'a [Value]>, Invalid> {
-        let list = self.get(field).map(|value| value.as_array().ok_or_else(|| Invalid::new(field, "must be a list")));
+        let list = self.get(field).map(|value| value.as_array().ok_or_else(|| Invalid::new(field, "must be an array")));
         Ok(list.transpose()?.map(Vec::as_slice))
     }
 }
@@ -228,12 +228,9 @@ pub fn object<'a>(body: &'a Value, known: &[&str]) -> Result<(Fields<'a>, Wrong)
 
 /// A title that must be there.
 pub(super) fn title(fields: Fields<'_>) -> Result<String, Invalid> {
-    let title = fields.text("title")?.ok_or_else(|| Invalid::new("title", "is missing"))?;
+    let title = fields.text("title")?.ok_or_else(|| Invalid::new("title", "is required"))?;
     if title.trim().is_empty() || title.chars().count() > MAX_TITLE || title.chars().any(char::is_control) {
-        return Err(Invalid::new(
-            "title",
-            format!("must be 1 to {MAX_TITLE} characters, none of them control characters"),
-        ));
+        return Err(Invalid::new("title", format!("must have 1 to {MAX_TITLE} characters without control characters")));
     }
     Ok(title.to_owned())
 }

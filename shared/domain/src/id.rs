@@ -11,7 +11,7 @@ pub const MAX_LENGTH: usize = 64;
 
 /// A text that is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be 1 to 64 characters of A-Z a-z 0-9 _ . : -, and neither . nor ..")]
+#[error("must have 1 to 64 characters of A-Z a-z 0-9 _ . : - and must not be . or ..")]
 pub struct InvalidId;
 
 fn is_id(text: &str) -> bool {

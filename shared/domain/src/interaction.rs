@@ -46,7 +46,7 @@ impl Rating {
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
         let (Fields(fields), mut wrong) = object(body, &["rating"])?;
         let given = fields.get("rating").filter(|given| !given.is_null());
-        let rating = given.ok_or_else(|| Invalid::new("rating", "is missing")).and_then(|given| {
+        let rating = given.ok_or_else(|| Invalid::new("rating", "is required")).and_then(|given| {
             let rating = given.as_u64().ok_or(InvalidRating).and_then(Self::try_from);
             rating.map_err(|error| Invalid::new("rating", error))
         });
@@ -109,10 +109,10 @@ impl Score {
     }
 
     pub(super) fn parse(fields: Fields<'_>) -> Result<Self, Vec<Invalid>> {
-        let number = |field| fields.number(field, MAX_SCORE)?.ok_or_else(|| Invalid::new(field, "is missing"));
+        let number = |field| fields.number(field, MAX_SCORE)?.ok_or_else(|| Invalid::new(field, "is required"));
         match (number("score").map(thousandths), number("maxScore").map(thousandths)) {
             (reached, Ok(0)) => {
-                let max = Invalid::new("maxScore", "must be more than 0");
+                let max = Invalid::new("maxScore", "must be greater than 0");
                 Err(reached.err().into_iter().chain([max]).collect())
             }
             (Ok(reached), Ok(max)) if reached > max => Err(vec![Invalid::new("score", "must be at most maxScore")]),

@@ -26,7 +26,7 @@ pub enum Untimely {
     #[error("must be at most 5 minutes ahead of serverTime")]
     Ahead,
     /// It happened too long ago for its numbers to change.
-    #[error("must be at most 7 days old; only an admin may backfill")]
+    #[error("must be at most 7 days old; only an admin may import older events")]
     Old,
     /// It happened before there was anything to count.
     #[error("must not be before 1970-01-01T00:00:00Z")]

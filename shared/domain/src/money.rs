@@ -15,7 +15,7 @@ pub struct Currency(iso_currency::Currency);
 
 /// A text that is no currency that anybody pays with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be the ISO 4217 code of a currency, such as USD")]
+#[error("must be an ISO 4217 currency code such as USD")]
 pub struct InvalidCurrency;
 
 impl Currency {

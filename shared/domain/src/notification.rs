@@ -84,7 +84,7 @@ impl Notice {
     fn read(fields: Fields<'_>, targets: &LinkTargets, wrong: &mut Wrong) -> Option<Self> {
         let named = wrong.keep(title(fields));
         let message =
-            text(fields, "message").and_then(|text| text.ok_or_else(|| Invalid::new("message", "is missing")));
+            text(fields, "message").and_then(|text| text.ok_or_else(|| Invalid::new("message", "is required")));
         let message = wrong.keep(message);
         let kind = wrong.keep(fields.required("type"));
         let link = wrong.keep(link(fields, targets));

@@ -76,7 +76,7 @@ impl PackageDescription {
     fn read(fields: Fields<'_>, wrong: &mut Wrong) -> Option<Self> {
         let (title, description) = (wrong.keep(title(fields)), wrong.keep(text(fields, "description")));
         let price = fields.whole("price", MAX_AMOUNT);
-        let price = wrong.keep(price.and_then(|price| price.ok_or_else(|| Invalid::new("price", "is missing"))));
+        let price = wrong.keep(price.and_then(|price| price.ok_or_else(|| Invalid::new("price", "is required"))));
         let (currency, quizzes) = (wrong.keep(fields.required("currency")), wrong.keep_all(quizzes(fields)));
         Some(Self { title: title?, description: description?, price: price?, currency: currency?, quizzes: quizzes? })
     }
@@ -141,13 +141,13 @@ fn quizzes(fields: Fields<'_>) -> Result<Vec<QuizId>, Vec<Invalid>> {
     let wrong = |reason: String| Invalid::new("quizIds", reason);
     let list = fields.list("quizIds").map_err(|invalid| vec![invalid])?.unwrap_or_default();
     if list.len() > MAX_QUIZZES {
-        return Err(vec![wrong(format!("must be at most {MAX_QUIZZES}"))]);
+        return Err(vec![wrong(format!("must have at most {MAX_QUIZZES} items"))]);
     }
     let mut seen = BTreeSet::new();
     let read = list.iter().enumerate().map(|(place, value)| {
-        let text = value.as_str().ok_or_else(|| wrong(format!("the one at {place} must be a string")))?;
-        let quiz: QuizId = text.parse().map_err(|error| wrong(format!("the one at {place} {error}")))?;
-        if seen.insert(quiz.clone()) { Ok(quiz) } else { Err(wrong(format!("the one at {place} is there twice"))) }
+        let text = value.as_str().ok_or_else(|| wrong(format!("item {place} must be a string")))?;
+        let quiz: QuizId = text.parse().map_err(|error| wrong(format!("item {place} {error}")))?;
+        if seen.insert(quiz.clone()) { Ok(quiz) } else { Err(wrong(format!("item {place} is a duplicate"))) }
     });
     let (mut quizzes, mut errors) = (Vec::with_capacity(list.len()), Vec::new());
     for quiz in read {

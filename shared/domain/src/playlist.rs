@@ -91,13 +91,13 @@ pub struct SubmissionOffer {
 
 /// The playlist belongs to another user.
 const NOT_THE_OWNER: Rejection =
-    Rejection::Forbidden("only its owner or an admin may change a playlist and judge what is submitted to it");
+    Rejection::Forbidden("only the playlist's owner or an admin may change it and review its submissions");
 
 /// The track belongs to another artist.
-const NOT_THE_ARTIST: Rejection = Rejection::Forbidden("only its artist or an admin may submit a track");
+const NOT_THE_ARTIST: Rejection = Rejection::Forbidden("only the track's artist or an admin may submit it");
 
 fn closed() -> Rejection {
-    Rejection::ConflictingState("the playlist takes no submissions".to_owned())
+    Rejection::ConflictingState("the playlist does not accept submissions".to_owned())
 }
 
 impl PlaylistDescription {

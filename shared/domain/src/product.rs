@@ -127,7 +127,7 @@ impl ProductDescription {
     pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
         let (fields, mut wrong) = object(body, FIELDS)?;
         let price = fields.whole("price", MAX_AMOUNT);
-        let price = wrong.keep(price.and_then(|price| price.ok_or_else(|| Invalid::new("price", "is missing"))));
+        let price = wrong.keep(price.and_then(|price| price.ok_or_else(|| Invalid::new("price", "is required"))));
         let id =
             wrong.keep(fields.parsed("productId").and_then(|id: Option<ProductId>| id.map(unreserved).transpose()));
         let named = wrong.keep(title(fields));
@@ -173,13 +173,13 @@ impl ProductDescription {
         let seller = sellers(caller, owner, self.seller.clone())?;
         let is_of_admins = self.sold_at.is_some() || self.is_estimated;
         if is_of_admins && !caller.is_admin() {
-            return Err(Rejection::Forbidden("only an admin may say when something was sold"));
+            return Err(Rejection::Forbidden("only an admin may set soldAt or soldAtEstimated"));
         }
         let stands = held.map(|product| product.status);
         let is_raised = self.price > MAX_PRICE && held.is_none_or(|held| held.price < self.price);
         if is_raised && !caller.is_admin() {
             return Err(
-                Invalid::new("price", format!("must be a whole number of minor units, 0 to {MAX_PRICE}")).into()
+                Invalid::new("price", format!("must be a whole number of minor units from 0 to {MAX_PRICE}")).into()
             );
         }
         let status = self.status.or(stands).unwrap_or(ProductStatus::Active);
@@ -196,11 +196,11 @@ impl ProductDescription {
         now: Time,
     ) -> Result<Option<Sale>, Invalid> {
         if self.is_estimated && self.sold_at.is_none() {
-            return Err(Invalid::new("soldAtEstimated", "needs a soldAt"));
+            return Err(Invalid::new("soldAtEstimated", "requires soldAt"));
         }
         if status != ProductStatus::Sold {
             return match self.sold_at {
-                Some(_) => Err(Invalid::new("soldAt", "must not be given of what is not sold")),
+                Some(_) => Err(Invalid::new("soldAt", "is only allowed with status sold")),
                 None => Ok(None),
             };
         }
@@ -226,7 +226,7 @@ fn sellers(caller: &Caller, owner: Option<&UserId>, asked: Option<UserId>) -> Re
         return Err(Rejection::Forbidden("only a seller or an admin may do this"));
     }
     let seller = authorship::creator(caller, owner, asked);
-    seller.map_err(|_| Rejection::Forbidden("only its seller or an admin may do this"))
+    seller.map_err(|_| Rejection::Forbidden("only the product's seller or an admin may do this"))
 }
 
 /// An id whose address would be that of something else is refused.

@@ -66,13 +66,13 @@ impl Unit {
         let Some(kind) = wrong.keep(fields.required::<UnitType>("type")) else { return wrong.finish(None) };
         for (name, is_asked_for) in [("itemType", kind == UnitType::Sales), ("timestamp", kind != UnitType::Package)] {
             if !is_asked_for && wrong.keep(fields.text(name)).flatten().is_some() {
-                wrong.add(Invalid::new(name, format!("must not be given with the type {kind}")));
+                wrong.add(Invalid::new(name, format!("is not allowed with type {kind}")));
             }
         }
         let at = match kind {
             UnitType::Package => None,
             _ => wrong.keep(
-                fields.time("timestamp").and_then(|at| at.ok_or_else(|| Invalid::new("timestamp", "is missing"))),
+                fields.time("timestamp").and_then(|at| at.ok_or_else(|| Invalid::new("timestamp", "is required"))),
             ),
         };
         let entity = match kind {
@@ -121,7 +121,7 @@ impl Scope {
             (false, true, false) => {
                 let system = wrong.keep(fields.required("system"));
                 let day = fields.text("day").and_then(|day| {
-                    let day = day.ok_or_else(|| Invalid::new("day", "is missing"))?;
+                    let day = day.ok_or_else(|| Invalid::new("day", "is required"))?;
                     days::day(day).map_err(|_| Invalid::new("day", "must be a day such as 2026-01-31"))
                 });
                 system.zip(wrong.keep(day)).map(|(system, day)| Self::Day(system, day))
@@ -131,7 +131,7 @@ impl Scope {
                 message.map(|message| Self::Failure(Value::Object(message.clone())))
             }
             _ => {
-                wrong.add(Invalid::new("body", "must have either units, or system and day, or failure"));
+                wrong.add(Invalid::new("body", "must have exactly one of units, system with day, and failure"));
                 None
             }
         };
@@ -141,7 +141,8 @@ impl Scope {
 
 fn units(list: Option<&Value>) -> Result<Vec<Unit>, Vec<Invalid>> {
     let list = list.and_then(Value::as_array).filter(|list| (1..=MOST_UNITS).contains(&list.len()));
-    let list = list.ok_or_else(|| vec![Invalid::new("units", format!("must be a list of 1 to {MOST_UNITS} units"))])?;
+    let list =
+        list.ok_or_else(|| vec![Invalid::new("units", format!("must be an array of 1 to {MOST_UNITS} units"))])?;
     let (mut units, mut wrong) = (Vec::with_capacity(list.len()), Vec::new());
     for (place, unit) in list.iter().enumerate() {
         match Unit::parse(unit) {

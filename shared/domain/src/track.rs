@@ -39,7 +39,7 @@ pub struct Description {
 }
 
 /// Only artists and admins describe tracks, and artists only their own.
-const NOT_THE_ARTIST: Rejection = Rejection::Forbidden("only its artist or an admin may describe a track");
+const NOT_THE_ARTIST: Rejection = Rejection::Forbidden("only the track's artist or an admin may change it");
 
 impl Description {
     /// Reads a description.
@@ -68,7 +68,7 @@ impl Description {
             Caller::User { role: Role::Admin, .. } => self
                 .artist
                 .or_else(|| held.map(|track| track.artist.clone()))
-                .ok_or_else(|| Invalid::new("artistId", "is missing"))?,
+                .ok_or_else(|| Invalid::new("artistId", "is required"))?,
             Caller::User { role: Role::Artist, id }
                 if held.is_none_or(|track| track.artist == *id) && self.artist.is_none_or(|artist| artist == *id) =>
             {
@@ -83,9 +83,9 @@ impl Description {
 fn duration(fields: Fields<'_>) -> Result<u64, Invalid> {
     let seconds = fields
         .number("durationSeconds", MAX_DURATION_S)?
-        .ok_or_else(|| Invalid::new("durationSeconds", "is missing"))?;
+        .ok_or_else(|| Invalid::new("durationSeconds", "is required"))?;
     let millis = thousandths(seconds);
-    if millis == 0 { Err(Invalid::new("durationSeconds", "must be more than 0")) } else { Ok(millis) }
+    if millis == 0 { Err(Invalid::new("durationSeconds", "must be greater than 0")) } else { Ok(millis) }
 }
 
 impl Track {

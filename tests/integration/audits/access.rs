@@ -18,7 +18,7 @@ async fn audits_require_admin() {
             ((Method::GET, AUDIT), "a%20b"),
         ] {
             let problem = api.call(route, of, person, &[], "").await;
-            assert_eq!(problem.is_problem(403)["detail"], "only an admin may have purchases audited");
+            assert_eq!(problem.is_problem(403)["detail"], "only an admin may start and read audits");
         }
     }
     let forged = format!("{}x", api.token(ROOT).trim_end_matches(char::is_alphanumeric));

@@ -31,7 +31,7 @@ async fn a_query_parameter_that_the_contract_does_not_know_is_refused_and_the_kn
         assert_eq!(problem["errors"].as_array().unwrap().len(), 1, "{problem}");
         assert_eq!(problem["errors"][0]["field"], "nonsense", "{problem}");
         let reason = problem["errors"][0]["reason"].as_str().unwrap();
-        let known: BTreeSet<&str> = match reason.split_once("it takes ").unwrap().1 {
+        let known: BTreeSet<&str> = match reason.split_once("accepts ").unwrap().1 {
             "none" => BTreeSet::new(),
             known => known.split(", ").collect(),
         };

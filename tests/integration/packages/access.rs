@@ -107,7 +107,7 @@ async fn creating_package_is_idempotent() {
         let mut other = named("p", &["q", "r"]);
         other[field] = value;
         let problem = api.post(TIM, &other).await;
-        assert_eq!(problem.is_problem(409)["detail"], "there is a package p already", "{field}");
+        assert_eq!(problem.is_problem(409)["detail"], "package p already exists with different content", "{field}");
     }
     assert_eq!(api.get("p").await.body, expected);
     // Without a name, it is another one each time.

@@ -40,7 +40,7 @@ async fn insist(ask: impl AsyncFn() -> Answer) -> Answer {
         if answer.status != 503 {
             return answer;
         }
-        assert_eq!(answer.is_problem(503)["detail"], "not available at the moment; try again");
+        assert_eq!(answer.is_problem(503)["detail"], "temporarily unavailable; send the same request again");
     }
 }
 

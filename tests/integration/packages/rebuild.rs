@@ -369,7 +369,7 @@ async fn rebuild_requires_admin() {
     api.made::<&str>("p", &[]).await;
     for person in [TIM, EVE, SAM, ANN] {
         let problem = api.call((Method::POST, REFRESHES), "", person, &[], "").await;
-        assert_eq!(problem.is_problem(403)["detail"], "only an admin may have packages refreshed");
+        assert_eq!(problem.is_problem(403)["detail"], "only an admin may start and read package rebuilds");
     }
     api.app.settled().await;
     let refresh = begin(&api).await;
@@ -377,7 +377,7 @@ async fn rebuild_requires_admin() {
         api.call((Method::GET, REFRESH), &refresh, person, &[], "").await.is_problem(403);
     }
     let unknown = api.call((Method::GET, REFRESH), "unknown", ROOT, &[], "").await;
-    assert_eq!(unknown.is_problem(404)["detail"], "there is no refresh unknown");
+    assert_eq!(unknown.is_problem(404)["detail"], "there is no package rebuild unknown");
     let answer = api.call((Method::GET, REFRESH), "a%20b", ROOT, &[], "").await;
     assert_eq!(answer.is_problem(422)["errors"][0]["field"], "refreshId");
     // Two at once do not get into each other's way.

@@ -92,15 +92,15 @@ async fn reports_position_of_unknown_quizzes() {
     let quizzes = ["q", "no", "r", "never"];
     for answer in [api.post(TIM, &named("new", &quizzes)).await, api.put(TIM, "p", &[], &described(&quizzes)).await] {
         let expected = json!([
-            {"field": "quizIds", "reason": "the one at 1: there is no quiz no"},
-            {"field": "quizIds", "reason": "the one at 3: there is no quiz never"},
+            {"field": "quizIds", "reason": "item 1 names quiz no, which does not exist"},
+            {"field": "quizIds", "reason": "item 3 names quiz never, which does not exist"},
         ]);
         assert_eq!(answer.is_problem(422)["errors"], expected);
     }
     // Of very many, the first few.
     let answer = api.post(TIM, &named("new", &names("n", 0..500))).await;
     let errors = answer.is_problem(422)["errors"].as_array().unwrap();
-    assert_eq!((errors.len(), &errors[9]["reason"]), (10, &json!("the one at 9: there is no quiz n009")));
+    assert_eq!((errors.len(), &errors[9]["reason"]), (10, &json!("item 9 names quiz n009, which does not exist")));
     api.get("new").await.is_problem(404);
     api.app.finish().await;
 }

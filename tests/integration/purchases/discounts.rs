@@ -72,15 +72,15 @@ async fn rejects_inapplicable_discounts() {
     )
     .await;
     for (code, reason) in [
-        ("EUROS-GARDEN", "the discount is not for this currency"),
-        ("LATER-GARDEN", "the discount is not valid at this time"),
-        ("OVER-GARDEN", "the discount is not valid at this time"),
-        ("NEVER-GARDEN", "the discount has been used up"),
-        ("NOBODY-GARDEN", "there is no such discount"),
-        ("now-garden", "there is no such discount"),
+        ("EUROS-GARDEN", "is not valid for this currency"),
+        ("LATER-GARDEN", "is not valid at this time"),
+        ("OVER-GARDEN", "is not valid at this time"),
+        ("NEVER-GARDEN", "has no uses left"),
+        ("NOBODY-GARDEN", "is not a known discount code"),
+        ("now-garden", "is not a known discount code"),
     ] {
         // An admin is told why; who guesses is told nothing by which one could be told from another.
-        for (person, reason) in [(ROOT, reason), (SAM, "is not a discount that this order can have")] {
+        for (person, reason) in [(ROOT, reason), (SAM, "is not valid for this order")] {
             let answer = api.buy(person, "k", &coded("c", 999, code)).await;
             is_wrong(&answer, 422, "discountCode");
             assert_eq!(answer.body["errors"][0]["reason"], reason, "{code}");
@@ -106,7 +106,7 @@ async fn discount_is_limited_to_its_uses() {
     assert_eq!(api.uses("TWO-GARDEN").await, 2);
     let third = api.buy(Person("kai", "student"), "a", &coded("c1", 999, "TWO-GARDEN")).await;
     is_wrong(&third, 422, "discountCode");
-    assert_eq!(third.body["errors"][0]["reason"], "is not a discount that this order can have");
+    assert_eq!(third.body["errors"][0]["reason"], "is not valid for this order");
     // What was bought with it is still answered as it was.
     assert_eq!(api.bought(SAM, "a", &coded("c1", 999, "TWO-GARDEN")).await, first);
 

@@ -69,7 +69,7 @@ async fn rejects_invalid_refunds() {
         is_wrong(&answer, 422, "amount");
     }
     let too_much = api.refund(ROOT, "k", id(&bought), &json!({"amount": 901})).await;
-    assert_eq!(too_much.body["errors"][0]["reason"], "must be from 1 to 900, what is left of the purchase");
+    assert_eq!(too_much.body["errors"][0]["reason"], "must be from 1 to 900, the amount that is not refunded yet");
     for body in ["null", "[]", "7", "\"all\""] {
         let answer = api.call((Method::POST, REFUND), id(&bought), ROOT, &[("idempotency-key", "k")], body).await;
         is_wrong(&answer, 422, "body");

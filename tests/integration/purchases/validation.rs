@@ -96,7 +96,7 @@ async fn rejects_malformed_requests() {
     }
     assert_eq!(
         api.call(post.clone(), "", SAM, &[], fine.clone()).await.is_problem(400)["detail"],
-        "Idempotency-Key is missing"
+        "Idempotency-Key is required"
     );
     for wrong in ["", "\"\"", "a b", "a#b", "a/b", "\u{e9}", &"x".repeat(65)] {
         api.call(post.clone(), "", SAM, &[("idempotency-key", wrong)], fine.clone()).await.is_problem(400);

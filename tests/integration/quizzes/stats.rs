@@ -135,7 +135,7 @@ async fn repeated_attempt_counts_once() {
         json!({"attemptId": "a", "score": 7.5, "maxScore": 10}),
     ] {
         let refused = api.attempt(SAM, "capitals", &other).await;
-        assert_eq!(refused.is_problem(409)["detail"], "another attempt was recorded under the id a", "{other}");
+        assert_eq!(refused.is_problem(409)["detail"], "attempt a already exists with different content", "{other}");
     }
     assert_eq!((api.count(), attempts().await), (1, (1, Some(75.0))));
 

@@ -167,7 +167,7 @@ async fn refold_accepts_failure_messages() {
     let answer = market.call("admin", Method::POST, REFOLDS, &gone).await;
     assert_foreseen(&contract(), &Method::POST, REFOLDS, &answer);
     let detail = answer.is_problem(409)["detail"].as_str().unwrap().to_owned();
-    assert!(detail.contains("no longer holds") && detail.contains("refold the days"), "{detail}");
+    assert!(detail.contains("no longer has") && detail.contains("refold the days"), "{detail}");
     market.app.finish().await;
 }
 

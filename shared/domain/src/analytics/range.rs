@@ -152,7 +152,7 @@ impl Range {
     pub fn between(from: Time, to: Option<Time>, calendar: &Calendar, now: Time) -> Result<Self, Invalid> {
         match to {
             Some(to) if to <= from => return Err(Invalid::new("to", "must be later than from")),
-            None if now < from => return Err(Invalid::new("from", "must not lie in the future")),
+            None if now < from => return Err(Invalid::new("from", "must not be in the future")),
             _ => {}
         }
         // Nothing lies outside of everything, so that neither end can make reading longer than it must be.
@@ -160,14 +160,14 @@ impl Range {
         let span = Span { from: from.max(all.from), to: to.unwrap_or_else(|| after(now)).min(all.to) };
         if span.is_empty() {
             let field = if from < all.to { "to" } else { "from" };
-            return Err(Invalid::new(field, "must lie between 1970 and now"));
+            return Err(Invalid::new(field, "must be between 1970 and now"));
         }
         let range = Self::resolved(None, span, None, calendar, now);
         if range.span.is_empty() {
             return Err(Invalid::new(
                 "to",
                 format!(
-                    "must lie in a later minute than from, in a later day if that is {} days ago",
+                    "must be in a later minute than from, or on a later day if from is {} days ago",
                     FINE_FOR.num_days()
                 ),
             ));
@@ -226,11 +226,17 @@ impl Range {
         let points = self.points(interval.level(), first, calendar);
         let begins = points.first().map_or(now, |point| point.from);
         if interval.level() == Level::Hour && now.since(begins) > FINE_FOR {
-            let reason = format!("must be longer than an hour further back than {} days", FINE_FOR.num_days());
+            let reason = format!(
+                "must be longer than an hour for a range that begins more than {} days ago",
+                FINE_FOR.num_days()
+            );
             return Err(Invalid::new("interval", reason));
         }
         if points.len() > MAX_POINTS {
-            let reason = format!("makes {} points of this range; {MAX_POINTS} are the most", points.len());
+            let reason = format!(
+                "must be longer: it divides this range into {} points, and the limit is {MAX_POINTS}",
+                points.len()
+            );
             return Err(Invalid::new("interval", reason));
         }
         Ok(points)

@@ -61,10 +61,10 @@ pub enum Audience<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidChannel {
     /// It is no name at all.
-    #[error("must be 1 to 164 characters of A-Z a-z 0-9 _ - = @ , . ;")]
+    #[error("must have 1 to 164 characters of A-Z a-z 0-9 _ - = @ , . ;")]
     NoName,
     /// Nothing is ever said there.
-    #[error("there is no such channel")]
+    #[error("there is no channel of this name")]
     Unknown,
 }
 

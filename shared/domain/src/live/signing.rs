@@ -31,7 +31,7 @@ pub struct SocketId(String);
 
 /// A text that names no connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be two numbers with a dot between them")]
+#[error("must be two numbers separated by a dot")]
 pub struct InvalidSocketId;
 
 impl FromStr for SocketId {

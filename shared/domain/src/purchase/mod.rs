@@ -219,11 +219,11 @@ pub struct Refund {
 }
 
 fn too_much(left: u64) -> Invalid {
-    Invalid::new("amount", format!("must be from 1 to {left}, what is left of the purchase"))
+    Invalid::new("amount", format!("must be from 1 to {left}, the amount that is not refunded yet"))
 }
 
 fn unknown_price() -> Invalid {
-    Invalid::new("amount", "of this purchase it is not known what was paid, so it can only be given back as a whole")
+    Invalid::new("amount", "must be left out: the amount paid is unknown, so only a full refund is possible")
 }
 
 impl Purchase {

@@ -64,7 +64,7 @@ pub struct Order {
 
 /// The order is for another buyer, or has a field that only an admin may set.
 pub(super) const ONLY_ADMINS: Rejection = Rejection::Forbidden(
-    "only an admin may say who bought, when, how many, at a price that nobody knows, or when it was given back",
+    "only an admin may name another buyer, set purchasedAt or refundedAt, order more than 1, or leave the amount null",
 );
 
 impl Order {
@@ -153,7 +153,7 @@ impl Order {
         let not_given = |reason: DiscountRejection| reason.told_to(caller);
         let off = match (&self.discount_code, self.price) {
             (None, _) => 0,
-            (Some(_), None) => return Err(Invalid::new("discountCode", "needs an amount").into()),
+            (Some(_), None) => return Err(Invalid::new("discountCode", "requires an amount").into()),
             (Some(_), Some((price, currency))) => {
                 let discount = discount.ok_or_else(|| not_given(DiscountRejection::Unknown))?;
                 // An order is judged by its own date: what an admin brings in had the discounts of then.
@@ -209,7 +209,7 @@ fn price(fields: Fields<'_>) -> Result<Option<(u64, Currency)>, Vec<Invalid>> {
     }
     let mut wrong = Wrong::default();
     let amount = fields.whole("amount", MAX_AMOUNT);
-    let amount = wrong.keep(amount.and_then(|amount| amount.ok_or_else(|| Invalid::new("amount", "is missing"))));
+    let amount = wrong.keep(amount.and_then(|amount| amount.ok_or_else(|| Invalid::new("amount", "is required"))));
     let currency = wrong.keep(fields.required("currency"));
     wrong.finish(amount.zip(currency).map(Some))
 }
@@ -223,7 +223,7 @@ fn status(fields: Fields<'_>) -> Result<Option<Status>, Invalid> {
 
 fn quantity(fields: Fields<'_>) -> Result<Option<u64>, Invalid> {
     match fields.whole("quantity", MAX_QUANTITY)? {
-        Some(0) => Err(Invalid::new("quantity", "must be more than 0")),
+        Some(0) => Err(Invalid::new("quantity", "must be greater than 0")),
         quantity => Ok(quantity),
     }
 }
@@ -237,13 +237,13 @@ fn word(fields: Fields<'_>, field: &'static str) -> Result<Option<String>, Inval
     if is_word(text) {
         return Ok(Some(text.to_owned()));
     }
-    Err(Invalid::new(field, format!("must be 1 to {MAX_WORD} characters, none of them control characters")))
+    Err(Invalid::new(field, format!("must have 1 to {MAX_WORD} characters without control characters")))
 }
 
 fn metadata(fields: Fields<'_>) -> Result<BTreeMap<String, String>, Invalid> {
     let wrong = || {
         let rule = format!(
-            "must be an object of at most {MAX_METADATA} texts, each of 1 to {MAX_WORD} characters, and of at most \
+            "must be an object of at most {MAX_METADATA} strings, each with 1 to {MAX_WORD} characters, and have at most \
              {MAX_METADATA_BYTES} bytes as JSON"
         );
         Invalid::new("metadata", rule)

@@ -48,7 +48,7 @@ pub async fn run_by(classroom: &Classroom, id: &CourseId, request: &Request) -> 
 pub async fn takes_part(classroom: &Classroom, course: &CourseId, student: &UserId) -> Result<Enrollment, Problem> {
     let enrollment = classroom.enrollment(course, student).await?.map(|held| held.document);
     let takes_part = enrollment.filter(|enrollment| enrollment.status.takes_part());
-    takes_part.ok_or_else(|| Invalid::new("studentId", format!("does not take the course {course}")).into())
+    takes_part.ok_or_else(|| Invalid::new("studentId", format!("does not take course {course}")).into())
 }
 
 /// Makes sure that a student takes part in a course that the caller teaches: this one, or any of theirs.
@@ -62,7 +62,7 @@ pub async fn teaches(
     request: &Request,
 ) -> Result<(), Problem> {
     let teacher = request.user()?;
-    let rule = || Problem::Forbidden("a teacher may write to those who take one of their courses".to_owned());
+    let rule = || Problem::Forbidden("a teacher may notify only students of their own courses".to_owned());
     if let Some(id) = course {
         let course = classroom.course(id).await?.filter(|held| held.document.teacher == *teacher);
         let enrollment = classroom.enrollment(id, student).await?.filter(|held| held.document.status.takes_part());
@@ -83,7 +83,7 @@ pub async fn teaches(
         }
     }
     // Whoever takes so many courses is written to by naming the one.
-    Err(Invalid::new("courseId", "is missing: the student takes too many courses to look through").into())
+    Err(Invalid::new("courseId", "is required: the student takes too many courses to search").into())
 }
 
 /// Whose part of the classroom is asked for: the caller's own, or that of whom an admin names in this parameter.
@@ -93,7 +93,7 @@ pub async fn teaches(
 pub fn whose(request: &Request, parameter: &'static str) -> Result<UserId, Problem> {
     let person = request.query::<UserId>(parameter)?.map_or_else(|| request.user().cloned(), Ok)?;
     if !authorship::is_theirs(&request.caller, &person) {
-        return Err(Problem::Forbidden("only they themselves or an admin may see it".to_owned()));
+        return Err(Problem::Forbidden("only the user whose data it is or an admin may read it".to_owned()));
     }
     Ok(person)
 }
@@ -105,7 +105,7 @@ pub fn whose(request: &Request, parameter: &'static str) -> Result<UserId, Probl
 pub fn teacher(request: &Request) -> Result<UserId, Problem> {
     match &request.caller {
         Caller::User { role: Role::Admin | Role::Teacher, .. } => whose(request, "teacherId"),
-        _ => Err(Problem::Forbidden("only those who teach have courses".to_owned())),
+        _ => Err(Problem::Forbidden("only a teacher or an admin may do this".to_owned())),
     }
 }
 

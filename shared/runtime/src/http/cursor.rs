@@ -49,7 +49,7 @@ pub struct Cursor {
 }
 
 /// What is wrong with a cursor, whatever is.
-const FOREIGN: &str = "must be a cursor that this list answered";
+const FOREIGN: &str = "must be a cursor that this list returned";
 
 fn seal(scope: &str, after: &str) -> u64 {
     let mut hasher = DefaultHasher::new();

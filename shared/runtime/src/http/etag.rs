@@ -56,7 +56,7 @@ pub(super) enum Tags {
 
 /// A text that is no list of entity tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is neither * nor a list of entity tags such as \"abc\" or W/\"abc\"")]
+#[error("must be * or a list of entity tags such as \"abc\" or W/\"abc\"")]
 pub(super) struct InvalidTags;
 
 impl Tags {

@@ -55,12 +55,9 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(unreadable(name, "is there more than once"));
+        return Err(unreadable(name, "must be sent only once"));
     }
-    value
-        .to_str()
-        .map(Some)
-        .map_err(|_| unreadable(name, "has characters that no header has: it must be visible ASCII"))
+    value.to_str().map(Some).map_err(|_| unreadable(name, "must have only visible ASCII characters"))
 }
 
 fn unreadable(name: &HeaderName, reason: impl std::fmt::Display) -> Problem {
@@ -89,7 +86,7 @@ fn essence(text: &str) -> Result<String, Problem> {
     // Commas may stand in a parameter that is quoted.
     let is_list = text.split('"').step_by(2).any(|unquoted| unquoted.contains(','));
     if is_list {
-        return Err(unreadable(&header::CONTENT_TYPE, "is there more than once"));
+        return Err(unreadable(&header::CONTENT_TYPE, "must be sent only once"));
     }
     Ok(text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }

@@ -43,7 +43,7 @@ impl IdempotentRequest {
     /// If it has none.
     pub fn required(request: &Request, operation: &'static str, content: Value) -> Result<Self, Problem> {
         let once = Self::of(request, operation, content)?;
-        once.ok_or_else(|| Problem::Header { name: "Idempotency-Key".to_owned(), reason: "is missing".to_owned() })
+        once.ok_or_else(|| Problem::Header { name: "Idempotency-Key".to_owned(), reason: "is required".to_owned() })
     }
 
     /// An id that this request has for ever, however often it is sent, and no other: a name-based UUID

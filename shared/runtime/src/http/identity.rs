@@ -16,28 +16,28 @@ use domain::time::Time;
 #[serde(rename_all = "camelCase")]
 pub enum Fault {
     /// There are none.
-    #[error("a bearer token is required")]
+    #[error("the request has no credentials; send a bearer token")]
     Missing,
     /// Neither a token nor a write key that is known.
-    #[error("the write key is missing or was revoked")]
+    #[error("the write key is unknown or was revoked")]
     WriteKey,
     /// No token at all, or one that cannot be read, or with a signature that does not fit.
-    #[error("the token is not valid")]
+    #[error("the token is malformed or its signature does not match")]
     Invalid,
     /// It was good once.
-    #[error("the token has expired")]
+    #[error("the token has expired; get a new one")]
     Expired,
     /// It will be good later.
-    #[error("the token is not valid yet")]
+    #[error("the token is not valid yet; check the issuer's clock")]
     Early,
     /// It was made by or for somebody else.
-    #[error("the token is not for this API")]
+    #[error("the token is for another issuer or audience; check iss and aud")]
     Foreign,
     /// It does not say who it is for, or what they may do.
-    #[error("the token does not name a subject and a known role")]
+    #[error("the token needs a sub claim with an id and a role claim with a known role")]
     Claims,
     /// The keys that would verify it are not available, so nothing is known about it.
-    #[error("the token cannot be checked at the moment")]
+    #[error("the token cannot be verified at the moment; send the same request again")]
     Unchecked,
 }
 

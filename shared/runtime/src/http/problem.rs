@@ -52,32 +52,35 @@ macro_rules! kinds {
 }
 
 kinds! {
-    MalformedRequest = "malformed-request", "The request cannot be read";
-    UnreadableHeader = "unreadable-header", "A header cannot be read";
-    InvalidQuery = "invalid-query", "The query is not what this route takes";
-    CredentialsRequired = "credentials-required", "A token or a write key is required";
-    WriteKeyRefused = "write-key-refused", "The write key is not known";
-    TokenRefused = "token-refused", "The token is not valid here";
-    TokenExpired = "token-expired", "The token has expired";
-    TokenNotYetValid = "token-not-yet-valid", "The token is not valid yet";
-    Forbidden = "forbidden", "The caller may not do this";
-    NotFound = "not-found", "There is no such thing";
-    ConflictingState = "conflicting-state", "It does not fit the present state";
-    AlreadyOwned = "already-owned", "The buyer owns it already";
-    ConcurrentChange = "concurrent-change", "Others changed it at the same time";
-    PreconditionFailed = "precondition-failed", "A precondition does not hold";
-    BodyTooLarge = "body-too-large", "The body is too large";
-    UnsupportedMediaType = "unsupported-media-type", "The content type is not supported";
-    UnsupportedContentCoding = "unsupported-content-coding", "The content coding is not supported";
-    InvalidFields = "invalid-fields", "Fields break rules";
-    KeyReused = "idempotency-key-reused", "The key was used for another request";
-    TooManyRequests = "too-many-requests", "Too many requests for now";
-    Unavailable = "unavailable", "Not available at the moment";
-    InternalError = "internal-error", "Something went wrong here";
+    MalformedRequest = "malformed-request", "Malformed request";
+    UnreadableHeader = "unreadable-header", "Invalid header";
+    InvalidQuery = "invalid-query", "Invalid query parameters";
+    CredentialsRequired = "credentials-required", "Credentials required";
+    WriteKeyRefused = "write-key-refused", "Invalid write key";
+    TokenRefused = "token-refused", "Invalid token";
+    TokenExpired = "token-expired", "Token expired";
+    TokenNotYetValid = "token-not-yet-valid", "Token not yet valid";
+    Forbidden = "forbidden", "Permission denied";
+    NotFound = "not-found", "Not found";
+    ConflictingState = "conflicting-state", "Conflict with the current state";
+    AlreadyOwned = "already-owned", "Item already owned";
+    ConcurrentChange = "concurrent-change", "Concurrent change";
+    PreconditionFailed = "precondition-failed", "Precondition failed";
+    BodyTooLarge = "body-too-large", "Body too large";
+    UnsupportedMediaType = "unsupported-media-type", "Unsupported media type";
+    UnsupportedContentCoding = "unsupported-content-coding", "Unsupported content coding";
+    InvalidFields = "invalid-fields", "Invalid fields";
+    KeyReused = "idempotency-key-reused", "Idempotency key reused";
+    TooManyRequests = "too-many-requests", "Too many requests";
+    Unavailable = "unavailable", "Temporarily unavailable";
+    InternalError = "internal-error", "Internal error";
 }
 
-/// How many of these break a rule, in words, and which.
-fn broken(what: &str, wrong: &[Invalid]) -> String {
+/// What is wrong with a request: the only invalid field with its reason, several by name.
+fn summary(what: &str, wrong: &[Invalid]) -> String {
+    if let [only] = wrong {
+        return format!("{} {}", only.field, only.reason);
+    }
     let mut names: Vec<&str> = Vec::new();
     for invalid in wrong {
         if !names.contains(&invalid.field.as_ref()) {
@@ -85,8 +88,8 @@ fn broken(what: &str, wrong: &[Invalid]) -> String {
         }
     }
     match names.as_slice() {
-        [name] => format!("1 {what} breaks a rule: {name}"),
-        names => format!("{} {what}s break rules: {}", names.len(), names.join(", ")),
+        [name] => format!("1 {what} is invalid: {name}"),
+        names => format!("{} {what}s are invalid: {}", names.len(), names.join(", ")),
     }
 }
 
@@ -105,7 +108,7 @@ pub enum Problem {
         reason: String,
     },
     /// Parameters of the query are not what the route takes.
-    #[error("{}", broken("query parameter", .0))]
+    #[error("{}", summary("query parameter", .0))]
     Query(Vec<Invalid>),
     /// It is not known who calls.
     #[error("{0}")]
@@ -120,13 +123,13 @@ pub enum Problem {
     #[error("{0}")]
     ConflictingState(String),
     /// The buyer has it already, by this purchase.
-    #[error("it was bought already, with purchase {0}")]
+    #[error("the buyer already owns this item through purchase {0}")]
     Owned(PurchaseId),
     /// It was changed in between.
-    #[error("it was changed in between; read it again")]
+    #[error("another request changed it at the same time; read it again and retry")]
     Conflict,
     /// `If-Match` or `If-None-Match` does not hold.
-    #[error("it is not of the version that the request asks for")]
+    #[error("the version does not match If-Match or If-None-Match; read it again")]
     PreconditionFailed,
     /// The body is larger than the route takes.
     #[error("the body must be at most {limit} bytes")]
@@ -135,19 +138,19 @@ pub enum Problem {
         limit: usize,
     },
     /// The body is of a kind that the route does not take.
-    #[error("the content type must be one of {0}")]
+    #[error("the Content-Type must be one of {0}")]
     UnsupportedMediaType(String),
     /// The body is coded in some way.
-    #[error("the body must be sent as it is, without a content coding")]
+    #[error("the body must be sent uncompressed, without Content-Encoding")]
     UnsupportedCoding,
     /// The body can be read but breaks rules.
-    #[error("{}", broken("field", .0))]
+    #[error("{}", summary("field", .0))]
     Invalid(Vec<Invalid>),
     /// Its key was used for another request.
-    #[error("the Idempotency-Key was used for another request")]
+    #[error("the Idempotency-Key was already used for a different request; send a new key")]
     KeyReused,
     /// It was asked for too often for now.
-    #[error("too many {what}; try again later")]
+    #[error("too many {what}; retry after the seconds in Retry-After")]
     TooMany {
         /// Of what.
         what: &'static str,
@@ -155,10 +158,10 @@ pub enum Problem {
         retry_after_s: u32,
     },
     /// It may work later.
-    #[error("not available at the moment; try again")]
+    #[error("temporarily unavailable; send the same request again")]
     Unavailable,
     /// The program is wrong.
-    #[error("something went wrong here")]
+    #[error("internal error; report the requestId")]
     Internal,
 }
 
@@ -242,7 +245,9 @@ impl Problem {
             Self::Invalid(fields) | Self::Query(fields) => {
                 fields.iter().map(|i| json!({"field": i.field, "reason": i.reason})).collect()
             }
-            Self::KeyReused => vec![json!({"field": "Idempotency-Key", "reason": "was used for another request"})],
+            Self::KeyReused => {
+                vec![json!({"field": "Idempotency-Key", "reason": "was already used for a different request"})]
+            }
             _ => Vec::<Value>::new(),
         };
         let mut body = json!({
@@ -303,19 +308,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_breaks_rules_is_counted_in_words_and_named() {
+    fn detail_gives_one_field_with_its_reason_and_names_several() {
         let invalid = |fields: &[&'static str]| {
             Problem::Invalid(fields.iter().map(|field| Invalid::new(*field, "is wrong")).collect()).to_string()
         };
-        assert_eq!(invalid(&["amount"]), "1 field breaks a rule: amount");
-        assert_eq!(invalid(&["amount", "currency"]), "2 fields break rules: amount, currency");
-        assert_eq!(invalid(&["quizIds", "quizIds"]), "1 field breaks a rule: quizIds");
+        assert_eq!(invalid(&["amount"]), "amount is wrong");
+        assert_eq!(invalid(&["amount", "currency"]), "2 fields are invalid: amount, currency");
+        assert_eq!(invalid(&["quizIds", "quizIds"]), "1 field is invalid: quizIds");
         let query = Problem::query(Invalid::new("from", "is wrong"));
-        assert_eq!(query.to_string(), "1 query parameter breaks a rule: from");
+        assert_eq!(query.to_string(), "from is wrong");
     }
 
     #[test]
-    fn every_kind_has_a_type_of_its_own() {
+    fn every_kind_has_its_own_type() {
         let types: std::collections::BTreeSet<String> = Kind::ALL.iter().map(|kind| kind.uri()).collect();
         assert_eq!(types.len(), Kind::ALL.len());
     }

@@ -19,7 +19,7 @@ pub async fn all_there(quizzes: &Quizzes, ids: &[QuizId], deadline: Instant) -> 
     let missing = missing.into_iter().filter_map(|place| Some((place, ids.get(place)?)));
     let wrong: Vec<Invalid> = missing
         .take(NAMED)
-        .map(|(place, quiz)| Invalid::new("quizIds", format!("the one at {place}: there is no quiz {quiz}")))
+        .map(|(place, quiz)| Invalid::new("quizIds", format!("item {place} names quiz {quiz}, which does not exist")))
         .collect();
     if wrong.is_empty() { Ok(()) } else { Err(Problem::Invalid(wrong)) }
 }

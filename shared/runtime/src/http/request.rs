@@ -93,7 +93,7 @@ impl Request {
     /// If it is not what the route needs.
     pub fn path<T: FromStr<Err: ToString>>(&self, name: &'static str) -> Result<T, Problem> {
         let parameters: QueryMap = self.inner.path_parameters();
-        let text = parameters.first(name).ok_or_else(|| Invalid::new(name, "is missing"))?;
+        let text = parameters.first(name).ok_or_else(|| Invalid::new(name, "is required"))?;
         Ok(text.parse().map_err(|error: T::Err| Invalid::new(name, error))?)
     }
 
@@ -113,7 +113,7 @@ impl Request {
         match parameters.all(name).unwrap_or_default().as_slice() {
             [] => Ok(None),
             [text] => parsed(name, text).map(Some),
-            _ => Err(Problem::query(Invalid::new(name, "must be given once"))),
+            _ => Err(Problem::query(Invalid::new(name, "must be given only once"))),
         }
     }
 
@@ -326,9 +326,11 @@ fn unknown_parameters(request: &lambda_http::Request, access: Access, known: &[&
 
 fn unknown_parameter(name: &str, known: &[&'static str]) -> Invalid {
     let reason = match nearest(name, known) {
-        Some(meant) => format!("is not a parameter here; did you mean {meant}? It takes {}", known.join(", ")),
-        None if known.is_empty() => "is not a parameter here: it takes none".to_owned(),
-        None => format!("is not a parameter here: it takes {}", known.join(", ")),
+        Some(meant) => {
+            format!("is not a parameter of this route; did you mean {meant}? The route accepts {}", known.join(", "))
+        }
+        None if known.is_empty() => "is not a parameter of this route, which accepts none".to_owned(),
+        None => format!("is not a parameter of this route, which accepts {}", known.join(", ")),
     };
     Invalid::new(name.chars().take(MAX_NAME).collect::<String>(), reason)
 }
@@ -382,12 +384,12 @@ mod tests {
     #[test]
     fn a_parameter_that_nobody_knows_is_refused_and_the_known_ones_are_named() {
         for (query, access, named) in [
-            ("nonsense=1", Access::Public, Some("it takes from, to")),
-            ("form=1&to=2", Access::SignedIn, Some("did you mean from? It takes from, to")),
+            ("nonsense=1", Access::Public, Some("accepts from, to")),
+            ("form=1&to=2", Access::SignedIn, Some("did you mean from? The route accepts from, to")),
             ("From=1", Access::SignedIn, Some("did you mean from?")),
-            ("=", Access::Public, Some("it takes from, to")),
-            ("writeKey=k", Access::Public, Some("it takes from, to")),
-            ("writeKey=k", Access::SignedIn, Some("it takes from, to")),
+            ("=", Access::Public, Some("accepts from, to")),
+            ("writeKey=k", Access::Public, Some("accepts from, to")),
+            ("writeKey=k", Access::SignedIn, Some("accepts from, to")),
             ("writeKey=k&from=1", Access::WriteKey, None),
             ("", Access::Public, None),
         ] {
