@@ -95,7 +95,7 @@ export const made: Schemas["NewPackage"] = {
 is<Schemas["NewPackage"]>({ packageId: "starters", title: "Starters", currency: "USD" });
 
 // An order says no more than it must; `status` and `quantity` have defaults.
-export const order: Schemas["Order"] = {
+export const order: Schemas["NewPurchase"] = {
   itemType: "course",
   itemId: "algebra",
   amount: 4900,

@@ -148,7 +148,9 @@ impl Enrollment {
             (By::Student, Active) if self.status == Active => return Ok(self.clone()),
             (By::Student, _) => return Err(Rejection::Forbidden(OF_STUDENTS)),
             (By::Teacher, Active | Completed | Pending) if !self.is_agreed => {
-                return Err(Rejection::Forbidden("the student has not agreed to take the course; invite the student instead"));
+                return Err(Rejection::Forbidden(
+                    "the student has not agreed to take the course; invite the student instead",
+                ));
             }
             (By::Admin, Active | Completed) => true,
             _ => self.is_agreed,
@@ -290,7 +292,9 @@ impl CourseDescription {
             }
             Caller::User { role: Role::Teacher, id } => {
                 let is_theirs = held.is_none_or(|held| held.teacher == *id) && teacher.is_none_or(|asked| asked == *id);
-                is_theirs.then(|| id.clone()).ok_or(Rejection::Forbidden("only the course's teacher or an admin may do this"))?
+                is_theirs
+                    .then(|| id.clone())
+                    .ok_or(Rejection::Forbidden("only the course's teacher or an admin may do this"))?
             }
             _ => return Err(Rejection::Forbidden("only a teacher or an admin may do this")),
         };
