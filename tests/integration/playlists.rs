@@ -81,9 +81,7 @@ impl Api {
 
     /// What the dashboard reads.
     fn playlists(&self) -> Playlists {
-        let config = self.app.cloud.database().sdk_config(ClientOptions::default());
-        let table = self.app.cloud.table("StateTable").unwrap().to_owned();
-        Playlists::new(aws_sdk_dynamodb::Client::new(&config), table, system::ids::random())
+        self.app.open(Playlists::open)
     }
 
     /// What everybody has by the mirrors: titles of playlists, and how submissions stand.

@@ -289,7 +289,7 @@ async fn hot_buckets_of_every_entity_are_deferred() {
 async fn deferral_holds_until_its_message_is_received() {
     let stage = Stage::new(BEGIN.parse().unwrap());
     let boot = stage.boot("any", None, "UTC");
-    let deferrals = || Deferrals::new(boot.dynamodb(), "Stats".to_owned(), "any", boot.clock.clone(), boot.ids.clone());
+    let deferrals = || boot.open(|setup| Deferrals::open(setup, "any")).unwrap();
     let (one, other) = (deferrals(), deferrals());
     let bucket =
         Bucket { entity: Entity::Track("song".parse().unwrap()), minute: BEGIN.parse::<Time>().unwrap().minute() };

@@ -1,32 +1,22 @@
 //! `POST /api/payments/{paymentId}/approve`: a payment came, and so the purchase is paid.
 
-use std::sync::Arc;
-
 use domain::id::PaymentId;
 use domain::payment::{Payment, PaymentStatus};
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, Completion, HttpHandler, Problem, Request, Response, bodies};
-use runtime::pusher;
-use store::{Ownership, Payments, Purchases};
+use store::Payments;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "approve-payment", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
-    let stats = reader.required("STATS_TABLE");
-    let outbox = pusher::outbox(&mut reader, boot);
-    reader.finish(())?;
-    let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let ownership = Ownership::new(client.clone(), state.clone());
-    let payments = Payments::new(client.clone(), state.clone(), Arc::clone(&ids));
-    let purchases = Purchases::new(client, (ledger, state, stats), outbox, (Arc::clone(&clock), ids));
-    let handler = ApprovePayment { completion: Completion::new(ownership, purchases, clock), payments };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| ApprovePayment {
+        completion: Completion::open(setup),
+        payments: Payments::open(setup),
+    })
 }
 
 struct ApprovePayment {

@@ -6,8 +6,8 @@ use futures::stream::{self, StreamExt};
 use runtime::BoxFuture;
 use runtime::batch::{Message, QueueHandler, RecordOutcome};
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
-use runtime::messaging::{self, Queue};
+use runtime::function::{Function, StartResult};
+use runtime::messaging::Queue;
 use runtime::obs::metrics::{Measure, Metric, Metrics};
 use serde_json::json;
 use store::{AuditOutcome, AuditTask, Audits, StoreError};
@@ -19,19 +19,12 @@ pub const FUNCTION: Function = Function { name: "audit-worker", start };
 /// How many legs are gone at once.
 const AT_ONCE: usize = 2;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
-    let (stats, queue) = (reader.required("STATS_TABLE"), reader.required("AUDIT_QUEUE_URL"));
-    let part = reader.positive("PART_ITEMS");
-    reader.finish(())?;
-    let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let auditor = Auditor {
-        audits: Audits::new(boot.dynamodb(), ledger, state, stats, clock, ids).in_parts_of(part),
-        queue: messaging::sqs(boot.sqs(), queue),
-        metrics: Metrics::of(FUNCTION.name, boot),
-    };
-    Ok(runtime::batch::queue_function(FUNCTION.name, boot, auditor))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::batch::start_queue(context, FUNCTION, |setup| Auditor {
+        audits: Audits::open(setup).in_parts_of(setup.positive("PART_ITEMS")),
+        queue: setup.queue("AUDIT_QUEUE_URL"),
+        metrics: context.metrics(FUNCTION.name),
+    })
 }
 
 struct Auditor {

@@ -11,12 +11,12 @@ use std::collections::BTreeSet;
 use runtime::BoxFuture;
 use runtime::cached::{Cached, Unavailable};
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invocation, InvocationError, Invoke, StartError};
+use runtime::function::{Function, Invocation, InvocationError, Invoke, StartResult};
 use runtime::http::identity::{Fault, Verdict};
 use runtime::obs::Reporter;
-use runtime::secrets::{self, Secret};
+use runtime::secrets::Secret;
 use serde_json::json;
-use system::environment::{ConfigError, Environment};
+use system::environment::Reader;
 use tokio::time::Instant;
 
 use credentials::{Credentials, Event};
@@ -25,10 +25,9 @@ use token::{Keys, Rules};
 /// The function.
 pub const FUNCTION: Function = Function { name: "authorizer", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let Config { write_keys, keys, rules } =
-        config(&boot.environment, |arn| Cached::new(secrets::secrets_manager(boot.secrets_manager(), arn)))?;
-    Ok(Box::new(Authorizer { write_keys, keys, rules, reporter: Reporter::new(FUNCTION.name, boot) }))
+fn start(context: &FunctionContext) -> StartResult {
+    let Config { write_keys, keys, rules } = context.open(|setup| config(setup, |arn| context.secret(arn)))?;
+    Ok(Box::new(Authorizer { write_keys, keys, rules, reporter: context.reporter(FUNCTION.name) }))
 }
 
 struct Config {
@@ -37,28 +36,28 @@ struct Config {
     rules: Rules,
 }
 
-fn config(environment: &Environment, secret: impl FnOnce(String) -> Cached<Secret>) -> Result<Config, ConfigError> {
-    let mut reader = environment.reader();
-    let secret = reader.optional("JWT_SECRET_ARN").map(secret);
-    let jwks = match reader.optional("JWKS_URL").map(|url| jwks::jwks(&url)) {
+fn config(environment: &mut Reader<'_>, secret: impl FnOnce(String) -> Cached<Secret>) -> Config {
+    let secret = environment.optional("JWT_SECRET_ARN").map(secret);
+    let jwks = match environment.optional("JWKS_URL").map(|url| jwks::jwks(&url)) {
         Some(Ok(source)) => Some(Cached::new(source)),
         Some(Err(problem)) => {
-            reader.reject(format!("JWKS_URL {problem}"));
+            environment.reject(format!("JWKS_URL {problem}"));
             None
         }
         None => None,
     };
     if secret.is_none() && jwks.is_none() {
-        reader.reject("neither JWT_SECRET_ARN nor JWKS_URL is given, so no token could be verified");
+        environment.reject("neither JWT_SECRET_ARN nor JWKS_URL is given, so no token could be verified");
     }
-    let write_keys = reader.optional("WRITE_KEYS").unwrap_or_default();
+    let write_keys = environment.optional("WRITE_KEYS").unwrap_or_default();
     let write_keys = write_keys.split(',').map(str::trim).filter(|key| !key.is_empty()).map(str::to_owned).collect();
-    let rules = Rules { issuer: reader.optional("JWT_ISSUER"), audience: reader.optional("JWT_AUDIENCE") };
+    let rules = Rules { issuer: environment.optional("JWT_ISSUER"), audience: environment.optional("JWT_AUDIENCE") };
     if jwks.is_some() && (rules.issuer.is_none() || rules.audience.is_none()) {
         // An identity provider signs tokens of other applications with the same keys.
-        reader.reject("JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE, or tokens of other applications would be accepted");
+        environment
+            .reject("JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE, or tokens of other applications would be accepted");
     }
-    reader.finish(Config { write_keys, keys: Keys { secret, jwks }, rules })
+    Config { write_keys, keys: Keys { secret, jwks }, rules }
 }
 
 struct Authorizer {
@@ -98,7 +97,7 @@ impl Invoke for Authorizer {
                     (Verdict::Refused { fault: Fault::Unchecked }, ("failed", "keys"))
                 }
             };
-            self.reporter.ended(invocation, began, outcome, &[]);
+            self.reporter.ended(&invocation.request_id, began, outcome, &[]);
             Ok(json!({"isAuthorized": true, "context": verdict.to_context()}).to_string())
         })
     }
@@ -109,6 +108,7 @@ mod tests {
     use std::sync::Arc;
 
     use runtime::cached::Source;
+    use system::environment::Environment;
 
     use super::*;
 
@@ -119,9 +119,11 @@ mod tests {
                 Box::pin(std::future::ready(Err(Unavailable("there is none".to_owned()))))
             }
         }
-        let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let config = config(&environment, |_| Cached::new(Arc::new(Nothing)));
-        config.err().map(|error| error.0).unwrap_or_default()
+        let environment: Environment =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut reader = environment.reader();
+        let config = config(&mut reader, |_| Cached::new(Arc::new(Nothing)));
+        reader.finish(config).err().map(|error| error.0).unwrap_or_default()
     }
 
     #[test]

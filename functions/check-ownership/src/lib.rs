@@ -8,7 +8,7 @@ use domain::purchase::{Buyer, Item, ItemType};
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use serde_json::{Value, json};
 use store::Ownership;
@@ -19,12 +19,10 @@ pub const FUNCTION: Function = Function { name: "check-ownership", start };
 /// How many things can be asked for at once.
 const MAX_ITEMS: usize = 100;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let state = reader.required("STATE_TABLE");
-    reader.finish(())?;
-    let handler = CheckOwnership { ownership: Ownership::new(boot.dynamodb(), state) };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| CheckOwnership {
+        ownership: Ownership::open(setup),
+    })
 }
 
 struct CheckOwnership {

@@ -1,31 +1,19 @@
 //! `POST /api/purchases/{purchaseId}/complete`: the payment of a purchase was approved.
 
-use std::sync::Arc;
-
 use domain::id::PurchaseId;
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, Completion, HttpHandler, Problem, Request, Response, bodies};
-use runtime::pusher;
-use store::{Ownership, Purchases};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "complete-purchase", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
-    let stats = reader.required("STATS_TABLE");
-    let outbox = pusher::outbox(&mut reader, boot);
-    reader.finish(())?;
-    let client = boot.dynamodb();
-    let ownership = Ownership::new(client.clone(), state.clone());
-    let injected = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let purchases = Purchases::new(client, (ledger, state, stats), outbox, injected);
-    let completion = Completion::new(ownership, purchases, Arc::clone(&boot.clock));
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, CompletePurchase { completion }))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| CompletePurchase {
+        completion: Completion::open(setup),
+    })
 }
 
 struct CompletePurchase {

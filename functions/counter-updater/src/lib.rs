@@ -1,16 +1,14 @@
 //! Keeps the live counters of tracks up to date with the stream of their facts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use domain::counters::TrackCounters;
 use domain::entity::{Bucket, Entity};
 use domain::live::Subject;
 use runtime::BoxFuture;
-use runtime::batch::{BatchHandler, DeferralQueue, EventRecord, RecordOutcome};
+use runtime::batch::{BatchHandler, EventRecord, RecordOutcome};
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
-use runtime::messaging;
+use runtime::function::{Function, StartResult};
 use runtime::pusher::StatsNotifier;
 use runtime::stream;
 use store::{Activity, Budget, FoldOutcome, Folds, Restored, StoreError};
@@ -19,19 +17,12 @@ use tokio::time::Instant;
 /// The function.
 pub const FUNCTION: Function = Function { name: "counter-updater", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (events, stats) = (reader.required("EVENTS_TABLE"), reader.required("STATS_TABLE"));
-    let (failures, calendar) = (reader.required("FAILURES_QUEUE_URL"), reader.parsed("TIME_ZONE"));
-    let numbers = StatsNotifier::of(&mut reader, boot);
-    let deferring = DeferralQueue::of(&mut reader, boot, FUNCTION.name, &stats);
-    reader.finish(())?;
-    let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let activity = Activity::new(client.clone(), stats.clone(), calendar, Arc::clone(&clock), Arc::clone(&ids));
-    let folds = Folds::new(client, events, stats, clock, ids);
-    let failures = messaging::sqs(boot.sqs(), failures);
-    let updater = CounterUpdater { folds, activity, numbers };
-    Ok(runtime::batch::function_that_defers(FUNCTION.name, boot, failures, deferring, updater))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::batch::start_stream(context, FUNCTION, |setup| CounterUpdater {
+        folds: Folds::of_events(setup),
+        activity: Activity::open(setup),
+        numbers: StatsNotifier::open(setup),
+    })
 }
 
 struct CounterUpdater {

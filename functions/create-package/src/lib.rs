@@ -9,7 +9,7 @@ use domain::purchase::Accepted;
 use http::{StatusCode, header};
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, quizzes};
 use store::{Packages, Quizzes};
 use system::ids::Ids;
@@ -20,19 +20,13 @@ pub const FUNCTION: Function = Function { name: "create-package", start };
 /// The largest body, in bytes: 500 quizzes of the longest ids, and room to spare.
 const MAX_BODY: usize = 64 * 1024;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    let currencies = reader.parsed("CURRENCIES");
-    reader.finish(())?;
-    let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let handler = CreatePackage {
-        currencies,
-        quizzes: Quizzes::new(client.clone(), state.clone(), Arc::clone(&ids)),
-        packages: Packages::new(client, state, stats, clock, Arc::clone(&ids)),
-        ids,
-    };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| CreatePackage {
+        currencies: setup.parsed("CURRENCIES"),
+        quizzes: Quizzes::open(setup),
+        packages: Packages::open(setup),
+        ids: setup.ids(),
+    })
 }
 
 struct CreatePackage {

@@ -10,9 +10,9 @@ use domain::time::Time;
 use http::{StatusCode, header};
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use store::{Products, Retention};
+use store::Products;
 use system::clock::Clock;
 use system::ids::Ids;
 
@@ -22,16 +22,14 @@ pub const FUNCTION: Function = Function { name: "create-product", start };
 /// The largest body, in bytes: the longest texts fit, with every character of them escaped.
 const MAX_BODY: usize = 32 * 1024;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, facts) = (reader.required("STATE_TABLE"), reader.required("INTERACTIONS_TABLE"));
-    let retention = Retention::of_days(reader.parsed("RETENTION_DAYS"));
-    let (currencies, sales_per_day) = (reader.parsed("CURRENCIES"), reader.parsed("SELLER_SALES_PER_DAY"));
-    reader.finish(())?;
-    let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let products = Products::new(boot.dynamodb(), state, facts, retention, (Arc::clone(&clock), Arc::clone(&ids)));
-    let handler = CreateProduct { products, currencies, sales_per_day, clock, ids };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| CreateProduct {
+        products: Products::open(setup),
+        currencies: setup.parsed("CURRENCIES"),
+        sales_per_day: setup.parsed("SELLER_SALES_PER_DAY"),
+        clock: setup.clock(),
+        ids: setup.ids(),
+    })
 }
 
 struct CreateProduct {

@@ -13,9 +13,8 @@ use domain::time::Time;
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, IdempotentRequest, Problem, Request, Response, bodies};
-use runtime::pusher;
 use store::{Catalog, Change, Discounts, IdempotencyStore, Ownership, Packages, Purchases, StoredDiscount, Tries};
 use system::clock::Clock;
 
@@ -29,30 +28,22 @@ const MAX_BODY: usize = 32 * 1024;
 /// After how long there are tries again at the latest, in seconds.
 const SECONDS_OF_AN_HOUR: u32 = 3_600;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
-    let stats = reader.required("STATS_TABLE");
-    let terms = Terms {
-        approval: reader.parsed("PURCHASE_APPROVAL"),
-        currencies: reader.parsed("CURRENCIES"),
-        methods: reader.parsed("PAYMENT_METHODS"),
-    };
-    let outbox = pusher::outbox(&mut reader, boot);
-    reader.finish(())?;
-    let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let handler = CreatePurchase {
-        answers: IdempotencyStore::new(client.clone(), state.clone()),
-        discounts: Discounts::new(client.clone(), state.clone(), Arc::clone(&ids)),
-        ownership: Ownership::new(client.clone(), state.clone()),
-        shelf: Catalog::new(client.clone(), state.clone()),
-        tries: Tries::new(client.clone(), state.clone()),
-        packages: Packages::new(client.clone(), state.clone(), stats.clone(), Arc::clone(&clock), Arc::clone(&ids)),
-        purchases: Purchases::new(client, (ledger, state, stats), outbox, (Arc::clone(&clock), ids)),
-        terms,
-        clock,
-    };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| CreatePurchase {
+        answers: IdempotencyStore::open(setup),
+        discounts: Discounts::open(setup),
+        ownership: Ownership::open(setup),
+        shelf: Catalog::open(setup),
+        tries: Tries::open(setup),
+        packages: Packages::open(setup),
+        purchases: Purchases::open(setup),
+        terms: Terms {
+            approval: setup.parsed("PURCHASE_APPROVAL"),
+            currencies: setup.parsed("CURRENCIES"),
+            methods: setup.parsed("PAYMENT_METHODS"),
+        },
+        clock: setup.clock(),
+    })
 }
 
 struct CreatePurchase {

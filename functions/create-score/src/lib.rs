@@ -1,7 +1,5 @@
 //! `POST /api/scores`: a student is given a score.
 
-use std::sync::Arc;
-
 use domain::id::ScoreId;
 use domain::live::LiveEventName;
 use domain::score::NewScore;
@@ -9,7 +7,7 @@ use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::course_service::CourseService;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::courses::{run_by, takes_part};
 use runtime::http::{Access, HttpHandler, IdempotentRequest, Problem, Request, Response, bodies};
 use store::{IdempotencyStore, Scores};
@@ -20,16 +18,12 @@ pub const FUNCTION: Function = Function { name: "create-score", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 4 * 1024;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, desk) = (reader.required("STATE_TABLE"), CourseService::of(&mut reader, boot));
-    reader.finish(())?;
-    let handler = GiveScore {
-        answers: IdempotencyStore::new(boot.dynamodb(), state.clone()),
-        scores: Scores::new(boot.dynamodb(), state, Arc::clone(&boot.ids)),
-        desk,
-    };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GiveScore {
+        answers: IdempotencyStore::open(setup),
+        scores: Scores::open(setup),
+        desk: CourseService::open(setup),
+    })
 }
 
 struct GiveScore {

@@ -1,25 +1,18 @@
 //! `DELETE /api/packages/{packageId}`: deletes a package; its quizzes stay.
 
-use std::sync::Arc;
-
 use domain::authorship;
 use domain::id::PackageId;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response};
 use store::Packages;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "delete-package", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    reader.finish(())?;
-    let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let handler = DeletePackage { packages: Packages::new(client, state, stats, clock, ids) };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| DeletePackage { packages: Packages::open(setup) })
 }
 
 struct DeletePackage {

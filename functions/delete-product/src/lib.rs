@@ -1,25 +1,17 @@
 //! `DELETE /api/products/{productId}`: deletes a product; what was sold of it stays sold.
 
-use std::sync::Arc;
-
 use domain::id::ProductId;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response};
-use store::{Products, Retention};
+use store::Products;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "delete-product", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, facts) = (reader.required("STATE_TABLE"), reader.required("INTERACTIONS_TABLE"));
-    let retention = Retention::of_days(reader.parsed("RETENTION_DAYS"));
-    reader.finish(())?;
-    let injected = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let handler = DeleteProduct { products: Products::new(boot.dynamodb(), state, facts, retention, injected) };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| DeleteProduct { products: Products::open(setup) })
 }
 
 struct DeleteProduct {

@@ -11,7 +11,7 @@ use domain::revenue_totals::TotalsByKey;
 use domain::time::Time;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, courses};
 use serde_json::{Map, Value, json};
 use store::{CourseStats, Inbox, Payments, RevenueReader, Rows};
@@ -23,19 +23,14 @@ pub const FUNCTION: Function = Function { name: "get-admin-dashboard", start };
 /// How many of the payments that wait are told.
 const WAITING: usize = 10;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    reader.finish(())?;
-    let client = boot.dynamodb();
-    let handler = AdminDashboard {
-        payments: Payments::new(client.clone(), state.clone(), Arc::clone(&boot.ids)),
-        revenue: RevenueReader::new(client.clone(), stats.clone()),
-        numbers: CourseStats::new(client.clone(), stats),
-        inbox: Inbox::new(client, state),
-        clock: Arc::clone(&boot.clock),
-    };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| AdminDashboard {
+        payments: Payments::open(setup),
+        revenue: RevenueReader::open(setup),
+        numbers: CourseStats::open(setup),
+        inbox: Inbox::open(setup),
+        clock: setup.clock(),
+    })
 }
 
 struct AdminDashboard {

@@ -10,7 +10,7 @@ use domain::rollup::Scope;
 use domain::time::Time;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use serde_json::{Value, json};
 use store::Reading;
@@ -19,14 +19,12 @@ use system::clock::Clock;
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-analytics", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    let calendar: Calendar = reader.parsed("TIME_ZONE");
-    reader.finish(())?;
-    let reading = Reading::new(boot.dynamodb(), state, stats, calendar, Arc::clone(&boot.clock));
-    let handler = GetAnalytics { reading, calendar, clock: Arc::clone(&boot.clock) };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetAnalytics {
+        reading: Reading::open(setup),
+        calendar: setup.calendar(),
+        clock: setup.clock(),
+    })
 }
 
 struct GetAnalytics {

@@ -19,7 +19,7 @@ use domain::span::Span;
 use domain::time::Time;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, seconds};
 use serde_json::{Value, json};
 use store::{Documents, Happened, Listed, Playlists, ReadFrom, Reading, Recent, RecentActivity, StoreError};
@@ -34,22 +34,15 @@ const RECENT_LIKES: usize = 5;
 const RECENT_SUBMISSIONS: usize = 5;
 const TOP_TRACKS: usize = 5;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    let events = reader.required("EVENTS_TABLE");
-    let calendar: Calendar = reader.parsed("TIME_ZONE");
-    reader.finish(())?;
-    let (client, clock) = (boot.dynamodb(), Arc::clone(&boot.clock));
-    let handler = GetDashboard {
-        reading: Reading::new(client.clone(), state.clone(), stats.clone(), calendar, Arc::clone(&clock)),
-        recent: Recent::new(client.clone(), events, state.clone(), stats, calendar, Arc::clone(&clock)),
-        documents: Documents::new(client.clone(), state.clone(), Arc::clone(&boot.ids)),
-        playlists: Playlists::new(client, state, Arc::clone(&boot.ids)),
-        calendar,
-        clock,
-    };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetDashboard {
+        reading: Reading::open(setup),
+        recent: Recent::open(setup),
+        documents: Documents::open(setup),
+        playlists: Playlists::open(setup),
+        calendar: setup.calendar(),
+        clock: setup.clock(),
+    })
 }
 
 struct GetDashboard {

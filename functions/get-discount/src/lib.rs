@@ -1,23 +1,17 @@
 //! `GET /api/discounts/{code}`: a discount, and how often it was used.
 
-use std::sync::Arc;
-
 use domain::id::DiscountCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use store::Discounts;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-discount", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let state = reader.required("STATE_TABLE");
-    reader.finish(())?;
-    let handler = GetDiscount { discounts: Discounts::new(boot.dynamodb(), state, Arc::clone(&boot.ids)) };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetDiscount { discounts: Discounts::open(setup) })
 }
 
 struct GetDiscount {

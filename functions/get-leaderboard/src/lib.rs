@@ -9,7 +9,7 @@ use domain::money::Currency;
 use domain::time::Time;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, Asked, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::json;
 use store::Boards;
@@ -21,13 +21,11 @@ pub const FUNCTION: Function = Function { name: "get-leaderboard", start };
 /// How many neighbours there are on each side where nothing else is asked for.
 const NEIGHBOURS: usize = 5;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (stats, shards) = (reader.required("STATS_TABLE"), reader.parsed("BOARD_SHARDS"));
-    reader.finish(())?;
-    let handler =
-        GetLeaderboard { boards: Boards::new(boot.dynamodb(), stats, shards), clock: Arc::clone(&boot.clock) };
-    Ok(runtime::http::function(FUNCTION.name, Access::Public, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::Public, |setup| GetLeaderboard {
+        boards: Boards::open(setup),
+        clock: setup.clock(),
+    })
 }
 
 struct GetLeaderboard {

@@ -9,7 +9,7 @@ use domain::id::{PackageId, UserId};
 use domain::time::Time;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::json;
 use store::PackageNumbers;
@@ -21,13 +21,11 @@ pub const FUNCTION: Function = Function { name: "get-package-stats", start };
 /// How many packages can be asked for at once.
 const MAX_IDS: usize = 100;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    reader.finish(())?;
-    let numbers = PackageNumbers::new(boot.dynamodb(), state, stats);
-    let handler = GetPackageStats { numbers, clock: Arc::clone(&boot.clock) };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetPackageStats {
+        numbers: PackageNumbers::open(setup),
+        clock: setup.clock(),
+    })
 }
 
 struct GetPackageStats {

@@ -1,24 +1,17 @@
 //! `GET /api/packages/{packageId}`: a package and the quizzes it holds.
 
-use std::sync::Arc;
-
 use domain::id::PackageId;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use store::Packages;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-package", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    reader.finish(())?;
-    let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let handler = GetPackage { packages: Packages::new(client, state, stats, clock, ids) };
-    Ok(runtime::http::function(FUNCTION.name, Access::Public, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::Public, |setup| GetPackage { packages: Packages::open(setup) })
 }
 
 struct GetPackage {

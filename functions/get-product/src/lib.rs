@@ -7,7 +7,7 @@ use domain::id::ProductId;
 use domain::time::Time;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use serde_json::json;
 use store::ProductReader;
@@ -16,14 +16,11 @@ use system::clock::Clock;
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-product", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    let shards = reader.parsed("BOARD_SHARDS");
-    reader.finish(())?;
-    let products = ProductReader::new(boot.dynamodb(), stats, state, shards);
-    let handler = GetProduct { products, clock: Arc::clone(&boot.clock) };
-    Ok(runtime::http::function(FUNCTION.name, Access::WriteKey, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::WriteKey, |setup| GetProduct {
+        products: ProductReader::open(setup),
+        clock: setup.clock(),
+    })
 }
 
 struct GetProduct {

@@ -15,7 +15,7 @@ use domain::revenue_totals::{Ranking, TotalsByKey};
 use domain::time::Time;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use serde_json::{Value, json};
 use store::{Pattern, RevenueReader, Rows, StoreError, Top};
@@ -30,13 +30,11 @@ pub const FUNCTION: Function = Function { name: "get-purchase-analytics", start 
 /// How many items are told that are ahead.
 const TOP: usize = 10;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let stats = reader.required("STATS_TABLE");
-    reader.finish(())?;
-    let handler =
-        PurchaseAnalytics { reading: RevenueReader::new(boot.dynamodb(), stats), clock: Arc::clone(&boot.clock) };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| PurchaseAnalytics {
+        reading: RevenueReader::open(setup),
+        clock: setup.clock(),
+    })
 }
 
 struct PurchaseAnalytics {

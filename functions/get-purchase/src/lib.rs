@@ -4,19 +4,15 @@ use domain::id::PurchaseId;
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use store::History;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-purchase", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let ledger = reader.required("PURCHASES_TABLE");
-    reader.finish(())?;
-    let handler = GetPurchase { history: History::new(boot.dynamodb(), ledger) };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetPurchase { history: History::open(setup) })
 }
 
 struct GetPurchase {

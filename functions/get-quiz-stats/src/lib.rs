@@ -6,7 +6,7 @@ use domain::id::QuizId;
 use domain::time::Time;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use store::{QuizNumbers, Quizzes};
 use system::clock::Clock;
@@ -14,16 +14,12 @@ use system::clock::Clock;
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-quiz-stats", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    reader.finish(())?;
-    let handler = GetQuizStats {
-        quizzes: Quizzes::new(boot.dynamodb(), state, Arc::clone(&boot.ids)),
-        numbers: QuizNumbers::new(boot.dynamodb(), stats),
-        clock: Arc::clone(&boot.clock),
-    };
-    Ok(runtime::http::function(FUNCTION.name, Access::Public, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::Public, |setup| GetQuizStats {
+        quizzes: Quizzes::open(setup),
+        numbers: QuizNumbers::open(setup),
+        clock: setup.clock(),
+    })
 }
 
 struct GetQuizStats {

@@ -9,7 +9,7 @@ use domain::id::UserId;
 use domain::time::Time;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use serde_json::{Value, json};
 use store::{BoardStanding, Boards, Inbox};
@@ -18,17 +18,12 @@ use system::clock::Clock;
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-seller-dashboard", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    let shards = reader.parsed("BOARD_SHARDS");
-    reader.finish(())?;
-    let handler = SellerDashboard {
-        boards: Boards::new(boot.dynamodb(), stats, shards),
-        inbox: Inbox::new(boot.dynamodb(), state),
-        clock: Arc::clone(&boot.clock),
-    };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| SellerDashboard {
+        boards: Boards::open(setup),
+        inbox: Inbox::open(setup),
+        clock: setup.clock(),
+    })
 }
 
 struct SellerDashboard {

@@ -11,7 +11,7 @@ use domain::purchase::Buyer;
 use domain::time::Time;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::courses::{self, Part};
 use runtime::http::{Access, Cursor, HttpHandler, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
@@ -27,21 +27,16 @@ const COURSES: usize = 20;
 /// How many are told of what happened last.
 const RECENT: usize = 10;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    reader.finish(())?;
-    let (client, ids) = (boot.dynamodb(), &boot.ids);
-    let handler = StudentDashboard {
-        attendances: Attendances::new(client.clone(), state.clone(), Arc::clone(ids)),
-        classroom: Classroom::new(client.clone(), state.clone(), Arc::clone(ids)),
-        payments: Payments::new(client.clone(), state.clone(), Arc::clone(ids)),
-        scores: Scores::new(client.clone(), state.clone(), Arc::clone(ids)),
-        numbers: CourseStats::new(client.clone(), stats),
-        inbox: Inbox::new(client, state),
-        clock: Arc::clone(&boot.clock),
-    };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| StudentDashboard {
+        attendances: Attendances::open(setup),
+        classroom: Classroom::open(setup),
+        payments: Payments::open(setup),
+        scores: Scores::open(setup),
+        numbers: CourseStats::open(setup),
+        inbox: Inbox::open(setup),
+        clock: setup.clock(),
+    })
 }
 
 struct StudentDashboard {

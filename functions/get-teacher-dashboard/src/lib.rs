@@ -6,7 +6,7 @@ use domain::course_stats::CourseStatsScope;
 use domain::time::Time;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, courses};
 use serde_json::json;
 use store::{Classroom, CourseStats, Inbox};
@@ -18,18 +18,13 @@ pub const FUNCTION: Function = Function { name: "get-teacher-dashboard", start }
 /// How many courses are told at once; the cursor tells the others.
 const COURSES: usize = 20;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    reader.finish(())?;
-    let client = boot.dynamodb();
-    let handler = TeacherDashboard {
-        classroom: Classroom::new(client.clone(), state.clone(), Arc::clone(&boot.ids)),
-        numbers: CourseStats::new(client.clone(), stats),
-        inbox: Inbox::new(client, state),
-        clock: Arc::clone(&boot.clock),
-    };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| TeacherDashboard {
+        classroom: Classroom::open(setup),
+        numbers: CourseStats::open(setup),
+        inbox: Inbox::open(setup),
+        clock: setup.clock(),
+    })
 }
 
 struct TeacherDashboard {

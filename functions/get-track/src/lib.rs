@@ -8,7 +8,7 @@ use domain::time::Time;
 use domain::track::Track;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, seconds};
 use serde_json::{Value, json};
 use store::{Documents, Reading, Versioned};
@@ -17,16 +17,12 @@ use system::clock::Clock;
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-track", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    let calendar = reader.parsed("TIME_ZONE");
-    reader.finish(())?;
-    let client = boot.dynamodb();
-    let documents = Documents::new(client.clone(), state.clone(), Arc::clone(&boot.ids));
-    let reading = Reading::new(client, state, stats, calendar, Arc::clone(&boot.clock));
-    let handler = GetTrack { documents, reading, clock: Arc::clone(&boot.clock) };
-    Ok(runtime::http::function(FUNCTION.name, Access::Public, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::Public, |setup| GetTrack {
+        documents: Documents::open(setup),
+        reading: Reading::open(setup),
+        clock: setup.clock(),
+    })
 }
 
 struct GetTrack {

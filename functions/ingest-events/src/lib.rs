@@ -13,9 +13,9 @@ use domain::fact::Origin;
 use domain::time::Time;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, is_crawler};
-use store::{Arrived, Documents, Engagements, Facts, Folds, QuotaCounters, Retention, Sender, Toggles};
+use store::{Arrived, Engagements, QuotaCounters, Sender};
 use system::clock::Clock;
 
 /// The function.
@@ -24,27 +24,13 @@ pub const FUNCTION: Function = Function { name: "ingest-events", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (events, state) = (reader.required("EVENTS_TABLE"), reader.required("STATE_TABLE"));
-    let (stats, retention) = (reader.required("STATS_TABLE"), reader.parsed("RETENTION_DAYS"));
-    let (calendar, trusts_viewer_country) = (reader.parsed("TIME_ZONE"), reader.parsed("TRUST_VIEWER_COUNTRY"));
-    let quotas = reader.parsed_or_default("QUOTAS");
-    reader.finish(())?;
-    let client = boot.dynamodb();
-    let quotas = QuotaCounters::new(quotas, client.clone(), stats.clone(), Arc::clone(&boot.clock));
-    let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let engagements = Engagements::new(
-        Facts::new(client.clone(), events.clone()),
-        Toggles::new(client.clone(), state.clone(), events.clone()),
-        Documents::new(client.clone(), state, Arc::clone(&ids)),
-        Folds::new(client, events, stats, Arc::clone(&clock), Arc::clone(&ids)),
-        (Retention::of_days(retention), calendar),
-        Arc::clone(&clock),
-        ids,
-    );
-    let handler = IngestEvents { engagements, quotas, clock, trusts_viewer_country };
-    Ok(runtime::http::function(FUNCTION.name, Access::WriteKey, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::WriteKey, |setup| IngestEvents {
+        engagements: Engagements::open(setup),
+        quotas: QuotaCounters::open(setup),
+        clock: setup.clock(),
+        trusts_viewer_country: setup.parsed("TRUST_VIEWER_COUNTRY"),
+    })
 }
 
 struct IngestEvents {

@@ -1,7 +1,6 @@
 //! Keeps the numbers of products and of their sellers, and the boards, up to date with the stream of sales and views.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use domain::board::{Entrant, Season};
 use domain::entity::{Bucket, Entity};
@@ -9,10 +8,9 @@ use domain::id::UserId;
 use domain::live::Subject;
 use domain::time::Minute;
 use runtime::BoxFuture;
-use runtime::batch::{BatchHandler, DeferralQueue, EventRecord, RecordOutcome};
+use runtime::batch::{BatchHandler, EventRecord, RecordOutcome};
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
-use runtime::messaging;
+use runtime::function::{Function, StartResult};
 use runtime::pusher::StatsNotifier;
 use runtime::stream;
 use store::{BoardProjector, Budget, Folds};
@@ -21,21 +19,12 @@ use tokio::time::Instant;
 /// The function.
 pub const FUNCTION: Function = Function { name: "leaderboard-updater", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (facts, stats) = (reader.required("INTERACTIONS_TABLE"), reader.required("STATS_TABLE"));
-    let (failures, shards) = (reader.required("FAILURES_QUEUE_URL"), reader.parsed("BOARD_SHARDS"));
-    let numbers = StatsNotifier::of(&mut reader, boot);
-    let deferring = DeferralQueue::of(&mut reader, boot, FUNCTION.name, &stats);
-    reader.finish(())?;
-    let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let updater = LeaderboardUpdater {
-        folds: Folds::new(client.clone(), facts, stats.clone(), Arc::clone(&clock), Arc::clone(&ids)),
-        boards: BoardProjector::new(client, stats, shards, clock, ids),
-        numbers,
-    };
-    let failures = messaging::sqs(boot.sqs(), failures);
-    Ok(runtime::batch::function_that_defers(FUNCTION.name, boot, failures, deferring, updater))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::batch::start_stream(context, FUNCTION, |setup| LeaderboardUpdater {
+        folds: Folds::of_interactions(setup),
+        boards: BoardProjector::open(setup),
+        numbers: StatsNotifier::open(setup),
+    })
 }
 
 struct LeaderboardUpdater {

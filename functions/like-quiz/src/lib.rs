@@ -1,28 +1,22 @@
 //! `POST /api/quizzes/{quizId}/like` and `DELETE` of it: a person likes a quiz, or takes that back.
 
-use std::sync::Arc;
-
 use domain::id::QuizId;
 use http::{Method, StatusCode};
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use serde_json::json;
-use store::{Interactions, Quizzes, Retention};
+use store::{Interactions, Quizzes};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "like-quiz", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, facts) = (reader.required("STATE_TABLE"), reader.required("INTERACTIONS_TABLE"));
-    let retention = Retention::of_days(reader.parsed("RETENTION_DAYS"));
-    reader.finish(())?;
-    let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let quizzes = Quizzes::new(client.clone(), state.clone(), Arc::clone(&ids));
-    let handler = LikeQuiz { quizzes, interactions: Interactions::new(client, state, facts, retention, (clock, ids)) };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| LikeQuiz {
+        quizzes: Quizzes::open(setup),
+        interactions: Interactions::open(setup),
+    })
 }
 
 struct LikeQuiz {

@@ -1,12 +1,10 @@
 //! `GET /api/attendance`: who was there in a course, or where somebody was, the latest day first.
 
-use std::sync::Arc;
-
 use domain::attendance::Date;
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::courses::Part;
 use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
@@ -15,16 +13,11 @@ use store::{Attendances, Classroom};
 /// The function.
 pub const FUNCTION: Function = Function { name: "list-attendance", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let state = reader.required("STATE_TABLE");
-    reader.finish(())?;
-    let (client, ids) = (boot.dynamodb(), Arc::clone(&boot.ids));
-    let handler = GetAttendance {
-        classroom: Classroom::new(client.clone(), state.clone(), Arc::clone(&ids)),
-        attendances: Attendances::new(client, state, ids),
-    };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetAttendance {
+        classroom: Classroom::open(setup),
+        attendances: Attendances::open(setup),
+    })
 }
 
 struct GetAttendance {

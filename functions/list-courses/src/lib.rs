@@ -1,11 +1,9 @@
 //! `GET /api/courses`: the courses that somebody teaches, with their numbers.
 
-use std::sync::Arc;
-
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, courses};
 use serde_json::json;
 use store::{Classroom, CourseStats};
@@ -13,15 +11,11 @@ use store::{Classroom, CourseStats};
 /// The function.
 pub const FUNCTION: Function = Function { name: "list-courses", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    reader.finish(())?;
-    let handler = GetCourses {
-        classroom: Classroom::new(boot.dynamodb(), state, Arc::clone(&boot.ids)),
-        numbers: CourseStats::new(boot.dynamodb(), stats),
-    };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetCourses {
+        classroom: Classroom::open(setup),
+        numbers: CourseStats::open(setup),
+    })
 }
 
 struct GetCourses {

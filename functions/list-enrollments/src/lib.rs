@@ -1,11 +1,9 @@
 //! `GET /api/enrollments`: who takes a course, or which courses somebody takes.
 
-use std::sync::Arc;
-
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::courses::Part;
 use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
@@ -14,12 +12,10 @@ use store::Classroom;
 /// The function.
 pub const FUNCTION: Function = Function { name: "list-enrollments", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let state = reader.required("STATE_TABLE");
-    reader.finish(())?;
-    let handler = GetEnrollments { classroom: Classroom::new(boot.dynamodb(), state, Arc::clone(&boot.ids)) };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetEnrollments {
+        classroom: Classroom::open(setup),
+    })
 }
 
 struct GetEnrollments {

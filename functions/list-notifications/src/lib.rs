@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use domain::time::Time;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
 use store::Inbox;
@@ -18,12 +18,11 @@ pub const FUNCTION: Function = Function { name: "list-notifications", start };
 /// How much earlier than asked for is told too: what was sent with a clock that was behind may have come later.
 const OVERLAP: TimeDelta = TimeDelta::minutes(1);
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let state = reader.required("STATE_TABLE");
-    reader.finish(())?;
-    let handler = GetNotifications { inbox: Inbox::new(boot.dynamodb(), state), clock: Arc::clone(&boot.clock) };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetNotifications {
+        inbox: Inbox::open(setup),
+        clock: setup.clock(),
+    })
 }
 
 struct GetNotifications {

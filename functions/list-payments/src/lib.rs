@@ -1,7 +1,5 @@
 //! `GET /api/payments`: what somebody paid, or everybody, the newest first.
 
-use std::sync::Arc;
-
 use domain::authorship;
 use domain::id::UserId;
 use domain::payment::PaymentStatus;
@@ -9,7 +7,7 @@ use domain::purchase::Buyer;
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
 use store::Payments;
@@ -17,12 +15,8 @@ use store::Payments;
 /// The function.
 pub const FUNCTION: Function = Function { name: "list-payments", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let state = reader.required("STATE_TABLE");
-    reader.finish(())?;
-    let payments = Payments::new(boot.dynamodb(), state, Arc::clone(&boot.ids));
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, GetPayments { payments }))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetPayments { payments: Payments::open(setup) })
 }
 
 struct GetPayments {

@@ -8,7 +8,7 @@ use domain::purchase::Buyer;
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, Asked, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
 use store::{Filter, History};
@@ -16,12 +16,8 @@ use store::{Filter, History};
 /// The function.
 pub const FUNCTION: Function = Function { name: "list-purchases", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let ledger = reader.required("PURCHASES_TABLE");
-    reader.finish(())?;
-    let handler = PurchaseHistory { history: History::new(boot.dynamodb(), ledger) };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| PurchaseHistory { history: History::open(setup) })
 }
 
 struct PurchaseHistory {

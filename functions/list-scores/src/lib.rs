@@ -1,11 +1,9 @@
 //! `GET /api/scores`: what scores were given in a course, or to somebody, the newest first.
 
-use std::sync::Arc;
-
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::courses::Part;
 use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
@@ -14,16 +12,11 @@ use store::{Classroom, Scores};
 /// The function.
 pub const FUNCTION: Function = Function { name: "list-scores", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let state = reader.required("STATE_TABLE");
-    reader.finish(())?;
-    let (client, ids) = (boot.dynamodb(), Arc::clone(&boot.ids));
-    let handler = GetScores {
-        classroom: Classroom::new(client.clone(), state.clone(), Arc::clone(&ids)),
-        scores: Scores::new(client, state, ids),
-    };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetScores {
+        classroom: Classroom::open(setup),
+        scores: Scores::open(setup),
+    })
 }
 
 struct GetScores {

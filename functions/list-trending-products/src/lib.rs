@@ -6,7 +6,7 @@ use domain::board::Season;
 use domain::time::Time;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response};
 use serde_json::{Value, json};
 use store::{ProductReader, Viewed};
@@ -15,14 +15,11 @@ use system::clock::Clock;
 /// The function.
 pub const FUNCTION: Function = Function { name: "list-trending-products", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    let shards = reader.parsed("BOARD_SHARDS");
-    reader.finish(())?;
-    let products = ProductReader::new(boot.dynamodb(), stats, state, shards);
-    let handler = GetTrending { products, clock: Arc::clone(&boot.clock) };
-    Ok(runtime::http::function(FUNCTION.name, Access::Public, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::Public, |setup| GetTrending {
+        products: ProductReader::open(setup),
+        clock: setup.clock(),
+    })
 }
 
 struct GetTrending {

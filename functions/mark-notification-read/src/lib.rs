@@ -7,7 +7,7 @@ use domain::time::Time;
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use store::{Inbox, Received};
 use system::clock::Clock;
@@ -15,12 +15,11 @@ use system::clock::Clock;
 /// The function.
 pub const FUNCTION: Function = Function { name: "mark-notification-read", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let state = reader.required("STATE_TABLE");
-    reader.finish(())?;
-    let handler = ReadNotification { inbox: Inbox::new(boot.dynamodb(), state), clock: Arc::clone(&boot.clock) };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| ReadNotification {
+        inbox: Inbox::open(setup),
+        clock: setup.clock(),
+    })
 }
 
 struct ReadNotification {

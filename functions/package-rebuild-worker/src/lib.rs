@@ -6,10 +6,10 @@ use futures::stream::{self, StreamExt};
 use runtime::BoxFuture;
 use runtime::batch::{Message, QueueHandler, RecordOutcome};
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
-use runtime::messaging::{self, Queue};
+use runtime::function::{Function, StartResult};
+use runtime::messaging::Queue;
 use serde_json::json;
-use store::{Leg, PackageProjector, PackageRebuilds, StoreError};
+use store::{Leg, PackageRebuilds, StoreError};
 use tokio::time::Instant;
 
 /// The function.
@@ -18,18 +18,11 @@ pub const FUNCTION: Function = Function { name: "package-rebuild-worker", start 
 /// How many legs are gone at once.
 const AT_ONCE: usize = 4;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    let (queue, part) = (reader.required("PACKAGE_REBUILD_QUEUE_URL"), reader.positive("PART_PACKAGES"));
-    reader.finish(())?;
-    let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let refresher = PackageRefresher {
-        refreshes: PackageRebuilds::new(PackageProjector::new(boot.dynamodb(), state, stats, clock, ids))
-            .in_parts_of(part),
-        queue: messaging::sqs(boot.sqs(), queue),
-    };
-    Ok(runtime::batch::queue_function(FUNCTION.name, boot, refresher))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::batch::start_queue(context, FUNCTION, |setup| PackageRefresher {
+        refreshes: PackageRebuilds::open(setup).in_parts_of(setup.positive("PART_PACKAGES")),
+        queue: setup.queue("PACKAGE_REBUILD_QUEUE_URL"),
+    })
 }
 
 struct PackageRefresher {

@@ -2,16 +2,14 @@
 //! quizzes, and that of packages' documents.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use domain::entity::{Bucket, Entity};
 use domain::id::{PackageId, QuizId};
 use domain::time::Minute;
 use runtime::BoxFuture;
-use runtime::batch::{BatchHandler, DeferralQueue, EventRecord, RecordOutcome};
+use runtime::batch::{BatchHandler, EventRecord, RecordOutcome};
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
-use runtime::messaging;
+use runtime::function::{Function, StartResult};
 use runtime::stream::{self, Change};
 use store::{Budget, Folds, MembershipChange, PackageProjector};
 use tokio::time::Instant;
@@ -19,20 +17,11 @@ use tokio::time::Instant;
 /// The function.
 pub const FUNCTION: Function = Function { name: "package-stats-updater", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let facts = reader.required("INTERACTIONS_TABLE");
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    let failures = reader.required("FAILURES_QUEUE_URL");
-    let deferring = DeferralQueue::of(&mut reader, boot, FUNCTION.name, &stats);
-    reader.finish(())?;
-    let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let updater = PackageStatsUpdater {
-        folds: Folds::new(client.clone(), facts, stats.clone(), Arc::clone(&clock), Arc::clone(&ids)),
-        packages: PackageProjector::new(client, state, stats, clock, ids),
-    };
-    let failures = messaging::sqs(boot.sqs(), failures);
-    Ok(runtime::batch::function_that_defers(FUNCTION.name, boot, failures, deferring, updater))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::batch::start_stream(context, FUNCTION, |setup| PackageStatsUpdater {
+        folds: Folds::of_interactions(setup),
+        packages: PackageProjector::open(setup),
+    })
 }
 
 struct PackageStatsUpdater {

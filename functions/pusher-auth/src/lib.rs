@@ -1,13 +1,11 @@
 //! `POST /api/pusher/auth`: lets a page listen to a channel that is not everybody's.
 
-use std::sync::Arc;
-
 use domain::id::CourseId;
 use domain::live::{Audience, Channel, InvalidChannel, SocketId};
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use runtime::pusher::{self, PusherConfig};
 use serde_json::{Map, Value, json};
@@ -19,13 +17,11 @@ pub const FUNCTION: Function = Function { name: "pusher-auth", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 4 * 1024;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let state = reader.required("STATE_TABLE");
-    let keys = pusher::keys(&mut reader, boot);
-    reader.finish(())?;
-    let classroom = Classroom::new(boot.dynamodb(), state, Arc::clone(&boot.ids));
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, PusherAuth { classroom, keys }))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| PusherAuth {
+        classroom: Classroom::open(setup),
+        keys: pusher::keys(setup),
+    })
 }
 
 struct PusherAuth {

@@ -1,13 +1,11 @@
 //! `PUT /api/courses/{courseId}`: describes a course.
 
-use std::sync::Arc;
-
 use domain::course::CourseDescription;
 use domain::id::CourseId;
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
 use store::{Classroom, CourseStats};
 
@@ -17,15 +15,11 @@ pub const FUNCTION: Function = Function { name: "put-course", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    reader.finish(())?;
-    let handler = PutCourse {
-        classroom: Classroom::new(boot.dynamodb(), state, Arc::clone(&boot.ids)),
-        numbers: CourseStats::new(boot.dynamodb(), stats),
-    };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| PutCourse {
+        classroom: Classroom::open(setup),
+        numbers: CourseStats::open(setup),
+    })
 }
 
 struct PutCourse {

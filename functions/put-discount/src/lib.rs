@@ -1,7 +1,5 @@
 //! `PUT /api/discounts/{code}`: makes or changes a discount.
 
-use std::sync::Arc;
-
 use domain::discount::{Discount, is_hard_to_guess};
 use domain::id::DiscountCode;
 use domain::money::Currency;
@@ -9,7 +7,7 @@ use domain::purchase::Accepted;
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
 use store::Discounts;
 
@@ -19,13 +17,11 @@ pub const FUNCTION: Function = Function { name: "put-discount", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 4 * 1024;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, currencies) = (reader.required("STATE_TABLE"), reader.parsed("CURRENCIES"));
-    reader.finish(())?;
-    let discounts = Discounts::new(boot.dynamodb(), state, Arc::clone(&boot.ids));
-    let handler = PutDiscount { discounts, currencies };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| PutDiscount {
+        discounts: Discounts::open(setup),
+        currencies: setup.parsed("CURRENCIES"),
+    })
 }
 
 struct PutDiscount {

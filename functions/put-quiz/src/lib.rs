@@ -1,13 +1,11 @@
 //! `PUT /api/quizzes/{quizId}`: describes a quiz.
 
-use std::sync::Arc;
-
 use domain::id::QuizId;
 use domain::quiz::QuizDescription;
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
 use store::Quizzes;
 
@@ -17,12 +15,8 @@ pub const FUNCTION: Function = Function { name: "put-quiz", start };
 /// The largest body, in bytes: the longest texts fit, with every character of them escaped.
 const MAX_BODY: usize = 32 * 1024;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let state = reader.required("STATE_TABLE");
-    reader.finish(())?;
-    let handler = PutQuiz { quizzes: Quizzes::new(boot.dynamodb(), state, Arc::clone(&boot.ids)) };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| PutQuiz { quizzes: Quizzes::open(setup) })
 }
 
 struct PutQuiz {

@@ -1,13 +1,11 @@
 //! `PUT /api/tracks/{trackId}`: describes a track.
 
-use std::sync::Arc;
-
 use domain::id::TrackId;
 use domain::track::{Description, Track};
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, seconds};
 use serde_json::{Value, json};
 use store::{Claims, Documents, PutCondition};
@@ -21,13 +19,11 @@ const MAX_BODY: usize = 16 * 1024;
 /// What an artist is told who first describes a track that has numbers.
 const CLAIMED: &str = "the track has events but no description, so an admin has to create it and set its artistId";
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    reader.finish(())?;
-    let documents = Documents::new(boot.dynamodb(), state, Arc::clone(&boot.ids));
-    let handler = PutTrack { documents, claims: Claims::new(boot.dynamodb(), stats) };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| PutTrack {
+        documents: Documents::open(setup),
+        claims: Claims::open(setup),
+    })
 }
 
 struct PutTrack {

@@ -6,43 +6,18 @@
 mod publisher;
 mod server;
 
-use std::sync::Arc;
-
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
-use runtime::{messaging, pusher};
+use runtime::function::{Function, StartResult};
 use store::Outbox;
 
 pub use publisher::{Publisher, Refused, Server};
-use server::{Http, Nowhere};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "realtime-publisher", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (outbox, failures) = (reader.required("OUTBOX_TABLE"), reader.required("FAILURES_QUEUE_URL"));
-    let (keys, origin) = (pusher::keys(&mut reader, boot), pusher::origin(&mut reader));
-    let server: Box<dyn Server> = match (keys, origin) {
-        (Some(keys), Some(origin)) => match Http::new(&origin, keys, Arc::clone(&boot.clock)) {
-            Ok(server) => Box::new(server),
-            Err(problem) => {
-                reader.reject(format!("PUSHER_HOST {problem}"));
-                Box::new(Nowhere)
-            }
-        },
-        (Some(_), None) => {
-            reader.reject("PUSHER_HOST or PUSHER_CLUSTER is missing");
-            Box::new(Nowhere)
-        }
-        (None, _) => {
-            tracing::warn!("live updates are off: there are no PUSHER_APP_ID, PUSHER_KEY and PUSHER_SECRET_ARN");
-            Box::new(Nowhere)
-        }
-    };
-    reader.finish(())?;
-    let failures = messaging::sqs(boot.sqs(), failures);
-    let outbox = Outbox::new(boot.dynamodb(), outbox);
-    let publisher = Publisher::new(outbox, server, Arc::clone(&failures), Arc::clone(&boot.clock));
-    Ok(runtime::batch::function(FUNCTION.name, boot, failures, publisher))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::batch::start_stream(context, FUNCTION, |setup| {
+        let (outbox, server) = (Outbox::open(setup), server::open(setup));
+        Publisher::new(outbox, server, setup.queue("FAILURES_QUEUE_URL"), setup.clock())
+    })
 }

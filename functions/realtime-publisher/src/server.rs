@@ -13,7 +13,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use runtime::BoxFuture;
-use runtime::pusher::PusherConfig;
+use runtime::context::Setup;
+use runtime::pusher::{self, PusherConfig};
 use serde_json::{Value, json};
 use store::Waiting;
 use system::clock::Clock;
@@ -27,8 +28,23 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How much of an answer is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
 
+/// Opens the server that the environment names, or none where live updates are off.
+pub(crate) fn open(setup: &mut Setup<'_>) -> Box<dyn Server> {
+    match (pusher::keys(setup), pusher::origin(setup)) {
+        (Some(keys), Some(origin)) => match Http::new(&origin, keys, setup.clock()) {
+            Ok(server) => return Box::new(server),
+            Err(problem) => setup.reject(format!("PUSHER_HOST {problem}")),
+        },
+        (Some(_), None) => setup.reject("PUSHER_HOST or PUSHER_CLUSTER is missing"),
+        (None, _) => {
+            tracing::warn!("live updates are off: PUSHER_APP_ID, PUSHER_KEY and PUSHER_SECRET_ARN are not set");
+        }
+    }
+    Box::new(Nowhere)
+}
+
 /// Where live updates are off: all is taken, and goes nowhere.
-pub(crate) struct Nowhere;
+struct Nowhere;
 
 impl Server for Nowhere {
     fn send<'a>(&'a self, _: &'a [Waiting]) -> BoxFuture<'a, Result<(), Refused>> {
@@ -37,7 +53,7 @@ impl Server for Nowhere {
 }
 
 /// A server that is reached by HTTP.
-pub(crate) struct Http {
+struct Http {
     origin: String,
     path: String,
     keys: PusherConfig,
@@ -47,7 +63,7 @@ pub(crate) struct Http {
 
 impl Http {
     /// The server there.
-    pub(crate) fn new(origin: &str, keys: PusherConfig, clock: Arc<dyn Clock>) -> Result<Self, String> {
+    fn new(origin: &str, keys: PusherConfig, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let path = format!("/apps/{}/batch_events", keys.app());
         let _: Uri = format!("{origin}{path}").parse().map_err(|error| format!("is no URL: {error}"))?;
         let connector = HttpsConnectorBuilder::new()

@@ -1,14 +1,12 @@
 //! `POST /api/attendance`: it is noted whether a student was there on a day.
 
-use std::sync::Arc;
-
 use domain::attendance::Mark;
 use domain::live::LiveEventName;
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::course_service::CourseService;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::courses::{run_by, takes_part};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use store::Attendances;
@@ -19,12 +17,11 @@ pub const FUNCTION: Function = Function { name: "record-attendance", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 4 * 1024;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, desk) = (reader.required("STATE_TABLE"), CourseService::of(&mut reader, boot));
-    reader.finish(())?;
-    let handler = MarkAttendance { attendances: Attendances::new(boot.dynamodb(), state, Arc::clone(&boot.ids)), desk };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| MarkAttendance {
+        attendances: Attendances::open(setup),
+        desk: CourseService::open(setup),
+    })
 }
 
 struct MarkAttendance {

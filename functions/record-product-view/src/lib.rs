@@ -1,7 +1,5 @@
 //! `POST /api/products/{productId}/views`: somebody looks at a product.
 
-use std::sync::Arc;
-
 use domain::caller::Actor;
 use domain::entity::Entity;
 use domain::fields::{Invalid, object};
@@ -9,11 +7,11 @@ use domain::id::ProductId;
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, is_crawler};
 use runtime::obs::metrics::{Measure, Metric};
 use serde_json::json;
-use store::{Admission, Products, QuotaCounters, Retention};
+use store::{Admission, Products, QuotaCounters};
 use tokio::time::Instant;
 
 /// The function.
@@ -22,17 +20,11 @@ pub const FUNCTION: Function = Function { name: "record-product-view", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 4 * 1024;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, facts) = (reader.required("STATE_TABLE"), reader.required("INTERACTIONS_TABLE"));
-    let (stats, quotas) = (reader.required("STATS_TABLE"), reader.parsed_or_default("QUOTAS"));
-    let retention = Retention::of_days(reader.parsed("RETENTION_DAYS"));
-    reader.finish(())?;
-    let injected = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let products = Products::new(boot.dynamodb(), state, facts, retention, injected);
-    let quotas = QuotaCounters::new(quotas, boot.dynamodb(), stats, Arc::clone(&boot.clock));
-    let handler = ViewProduct { products, quotas };
-    Ok(runtime::http::function(FUNCTION.name, Access::WriteKey, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::WriteKey, |setup| ViewProduct {
+        products: Products::open(setup),
+        quotas: QuotaCounters::open(setup),
+    })
 }
 
 struct ViewProduct {

@@ -1,15 +1,13 @@
 //! `POST /api/quizzes/{quizId}/attempt`: a person has attempted a quiz.
 
-use std::sync::Arc;
-
 use domain::id::QuizId;
 use domain::interaction::Attempt;
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use store::{Attempted, Interactions, Quizzes, Retention};
+use store::{Attempted, Interactions, Quizzes};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "record-quiz-attempt", start };
@@ -17,17 +15,11 @@ pub const FUNCTION: Function = Function { name: "record-quiz-attempt", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 4 * 1024;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, facts) = (reader.required("STATE_TABLE"), reader.required("INTERACTIONS_TABLE"));
-    let retention = Retention::of_days(reader.parsed("RETENTION_DAYS"));
-    let counted = reader.optional("COUNTED_ATTEMPTS").map(|_| reader.parsed("COUNTED_ATTEMPTS"));
-    reader.finish(())?;
-    let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let quizzes = Quizzes::new(client.clone(), state.clone(), Arc::clone(&ids));
-    let interactions = Interactions::new(client, state, facts, retention, (clock, ids)).counting(counted);
-    let handler = AttemptQuiz { quizzes, interactions };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| AttemptQuiz {
+        quizzes: Quizzes::open(setup),
+        interactions: Interactions::open(setup).counting(setup.parsed_if_set("COUNTED_ATTEMPTS")),
+    })
 }
 
 struct AttemptQuiz {

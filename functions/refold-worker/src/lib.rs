@@ -5,8 +5,8 @@ use std::sync::Arc;
 use runtime::BoxFuture;
 use runtime::batch::{Message, QueueHandler, RecordOutcome};
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
-use runtime::messaging::{self, Queue};
+use runtime::function::{Function, StartResult};
+use runtime::messaging::Queue;
 use runtime::refold::{HandOverError, Updaters};
 use serde_json::json;
 use store::{FactScan, ScanPart, StoreError};
@@ -15,18 +15,12 @@ use tokio::time::Instant;
 /// The function.
 pub const FUNCTION: Function = Function { name: "refold-worker", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let updaters = Updaters::of(&mut reader, boot);
-    let tables = ["EVENTS_TABLE", "INTERACTIONS_TABLE", "PURCHASES_TABLE"].map(|name| reader.required(name));
-    let (part_facts, queue) = (reader.parsed("PART_FACTS"), reader.required("REFOLD_QUEUE_URL"));
-    reader.finish(())?;
-    let refolder = Refolder {
-        updaters,
-        facts: FactScan::new(boot.dynamodb(), tables, part_facts),
-        queue: messaging::sqs(boot.sqs(), queue),
-    };
-    Ok(runtime::batch::queue_function(FUNCTION.name, boot, refolder))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::batch::start_queue(context, FUNCTION, |setup| Refolder {
+        updaters: Updaters::open(setup),
+        facts: FactScan::open(setup),
+        queue: setup.queue("REFOLD_QUEUE_URL"),
+    })
 }
 
 struct Refolder {

@@ -10,9 +10,8 @@ use domain::time::Time;
 use http::{Method, StatusCode};
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, IdempotentRequest, Problem, Request, Response, bodies, settle};
-use runtime::pusher;
 use serde_json::json;
 use store::{Change, IdempotencyStore, Purchases};
 use system::clock::Clock;
@@ -23,24 +22,12 @@ pub const FUNCTION: Function = Function { name: "refund-purchase", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 4 * 1024;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
-    let stats = reader.required("STATS_TABLE");
-    let outbox = pusher::outbox(&mut reader, boot);
-    reader.finish(())?;
-    let client = boot.dynamodb();
-    let handler = RefundPurchase {
-        answers: IdempotencyStore::new(client.clone(), state.clone()),
-        purchases: Purchases::new(
-            client,
-            (ledger, state, stats),
-            outbox,
-            (Arc::clone(&boot.clock), Arc::clone(&boot.ids)),
-        ),
-        clock: Arc::clone(&boot.clock),
-    };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| RefundPurchase {
+        answers: IdempotencyStore::open(setup),
+        purchases: Purchases::open(setup),
+        clock: setup.clock(),
+    })
 }
 
 struct RefundPurchase {

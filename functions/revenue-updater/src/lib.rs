@@ -2,7 +2,6 @@
 //! what packages earned.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use domain::calendar::Period;
 use domain::entity::{Bucket, Entity};
@@ -10,10 +9,9 @@ use domain::id::PackageId;
 use domain::purchase::{Buyer, Item, ItemType};
 use domain::time::Minute;
 use runtime::BoxFuture;
-use runtime::batch::{BatchHandler, DeferralQueue, EventRecord, RecordOutcome};
+use runtime::batch::{BatchHandler, EventRecord, RecordOutcome};
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
-use runtime::messaging;
+use runtime::function::{Function, StartResult};
 use runtime::stream::{self, Sold};
 use store::{Budget, BuyerProjector, Folds, PackageProjector, RevenueProjector};
 use tokio::time::Instant;
@@ -21,22 +19,13 @@ use tokio::time::Instant;
 /// The function.
 pub const FUNCTION: Function = Function { name: "revenue-updater", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let ledger = reader.required("PURCHASES_TABLE");
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    let failures = reader.required("FAILURES_QUEUE_URL");
-    let deferring = DeferralQueue::of(&mut reader, boot, FUNCTION.name, &stats);
-    reader.finish(())?;
-    let (client, clock, ids) = (boot.dynamodb(), || Arc::clone(&boot.clock), || Arc::clone(&boot.ids));
-    let updater = SalesUpdater {
-        folds: Folds::new(client.clone(), ledger.clone(), stats.clone(), clock(), ids()),
-        revenue: RevenueProjector::new(client.clone(), stats.clone(), clock(), ids()),
-        buyers: BuyerProjector::new(client.clone(), ledger, stats.clone(), clock(), ids()),
-        packages: PackageProjector::new(client, state, stats, clock(), ids()),
-    };
-    let failures = messaging::sqs(boot.sqs(), failures);
-    Ok(runtime::batch::function_that_defers(FUNCTION.name, boot, failures, deferring, updater))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::batch::start_stream(context, FUNCTION, |setup| SalesUpdater {
+        folds: Folds::of_purchases(setup),
+        revenue: RevenueProjector::open(setup),
+        buyers: BuyerProjector::open(setup),
+        packages: PackageProjector::open(setup),
+    })
 }
 
 struct SalesUpdater {

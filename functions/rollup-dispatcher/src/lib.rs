@@ -10,13 +10,13 @@ use futures::stream::{self, StreamExt};
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invocation, InvocationError, Invoke, StartError};
+use runtime::function::{Function, Invocation, InvocationError, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
-use runtime::messaging::{self, Queue};
+use runtime::messaging::Queue;
 use runtime::obs::metrics::{Measure, Metric, Metrics};
 use runtime::task::{self, TaskHandler};
 use serde_json::{Value, json};
-use store::{Activity, Dispatcher, StoreError, Work};
+use store::{Dispatcher, StoreError, Work};
 use tokio::time::Instant;
 
 use request::RecomputeRequest;
@@ -33,18 +33,13 @@ const AT_ONCE: usize = 16;
 /// What is kept of the deadline for noting what was handed over.
 const TO_NOTE: Duration = Duration::from_secs(10);
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    let (queue, calendar) = (reader.required("ROLLUP_QUEUE_URL"), reader.parsed::<Calendar>("TIME_ZONE"));
-    reader.finish(())?;
-    let client = boot.dynamodb();
-    let activity = Activity::new(client.clone(), stats, calendar, Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let dispatch = Dispatcher::new(activity, client, state);
-    let (queue, metrics) = (messaging::sqs(boot.sqs(), queue), Metrics::of(FUNCTION.name, boot));
-    let dispatcher = RollupDispatcher { dispatch, calendar, queue, metrics };
-    let http = runtime::http::function(FUNCTION.name, Access::SignedIn, boot, dispatcher.clone());
-    Ok(task::with_http(http, task::function(FUNCTION.name, boot, dispatcher)))
+fn start(context: &FunctionContext) -> StartResult {
+    task::start_with_http(context, FUNCTION, Access::SignedIn, |setup| RollupDispatcher {
+        dispatch: Dispatcher::open(setup),
+        calendar: setup.calendar(),
+        queue: setup.queue("ROLLUP_QUEUE_URL"),
+        metrics: context.metrics(FUNCTION.name),
+    })
 }
 
 #[derive(Clone)]

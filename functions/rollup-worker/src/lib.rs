@@ -1,26 +1,17 @@
 //! Closes periods: takes pieces of work from the queue that the dispatcher fills.
 
-use std::sync::Arc;
-
 use runtime::BoxFuture;
 use runtime::batch::{Message, QueueHandler, RecordOutcome};
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
-use store::{Activity, Closing, Work};
+use runtime::function::{Function, StartResult};
+use store::{Closing, Work};
 use tokio::time::Instant;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "rollup-worker", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    let calendar = reader.parsed("TIME_ZONE");
-    reader.finish(())?;
-    let client = boot.dynamodb();
-    let activity = Activity::new(client.clone(), stats, calendar, Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let worker = RollupWorker { closing: Closing::new(activity, client, state) };
-    Ok(runtime::batch::queue_function(FUNCTION.name, boot, worker))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::batch::start_queue(context, FUNCTION, |setup| RollupWorker { closing: Closing::open(setup) })
 }
 
 struct RollupWorker {

@@ -8,7 +8,7 @@ use domain::time::Time;
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, IdempotentRequest, Problem, Request, Response};
 use runtime::pusher::link_targets;
 use serde_json::json;
@@ -22,19 +22,14 @@ pub const FUNCTION: Function = Function { name: "send-announcement", start };
 /// The largest body, in bytes: the longest texts fit, with every character of them escaped.
 const MAX_BODY: usize = 32 * 1024;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, outbox) = (reader.required("STATE_TABLE"), reader.required("OUTBOX_TABLE"));
-    let targets = link_targets(&mut reader);
-    reader.finish(())?;
-    let handler = Announce {
-        targets,
-        answers: IdempotencyStore::new(boot.dynamodb(), state),
-        outbox: Outbox::new(boot.dynamodb(), outbox),
-        clock: Arc::clone(&boot.clock),
-        ids: Arc::clone(&boot.ids),
-    };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| Announce {
+        targets: link_targets(setup),
+        answers: IdempotencyStore::open(setup),
+        outbox: Outbox::open(setup),
+        clock: setup.clock(),
+        ids: setup.ids(),
+    })
 }
 
 struct Announce {

@@ -9,7 +9,7 @@ use domain::time::Time;
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::courses;
 use runtime::http::{Access, HttpHandler, IdempotentRequest, Problem, Request, Response, bodies};
 use runtime::pusher::link_targets;
@@ -24,20 +24,15 @@ pub const FUNCTION: Function = Function { name: "send-notification", start };
 /// The largest body, in bytes: the longest texts fit, with every character of them escaped.
 const MAX_BODY: usize = 32 * 1024;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, outbox) = (reader.required("STATE_TABLE"), reader.required("OUTBOX_TABLE"));
-    let targets = link_targets(&mut reader);
-    reader.finish(())?;
-    let handler = SendNotification {
-        targets,
-        classroom: Classroom::new(boot.dynamodb(), state.clone(), Arc::clone(&boot.ids)),
-        inbox: Inbox::new(boot.dynamodb(), state),
-        outbox: Outbox::new(boot.dynamodb(), outbox),
-        clock: Arc::clone(&boot.clock),
-        ids: Arc::clone(&boot.ids),
-    };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| SendNotification {
+        targets: link_targets(setup),
+        classroom: Classroom::open(setup),
+        inbox: Inbox::open(setup),
+        outbox: Outbox::open(setup),
+        clock: setup.clock(),
+        ids: setup.ids(),
+    })
 }
 
 struct SendNotification {

@@ -9,9 +9,9 @@ use domain::id::AuditId;
 use http::{Method, StatusCode, header};
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invocation, InvocationError, Invoke, StartError};
+use runtime::function::{Function, Invocation, InvocationError, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
-use runtime::messaging::{self, Queue};
+use runtime::messaging::Queue;
 use runtime::task::{self, TaskHandler};
 use serde_json::{Value, json};
 use store::{AuditReport, Audits, StartedAudit, StoreError};
@@ -20,18 +20,11 @@ use tokio::time::Instant;
 /// The function.
 pub const FUNCTION: Function = Function { name: "start-audit", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (ledger, state) = (reader.required("PURCHASES_TABLE"), reader.required("STATE_TABLE"));
-    let (stats, queue) = (reader.required("STATS_TABLE"), reader.required("AUDIT_QUEUE_URL"));
-    reader.finish(())?;
-    let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let handler = Audit {
-        audits: Audits::new(boot.dynamodb(), ledger, state, stats, clock, ids),
-        queue: messaging::sqs(boot.sqs(), queue),
-    };
-    let http = runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler.clone());
-    Ok(task::with_http(http, task::function(FUNCTION.name, boot, handler)))
+fn start(context: &FunctionContext) -> StartResult {
+    task::start_with_http(context, FUNCTION, Access::SignedIn, |setup| Audit {
+        audits: Audits::open(setup),
+        queue: setup.queue("AUDIT_QUEUE_URL"),
+    })
 }
 
 #[derive(Clone)]

@@ -6,26 +6,20 @@ use domain::id::RefreshId;
 use http::{Method, StatusCode, header};
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
-use runtime::messaging::{self, Queue};
+use runtime::messaging::Queue;
 use serde_json::{Value, json};
-use store::{PackageProjector, PackageRebuilds, Progress};
+use store::{PackageRebuilds, Progress};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "start-package-rebuild", start };
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    let queue = reader.required("PACKAGE_REBUILD_QUEUE_URL");
-    reader.finish(())?;
-    let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let handler = RefreshPackages {
-        refreshes: PackageRebuilds::new(PackageProjector::new(boot.dynamodb(), state, stats, clock, ids)),
-        queue: messaging::sqs(boot.sqs(), queue),
-    };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| RefreshPackages {
+        refreshes: PackageRebuilds::open(setup),
+        queue: setup.queue("PACKAGE_REBUILD_QUEUE_URL"),
+    })
 }
 
 struct RefreshPackages {

@@ -10,9 +10,9 @@ use domain::refold::Scope;
 use http::{Method, StatusCode, header};
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
-use runtime::messaging::{self, Queue};
+use runtime::messaging::Queue;
 use runtime::refold::{HandOverError, Updaters};
 use serde_json::{Value, json};
 use store::{RefoldProgress, ScanPart, StreamedRecords, ToRefold};
@@ -25,14 +25,12 @@ pub const FUNCTION: Function = Function { name: "start-refold", start };
 /// The largest body, in bytes: a message of a queue.
 const MAX_BODY: usize = 256 * 1024;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let updaters = Updaters::of(&mut reader, boot);
-    let queue = reader.required("REFOLD_QUEUE_URL");
-    reader.finish(())?;
-    let handler =
-        Refold { updaters, streams: StreamedRecords::new(boot.streams()), queue: messaging::sqs(boot.sqs(), queue) };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| Refold {
+        updaters: Updaters::open(setup),
+        streams: StreamedRecords::new(context.streams()),
+        queue: setup.queue("REFOLD_QUEUE_URL"),
+    })
 }
 
 struct Refold {

@@ -8,14 +8,13 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use domain::board::{Metric, Season};
-use domain::calendar::Calendar;
 use domain::id::{TrackId, UserId};
 use domain::live::{Channel, LiveEvent, LiveEventName, Subject};
 use domain::time::Time;
 use runtime::BoxFuture;
 use runtime::batch::{Message, QueueHandler, RecordOutcome};
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::bodies;
 use serde_json::{Value, json};
 use store::{Boards, Documents, Inbox, Outbox, Reading, StoreError};
@@ -28,22 +27,15 @@ pub const FUNCTION: Function = Function { name: "stats-announcer", start };
 /// How many of a board are told.
 const TOP: usize = 10;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    let (outbox, calendar) = (reader.required("OUTBOX_TABLE"), reader.parsed::<Calendar>("TIME_ZONE"));
-    let shards = reader.parsed("BOARD_SHARDS");
-    reader.finish(())?;
-    let (client, clock) = (boot.dynamodb(), Arc::clone(&boot.clock));
-    let handler = StatsAnnouncer {
-        documents: Documents::new(client.clone(), state.clone(), Arc::clone(&boot.ids)),
-        inbox: Inbox::new(client.clone(), state.clone()),
-        boards: Boards::new(client.clone(), stats.clone(), shards),
-        outbox: Outbox::new(client.clone(), outbox),
-        tracks: Reading::new(client, state, stats, calendar, Arc::clone(&clock)),
-        clock,
-    };
-    Ok(runtime::batch::queue_function(FUNCTION.name, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::batch::start_queue(context, FUNCTION, |setup| StatsAnnouncer {
+        documents: Documents::open(setup),
+        inbox: Inbox::open(setup),
+        boards: Boards::open(setup),
+        outbox: Outbox::open(setup),
+        tracks: Reading::open(setup),
+        clock: setup.clock(),
+    })
 }
 
 struct StatsAnnouncer {

@@ -8,7 +8,7 @@ use domain::time::Time;
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
 use store::{Documents, Playlists};
 use system::clock::Clock;
@@ -19,17 +19,12 @@ pub const FUNCTION: Function = Function { name: "submit-track", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let state = reader.required("STATE_TABLE");
-    reader.finish(())?;
-    let client = boot.dynamodb();
-    let handler = SubmitTrack {
-        documents: Documents::new(client.clone(), state.clone(), Arc::clone(&boot.ids)),
-        playlists: Playlists::new(client, state, Arc::clone(&boot.ids)),
-        clock: Arc::clone(&boot.clock),
-    };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| SubmitTrack {
+        documents: Documents::open(setup),
+        playlists: Playlists::open(setup),
+        clock: setup.clock(),
+    })
 }
 
 struct SubmitTrack {

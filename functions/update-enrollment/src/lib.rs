@@ -6,7 +6,7 @@ use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::course_service::CourseService;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
 
 /// The function.
@@ -15,11 +15,10 @@ pub const FUNCTION: Function = Function { name: "update-enrollment", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 4 * 1024;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let desk = CourseService::of(&mut reader, boot);
-    reader.finish(())?;
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, UpdateEnrollment { desk }))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| UpdateEnrollment {
+        desk: CourseService::open(setup),
+    })
 }
 
 struct UpdateEnrollment {

@@ -1,7 +1,5 @@
 //! `PUT /api/packages/{packageId}`: changes a package, and which quizzes it holds.
 
-use std::sync::Arc;
-
 use domain::id::PackageId;
 use domain::money::Currency;
 use domain::package::PackageDescription;
@@ -9,7 +7,7 @@ use domain::purchase::Accepted;
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
-use runtime::function::{Function, Invoke, StartError};
+use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies, quizzes};
 use store::{Packages, Quizzes};
 
@@ -19,18 +17,12 @@ pub const FUNCTION: Function = Function { name: "update-package", start };
 /// The largest body, in bytes: 500 quizzes of the longest ids, and room to spare.
 const MAX_BODY: usize = 64 * 1024;
 
-fn start(boot: &FunctionContext) -> Result<Box<dyn Invoke>, StartError> {
-    let mut reader = boot.environment.reader();
-    let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
-    let currencies = reader.parsed("CURRENCIES");
-    reader.finish(())?;
-    let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-    let handler = UpdatePackage {
-        currencies,
-        quizzes: Quizzes::new(client.clone(), state.clone(), Arc::clone(&ids)),
-        packages: Packages::new(client, state, stats, clock, ids),
-    };
-    Ok(runtime::http::function(FUNCTION.name, Access::SignedIn, boot, handler))
+fn start(context: &FunctionContext) -> StartResult {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| UpdatePackage {
+        currencies: setup.parsed("CURRENCIES"),
+        quizzes: Quizzes::open(setup),
+        packages: Packages::open(setup),
+    })
 }
 
 struct UpdatePackage {

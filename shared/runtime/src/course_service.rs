@@ -1,16 +1,13 @@
-//! The desk: where functions write down what happens in courses, and what open pages are told of it.
+//! Courses with their numbers and live events: what every function that changes a course needs.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::context::FunctionContext;
-use crate::pusher;
 use domain::live::{Channel, LiveEvent, LiveEventName};
 use domain::time::Time;
-use store::{Classroom, CourseStats, Outbox, PendingEvents};
+use store::{Classroom, CourseStats, Outbox, PendingEvents, Setup};
 use system::clock::Clock;
-use system::environment::Reader;
 use system::ids::Ids;
 
 /// What every function needs that changes something in a course.
@@ -26,15 +23,14 @@ pub struct CourseService {
 }
 
 impl CourseService {
-    /// The desk with the tables that the environment names.
-    pub fn of(reader: &mut Reader<'_>, boot: &FunctionContext) -> Self {
-        let (state, stats) = (reader.required("STATE_TABLE"), reader.required("STATS_TABLE"));
+    /// Opens the service.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
         Self {
-            classroom: Classroom::new(boot.dynamodb(), state, Arc::clone(&boot.ids)),
-            numbers: CourseStats::new(boot.dynamodb(), stats),
-            outbox: pusher::outbox(reader, boot),
-            clock: Arc::clone(&boot.clock),
-            ids: Arc::clone(&boot.ids),
+            classroom: Classroom::open(setup),
+            numbers: CourseStats::open(setup),
+            outbox: Outbox::open_if_live(setup),
+            clock: setup.clock(),
+            ids: setup.ids(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a deployable function is: a name, and how to start it.
 //!
-//! The same value is run by [`crate::context::run`] on Lambda and called in process by the local cloud.
+//! The same value is run by [`crate::lambda::run`] on Lambda and called in process by the local cloud.
 
 use std::fmt;
 
@@ -45,8 +45,11 @@ pub trait Invoke: Send + Sync {
     ) -> BoxFuture<'a, Result<String, InvocationError>>;
 }
 
-/// Starts a function from what surrounds it.
-pub type Start = fn(&FunctionContext) -> Result<Box<dyn Invoke>, StartError>;
+/// A started function, or why it could not start.
+pub type StartResult = Result<Box<dyn Invoke>, StartError>;
+
+/// Starts a function in its context.
+pub type Start = fn(&FunctionContext) -> StartResult;
 
 /// A deployable function.
 #[derive(Clone, Copy)]

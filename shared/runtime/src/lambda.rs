@@ -35,14 +35,14 @@ fn serve(function: Function) -> Result<(), lambda_runtime::Error> {
     // One event at a time is all a sandbox ever gets, so one thread serves it.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
-        let boot = FunctionContext {
+        let context = FunctionContext {
             environment: Environment::of_process(),
             aws: aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await,
             clock: clock::system(),
             ids: ids::random(),
             metrics: Arc::new(obs::metrics::StandardOutput),
         };
-        let started = (function.start)(&boot)?;
+        let started = (function.start)(&context)?;
         let started = started.as_ref();
         lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| async move {
             let invocation = Invocation {

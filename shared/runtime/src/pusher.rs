@@ -6,12 +6,11 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::cached::{Cached, Unavailable};
-use crate::context::FunctionContext;
-use crate::messaging::{self, Queue};
-use crate::secrets::{self, Secret};
+use crate::context::Setup;
+use crate::messaging::Queue;
+use crate::secrets::Secret;
 use domain::live::{Credentials, Subject};
 use domain::notification::LinkTargets;
-use store::Outbox;
 use system::environment::Reader;
 
 /// An application of the server of channels. Its secret is in Secrets Manager.
@@ -51,23 +50,15 @@ pub fn link_targets(reader: &mut Reader<'_>) -> LinkTargets {
 }
 
 /// The application that the environment names; nothing where live updates are off.
-pub fn keys(reader: &mut Reader<'_>, boot: &FunctionContext) -> Option<PusherConfig> {
-    match ["PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET_ARN"].map(|name| reader.optional(name)) {
-        [Some(app), Some(key), Some(arn)] => {
-            Some(PusherConfig { app, key, secret: Cached::new(secrets::secrets_manager(boot.secrets_manager(), arn)) })
-        }
+pub fn keys(setup: &mut Setup<'_>) -> Option<PusherConfig> {
+    match ["PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET_ARN"].map(|name| setup.optional(name)) {
+        [Some(app), Some(key), Some(arn)] => Some(PusherConfig { app, key, secret: setup.secret(arn) }),
         [None, None, None] => None,
         _ => {
-            reader.reject("PUSHER_APP_ID, PUSHER_KEY and PUSHER_SECRET_ARN must be given together or not at all");
+            setup.reject("PUSHER_APP_ID, PUSHER_KEY and PUSHER_SECRET_ARN must be given together or not at all");
             None
         }
     }
-}
-
-/// The outbox; nothing where live updates are off, for then nobody is told anything.
-pub fn outbox(reader: &mut Reader<'_>, boot: &FunctionContext) -> Option<Outbox> {
-    let key = reader.optional("PUSHER_KEY");
-    key.map(|_| Outbox::new(boot.dynamodb(), reader.required("OUTBOX_TABLE")))
 }
 
 /// Whom it is told that numbers have changed which open pages show.
@@ -75,10 +66,9 @@ pub fn outbox(reader: &mut Reader<'_>, boot: &FunctionContext) -> Option<Outbox>
 pub struct StatsNotifier(Option<Arc<dyn Queue>>);
 
 impl StatsNotifier {
-    /// The queue; nobody is told anything where live updates are off.
-    pub fn of(reader: &mut Reader<'_>, boot: &FunctionContext) -> Self {
-        let key = reader.optional("PUSHER_KEY");
-        Self(key.map(|_| messaging::sqs(boot.sqs(), reader.required("STATS_QUEUE_URL"))))
+    /// Opens the queue of changed numbers where live updates are on.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self(setup.optional("PUSHER_KEY").map(|_| setup.queue("STATS_QUEUE_URL")))
     }
 
     /// Numbers of these have changed; tells of which it may not be told.
@@ -110,15 +100,15 @@ pub fn origin(reader: &mut Reader<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::context::FunctionContext;
     use crate::testing::Lines;
     use system::environment::Environment;
 
     /// What is wrong with the keys where these variables are given.
     fn problems(given: &[&str]) -> Vec<String> {
         let environment: Environment = given.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect();
-        let mut reader = environment.reader();
-        let keys = keys(&mut reader, &Lines::default().boot());
-        reader.finish(keys).err().map(|error| error.0).unwrap_or_default()
+        let context = FunctionContext { environment, ..Lines::default().context() };
+        context.open(keys).err().map(|error| error.0).unwrap_or_default()
     }
 
     #[test]

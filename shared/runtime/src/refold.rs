@@ -7,12 +7,11 @@ use futures::future::BoxFuture;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::context::FunctionContext;
-use crate::messaging::{self, Queue, Unsent};
+use crate::context::Setup;
+use crate::messaging::{Queue, Unsent};
 use domain::id::RefoldId;
 use domain::refold::System;
 use store::{RefoldChunk, Refolds, StoreError, ToRefold};
-use system::environment::Reader;
 
 /// Why not all was handed over.
 #[derive(Debug, thiserror::Error)]
@@ -34,10 +33,8 @@ pub struct Updaters {
 }
 
 impl Updaters {
-    /// The updaters whose queues the environment names.
-    #[must_use]
-    pub fn of(reader: &mut Reader<'_>, boot: &FunctionContext) -> Self {
-        let stats = reader.required("STATS_TABLE");
+    /// Opens the refolds and the queues of the updaters.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
         let queue = |system: &System| {
             let name = match system {
                 System::Tracks => "COUNTER_QUEUE_URL",
@@ -45,11 +42,10 @@ impl Updaters {
                 System::Products => "LEADERBOARD_QUEUE_URL",
                 System::Sales => "SALES_QUEUE_URL",
             };
-            (*system, messaging::sqs(boot.sqs(), reader.required(name)))
+            (*system, setup.queue(name))
         };
         let queues = System::ALL.iter().map(queue).collect();
-        let refolds = Refolds::new(boot.dynamodb(), stats, Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-        Self { refolds, queues }
+        Self { refolds: Refolds::open(setup), queues }
     }
 
     /// Hands over what is to be folded again. What is handed over twice counts once.

@@ -7,8 +7,9 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::context::FunctionContext;
-use crate::function::{Invocation, InvocationError, Invoke};
+use crate::context::{FunctionContext, Setup};
+use crate::function::{Function, Invocation, InvocationError, Invoke, StartResult};
+use crate::http::{self, Access, HttpHandler};
 use crate::obs::Reporter;
 
 /// Does a task.
@@ -18,10 +19,25 @@ pub trait TaskHandler: Send + Sync {
     fn run<'a>(&'a self, input: Value, invocation: &'a Invocation) -> BoxFuture<'a, Result<Value, InvocationError>>;
 }
 
+/// Starts a function that serves routes and does a task, both with the same handler.
+///
+/// # Errors
+/// The environment lacks what the handler needs.
+pub fn start_with_http<H: TaskHandler + HttpHandler + Clone + 'static>(
+    context: &FunctionContext,
+    function: Function,
+    access: Access,
+    open: impl FnOnce(&mut Setup<'_>) -> H,
+) -> StartResult {
+    let handler = context.open(open)?;
+    let http = http::function(function.name, access, context, handler.clone());
+    Ok(with_http(http, self::function(function.name, context, handler)))
+}
+
 /// A function that does a task.
 #[must_use]
-pub fn function(name: &'static str, boot: &FunctionContext, handler: impl TaskHandler + 'static) -> Box<dyn Invoke> {
-    Box::new(TaskFunction { reporter: Reporter::new(name, boot), handler: Box::new(handler) })
+pub fn function(name: &'static str, context: &FunctionContext, handler: impl TaskHandler + 'static) -> Box<dyn Invoke> {
+    Box::new(TaskFunction { reporter: context.reporter(name), handler: Box::new(handler) })
 }
 
 /// A function that serves routes and does a task: requests of the HTTP API go to `http`, whatever else comes to `task`.
@@ -53,7 +69,7 @@ impl Invoke for TaskFunction {
                 Ok(_) => ("ok", "task done"),
                 Err(error) => ("failed", error.message.as_str()),
             };
-            self.reporter.ended(invocation, began, ended, &[]);
+            self.reporter.ended(&invocation.request_id, began, ended, &[]);
             Ok(result?.to_string())
         })
     }
@@ -84,7 +100,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::http::{Access, HttpHandler, Problem, Request, Response};
+    use crate::http::{Problem, Request, Response};
     use crate::testing::{Lines, invocation};
 
     struct Double;
@@ -106,14 +122,14 @@ mod tests {
     }
 
     fn both(lines: &Lines) -> Box<dyn Invoke> {
-        let boot = lines.boot();
-        let http = crate::http::function("double", Access::Public, &boot, Absent);
-        with_http(http, function("double", &boot, Double))
+        let context = lines.context();
+        let http = crate::http::function("double", Access::Public, &context, Absent);
+        with_http(http, function("double", &context, Double))
     }
 
     #[tokio::test]
     async fn a_task_answers_and_its_failure_fails_the_invocation() {
-        let function = function("double", &Lines::default().boot(), Double);
+        let function = function("double", &Lines::default().context(), Double);
         assert_eq!(function.invoke(r#"{"number":2}"#, &invocation()).await, Ok("4".to_owned()));
         for (payload, message) in [("{}", "no number"), ("no JSON", "the input is not JSON")] {
             let error = function.invoke(payload, &invocation()).await.unwrap_err();

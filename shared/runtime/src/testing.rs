@@ -22,8 +22,8 @@ impl Sink for Lines {
 }
 
 impl Lines {
-    /// What surrounds a function that calls nothing, and measures into these lines.
-    pub(crate) fn boot(&self) -> FunctionContext {
+    /// The context of a function that calls nothing and emits its metrics into these lines.
+    pub(crate) fn context(&self) -> FunctionContext {
         FunctionContext {
             environment: std::iter::empty::<(String, String)>().collect::<Environment>(),
             aws: aws_config::SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest()).build(),

@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
@@ -19,7 +18,8 @@ use super::items::{from_item, to_key};
 use super::keys;
 use super::retry;
 use super::sums::Sums;
-use super::table::{Consistency, KeyRange, Table};
+use super::table::{Consistency, KeyRange};
+use crate::setup::{PurchasesTable, Setup, StatsTable};
 use domain::calendar::{Calendar, Level, Period};
 use domain::purchase::{Buyer, Purchase};
 use domain::revenue_totals::TotalsByKey;
@@ -47,17 +47,17 @@ pub(super) const LAST_PAID: &str = "last";
 /// The tables of purchases and of numbers, for whoever keeps what is known of buyers up to date.
 #[derive(Clone)]
 pub struct BuyerProjector {
-    ledger: Table,
-    stats: Table,
+    ledger: PurchasesTable,
+    stats: StatsTable,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
 
 impl BuyerProjector {
-    /// Purchases in one table, numbers in another.
-    #[must_use]
-    pub fn new(client: Client, ledger: String, stats: String, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { ledger: Table::new(client.clone(), ledger), stats: Table::new(client, stats), clock, ids }
+    /// Opens the projector.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        let (ledger, stats) = (setup.purchases_table(), setup.stats_table());
+        Self { ledger, stats, clock: setup.clock(), ids: setup.ids() }
     }
 
     /// Brings what is known of buyers up to date with their purchases made on these days of UTC, trying again until the

@@ -1,24 +1,22 @@
 //! Claims: whether a track has numbers before anybody has described it.
 
-use aws_sdk_dynamodb::Client;
-
 use super::error::StoreError;
 use super::keys;
-use super::table::{KeyRange, Table};
+use super::table::KeyRange;
+use crate::setup::{Setup, StatsTable};
 use domain::entity::Entity;
 use domain::id::TrackId;
 
 /// The numbers of tracks, to see whether there are any.
 #[derive(Debug, Clone)]
 pub struct Claims {
-    stats: Table,
+    stats: StatsTable,
 }
 
 impl Claims {
-    /// The numbers in a table.
-    #[must_use]
-    pub fn new(client: Client, stats: String) -> Self {
-        Self { stats: Table::new(client, stats) }
+    /// Opens the claims.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { stats: setup.stats_table() }
     }
 
     /// Whether anything was counted for a track.

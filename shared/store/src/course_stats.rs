@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
@@ -13,15 +12,16 @@ use super::error::StoreError;
 use super::items::Item;
 use super::keys::{self, Key};
 use super::sums::Sums;
-use super::table::{Consistency, Table};
+use super::table::Consistency;
 use super::transaction::{Changes, Transaction};
+use crate::setup::{Setup, StatsTable};
 use domain::course_stats::{Counted, CourseFigures, CourseStatsScope};
 use domain::id::CourseId;
 
 /// The table of the numbers of classrooms.
 #[derive(Debug, Clone)]
 pub struct CourseStats {
-    stats: Table,
+    stats: StatsTable,
 }
 
 fn figures(items: &[Item]) -> Result<CourseFigures, StoreError> {
@@ -29,10 +29,9 @@ fn figures(items: &[Item]) -> Result<CourseFigures, StoreError> {
 }
 
 impl CourseStats {
-    /// Numbers in this table.
-    #[must_use]
-    pub fn new(client: Client, stats: String) -> Self {
-        Self { stats: Table::new(client, stats) }
+    /// Opens the numbers of courses.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { stats: setup.stats_table() }
     }
 
     /// Counts a thing in the place of what it was, for each of these; what all come to is spread by `id`, the thing's own or

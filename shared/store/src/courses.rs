@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
@@ -17,8 +16,9 @@ use super::items::from_item;
 use super::keys::{self, Key};
 use super::listing::{Asked, Listing, put_listed};
 use super::outbox::{Outbox, PendingEvents};
-use super::table::{Consistency, Table};
+use super::table::Consistency;
 use super::transaction::Transaction;
+use crate::setup::{Setup, StateTable};
 use domain::course::{Course, Enrollment};
 use domain::course_stats::CourseStatsScope;
 use domain::id::{CourseId, UserId};
@@ -27,15 +27,14 @@ use system::ids::Ids;
 /// The table of courses.
 #[derive(Clone)]
 pub struct Classroom {
-    state: Table,
+    state: StateTable,
     ids: Arc<dyn Ids>,
 }
 
 impl Classroom {
-    /// Courses in this table.
-    #[must_use]
-    pub fn new(client: Client, state: String, ids: Arc<dyn Ids>) -> Self {
-        Self { state: Table::new(client, state), ids }
+    /// Opens the courses and their enrollments.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { state: setup.state_table(), ids: setup.ids() }
     }
 
     /// A course, if there is one; strongly consistent.

@@ -8,7 +8,6 @@
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
@@ -18,8 +17,9 @@ use super::error::StoreError;
 use super::items::{Item, TTL, VERSION, number, to_key};
 use super::keys::{self, Key};
 use super::retry;
-use super::table::{Consistency, Table};
+use super::table::Consistency;
 use super::transaction::Condition;
+use crate::setup::{Setup, StatsTable};
 use domain::entity::Bucket;
 use domain::time::Time;
 use system::clock::Clock;
@@ -41,23 +41,16 @@ pub struct Deferral {
 /// The marks of one function.
 #[derive(Clone)]
 pub struct Deferrals {
-    table: Table,
+    table: StatsTable,
     function: &'static str,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
 
 impl Deferrals {
-    /// The marks of a function in the table of numbers.
-    #[must_use]
-    pub fn new(
-        client: Client,
-        stats: String,
-        function: &'static str,
-        clock: Arc<dyn Clock>,
-        ids: Arc<dyn Ids>,
-    ) -> Self {
-        Self { table: Table::new(client, stats), function, clock, ids }
+    /// Opens the deferrals of a function.
+    pub fn open(setup: &mut Setup<'_>, function: &'static str) -> Self {
+        Self { table: setup.stats_table(), function, clock: setup.clock(), ids: setup.ids() }
     }
 
     /// Sets a mark for a message that is to be sent now; `None` if one waits already, so that none need be sent.

@@ -13,6 +13,7 @@ use super::items::{from_item, key_of, number, text, to_item, to_key};
 use super::keys::{self, PK, SK};
 use super::table::{Consistency, KeyRange, Table};
 use super::transaction::{Condition, Transaction};
+use crate::setup::Setup;
 use domain::entity::Entity;
 use domain::id::{TrackId, UserId};
 use domain::time::Time;
@@ -76,10 +77,10 @@ const BATCH: usize = 100;
 const DURATION: &str = "durationMs";
 
 impl Documents {
-    /// Documents in this table.
-    #[must_use]
-    pub fn new(client: Client, table: String, ids: Arc<dyn Ids>) -> Self {
-        Self { client, table, ids }
+    /// Opens the documents.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        let table = setup.state_table();
+        Self { client: table.client.clone(), table: table.name.clone(), ids: setup.ids() }
     }
 
     /// A track's document, if it was described; strongly consistent if `strong`.

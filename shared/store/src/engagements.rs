@@ -18,6 +18,7 @@ use super::quotas::SubjectKind;
 use super::retention::Retention;
 use super::retry;
 use super::toggles::{ToggleKey, Toggles, Word};
+use crate::setup::Setup;
 use domain::calendar::Calendar;
 use domain::caller::Actor;
 use domain::entity::{Bucket, Entity};
@@ -126,18 +127,19 @@ pub struct Engagements {
 }
 
 impl Engagements {
-    /// Stands on the parts of the store.
-    #[must_use]
-    pub fn new(
-        facts: Facts,
-        toggles: Toggles,
-        documents: Documents,
-        folds: Folds,
-        (retention, calendar): (Retention, Calendar),
-        clock: Arc<dyn Clock>,
-        ids: Arc<dyn Ids>,
-    ) -> Self {
-        Self { facts, toggles, documents, folds, retention, calendar, clock, ids, durations: Mutex::default() }
+    /// Opens the engagements.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self {
+            facts: Facts::open(setup),
+            toggles: Toggles::open(setup),
+            documents: Documents::open(setup),
+            folds: Folds::of_events(setup),
+            retention: setup.retention(),
+            calendar: setup.calendar(),
+            clock: setup.clock(),
+            ids: setup.ids(),
+            durations: Mutex::default(),
+        }
     }
 
     /// Records events until the deadline, and tells what became of each, in their order.

@@ -14,6 +14,7 @@ use super::error::StoreError;
 use super::items::{Item, TTL, key_of, to_item};
 use super::keys::Key;
 use super::table::Table;
+use crate::setup::Setup;
 use system::backoff::Backoff;
 
 /// How many items one `BatchWriteItem` takes
@@ -64,10 +65,10 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Facts in this table.
-    #[must_use]
-    pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+    /// Opens the facts of tracks.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        let table = setup.events_table();
+        Self { client: table.client.clone(), table: table.name.clone() }
     }
 
     /// The table, for reading.

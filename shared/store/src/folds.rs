@@ -13,7 +13,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
@@ -28,6 +27,7 @@ use super::retention;
 use super::retry;
 use super::table::{Consistency, Table};
 use super::transaction::Condition;
+use crate::setup::{FactsTable, Setup, StatsTable};
 use domain::calendar::{Calendar, Level};
 use domain::entity::{Bucket, Entity};
 use domain::fold::{Fold, Recorded};
@@ -146,18 +146,33 @@ type MakeItem = fn(&Bucket, String, Time, Vec<Item>) -> Result<Item, StoreError>
 /// The tables of facts and of numbers.
 #[derive(Clone)]
 pub struct Folds {
-    client: Client,
-    facts: String,
-    stats: String,
+    facts: FactsTable,
+    stats: StatsTable,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn Ids>,
 }
 
 impl Folds {
-    /// Folds of the facts in one table into numbers in another.
-    #[must_use]
-    pub fn new(client: Client, facts: String, stats: String, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { client, facts, stats, clock, ids }
+    /// Folds of the facts of tracks.
+    pub fn of_events(setup: &mut Setup<'_>) -> Self {
+        let facts = FactsTable::Events(setup.events_table());
+        Self::of_facts(facts, setup)
+    }
+
+    /// Folds of the facts of quizzes and products.
+    pub fn of_interactions(setup: &mut Setup<'_>) -> Self {
+        let facts = FactsTable::Interactions(setup.interactions_table());
+        Self::of_facts(facts, setup)
+    }
+
+    /// Folds of the facts of what is sold.
+    pub fn of_purchases(setup: &mut Setup<'_>) -> Self {
+        let facts = FactsTable::Purchases(setup.purchases_table());
+        Self::of_facts(facts, setup)
+    }
+
+    fn of_facts(facts: FactsTable, setup: &mut Setup<'_>) -> Self {
+        Self { facts, stats: setup.stats_table(), clock: setup.clock(), ids: setup.ids() }
     }
 
     /// Folds buckets anew, trying again until the deadline; tells of each what became of it. One that takes more than the
@@ -231,20 +246,21 @@ impl Folds {
 
     /// The table of facts.
     pub(super) fn facts_table(&self) -> Table {
-        Table::new(self.client.clone(), self.facts.clone())
+        Table::clone(&self.facts)
     }
 
     /// The table of numbers.
     pub(super) fn stats(&self) -> Table {
-        Table::new(self.client.clone(), self.stats.clone())
+        Table::clone(&self.stats)
     }
 
     /// The facts of a bucket, strongly consistent; it stops reading where they are more than the budget has.
     pub(super) async fn facts_of(&self, bucket: &Bucket, budget: Budget) -> Result<Vec<Item>, StoreError> {
         let mut pages = self
+            .facts
             .client
             .query()
-            .table_name(&self.facts)
+            .table_name(&self.facts.name)
             .consistent_read(true)
             .key_condition_expression("#pk = :hour AND begins_with(#sk, :minute)")
             .expression_attribute_names("#pk", PK)
@@ -267,7 +283,8 @@ impl Folds {
     }
 
     async fn held_one(&self, key: &Key) -> Result<Slot, StoreError> {
-        let read = self.client.get_item().table_name(&self.stats).consistent_read(true).set_key(Some(to_key(key)));
+        let read =
+            self.stats.client.get_item().table_name(&self.stats.name).consistent_read(true).set_key(Some(to_key(key)));
         let read = read.projection_expression("#version, #expires, #facts");
         let read = read.expression_attribute_names("#version", VERSION).expression_attribute_names("#expires", EXPIRES);
         let read = read.expression_attribute_names("#facts", FACTS);
@@ -294,7 +311,7 @@ impl Folds {
                 .expression_attribute_names("#expires", EXPIRES)
                 .build()
                 .map_err(|error| StoreError::corrupt("buckets", error))?;
-            let answer = self.client.batch_get_item().request_items(&self.stats, request).send().await?;
+            let answer = self.stats.client.batch_get_item().request_items(&self.stats.name, request).send().await?;
             for item in answer.responses.unwrap_or_default().into_values().flatten() {
                 if let Some(key) = key_of(&item) {
                     asked.insert(key, Slot::of(&item));

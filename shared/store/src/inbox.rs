@@ -3,7 +3,6 @@
 //! A notification lies under its time, as it is listed; under its id lies whose it is, which makes it one however often it is
 //! sent. Both, how many are not read, and the event that tells of it change together.
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -12,8 +11,9 @@ use super::error::StoreError;
 use super::items::{from_item, number, text, to_item};
 use super::keys;
 use super::outbox::Outbox;
-use super::table::{Consistency, KeyRange, LAST, Table};
+use super::table::{Consistency, KeyRange, LAST};
 use super::transaction::{Changes, Condition, Transaction};
+use crate::setup::{Setup, StateTable};
 use domain::id::{NotificationId, UserId};
 use domain::live::LiveEvent;
 use domain::notification::Notice;
@@ -59,14 +59,13 @@ pub struct InboxPage {
 /// The table of what people were sent.
 #[derive(Debug, Clone)]
 pub struct Inbox {
-    state: Table,
+    state: StateTable,
 }
 
 impl Inbox {
-    /// Notifications in this table.
-    #[must_use]
-    pub fn new(client: Client, state: String) -> Self {
-        Self { state: Table::new(client, state) }
+    /// Opens the inboxes.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { state: setup.state_table() }
     }
 
     /// Whose the notification of an id is, if there is one; strongly consistent.

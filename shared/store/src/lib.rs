@@ -37,6 +37,7 @@ mod retry;
 mod revenue;
 mod rollups;
 mod scores;
+mod setup;
 mod slot;
 mod sums;
 mod table;
@@ -90,5 +91,6 @@ pub use rollups::{
     RecomputePlan, Restored, Watermark, Work,
 };
 pub use scores::Scores;
+pub use setup::Setup;
 pub use slot::Slot;
 pub use toggles::{ToggleKey, Toggles, Word};

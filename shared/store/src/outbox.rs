@@ -4,7 +4,6 @@
 //! only which channel has events: whoever sends reads all of them, sends them in their order, and takes out what was sent. So
 //! whatever comes twice, late or at once, nothing that is written is lost, and what is sent again has the same id.
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
@@ -15,8 +14,9 @@ use super::error::StoreError;
 use super::items::{Item, TTL, key_of, text, to_key};
 use super::keys::{self, Key};
 use super::purchases::{Answer, IdempotencyStore};
-use super::table::{Consistency, KeyRange, Table, Write};
+use super::table::{Consistency, KeyRange, Write};
 use super::transaction::{Changes, Condition, Transaction};
+use crate::setup::{OutboxTable, Setup};
 use domain::live::{Channel, LiveEvent};
 use domain::time::Time;
 
@@ -62,14 +62,18 @@ pub type PendingEvents<'a> = (Option<&'a Outbox>, &'a [LiveEvent]);
 /// The table of events that are to be sent.
 #[derive(Debug, Clone)]
 pub struct Outbox {
-    table: Table,
+    table: OutboxTable,
 }
 
 impl Outbox {
-    /// Events in this table.
-    #[must_use]
-    pub fn new(client: Client, table: String) -> Self {
-        Self { table: Table::new(client, table) }
+    /// Opens the outbox.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { table: setup.outbox_table() }
+    }
+
+    /// Opens the outbox where live updates are on: where `PUSHER_KEY` is set.
+    pub fn open_if_live(setup: &mut Setup<'_>) -> Option<Self> {
+        setup.optional("PUSHER_KEY").map(|_| Self::open(setup))
     }
 
     fn item(event: &LiveEvent) -> Item {

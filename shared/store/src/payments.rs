@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
 
 use super::course_stats::CourseStats;
@@ -14,8 +13,9 @@ use super::error::StoreError;
 use super::items::{Item, from_item};
 use super::keys::{self, Key};
 use super::listing::{Asked, Listing, page, put_listed};
-use super::table::{Consistency, Table};
+use super::table::Consistency;
 use super::transaction::Transaction;
+use crate::setup::{Setup, StateTable};
 use domain::course_stats::CourseStatsScope;
 use domain::id::PaymentId;
 use domain::payment::{Payment, PaymentStatus};
@@ -25,7 +25,7 @@ use system::ids::Ids;
 /// The table of payments.
 #[derive(Clone)]
 pub struct Payments {
-    state: Table,
+    state: StateTable,
     ids: Arc<dyn Ids>,
 }
 
@@ -36,10 +36,9 @@ fn listed(payment: &Payment) -> [Key; 2] {
 }
 
 impl Payments {
-    /// Payments in this table.
-    #[must_use]
-    pub fn new(client: Client, state: String, ids: Arc<dyn Ids>) -> Self {
-        Self { state: Table::new(client, state), ids }
+    /// Opens the payments.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { state: setup.state_table(), ids: setup.ids() }
     }
 
     /// A payment, if there is one; strongly consistent.

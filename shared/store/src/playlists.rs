@@ -16,6 +16,7 @@ use super::error::StoreError;
 use super::items::{Item, from_item, to_item, to_key};
 use super::keys::{self, Key, PK, SK};
 use super::transaction::{Condition, Transaction};
+use crate::setup::Setup;
 use domain::id::{PlaylistId, TrackId, UserId};
 use domain::playlist::{Playlist, Submission};
 use system::ids::Ids;
@@ -37,10 +38,10 @@ pub struct Playlists {
 }
 
 impl Playlists {
-    /// Playlists in this table.
-    #[must_use]
-    pub fn new(client: Client, table: String, ids: Arc<dyn Ids>) -> Self {
-        Self { client, table, ids }
+    /// Opens the playlists.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        let table = setup.state_table();
+        Self { client: table.client.clone(), table: table.name.clone(), ids: setup.ids() }
     }
 
     /// A playlist, if there is one; strongly consistent.

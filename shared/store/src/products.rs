@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
@@ -21,8 +20,9 @@ use super::keys;
 use super::retention::Retention;
 use super::retry;
 use super::slot::{Slot, gone};
-use super::table::{Consistency, Table};
+use super::table::Consistency;
 use super::transaction::{Changes, Condition, Transaction};
+use crate::setup::{InteractionsTable, Setup, StateTable};
 use domain::calendar::{Calendar, Level};
 use domain::caller::Actor;
 use domain::entity::Entity;
@@ -41,8 +41,8 @@ const VIEWER: &str = "viewer";
 /// The tables of products and of what happens to them.
 #[derive(Clone)]
 pub struct Products {
-    state: Table,
-    facts: Table,
+    state: StateTable,
+    facts: InteractionsTable,
     retention: Retention,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
@@ -59,14 +59,13 @@ fn begins_sale(product: &Product, held: Option<&Product>) -> bool {
 /// Products as they are described, for those who buy them.
 #[derive(Debug, Clone)]
 pub struct Catalog {
-    state: Table,
+    state: StateTable,
 }
 
 impl Catalog {
-    /// Products in this table.
-    #[must_use]
-    pub fn new(client: Client, state: String) -> Self {
-        Self { state: Table::new(client, state) }
+    /// Opens the catalog.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { state: setup.state_table() }
     }
 
     /// Whether a product can be bought: it is there, and neither a draft nor sold. Strongly consistent.
@@ -82,17 +81,15 @@ impl Catalog {
 }
 
 impl Products {
-    /// Products in one table, their facts in another.
-    #[must_use]
-    pub fn new(
-        client: Client,
-        state: String,
-        facts: String,
-        retention: Retention,
-        (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>),
-    ) -> Self {
-        let table = |name| Table::new(client.clone(), name);
-        Self { state: table(state), facts: table(facts), retention, clock, ids }
+    /// Opens the products.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self {
+            state: setup.state_table(),
+            facts: setup.interactions_table(),
+            retention: setup.retention(),
+            clock: setup.clock(),
+            ids: setup.ids(),
+        }
     }
 
     /// What there is of a product; strongly consistent.

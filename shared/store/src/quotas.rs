@@ -12,7 +12,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;
 use futures::future::{BoxFuture, join_all};
@@ -22,8 +21,9 @@ use super::error::StoreError;
 use super::items::{Item, TTL, number};
 use super::keys;
 use super::retry;
-use super::table::{Consistency, Table};
+use super::table::Consistency;
 use super::transaction::Changes;
+use crate::setup::{Setup, StatsTable};
 use domain::caller::Caller;
 use domain::entity::{Bucket, Entity};
 use domain::id::{SessionId, UserId};
@@ -262,16 +262,16 @@ impl Known {
 /// Counts what subjects send, and says what they may.
 pub struct QuotaCounters {
     quotas: Quotas,
-    table: Table,
+    table: StatsTable,
     clock: Arc<dyn Clock>,
     known: Mutex<HashMap<Counter, Known>>,
 }
 
 impl QuotaCounters {
-    /// Counters of these quotas in the table of numbers.
-    #[must_use]
-    pub fn new(quotas: Quotas, client: Client, stats: String, clock: Arc<dyn Clock>) -> Self {
-        Self { quotas, table: Table::new(client, stats), clock, known: Mutex::default() }
+    /// Opens the counters of the quotas that `QUOTAS` sets.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        let quotas = setup.parsed_or_default("QUOTAS");
+        Self { quotas, table: setup.stats_table(), clock: setup.clock(), known: Mutex::default() }
     }
 
     /// What the events of a request ask of which counters. An admin's ask nothing.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
 
 use super::course_stats::CourseStats;
@@ -13,8 +12,9 @@ use super::keys;
 use super::listing::{Asked, Listing, put_listed};
 use super::outbox::{Outbox, PendingEvents};
 use super::purchases::Answer;
-use super::table::{Consistency, Table};
+use super::table::Consistency;
 use super::transaction::Transaction;
+use crate::setup::{Setup, StateTable};
 use domain::course::Course;
 use domain::course_stats::CourseStatsScope;
 use domain::id::{CourseId, ScoreId, UserId};
@@ -24,15 +24,14 @@ use system::ids::Ids;
 /// The table of scores.
 #[derive(Clone)]
 pub struct Scores {
-    state: Table,
+    state: StateTable,
     ids: Arc<dyn Ids>,
 }
 
 impl Scores {
-    /// Scores in this table.
-    #[must_use]
-    pub fn new(client: Client, state: String, ids: Arc<dyn Ids>) -> Self {
-        Self { state: Table::new(client, state), ids }
+    /// Opens the scores.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { state: setup.state_table(), ids: setup.ids() }
     }
 
     /// A score, if there is one; strongly consistent.

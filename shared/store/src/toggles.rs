@@ -20,6 +20,7 @@ use super::keys::{self, Key};
 use super::retry;
 use super::table::{Consistency, Table};
 use super::transaction::{Condition, Transaction};
+use crate::setup::Setup;
 use domain::caller::Actor;
 use domain::entity::Entity;
 use domain::event::Engagement;
@@ -76,10 +77,10 @@ pub struct Toggles {
 }
 
 impl Toggles {
-    /// Toggles in the table `state`, their facts in the table `facts`.
-    #[must_use]
-    pub fn new(client: Client, state: String, facts: String) -> Self {
-        Self { client, state, facts }
+    /// Opens the toggles.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        let (state, facts) = (setup.state_table(), setup.events_table());
+        Self { client: state.client.clone(), state: state.name.clone(), facts: facts.name.clone() }
     }
 
     /// The table of toggles, for reading.

@@ -50,7 +50,7 @@ impl Reader<'_> {
     /// A variable that must be there.
     pub fn required(&mut self, name: &str) -> String {
         self.optional(name).unwrap_or_else(|| {
-            self.problems.push(format!("{name} is missing"));
+            self.reject(format!("{name} is missing"));
             String::new()
         })
     }
@@ -67,29 +67,36 @@ impl Reader<'_> {
             return T::default();
         }
         value.parse().unwrap_or_else(|error| {
-            self.problems.push(format!("{name} is malformed: {value:?} {error}"));
+            self.reject(format!("{name} is malformed: {value:?} {error}"));
             T::default()
         })
     }
 
     /// A number that must be there and be positive; 1 where it is not.
     pub fn positive(&mut self, name: &str) -> usize {
-        let before = self.problems.len();
         let number: usize = self.parsed(name);
-        if number == 0 && self.problems.len() == before {
+        if self.environment.get(name).is_some_and(|value| value.parse() == Ok(0_usize)) {
             self.reject(format!("{name} must be positive"));
         }
         number.max(1)
     }
 
-    /// A variable that must parse if it is there.
+    /// A variable that must parse if it is set; the default where it is not.
     pub fn parsed_or_default<T: FromStr<Err: std::fmt::Display> + Default>(&mut self, name: &str) -> T {
-        if self.optional(name).is_none() { T::default() } else { self.parsed(name) }
+        self.parsed_if_set(name).unwrap_or_default()
     }
 
-    /// Records that a variable is there but not usable.
+    /// A variable that must parse if it is set.
+    pub fn parsed_if_set<T: FromStr<Err: std::fmt::Display> + Default>(&mut self, name: &str) -> Option<T> {
+        self.optional(name).map(|_| self.parsed(name))
+    }
+
+    /// Records a problem with a variable. The same problem counts once.
     pub fn reject(&mut self, problem: impl Into<String>) {
-        self.problems.push(problem.into());
+        let problem = problem.into();
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
     }
 
     /// The config, if nothing was wrong.
@@ -110,7 +117,7 @@ mod tests {
         let environment: Environment =
             [("A".to_owned(), "x".to_owned()), ("EMPTY".to_owned(), String::new())].into_iter().collect();
         let mut reader = environment.reader();
-        let config = (reader.parsed::<u32>("A"), reader.required("EMPTY"), reader.required("B"));
+        let config = (reader.parsed::<u32>("A"), reader.required("EMPTY"), reader.required("B"), reader.required("B"));
         let error = reader.finish(config).unwrap_err();
         assert_eq!(
             error.0,

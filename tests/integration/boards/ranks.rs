@@ -2,14 +2,14 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use domain::board::{Entrant, Metric, Season};
 use domain::time::Time;
+use runtime::context::FunctionContext;
 use serde_json::json;
-use store::{BoardProjector, Boards, Shards};
+use store::{BoardProjector, Boards};
 use tokio::time::Instant;
 
 use super::actions::BEGIN;
@@ -58,11 +58,11 @@ fn ranks_match_full_count() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let stage = Stage::new(BEGIN.parse().unwrap());
-        let boot = stage.boot("updater", None, "UTC");
-        let shards: Shards = "3".parse().unwrap();
-        let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-        let updates = BoardProjector::new(boot.dynamodb(), "Stats".to_owned(), shards, clock, ids);
-        let boards = Boards::new(boot.dynamodb(), "Stats".to_owned(), shards);
+        let variables = [("STATS_TABLE", "Stats"), ("BOARD_SHARDS", "3")];
+        let environment = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+        let boot = FunctionContext { environment, ..stage.boot("updater", None, "UTC") };
+        let updates = boot.open(|setup| BoardProjector::open(setup)).unwrap();
+        let boards = boot.open(|setup| Boards::open(setup)).unwrap();
         let deadline = Instant::now() + Duration::from_secs(3_600);
         let mut random = fastrand::Rng::with_seed(7);
         let mut having = Having::new();

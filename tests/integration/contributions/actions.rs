@@ -97,13 +97,7 @@ pub(super) async fn act(
         }
         Action::Sell { package, currency, earned } => {
             let boot = boot();
-            let updates = PackageProjector::new(
-                boot.dynamodb(),
-                "State".to_owned(),
-                "Stats".to_owned(),
-                boot.clock.clone(),
-                boot.ids.clone(),
-            );
+            let updates = boot.open(|setup| PackageProjector::open(setup)).unwrap();
             // What the fold of purchases leaves behind; a version that is used once.
             let update = json!({
                 "TableName": "Stats",

@@ -223,7 +223,7 @@ impl Driver {
         let name = self.turns.name("mender");
         let boot = self.stage.boot(&name, Some(self.faults()), "UTC");
         let package = format!("p{}", self.turns.random.usize(0..PACKAGES)).parse().unwrap();
-        let updates = PackageProjector::new(boot.dynamodb(), "State".into(), "Stats".into(), boot.clock, boot.ids);
+        let updates = boot.open(|setup| PackageProjector::open(setup)).unwrap();
         let doing = async move {
             // It may run out of time: then it has mended a part, or nothing.
             updates.mend(&package, Instant::now() + Duration::from_secs(10)).await.ok();

@@ -77,8 +77,7 @@ fn spoil(stage: &Stage, sk: &str, change: &str, names: Value, values: Value) {
 /// Has the items of the month audited; what was found.
 async fn audit_items(stage: &Stage, faults: impl Faults + 'static) -> Vec<String> {
     let boot = stage.boot("auditor", Some(Arc::new(faults)), "UTC");
-    let [ledger, state, stats] = ["Purchases", "State", "Stats"].map(str::to_owned);
-    let audits = Audits::new(boot.dynamodb(), ledger, state, stats, Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let audits = boot.open(|setup| Audits::open(setup)).unwrap();
     let walk = AuditStep::Items { month: "2026-01".to_owned(), after: None };
     let leg = AuditTask { audit: "a".parse().unwrap(), walk };
     let (_, outcome) = audits.go(&leg, Instant::now() + Duration::from_secs(55)).await.unwrap();

@@ -75,8 +75,7 @@ pub(super) async fn audit(
     scope: Scope,
 ) -> Option<Vec<String>> {
     let boot = stage.boot(&name, faults, "UTC");
-    let [ledger, state, stats] = ["Purchases", "State", "Stats"].map(str::to_owned);
-    let audits = Audits::new(boot.dynamodb(), ledger, state, stats, Arc::clone(&boot.clock), Arc::clone(&boot.ids));
+    let audits = boot.open(|setup| Audits::open(setup)).unwrap();
     let StartedAudit { audit: id, mut legs, .. } = audits.begin(scope).await.ok()?;
     let mut found = Vec::new();
     while let Some(leg) = legs.pop() {

@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::calendar::{Calendar, Level, Period};
@@ -61,12 +60,11 @@ async fn compare(seed: u64) {
         }
     }
     let boot = stage.boot("updater", None, "UTC");
-    let (client, clock, ids) = (boot.dynamodb(), Arc::clone(&boot.clock), Arc::clone(&boot.ids));
     let deadline = Instant::now() + Duration::from_secs(600);
-    let updates = RevenueProjector::new(client.clone(), "Stats".to_owned(), clock, ids);
+    let updates = boot.open(|setup| RevenueProjector::open(setup)).unwrap();
     assert!(updates.follow(&minutes, deadline).await.is_empty());
 
-    let reading = RevenueReader::new(client, "Stats".to_owned());
+    let reading = boot.open(|setup| RevenueReader::open(setup)).unwrap();
     let periods = MONTHS.map(|month| Calendar::default().parse(Level::Month, month).unwrap());
     let usd = Ranking::Net("USD".parse().unwrap());
     for (by, skipped) in [(Ranking::Purchases, 0), (Ranking::Purchases, 1), (Ranking::Purchases, 2), (usd, 0), (usd, 1)]

@@ -22,16 +22,7 @@ pub(super) fn sold(api: &Api, package: &str, version: &str, earned: &[(&str, i64
 /// The same, and has it followed.
 async fn earns(api: &Api, package: &str, version: &str, earned: &[(&str, i64)]) {
     sold(api, package, version, earned);
-    let cloud = &api.app.cloud;
-    let config = cloud.database().sdk_config(local::wire::ClientOptions::default());
-    let table = |name: &str| cloud.table(name).unwrap().to_owned();
-    let updates = PackageProjector::new(
-        aws_sdk_dynamodb::Client::new(&config),
-        table("StateTable"),
-        table("StatsTable"),
-        system::clock::system(),
-        system::ids::random(),
-    );
+    let updates = api.app.open(PackageProjector::open);
     let deadline = Instant::now() + Duration::from_secs(20);
     updates.follow_sales(&package.parse().unwrap(), deadline).await.unwrap();
 }

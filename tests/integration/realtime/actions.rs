@@ -88,7 +88,7 @@ pub(super) enum Answer {
 /// Does something once; nothing, if it is to be done again.
 pub(super) async fn act(stage: Stage, faults: Option<Arc<dyn Faults>>, name: String, action: Action) -> Option<Answer> {
     let boot = boot(&stage, &name, faults);
-    let outbox = Outbox::new(boot.dynamodb(), OUTBOX.to_owned());
+    let outbox = boot.open(|setup| Outbox::open(setup)).unwrap();
     let written = |event: &LiveEvent| Answer::Written(Known::of(&event.channel.to_string(), event.data()));
     let (function, channel, route, role, key, body) = match action {
         Action::Put(event) => return outbox.put(&event).await.is_ok().then(|| written(&event)),

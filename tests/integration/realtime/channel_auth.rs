@@ -1,10 +1,7 @@
 //! Who may listen to which channel.
 
-use std::sync::Arc;
-
 use domain::course::{Course, Enrollment, EnrollmentStatus};
 use http::Method;
-use local::wire::ClientOptions;
 use serde_json::{Value, json};
 use store::{Classroom, CourseStats, Outbox, Versioned};
 
@@ -19,11 +16,9 @@ async fn enrolls(
     status: EnrollmentStatus,
     held: Option<&Versioned<Enrollment>>,
 ) -> Versioned<Enrollment> {
-    let client = aws_sdk_dynamodb::Client::new(&api.app.cloud.database().sdk_config(ClientOptions::default()));
-    let table = |id: &str| api.app.cloud.table(id).unwrap().to_owned();
-    let outbox = Outbox::new(client.clone(), table("OutboxTable"));
-    let numbers = CourseStats::new(client.clone(), table("StatsTable"));
-    let classroom = Classroom::new(client, table("StateTable"), Arc::new(system::ids::RandomIds));
+    let outbox = api.app.open(Outbox::open);
+    let numbers = api.app.open(CourseStats::open);
+    let classroom = api.app.open(Classroom::open);
     let (id, student, now) = (course.parse().unwrap(), person.0.parse().unwrap(), api.now());
     // Also where nothing is said of the course itself.
     let course = Course { title: "Logic".to_owned(), teacher: TIM.0.parse().unwrap() };

@@ -127,7 +127,7 @@ impl Queue for Failures {
 
 /// A warm sandbox of the publisher that sends to this server.
 pub(super) fn publisher(boot: &FunctionContext, channels: &Channels, failures: &Failures) -> Box<dyn Invoke> {
-    let outbox = Outbox::new(boot.dynamodb(), super::actions::OUTBOX.to_owned());
+    let outbox = boot.open(|setup| Outbox::open(setup)).unwrap();
     let failures = Arc::new(failures.clone());
     let publisher = Publisher::new(outbox, Box::new(channels.clone()), failures.clone(), Arc::clone(&boot.clock));
     runtime::batch::function("realtime-publisher", boot, failures, publisher)

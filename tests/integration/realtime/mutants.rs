@@ -16,7 +16,6 @@ use store::{Budget, Outbox, Waiting};
 use system::clock::Clock;
 use tokio::time::Instant;
 
-use super::actions::OUTBOX;
 use super::driver::run;
 use super::faulty_server::{Channels, Failures};
 use super::plan::{Publishers, worst};
@@ -113,7 +112,7 @@ pub(super) fn publisher(
     channels: &Channels,
     failures: &Failures,
 ) -> Box<dyn Invoke> {
-    let outbox = Outbox::new(boot.dynamodb(), OUTBOX.to_owned());
+    let outbox = boot.open(|setup| Outbox::open(setup)).unwrap();
     let (channels, failures) = (channels.clone(), failures.clone());
     let handler = Publisher { mutant, outbox, channels, failures: failures.clone(), clock: Arc::clone(&boot.clock) };
     runtime::batch::function("realtime-publisher", boot, Arc::new(failures), handler)

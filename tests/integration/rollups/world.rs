@@ -13,7 +13,7 @@ use local::wire::{Fault, Faults};
 use runtime::context::FunctionContext;
 use runtime::function::Invoke;
 use serde_json::{Value, json};
-use store::{Activity, Closing, Dispatcher, Reading, Work};
+use store::{Closing, Dispatcher, Reading, Work};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -79,16 +79,12 @@ impl World {
         self.stage.boot(function, faults, &self.calendar.to_string())
     }
 
-    fn activity(&self, boot: &FunctionContext) -> Activity {
-        Activity::new(boot.dynamodb(), "Stats".to_owned(), self.calendar, boot.clock.clone(), boot.ids.clone())
-    }
-
     pub(crate) fn dispatch(&self, boot: &FunctionContext) -> Dispatcher {
-        Dispatcher::new(self.activity(boot), boot.dynamodb(), "State".to_owned())
+        boot.open(|setup| Dispatcher::open(setup)).unwrap()
     }
 
     pub(crate) fn closing(&self, boot: &FunctionContext) -> Closing {
-        Closing::new(self.activity(boot), boot.dynamodb(), "State".to_owned())
+        boot.open(|setup| Closing::open(setup)).unwrap()
     }
 
     /// The same world, seen by a reader whose calls pass through these faults.
@@ -105,8 +101,7 @@ impl World {
     }
 
     pub(crate) fn reading(&self) -> Reading {
-        let boot = self.reader();
-        Reading::new(boot.dynamodb(), "State".to_owned(), "Stats".to_owned(), self.calendar, boot.clock)
+        self.reader().open(|setup| Reading::open(setup)).unwrap()
     }
 
     /// Everything in the table of numbers.

@@ -13,7 +13,9 @@ use hyper_util::rt::TokioExecutor;
 use local::cloud::LocalCloud;
 use local::cloud::Options;
 use local::lambda::InvokeFailure;
+use local::wire::ClientOptions;
 use serde_json::{Value, json};
+use store::Setup;
 use system::clock::Clock;
 
 /// How long anything that should happen soon may take on a busy machine.
@@ -84,6 +86,18 @@ impl App {
         let options = options.without_limits();
         let cloud = LocalCloud::start(options).await.unwrap();
         Self { cloud, client: Client::builder(TokioExecutor::new()).build_http(), finished: false }
+    }
+
+    /// Opens a type of the store on the tables of this cloud.
+    pub(crate) fn open<T>(&self, open: impl FnOnce(&mut Setup<'_>) -> T) -> T {
+        let config = self.cloud.database().sdk_config(ClientOptions::default());
+        let tables = [("STATE_TABLE", "StateTable"), ("STATS_TABLE", "StatsTable"), ("OUTBOX_TABLE", "OutboxTable")];
+        let table = |(variable, id): (&str, &str)| (variable.to_owned(), self.cloud.table(id).unwrap().to_owned());
+        let environment = tables.map(table).into_iter().collect();
+        let injected = (system::clock::system(), system::ids::random());
+        let mut setup = Setup::new(aws_sdk_dynamodb::Client::new(&config), injected, &environment);
+        let opened = open(&mut setup);
+        setup.finish(opened).unwrap()
     }
 
     pub(crate) fn token(&self, role: &str) -> String {

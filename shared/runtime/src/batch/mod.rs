@@ -14,8 +14,8 @@ pub use aws_lambda_events::dynamodb::EventRecord;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-pub use queue::{Message, QueueHandler, function as queue_function};
-pub use stream::{BatchHandler, DeferralQueue, function, function_that_defers};
+pub use queue::{Message, QueueHandler, function as queue_function, start as start_queue};
+pub use stream::{BatchHandler, function, start as start_stream};
 
 use crate::function::Invocation;
 use crate::obs::Reporter;
@@ -84,7 +84,7 @@ impl Report<'_> {
         let Self { parts, total, retried, poison, deferred } = self;
         let outcome = if retried.is_empty() { "ok" } else { "retry" };
         let detail = format!("{total} {parts}, {} to come again, {poison} poison, {deferred} deferred", retried.len());
-        reporter.ended(invocation, began, (outcome, &detail), &[]);
+        reporter.ended(&invocation.request_id, began, (outcome, &detail), &[]);
         let failures: Vec<Value> = retried.iter().map(|part| json!({"itemIdentifier": part})).collect();
         json!({"batchItemFailures": failures}).to_string()
     }

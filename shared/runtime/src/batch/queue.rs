@@ -5,8 +5,8 @@ use futures::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::{RecordOutcome, Report};
-use crate::context::FunctionContext;
-use crate::function::{Invocation, InvocationError, Invoke};
+use crate::context::{FunctionContext, Setup};
+use crate::function::{Function, Invocation, InvocationError, Invoke, StartResult};
 use crate::obs::Reporter;
 
 /// A message of a queue.
@@ -29,10 +29,26 @@ pub trait QueueHandler: Send + Sync {
     fn handle<'a>(&'a self, messages: &'a [Message], deadline: Instant) -> BoxFuture<'a, Vec<RecordOutcome>>;
 }
 
-/// A function that does the work that waits in a queue.
+/// Starts a function that handles the messages of a queue.
+///
+/// # Errors
+/// The environment lacks what the handler needs.
+pub fn start<H: QueueHandler + 'static>(
+    context: &FunctionContext,
+    function: Function,
+    open: impl FnOnce(&mut Setup<'_>) -> H,
+) -> StartResult {
+    Ok(self::function(function.name, context, context.open(open)?))
+}
+
+/// A function that handles the messages of a queue.
 #[must_use]
-pub fn function(name: &'static str, boot: &FunctionContext, handler: impl QueueHandler + 'static) -> Box<dyn Invoke> {
-    Box::new(QueueFunction { reporter: Reporter::new(name, boot), handler: Box::new(handler) })
+pub fn function(
+    name: &'static str,
+    context: &FunctionContext,
+    handler: impl QueueHandler + 'static,
+) -> Box<dyn Invoke> {
+    Box::new(QueueFunction { reporter: context.reporter(name), handler: Box::new(handler) })
 }
 
 struct QueueFunction {
@@ -115,7 +131,7 @@ mod tests {
     }
 
     async fn failures(bodies: &[&str]) -> Value {
-        let function = function("worker", &Lines::default().boot(), Obedient);
+        let function = function("worker", &Lines::default().context(), Obedient);
         let answer = function.invoke(&event(bodies), &invocation()).await.unwrap();
         serde_json::from_str(&answer).unwrap()
     }
@@ -135,7 +151,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_batch_of_messages_fails_as_a_whole() {
-        let function = function("worker", &Lines::default().boot(), Obedient);
+        let function = function("worker", &Lines::default().context(), Obedient);
         for payload in ["", "{}", r#"{"Records":[{"messageId":"m"}]}"#, r#"{"Records":[{"body":"done"}]}"#] {
             let error = function.invoke(payload, &invocation()).await.unwrap_err();
             assert!(error.message.starts_with("not a batch of queue messages: "), "{payload}: {error}");

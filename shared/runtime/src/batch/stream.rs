@@ -13,14 +13,13 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{Message, RecordOutcome, Report, queue};
-use crate::context::FunctionContext;
-use crate::function::{Invocation, InvocationError, Invoke};
-use crate::messaging::{self, Queue};
+use crate::context::{FunctionContext, Setup};
+use crate::function::{Function, Invocation, InvocationError, Invoke, StartResult};
+use crate::messaging::Queue;
 use crate::obs::Reporter;
 use crate::stream::{refold_record, touched_bucket};
 use domain::entity::Bucket;
 use store::{Budget, Deferral, Deferrals, RefoldChunk, Refolds};
-use system::environment::Reader;
 
 /// Handles batches of stream records.
 pub trait BatchHandler: Send + Sync {
@@ -34,51 +33,60 @@ pub trait BatchHandler: Send + Sync {
     ) -> BoxFuture<'a, Vec<RecordOutcome>>;
 }
 
-/// Where buckets go that would hold up the others of a batch.
-pub struct DeferralQueue {
-    /// Takes a record of each; the same function works it off.
-    pub queue: Arc<dyn Queue>,
-    /// Which buckets wait there already.
-    pub deferrals: Deferrals,
-    /// Takes note of what was folded again for an operator.
-    pub refolds: Refolds,
-    /// What a bucket may cost before it is deferred.
-    pub budget: Budget,
+/// The queue of buckets that would delay the others of a batch.
+struct DeferralQueue {
+    /// Takes a record of each bucket; the same function handles it.
+    queue: Arc<dyn Queue>,
+    /// The buckets that wait there.
+    deferrals: Deferrals,
+    /// Counts what was refolded for an operator.
+    refolds: Refolds,
+    /// The cost above which a bucket is deferred.
+    budget: Budget,
 }
 
 impl DeferralQueue {
-    /// What the environment says of it; nothing is deferred where it names no queue.
-    #[must_use]
-    pub fn of(reader: &mut Reader<'_>, boot: &FunctionContext, function: &'static str, stats: &str) -> Option<Self> {
-        let queue = messaging::sqs(boot.sqs(), reader.optional("DEFERRED_QUEUE_URL")?);
-        let (clock, ids) = (Arc::clone(&boot.clock), Arc::clone(&boot.ids));
-        let refolds = Refolds::new(boot.dynamodb(), stats.to_owned(), Arc::clone(&clock), Arc::clone(&ids));
-        let deferrals = Deferrals::new(boot.dynamodb(), stats.to_owned(), function, clock, ids);
-        Some(Self { queue, deferrals, refolds, budget: Budget::of_facts(reader.parsed("BUCKET_FACTS")) })
+    /// Opens the queue that `DEFERRED_QUEUE_URL` names, if it is set.
+    fn open(setup: &mut Setup<'_>, function: &'static str) -> Option<Self> {
+        Some(Self {
+            queue: setup.optional_queue("DEFERRED_QUEUE_URL")?,
+            deferrals: Deferrals::open(setup, function),
+            refolds: Refolds::open(setup),
+            budget: Budget::of_facts(setup.parsed("BUCKET_FACTS")),
+        })
     }
 }
 
-/// A function that keeps something up to date with a stream.
+/// Starts a function that handles the records of a stream. Poison goes to the queue that `FAILURES_QUEUE_URL` names, and
+/// buckets that take too long to the one that `DEFERRED_QUEUE_URL` names, if it is set.
+///
+/// # Errors
+/// The environment lacks what the handler needs.
+pub fn start<H: BatchHandler + 'static>(
+    context: &FunctionContext,
+    function: Function,
+    open: impl FnOnce(&mut Setup<'_>) -> H,
+) -> StartResult {
+    let reporter = context.reporter(function.name);
+    let started = context.open(|setup| BatchFunction {
+        reporter,
+        failures: setup.queue("FAILURES_QUEUE_URL"),
+        deferring: DeferralQueue::open(setup, function.name),
+        handler: Box::new(open(setup)),
+    });
+    Ok(Box::new(started?))
+}
+
+/// A function that handles the records of a stream and defers nothing.
 #[must_use]
 pub fn function(
     name: &'static str,
-    boot: &FunctionContext,
+    context: &FunctionContext,
     failures: Arc<dyn Queue>,
     handler: impl BatchHandler + 'static,
 ) -> Box<dyn Invoke> {
-    function_that_defers(name, boot, failures, None, handler)
-}
-
-/// A function that keeps something up to date with a stream, and defers buckets that take too long.
-#[must_use]
-pub fn function_that_defers(
-    name: &'static str,
-    boot: &FunctionContext,
-    failures: Arc<dyn Queue>,
-    deferring: Option<DeferralQueue>,
-    handler: impl BatchHandler + 'static,
-) -> Box<dyn Invoke> {
-    Box::new(BatchFunction { reporter: Reporter::new(name, boot), failures, deferring, handler: Box::new(handler) })
+    let reporter = context.reporter(name);
+    Box::new(BatchFunction { reporter, failures, deferring: None, handler: Box::new(handler) })
 }
 
 struct BatchFunction {
@@ -374,7 +382,7 @@ mod tests {
 
     async fn delivered(ids: &[&str]) -> (Result<String, InvocationError>, Vec<String>) {
         let failures = Arc::new(Kept::default());
-        let function = function("updater", &Lines::default().boot(), Arc::clone(&failures) as _, Nervous);
+        let function = function("updater", &Lines::default().context(), Arc::clone(&failures) as _, Nervous);
         let record = |id: &&str| {
             json!({"awsRegion": "r", "eventID": id, "eventName": "INSERT",
                 "dynamodb": {"Keys": {}, "SequenceNumber": id, "SizeBytes": 1}})

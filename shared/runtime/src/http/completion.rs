@@ -11,7 +11,7 @@ use domain::id::PurchaseId;
 use domain::payment::Payment;
 use domain::purchase::{Purchase, Status};
 use domain::time::Time;
-use store::{Change, Ownership, Purchases, StoreError, Versioned};
+use store::{Change, Ownership, Purchases, Setup, StoreError, Versioned};
 use system::clock::Clock;
 
 /// What completes purchases.
@@ -23,10 +23,9 @@ pub struct Completion {
 }
 
 impl Completion {
-    /// Completes these purchases.
-    #[must_use]
-    pub fn new(ownership: Ownership, purchases: Purchases, clock: Arc<dyn Clock>) -> Self {
-        Self { ownership, purchases, clock }
+    /// Opens the purchases to complete.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { ownership: Ownership::open(setup), purchases: Purchases::open(setup), clock: setup.clock() }
     }
 
     /// The purchase after its payment was approved; where it was approved already, nothing changes but a payment that still

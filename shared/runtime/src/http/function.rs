@@ -10,8 +10,8 @@ use super::identity::Fault;
 use super::problem::Problem;
 use super::request::{self, Request};
 use super::response::Response;
-use crate::context::FunctionContext;
-use crate::function::{Invocation, InvocationError, Invoke};
+use crate::context::{FunctionContext, Setup};
+use crate::function::{Function, Invocation, InvocationError, Invoke, StartResult};
 use crate::obs::Reporter;
 use domain::caller::Caller;
 
@@ -45,15 +45,28 @@ pub trait HttpHandler: Send + Sync {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>>;
 }
 
+/// Starts a function that serves a route.
+///
+/// # Errors
+/// The environment lacks what the handler needs.
+pub fn start<H: HttpHandler + 'static>(
+    context: &FunctionContext,
+    function: Function,
+    access: Access,
+    open: impl FnOnce(&mut Setup<'_>) -> H,
+) -> StartResult {
+    Ok(self::function(function.name, access, context, context.open(open)?))
+}
+
 /// A function that serves a route.
 #[must_use]
 pub fn function(
     name: &'static str,
     access: Access,
-    boot: &FunctionContext,
+    context: &FunctionContext,
     handler: impl HttpHandler + 'static,
 ) -> Box<dyn Invoke> {
-    Box::new(HttpFunction { access, reporter: Reporter::new(name, boot), handler: Box::new(handler) })
+    Box::new(HttpFunction { access, reporter: context.reporter(name), handler: Box::new(handler) })
 }
 
 struct HttpFunction {
@@ -104,7 +117,7 @@ impl Invoke for HttpFunction {
             };
             let status = response.status.as_str();
             let detail = response.note.as_ref().map_or_else(|| status.to_owned(), |note| format!("{status}, {note}"));
-            self.reporter.ended(invocation, began, (outcome, &detail), &response.measures);
+            self.reporter.ended(&invocation.request_id, began, (outcome, &detail), &response.measures);
             response.into_payload().map_err(|error| InvocationError { message: error.to_string() })
         })
     }

@@ -19,7 +19,7 @@ pub use completion::{Completion, settle};
 pub use crawler::is_crawler;
 pub use cursor::{Cursor, Limit};
 pub use etag::{Preconditions, Tag};
-pub use function::{Access, HttpHandler, function};
+pub use function::{Access, HttpHandler, function, start};
 pub use idempotency::IdempotentRequest;
 pub use problem::{Kind, Problem};
 pub use request::{Asked, Client, Request};

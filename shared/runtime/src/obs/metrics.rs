@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::context::FunctionContext;
 use domain::time::Time;
 use system::clock::Clock;
+use system::environment::Environment;
 
 /// The namespace of all metrics.
 pub const NAMESPACE: &str = "Tally";
@@ -170,11 +170,11 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// The metrics of the function of this name.
+    /// The metrics of a function in the stack that the environment names.
     #[must_use]
-    pub fn of(function: &'static str, boot: &FunctionContext) -> Self {
-        let stack = boot.environment.get(STACK).unwrap_or(NO_STACK).to_owned();
-        Self { function, stack, clock: Arc::clone(&boot.clock), sink: Arc::clone(&boot.metrics) }
+    pub fn new(function: &'static str, environment: &Environment, clock: Arc<dyn Clock>, sink: Arc<dyn Sink>) -> Self {
+        let stack = environment.get(STACK).unwrap_or(NO_STACK).to_owned();
+        Self { function, stack, clock, sink }
     }
 
     /// Emits these as one line; nothing where nothing is to be told.
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn nothing_is_emitted_that_is_not_listed_and_no_count_of_zero() {
         let lines = Lines::default();
-        let metrics = Metrics::of("ingest-events", &lines.boot());
+        let metrics = lines.context().metrics("ingest-events");
         let unlisted = Measure::count(Metric::AuditFindings, 1);
         metrics.emit(&[]);
         metrics.emit(&[unlisted, Measure::count(Metric::EventsRejected, 0)]);
@@ -257,7 +257,7 @@ mod tests {
         assert!(line.get("auditFindings").is_none() && line.get("eventsRejected").is_none(), "{line}");
         // An age of 0 is told, or its alarm would take it for silence.
         let lines = Lines::default();
-        Metrics::of("rollup-dispatcher", &lines.boot()).emit(&[Measure::seconds(Metric::WatermarkAge, 0)]);
+        lines.context().metrics("rollup-dispatcher").emit(&[Measure::seconds(Metric::WatermarkAge, 0)]);
         assert_eq!(lines.only()["watermarkAgeSeconds"], 0.0);
     }
 }

@@ -7,8 +7,6 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::context::FunctionContext;
-use crate::function::Invocation;
 use domain::time::Time;
 use metrics::{Measure, Metrics};
 use system::clock::Clock;
@@ -21,10 +19,10 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Reports for the function of this name.
+    /// Reports for this function.
     #[must_use]
-    pub fn new(function: &'static str, boot: &FunctionContext) -> Self {
-        Self { function, clock: Arc::clone(&boot.clock), metrics: Metrics::of(function, boot) }
+    pub fn new(function: &'static str, clock: Arc<dyn Clock>, metrics: Metrics) -> Self {
+        Self { function, clock, metrics }
     }
 
     /// The function reported for.
@@ -41,13 +39,7 @@ impl Reporter {
 
     /// Logs how an invocation that began at `began` has ended, unless well, and emits what it measured: `outcome` is one of few words,
     /// `detail` says more and holds nothing personal.
-    pub fn ended(
-        &self,
-        invocation: &Invocation,
-        began: Instant,
-        (outcome, detail): (&str, &str),
-        measures: &[Measure],
-    ) {
+    pub fn ended(&self, request_id: &str, began: Instant, (outcome, detail): (&str, &str), measures: &[Measure]) {
         let duration_ms = began.elapsed().as_secs_f64() * 1000.0;
         let function = self.function;
         // Lambda counts and times every invocation anyway, and a line of each would cost more than the invocation.
@@ -55,7 +47,7 @@ impl Reporter {
             ($level:ident) => {
                 tracing::$level!(
                     function,
-                    requestId = invocation.request_id,
+                    requestId = request_id,
                     outcome,
                     detail,
                     durationMs = duration_ms,

@@ -21,7 +21,6 @@ mod people;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
@@ -38,8 +37,9 @@ use super::keys::{self, Key};
 use super::purchases::RECORDED;
 use super::revenue::RevenueProjector;
 use super::sums::Sums;
-use super::table::{Consistency, KeyRange, Table};
+use super::table::{Consistency, KeyRange};
 use super::transaction::Condition;
+use crate::setup::{PurchasesTable, Setup, StateTable, StatsTable};
 use domain::audit::Scope;
 use domain::calendar::{Calendar, Level, Period};
 use domain::id::AuditId;
@@ -174,9 +174,9 @@ pub struct ListedAudit {
 /// The audits of all purchases.
 #[derive(Clone)]
 pub struct Audits {
-    ledger: Table,
-    state: Table,
-    stats: Table,
+    ledger: PurchasesTable,
+    state: StateTable,
+    stats: StatsTable,
     folds: Folds,
     revenue: RevenueProjector,
     buyers: BuyerProjector,
@@ -187,28 +187,18 @@ pub struct Audits {
 }
 
 impl Audits {
-    /// Audits of purchases in one table, of who has what in another, and of the numbers in a third.
-    #[must_use]
-    pub fn new(
-        client: Client,
-        ledger: String,
-        state: String,
-        stats: String,
-        clock: Arc<dyn Clock>,
-        ids: Arc<dyn Ids>,
-    ) -> Self {
-        let injected = || (Arc::clone(&clock), Arc::clone(&ids));
-        let (folds, revenue, buyers) = (injected(), injected(), injected());
+    /// Opens the audits.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
         Self {
-            folds: Folds::new(client.clone(), ledger.clone(), stats.clone(), folds.0, folds.1),
-            revenue: RevenueProjector::new(client.clone(), stats.clone(), revenue.0, revenue.1),
-            buyers: BuyerProjector::new(client.clone(), ledger.clone(), stats.clone(), buyers.0, buyers.1),
-            ledger: Table::new(client.clone(), ledger),
-            state: Table::new(client.clone(), state),
-            stats: Table::new(client, stats),
+            ledger: setup.purchases_table(),
+            state: setup.state_table(),
+            stats: setup.stats_table(),
+            folds: Folds::of_purchases(setup),
+            revenue: RevenueProjector::open(setup),
+            buyers: BuyerProjector::open(setup),
             looks: DoubleCheck::default(),
-            clock,
-            ids,
+            clock: setup.clock(),
+            ids: setup.ids(),
             part: PART,
         }
     }

@@ -11,9 +11,7 @@ mod reading;
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
-
-use super::table::Table;
+use crate::setup::{Setup, StatsTable};
 use system::clock::Clock;
 use system::ids::Ids;
 
@@ -57,16 +55,15 @@ impl Shards {
 /// The table of numbers, for whoever keeps boards up to date.
 #[derive(Clone)]
 pub struct BoardProjector {
-    stats: Table,
+    stats: StatsTable,
     shards: Shards,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
 
 impl BoardProjector {
-    /// Boards in this table.
-    #[must_use]
-    pub fn new(client: Client, stats: String, shards: Shards, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { stats: Table::new(client, stats), shards, clock, ids }
+    /// Opens the projector.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { stats: setup.stats_table(), shards: setup.shards(), clock: setup.clock(), ids: setup.ids() }
     }
 }

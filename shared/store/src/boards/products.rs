@@ -1,17 +1,17 @@
 //! Products as they are shown: with how many looked at them, and in that order.
 
-use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
+use super::Boards;
 use super::reading::Place;
-use super::{Boards, Shards};
 use crate::documents::Versioned;
 use crate::error::StoreError;
 use crate::keys::{self, Key};
+use crate::setup::{Setup, StateTable};
 use crate::slot::Slot;
 use crate::sums::Sums;
-use crate::table::{Consistency, Table};
+use crate::table::Consistency;
 use domain::board::{Board, Season};
 use domain::calendar::Period;
 use domain::entity::Entity;
@@ -59,14 +59,13 @@ pub struct Trending {
 #[derive(Debug, Clone)]
 pub struct ProductReader {
     boards: Boards,
-    state: Table,
+    state: StateTable,
 }
 
 impl ProductReader {
-    /// Numbers in one table, products in another.
-    #[must_use]
-    pub fn new(client: Client, stats: String, state: String, shards: Shards) -> Self {
-        Self { boards: Boards::new(client.clone(), stats, shards), state: Table::new(client, state) }
+    /// Opens products with their numbers.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { boards: Boards::open(setup), state: setup.state_table() }
     }
 
     /// A product with its distinct viewers, of all times and of a month; eventually consistent.

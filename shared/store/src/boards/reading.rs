@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::str::FromStr;
 
-use aws_sdk_dynamodb::Client;
 use chrono::DateTime;
 use futures::future::{BoxFuture, try_join_all};
 use tokio::time::Instant;
@@ -13,8 +12,9 @@ use super::projector::{CHANGED, REACHED};
 use crate::error::StoreError;
 use crate::items::{number, text};
 use crate::keys;
+use crate::setup::{Setup, StatsTable};
 use crate::sums::Sums;
-use crate::table::{Consistency, KeyRange, LAST, Table};
+use crate::table::{Consistency, KeyRange, LAST};
 use domain::board::{self, Board, Entrant, Metric, Season};
 use domain::id::UserId;
 use domain::product::ProductFigures;
@@ -63,7 +63,7 @@ pub struct BoardStanding {
 /// The table of numbers, for whoever reads boards.
 #[derive(Debug, Clone)]
 pub struct Boards {
-    pub(super) stats: Table,
+    pub(super) stats: StatsTable,
     shards: Shards,
 }
 
@@ -92,10 +92,9 @@ fn place<I: Id>(sk: &str) -> Result<Place<I>, StoreError> {
 }
 
 impl Boards {
-    /// Boards in this table.
-    #[must_use]
-    pub fn new(client: Client, stats: String, shards: Shards) -> Self {
-        Self { stats: Table::new(client, stats), shards }
+    /// Opens the boards for reading.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { stats: setup.stats_table(), shards: setup.shards() }
     }
 
     /// The next places of a shard, behind `after` or before it, the nearest first.

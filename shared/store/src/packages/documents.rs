@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::BoxFuture;
 
@@ -11,8 +10,9 @@ use crate::documents::{Version, Versioned};
 use crate::error::StoreError;
 use crate::items::{VERSION, to_item, to_key};
 use crate::keys;
+use crate::setup::{Setup, StateTable};
 use crate::slot::{Slot, gone};
-use crate::table::{Consistency, Table};
+use crate::table::Consistency;
 use crate::transaction::{Changes, Condition, Transaction};
 use domain::id::{PackageId, UserId};
 use domain::package::Package;
@@ -30,17 +30,17 @@ pub(super) const EXISTS: &str = "exists";
 /// The tables of packages' documents, and of the numbers that a package begins with.
 #[derive(Clone)]
 pub struct Packages {
-    state: Table,
+    state: StateTable,
     stats: String,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
 
 impl Packages {
-    /// Documents in one table, numbers in another.
-    #[must_use]
-    pub fn new(client: Client, state: String, stats: String, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { state: Table::new(client, state), stats, clock, ids }
+    /// Opens the packages.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        let (state, stats) = (setup.state_table(), setup.stats_table().name.clone());
+        Self { state, stats, clock: setup.clock(), ids: setup.ids() }
     }
 
     /// What there is of a package; strongly consistent if `strong`.

@@ -18,10 +18,8 @@ mod repair;
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
-
 use super::double_check::DoubleCheck;
-use super::table::Table;
+use crate::setup::{Setup, StateTable, StatsTable};
 use domain::time::Time;
 use system::clock::Clock;
 use system::ids::Ids;
@@ -34,19 +32,18 @@ pub use rebuilds::{Leg, PackageRebuilds, Progress};
 /// The tables of packages' documents and numbers, for whoever keeps the numbers up to date.
 #[derive(Clone)]
 pub struct PackageProjector {
-    state: Table,
-    stats: Table,
+    state: StateTable,
+    stats: StatsTable,
     looks: DoubleCheck,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
 
 impl PackageProjector {
-    /// Packages with their documents in one table, their numbers in another.
-    #[must_use]
-    pub fn new(client: Client, state: String, stats: String, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        let (state, stats) = (Table::new(client.clone(), state), Table::new(client, stats));
-        Self { state, stats, looks: DoubleCheck::default(), clock, ids }
+    /// Opens the projector.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        let (state, stats) = (setup.state_table(), setup.stats_table());
+        Self { state, stats, looks: DoubleCheck::default(), clock: setup.clock(), ids: setup.ids() }
     }
 
     fn now(&self) -> Time {

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
@@ -13,6 +12,7 @@ use crate::error::StoreError;
 use crate::items::{Item, text};
 use crate::keys::{self, Key};
 use crate::quizzes::as_of;
+use crate::setup::{Setup, StateTable, StatsTable};
 use crate::sums::Sums;
 use crate::table::{Consistency, KeyRange, LAST, Table};
 use domain::id::{PackageId, UserId};
@@ -37,15 +37,14 @@ pub struct PackageStats {
 /// The tables of packages' numbers, for reading.
 #[derive(Debug, Clone)]
 pub struct PackageNumbers {
-    state: Table,
-    stats: Table,
+    state: StateTable,
+    stats: StatsTable,
 }
 
 impl PackageNumbers {
-    /// Packages listed in one table, numbers in another.
-    #[must_use]
-    pub fn new(client: Client, state: String, stats: String) -> Self {
-        Self { state: Table::new(client.clone(), state), stats: Table::new(client, stats) }
+    /// Opens the numbers.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { state: setup.state_table(), stats: setup.stats_table() }
     }
 
     /// The numbers of these packages, of those that there are; eventually consistent, one item each.

@@ -20,6 +20,7 @@ use crate::items::{Item, TTL, VERSION, text, to_key};
 use crate::keys::{self, Key, LANES};
 use crate::quizzes::as_of;
 use crate::retry;
+use crate::setup::Setup;
 use crate::sums::Sums;
 use crate::table::Consistency;
 use crate::transaction::Condition;
@@ -87,10 +88,9 @@ pub struct PackageRebuilds {
 }
 
 impl PackageRebuilds {
-    /// Refreshes by these updates.
-    #[must_use]
-    pub fn new(updates: PackageProjector) -> Self {
-        Self { updates, part: PART }
+    /// Opens the rebuilds.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { updates: PackageProjector::open(setup), part: PART }
     }
 
     /// The same in parts of so many packages.

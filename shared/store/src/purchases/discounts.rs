@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
@@ -12,7 +11,8 @@ use crate::documents::Version;
 use crate::error::StoreError;
 use crate::items::{TTL, VERSION, from_item};
 use crate::keys;
-use crate::table::{Consistency, Table};
+use crate::setup::{Setup, StateTable};
+use crate::table::Consistency;
 use crate::transaction::{Changes, Condition, Transaction};
 use domain::discount::{Discount, MAX_TRIES};
 use domain::id::{DiscountCode, UserId};
@@ -77,14 +77,13 @@ const KEPT: TimeDelta = TimeDelta::hours(2);
 /// The counts of the codes that callers name and that are not given: a bound on guessing.
 #[derive(Debug, Clone)]
 pub struct Tries {
-    state: Table,
+    state: StateTable,
 }
 
 impl Tries {
-    /// Counts in this table.
-    #[must_use]
-    pub fn new(client: Client, state: String) -> Self {
-        Self { state: Table::new(client, state) }
+    /// Opens the attempts.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { state: setup.state_table() }
     }
 
     /// A caller names a code: counted beforehand, so that many at once are not more than are allowed one by one. Tells whether
@@ -122,15 +121,14 @@ impl Tries {
 /// The table of discounts.
 #[derive(Clone)]
 pub struct Discounts {
-    state: Table,
+    state: StateTable,
     ids: Arc<dyn Ids>,
 }
 
 impl Discounts {
-    /// Discounts in this table.
-    #[must_use]
-    pub fn new(client: Client, state: String, ids: Arc<dyn Ids>) -> Self {
-        Self { state: Table::new(client, state), ids }
+    /// Opens the discounts.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { state: setup.state_table(), ids: setup.ids() }
     }
 
     /// A discount, if there is one; strongly consistent.

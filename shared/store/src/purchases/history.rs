@@ -1,13 +1,13 @@
 //! What a buyer bought, the newest first.
 
-use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
 
 use crate::documents::Versioned;
 use crate::error::StoreError;
 use crate::items::{from_item, text};
 use crate::keys::{self, SK};
-use crate::table::{Consistency, KeyRange, LAST, Table};
+use crate::setup::{PurchasesTable, Setup};
+use crate::table::{Consistency, KeyRange, LAST};
 use domain::id::PurchaseId;
 use domain::purchase::{Buyer, ItemType, Purchase, Status};
 use domain::time::Time;
@@ -51,14 +51,13 @@ pub struct Page {
 /// The table of purchases, for looking back.
 #[derive(Debug, Clone)]
 pub struct History {
-    ledger: Table,
+    ledger: PurchasesTable,
 }
 
 impl History {
-    /// Purchases in this table.
-    #[must_use]
-    pub fn new(client: Client, ledger: String) -> Self {
-        Self { ledger: Table::new(client, ledger) }
+    /// Opens the history.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { ledger: setup.purchases_table() }
     }
 
     /// A purchase, if there is one; strongly consistent.

@@ -3,7 +3,6 @@
 //! Answers are kept for 30 days. What a request made lies under an id that follows from its key, and is found there for
 //! ever. Where it makes nothing that could be found so, a small mark says for ever that it was done, and with which content.
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
@@ -13,7 +12,8 @@ use serde_json::Value;
 use crate::error::StoreError;
 use crate::items::{Item, TTL, from_item, to_item};
 use crate::keys::{self, Key};
-use crate::table::{Consistency, Table};
+use crate::setup::{Setup, StateTable};
+use crate::table::Consistency;
 use crate::transaction::{Condition, Transaction};
 use domain::id::{IdempotencyKey, UserId};
 use domain::time::Time;
@@ -100,14 +100,13 @@ pub enum IdempotencyState {
 /// The table of answers.
 #[derive(Debug, Clone)]
 pub struct IdempotencyStore {
-    state: Table,
+    state: StateTable,
 }
 
 impl IdempotencyStore {
-    /// Answers in this table.
-    #[must_use]
-    pub fn new(client: Client, state: String) -> Self {
-        Self { state: Table::new(client, state) }
+    /// Opens the stored responses.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { state: setup.state_table() }
     }
 
     /// An answer is kept if and when a transaction commits, which is the first of its key.

@@ -16,7 +16,6 @@ mod ownership;
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
@@ -30,8 +29,9 @@ use super::items::{Item, TTL, VERSION, from_item, to_item, to_key};
 use super::keys::{self, Key};
 use super::outbox::Outbox;
 use super::payments::Payments;
-use super::table::{Consistency, Table};
+use super::table::Consistency;
 use super::transaction::{Changes, Condition, Transaction};
+use crate::setup::{PurchasesTable, Setup, StateTable};
 use domain::days;
 use domain::id::PurchaseId;
 use domain::live::{Channel, LiveEvent, LiveEventName};
@@ -87,8 +87,8 @@ const NEWS: TimeDelta = TimeDelta::hours(1);
 /// The tables of purchases and of what follows from them.
 #[derive(Clone)]
 pub struct Purchases {
-    ledger: Table,
-    state: String,
+    ledger: PurchasesTable,
+    state: StateTable,
     payments: Payments,
     numbers: CourseStats,
     /// Nothing, where live updates are off.
@@ -131,18 +131,17 @@ fn events(purchase: &Purchase, change: Change<'_>, id: &str, told: &Value, now: 
 }
 
 impl Purchases {
-    /// Purchases in the first table; who has what, payments, answers and discounts in the second; the numbers of payments in
-    /// the third. What happens to them is told in the outbox.
-    #[must_use]
-    pub fn new(
-        client: Client,
-        (ledger, state, stats): (String, String, String),
-        outbox: Option<Outbox>,
-        (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>),
-    ) -> Self {
-        let payments = Payments::new(client.clone(), state.clone(), Arc::clone(&ids));
-        let numbers = CourseStats::new(client.clone(), stats);
-        Self { ledger: Table::new(client, ledger), state, payments, numbers, outbox, clock, ids }
+    /// Opens the purchases.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self {
+            ledger: setup.purchases_table(),
+            state: setup.state_table(),
+            payments: Payments::open(setup),
+            numbers: CourseStats::open(setup),
+            outbox: Outbox::open_if_live(setup),
+            clock: setup.clock(),
+            ids: setup.ids(),
+        }
     }
 
     /// The payment of a purchase, if it has one; strongly consistent.
@@ -171,7 +170,7 @@ impl Purchases {
             let mut transaction = Transaction::new(self.ledger.client.clone());
             self.is_still(purchase, &mut transaction)?;
             self.payments.put_in(&mut transaction, payment, None, &self.numbers)?;
-            answer.keep(&self.state, &mut transaction)?;
+            answer.keep(&self.state.name, &mut transaction)?;
             self.tell_of(payment, (LiveEventName::PaymentReceived, payment.received_at), told, &mut transaction)?;
             transaction.commit().await
         })
@@ -231,7 +230,7 @@ impl Purchases {
             Some(settled) => self.settle_in(settled, purchase.completed_at.unwrap_or(now), transaction),
             None if held.document.status == Status::Pending => {
                 let key = keys::payment(&purchase.id.clone().into());
-                transaction.check(&self.state, &key, Condition::still(None))
+                transaction.check(&self.state.name, &key, Condition::still(None))
             }
             None => Ok(()),
         }
@@ -264,7 +263,7 @@ impl Purchases {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let mut transaction = Transaction::new(self.ledger.client.clone());
-            let (ledger, state) = (&self.ledger.name, &self.state);
+            let (ledger, state) = (&self.ledger.name, &self.state.name);
             let now = Time::from(self.clock.now());
             if let Some(answer) = answer {
                 answer.keep(state, &mut transaction)?;
@@ -350,6 +349,6 @@ impl Purchases {
         }
         let is_first = by > 0 && purchase.item.kind.is_had_once();
         let condition = is_first.then(|| Condition::below(ownership::STANDING, 1, None));
-        transaction.update(&self.state, &keys::ownership(&purchase.buyer, &purchase.item), changes, condition)
+        transaction.update(&self.state.name, &keys::ownership(&purchase.buyer, &purchase.item), changes, condition)
     }
 }

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
 use crate::error::StoreError;
 use crate::items::{number, text};
 use crate::keys::{self, Key};
-use crate::table::{Consistency, Table};
+use crate::setup::{Setup, StateTable};
+use crate::table::Consistency;
 use domain::id::PurchaseId;
 use domain::purchase::{Buyer, Item};
 
@@ -23,14 +23,13 @@ pub(crate) const SINCE: &str = "since";
 /// The table of who has what.
 #[derive(Debug, Clone)]
 pub struct Ownership {
-    state: Table,
+    state: StateTable,
 }
 
 impl Ownership {
-    /// Ownership in this table.
-    #[must_use]
-    pub fn new(client: Client, state: String) -> Self {
-        Self { state: Table::new(client, state) }
+    /// Opens the ownerships.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { state: setup.state_table() }
     }
 
     /// Which of these things a buyer has, and by which purchase, the last one if there are several; if `strong`, by all that

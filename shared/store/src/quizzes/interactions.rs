@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
@@ -19,7 +18,8 @@ use crate::items::{Item, from_item, to_item};
 use crate::keys::{self, Key};
 use crate::retention::Retention;
 use crate::retry;
-use crate::table::{Consistency, Table};
+use crate::setup::{InteractionsTable, Setup, StateTable};
+use crate::table::Consistency;
 use crate::transaction::{Condition, Transaction};
 use domain::caller::Actor;
 use domain::entity::Entity;
@@ -97,8 +97,8 @@ struct Counted {
 /// The tables of state and of the facts that it guards.
 #[derive(Clone)]
 pub struct Interactions {
-    state: Table,
-    facts: Table,
+    state: StateTable,
+    facts: InteractionsTable,
     retention: Retention,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
@@ -107,17 +107,16 @@ pub struct Interactions {
 }
 
 impl Interactions {
-    /// Interactions with their state in one table, their facts in another.
-    #[must_use]
-    pub fn new(
-        client: Client,
-        state: String,
-        facts: String,
-        retention: Retention,
-        (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>),
-    ) -> Self {
-        let table = |name| Table::new(client.clone(), name);
-        Self { state: table(state), facts: table(facts), retention, clock, ids, counted_attempts: None }
+    /// Opens the interactions.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self {
+            state: setup.state_table(),
+            facts: setup.interactions_table(),
+            retention: setup.retention(),
+            clock: setup.clock(),
+            ids: setup.ids(),
+            counted_attempts: None,
+        }
     }
 
     /// The same, where averages count only so many attempts of a person at a quiz on a day of UTC.

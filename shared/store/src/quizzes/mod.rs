@@ -5,7 +5,6 @@ mod interactions;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
@@ -15,8 +14,9 @@ use super::error::StoreError;
 use super::items::{Item, from_item, text, to_item};
 use super::keys::{self, Key};
 use super::sums::Sums;
-use super::table::{Consistency, Table};
+use super::table::Consistency;
 use super::transaction::Condition;
+use crate::setup::{Setup, StateTable, StatsTable};
 use domain::entity::Entity;
 use domain::id::QuizId;
 use domain::quiz::{Quiz, QuizFigures};
@@ -28,15 +28,14 @@ pub use interactions::{Attempted, Interactions, Rated, Scored};
 /// The table of quizzes' documents.
 #[derive(Clone)]
 pub struct Quizzes {
-    state: Table,
+    state: StateTable,
     ids: Arc<dyn Ids>,
 }
 
 impl Quizzes {
-    /// Quizzes in this table.
-    #[must_use]
-    pub fn new(client: Client, state: String, ids: Arc<dyn Ids>) -> Self {
-        Self { state: Table::new(client, state), ids }
+    /// Opens the quizzes.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { state: setup.state_table(), ids: setup.ids() }
     }
 
     /// A quiz, if there is one; strongly consistent.
@@ -102,14 +101,13 @@ fn document(id: &QuizId) -> Key {
 /// The table of quizzes' numbers, for reading.
 #[derive(Debug, Clone)]
 pub struct QuizNumbers {
-    stats: Table,
+    stats: StatsTable,
 }
 
 impl QuizNumbers {
-    /// Numbers in this table.
-    #[must_use]
-    pub fn new(client: Client, stats: String) -> Self {
-        Self { stats: Table::new(client, stats) }
+    /// Opens the numbers.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { stats: setup.stats_table() }
     }
 
     /// A quiz's numbers, and what they are right up to; `None` if nothing ever happened to it. Eventually consistent.

@@ -11,7 +11,6 @@ mod streamed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
@@ -26,8 +25,9 @@ use super::keys::{self, Key};
 use super::quizzes::as_of;
 use super::retry;
 use super::sums::Sums;
-use super::table::{Consistency, Table};
+use super::table::Consistency;
 use super::transaction::Condition;
+use crate::setup::{Setup, StatsTable};
 use domain::id::RefoldId;
 use domain::refold::{System, Unit};
 use domain::time::Time;
@@ -160,16 +160,15 @@ impl RefoldProgress {
 /// The progress of refolds, in the table of numbers.
 #[derive(Clone)]
 pub struct Refolds {
-    stats: Table,
+    stats: StatsTable,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
 
 impl Refolds {
-    /// Refolds in this table.
-    #[must_use]
-    pub fn new(client: Client, stats: String, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { stats: Table::new(client, stats), clock, ids }
+    /// Opens the refolds.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { stats: setup.stats_table(), clock: setup.clock(), ids: setup.ids() }
     }
 
     fn now(&self) -> Time {

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -14,6 +13,8 @@ use crate::error::StoreError;
 use crate::items::{Item, key_of, to_key};
 use crate::keys::{self, Key, PK, SK};
 use crate::retry;
+use crate::setup::{EventsTable, InteractionsTable, PurchasesTable, Setup};
+use crate::table::Table;
 use domain::id::RefoldId;
 use domain::refold::System;
 
@@ -54,21 +55,24 @@ impl ScanPart {
 /// The tables of facts, for reading them from one end to the other.
 #[derive(Debug, Clone)]
 pub struct FactScan {
-    client: Client,
-    events: String,
-    interactions: String,
-    purchases: String,
+    events: EventsTable,
+    interactions: InteractionsTable,
+    purchases: PurchasesTable,
     part_facts: i32,
 }
 
 impl FactScan {
-    /// Facts of tracks, of quizzes and products, and of purchases in these tables, of which one invocation looks at so many.
-    #[must_use]
-    pub fn new(client: Client, [events, interactions, purchases]: [String; 3], part_facts: i32) -> Self {
-        Self { client, events, interactions, purchases, part_facts: part_facts.max(1) }
+    /// Opens the tables of facts. One invocation reads `PART_FACTS` facts at most.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self {
+            events: setup.events_table(),
+            interactions: setup.interactions_table(),
+            purchases: setup.purchases_table(),
+            part_facts: setup.parsed::<i32>("PART_FACTS").max(1),
+        }
     }
 
-    fn table(&self, system: System) -> &str {
+    fn table(&self, system: System) -> &Table {
         match system {
             System::Tracks => &self.events,
             System::Quizzes | System::Products => &self.interactions,
@@ -120,7 +124,8 @@ impl FactScan {
             (":hours".to_owned(), value(keys::hours_of_day(&part.day))),
             (":day".to_owned(), value(part.day.clone())),
         ]);
-        let scan = self.client.scan().table_name(self.table(part.system));
+        let table = self.table(part.system);
+        let scan = table.client.scan().table_name(&table.name);
         let scan = scan.limit(left.min(PAGE)).segment(part.segment).total_segments(ScanPart::SEGMENTS);
         // A fact's partition names its hour; a purchase among those of its buyer begins with its time.
         let scan =

@@ -11,10 +11,9 @@ mod reading;
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
 use serde::{Deserialize, Serialize};
 
-use super::table::Table;
+use crate::setup::{Setup, StatsTable};
 use domain::distinct::Buyers;
 use domain::time::Time;
 use system::clock::Clock;
@@ -27,16 +26,15 @@ pub use reading::{Cohort, Pattern, RevenueReader, Rows};
 /// The table of numbers, for whoever keeps what all items brought in up to date.
 #[derive(Clone)]
 pub struct RevenueProjector {
-    stats: Table,
+    stats: StatsTable,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
 
 impl RevenueProjector {
-    /// Revenue in this table.
-    #[must_use]
-    pub fn new(client: Client, stats: String, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { stats: Table::new(client, stats), clock, ids }
+    /// Opens the projector.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { stats: setup.stats_table(), clock: setup.clock(), ids: setup.ids() }
     }
 
     fn now(&self) -> Time {

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_dynamodb::Client;
 use futures::future::{BoxFuture, try_join_all};
 use tokio::time::Instant;
 
@@ -13,8 +12,9 @@ use crate::contributions::AS_OF;
 use crate::error::StoreError;
 use crate::items::{Item, from_item, text};
 use crate::keys::{self, Key, REVENUE, SK};
+use crate::setup::{Setup, StatsTable};
 use crate::sums::Sums;
-use crate::table::{Consistency, KeyRange, LAST, Table};
+use crate::table::{Consistency, KeyRange, LAST};
 use domain::calendar::{Calendar, Level, Period};
 use domain::days::Days;
 use domain::distinct::Buyers;
@@ -68,7 +68,7 @@ pub struct Pattern {
 /// The table of numbers, for whoever asks what was brought in.
 #[derive(Debug, Clone)]
 pub struct RevenueReader {
-    pub(super) stats: Table,
+    pub(super) stats: StatsTable,
 }
 
 fn corrupt(name: &str, error: impl std::fmt::Display) -> StoreError {
@@ -80,10 +80,9 @@ fn as_of(item: &Item) -> Result<Option<Time>, StoreError> {
 }
 
 impl RevenueReader {
-    /// Revenue in this table.
-    #[must_use]
-    pub fn new(client: Client, stats: String) -> Self {
-        Self { stats: Table::new(client, stats) }
+    /// Opens the revenue for reading.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { stats: setup.stats_table() }
     }
 
     /// What was brought in from one period to another of the same level, days or months. One item is read for each period and

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
@@ -13,9 +12,10 @@ use super::worklist::{Lists, Page, Stored, Watermark};
 use crate::error::StoreError;
 use crate::items::{VERSION, to_item, to_key};
 use crate::keys::{self, Key};
-use crate::table::{Table, Write};
+use crate::setup::Setup;
+use crate::table::Write;
 use crate::transaction::Condition;
-use domain::calendar::{Calendar, Level, Period};
+use domain::calendar::{Level, Period};
 use domain::entity::{Bucket, Entity};
 use domain::id::TrackId;
 use domain::time::Time;
@@ -58,10 +58,10 @@ struct Listed {
 }
 
 impl Activity {
-    /// Lists in this table, by this calendar.
-    #[must_use]
-    pub fn new(client: Client, stats: String, calendar: Calendar, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { lists: Lists { stats: Table::new(client, stats), calendar }, clock, ids, listed: Arc::default() }
+    /// Opens the activity.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        let lists = Lists { stats: setup.stats_table(), calendar: setup.calendar() };
+        Self { lists, clock: setup.clock(), ids: setup.ids(), listed: Arc::default() }
     }
 
     /// The time, to be asked for before a fold that is listed afterwards.

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::Client;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -15,7 +14,8 @@ use super::worklist::{LatePage, Page, Watermark};
 use crate::error::StoreError;
 use crate::items::key_of;
 use crate::keys::{self, Key};
-use crate::table::{Consistency, KeyRange, LAST, Table};
+use crate::setup::{Setup, StateTable};
+use crate::table::{Consistency, KeyRange, LAST};
 use domain::calendar::{Level, Period};
 use domain::id::TrackId;
 use domain::span::Span;
@@ -131,14 +131,13 @@ type PagesOf = (Period, Vec<(String, Page)>);
 #[derive(Clone)]
 pub struct Dispatcher {
     activity: Activity,
-    state: Table,
+    state: StateTable,
 }
 
 impl Dispatcher {
-    /// Stands on the lists of what was active, and on the table of documents.
-    #[must_use]
-    pub fn new(activity: Activity, client: Client, state: String) -> Self {
-        Self { activity, state: Table::new(client, state) }
+    /// Opens the dispatcher.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { activity: Activity::open(setup), state: setup.state_table() }
     }
 
     /// All work that is due now and that no worker was given lately.

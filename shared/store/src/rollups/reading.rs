@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -18,8 +17,9 @@ use crate::error::StoreError;
 use crate::folds::Live;
 use crate::items::{Item, VERSION, from_item, text};
 use crate::keys::{self, SK};
-use crate::table::{Consistency, KeyRange, Table};
-use domain::calendar::{Calendar, Level, Period};
+use crate::setup::{Setup, StateTable};
+use crate::table::{Consistency, KeyRange};
+use domain::calendar::{Level, Period};
 use domain::counters::TrackCounters;
 use domain::fold::Fold;
 use domain::id::{TrackId, UserId};
@@ -149,7 +149,7 @@ pub(super) struct Corrected {
 #[derive(Clone)]
 pub struct Reading {
     pub(super) lists: Lists,
-    pub(super) state: Table,
+    pub(super) state: StateTable,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -190,11 +190,10 @@ impl Sum {
 }
 
 impl Reading {
-    /// Reads from these tables, by this calendar.
-    #[must_use]
-    pub fn new(client: Client, state: String, stats: String, calendar: Calendar, clock: Arc<dyn Clock>) -> Self {
-        let lists = Lists { stats: Table::new(client.clone(), stats), calendar };
-        Self { lists, state: Table::new(client, state), clock }
+    /// Opens the rollups for reading.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        let lists = Lists { stats: setup.stats_table(), calendar: setup.calendar() };
+        Self { lists, state: setup.state_table(), clock: setup.clock() }
     }
 
     /// The numbers of each cell; cells are in their order, do not overlap, and are resolved.

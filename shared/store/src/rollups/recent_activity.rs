@@ -1,9 +1,7 @@
 //! What happened last to an artist's tracks.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -16,8 +14,9 @@ use crate::compact::lengthened;
 use crate::error::StoreError;
 use crate::items::{Item, from_item, key_of, text};
 use crate::keys::{self, Key};
-use crate::table::{Consistency, KeyRange, Table};
-use domain::calendar::{Calendar, Level, Period};
+use crate::setup::{EventsTable, Setup};
+use crate::table::{Consistency, KeyRange};
+use domain::calendar::{Level, Period};
 use domain::caller::Actor;
 use domain::counters::TrackCounters;
 use domain::entity::{Bucket, Entity};
@@ -28,7 +27,6 @@ use domain::joined::{Joined, JoinedPlay, PlayKey};
 use domain::rollup::{Scope, Share, Shares};
 use domain::span::MINUTES_FOR;
 use domain::time::{Minute, Time};
-use system::clock::Clock;
 
 /// How many queries are under way at once.
 const AT_ONCE: usize = 32;
@@ -94,23 +92,14 @@ impl Search {
 /// The tables of facts and of numbers, for finding what happened last.
 #[derive(Clone)]
 pub struct Recent {
-    events: Table,
+    events: EventsTable,
     reading: Reading,
 }
 
 impl Recent {
-    /// Reads from these tables, by this calendar.
-    #[must_use]
-    pub fn new(
-        client: Client,
-        events: String,
-        state: String,
-        stats: String,
-        calendar: Calendar,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        let reading = Reading::new(client.clone(), state, stats, calendar, clock);
-        Self { events: Table::new(client, events), reading }
+    /// Opens the tables for reading.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { events: setup.events_table(), reading: Reading::open(setup) }
     }
 
     /// The last plays and likes of an artist's tracks. `read` is what was read of the artist, up to now and since

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -13,7 +12,8 @@ use super::recompute::{Chunk, From};
 use crate::error::StoreError;
 use crate::items::{from_item, text};
 use crate::keys::{self, Key};
-use crate::table::{Consistency, KeyRange, Table, Write};
+use crate::setup::{Setup, StateTable};
+use crate::table::{Consistency, KeyRange, Write};
 use domain::calendar::{Level, Period};
 use domain::id::{TrackId, UserId};
 use domain::rollup::Scope;
@@ -43,14 +43,13 @@ struct Moved {
 #[derive(Clone)]
 pub struct Closing {
     pub(super) activity: Activity,
-    pub(super) state: Table,
+    pub(super) state: StateTable,
 }
 
 impl Closing {
-    /// Stands on the lists of what was active, and on the table of documents.
-    #[must_use]
-    pub fn new(activity: Activity, client: Client, state: String) -> Self {
-        Self { activity, state: Table::new(client, state) }
+    /// Opens the worker.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        Self { activity: Activity::open(setup), state: setup.state_table() }
     }
 
     /// Does a piece of work, trying again until the deadline. Doing it twice, or at the same time as others, is doing it

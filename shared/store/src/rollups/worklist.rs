@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::StoreError;
 use crate::items::{Item, from_item};
 use crate::keys::{self, SK};
-use crate::table::{Consistency, KeyRange, LAST, Table};
+use crate::setup::StatsTable;
+use crate::table::{Consistency, KeyRange, LAST};
 use domain::calendar::{Calendar, Level, Period};
 use domain::id::TrackId;
 use domain::rollup::Scope;
@@ -139,7 +140,7 @@ pub(super) struct Page {
 /// The table of numbers, by a calendar.
 #[derive(Debug, Clone)]
 pub(super) struct Lists {
-    pub(super) stats: Table,
+    pub(super) stats: StatsTable,
     pub(super) calendar: Calendar,
 }
 
