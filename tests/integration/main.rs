@@ -25,6 +25,7 @@ mod ledger;
 mod live_updates;
 mod metrics;
 mod migration;
+mod older_state;
 mod packages;
 mod playlists;
 mod products;

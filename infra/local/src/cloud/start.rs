@@ -28,7 +28,7 @@ use crate::tokens::{self, Claims, Secrets};
 use crate::wire::{ClientOptions, Services};
 
 /// The name of the stack.
-const STACK: &str = "tally";
+pub(super) const STACK: &str = "tally";
 
 /// Where the secret of tokens lies in the local Secrets Manager.
 pub const JWT_SECRET_ARN: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:tally-jwt-a1B2c3";
@@ -78,6 +78,9 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
         Some(state) => Queues::open(&state.queues(), &template.queues, &sqs_url, clock, ids)?,
         None => Queues::memory(&template.queues, &sqs_url, clock, ids)?,
     };
+    if let Some(state) = &state {
+        state.migrate(&database, &queues).context("the state cannot be brought to the current format")?;
+    }
     let services = Services {
         dynamodb: Some(database.clone()),
         sqs: Some(queues.clone()),

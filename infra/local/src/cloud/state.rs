@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
+use super::start::STACK;
 use crate::dynamodb::Database;
 use crate::private;
+use crate::sqs::Queues;
 use crate::tokens::Secrets;
 
 /// A folder that this process alone uses, as long as this value lives.
 pub(super) struct State {
     folder: PathBuf,
+    /// The format of what it kept before this start.
+    format: u32,
     _lock: File,
 }
 
@@ -23,11 +27,11 @@ impl State {
         let lock = private::file(&path).with_context(|| format!("{} cannot be made", path.display()))?;
         match lock.try_lock() {
             Ok(()) => {
-                let state = Self { folder: folder.to_owned(), _lock: lock };
+                let mut state = Self { folder: folder.to_owned(), format: CURRENT_FORMAT, _lock: lock };
                 if fresh {
                     state.empty()?;
                 }
-                state.check_format()?;
+                state.format = state.format()?;
                 state.make_private().with_context(|| format!("{} cannot be made private", folder.display()))?;
                 Ok(state)
             }
@@ -41,27 +45,48 @@ impl State {
         }
     }
 
-    /// Refuses state whose keys and items this program would misread, and marks a folder with the format that it gets.
-    fn check_format(&self) -> anyhow::Result<()> {
+    /// The format of what the folder keeps. A new folder gets the current one, before anything else is written into it.
+    fn format(&self) -> anyhow::Result<u32> {
         let path = self.folder.join(FORMAT);
         let kept = match std::fs::read_to_string(&path) {
             Ok(text) => text.trim().to_owned(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.database().exists() => {
-                CURRENT_FORMAT.to_string()
+                self.mark()?;
+                return Ok(CURRENT_FORMAT);
             }
             // Formats have been marked since the second one.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => "1".to_owned(),
             Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
         };
-        anyhow::ensure!(
-            kept.parse().is_ok_and(|format: u32| READ_FORMATS.contains(&format)),
-            "the state in {} has format {kept}, and this version reads formats {} to {CURRENT_FORMAT}; start with --fresh to \
-             forget it, take another folder with --state, or use the version that wrote it",
-            self.folder.display(),
-            READ_FORMATS.start()
-        );
-        std::fs::write(&path, format!("{CURRENT_FORMAT}\n"))
-            .with_context(|| format!("{} cannot be written", path.display()))
+        let format = kept.parse().ok().filter(|format| READ_FORMATS.contains(format));
+        format.with_context(|| {
+            format!(
+                "the state in {} has format {kept}, and this version reads formats {} to {CURRENT_FORMAT}; start with --fresh \
+                 to delete it, choose another folder with --state, or use the version that wrote it",
+                self.folder.display(),
+                READ_FORMATS.start()
+            )
+        })
+    }
+
+    /// Marks the folder with the current format.
+    fn mark(&self) -> anyhow::Result<()> {
+        let path = self.folder.join(FORMAT);
+        std::fs::write(&path, format!("{CURRENT_FORMAT}\n")).with_context(|| format!("{} cannot be written", path.display()))
+    }
+
+    /// Brings older state to the current format, and marks it. Every step can be repeated: after a crash between them the
+    /// next start does all of them again.
+    pub(super) fn migrate(&self, database: &Database, queues: &Queues) -> anyhow::Result<()> {
+        if self.format < FORMAT_OF_RENAMED_READERS_AND_QUEUES {
+            for (old, new) in RENAMED_READERS {
+                database.rename_reader(old, new)?;
+            }
+            for (old, new) in RENAMED_QUEUES {
+                queues.rename(&format!("{STACK}-{old}"), &format!("{STACK}-{new}"))?;
+            }
+        }
+        self.mark()
     }
 
     /// Forgets whatever was kept. Files are known by their names, so a folder of something else stays as it is.
@@ -140,11 +165,25 @@ const SECRETS: &str = "secrets.json";
 const DATABASE: &str = "dynamodb.sqlite";
 const QUEUES: &str = "sqs.sqlite";
 const FORMAT: &str = "state-format";
-/// The format of what is kept: it changes with every key or item that an older version would misread. 2: the actor is part
-/// of the key of every fact of a track. 3: facts of tracks have short attribute names, and do not repeat what their keys say.
-const CURRENT_FORMAT: u32 = 3;
-/// The formats that this program reads. What it writes is of the current one.
+/// The format of the state that this version writes. It changes with every key, item or name that an older version would
+/// misread. 2: the key of every fact of a track contains the actor. 3: facts of tracks have short attribute names, and do
+/// not repeat their keys. 4: a reader of streams and five queues have new names.
+const CURRENT_FORMAT: u32 = 4;
+/// The formats that this version reads.
 const READ_FORMATS: std::ops::RangeInclusive<u32> = 2..=CURRENT_FORMAT;
+
+const FORMAT_OF_RENAMED_READERS_AND_QUEUES: u32 = 4;
+/// Functions whose checkpoints older state keeps under another name.
+const RENAMED_READERS: [(&str, &str); 1] = [("SalesUpdaterFunction", "RevenueUpdaterFunction")];
+/// Logical ids of queues whose messages older state keeps under another name.
+const RENAMED_QUEUES: [(&str, &str); 5] = [
+    ("SalesDeferredQueue", "RevenueDeferredQueue"),
+    ("SalesFailuresQueue", "RevenueFailuresQueue"),
+    ("RefreshQueue", "PackageRebuildQueue"),
+    ("RefreshFailuresQueue", "PackageRebuildFailuresQueue"),
+    ("NumbersQueue", "StatsQueue"),
+];
+
 /// What names in the folder begin with.
 const KEPT: [&str; 6] = [SECRETS, DATABASE, QUEUES, FORMAT, "ready.json", "cargo-lambda"];
 /// Files that are only there to be locked.

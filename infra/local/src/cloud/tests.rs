@@ -159,17 +159,19 @@ async fn state_of_another_format_is_refused() {
     let state = folder.path().join("state");
     LocalCloud::start(options(Some(&state))).await.unwrap().stop().await;
     let format = state.join("state-format");
-    assert_eq!(std::fs::read_to_string(&format).unwrap(), "3\n");
-    // What is written into the state of the second format is of the third, so that the version of the second refuses it.
-    std::fs::write(&format, "2\n").unwrap();
-    LocalCloud::start(options(Some(&state))).await.unwrap().stop().await;
-    assert_eq!(std::fs::read_to_string(&format).unwrap(), "3\n");
+    assert_eq!(std::fs::read_to_string(&format).unwrap(), "4\n");
+    // Older state is marked with the current format, so that the version that wrote it refuses it from now on.
+    for older in ["2\n", "3\n"] {
+        std::fs::write(&format, older).unwrap();
+        LocalCloud::start(options(Some(&state))).await.unwrap().stop().await;
+        assert_eq!(std::fs::read_to_string(&format).unwrap(), "4\n");
+    }
     // The first format was not marked.
     std::fs::remove_file(&format).unwrap();
-    for kept in ["1", "4"] {
+    for kept in ["1", "5"] {
         let refused = LocalCloud::start(options(Some(&state))).await.err().unwrap().to_string();
         assert!(refused.contains(&format!("has format {kept}")) && refused.contains("--fresh"), "{refused}");
-        std::fs::write(&format, "4").unwrap();
+        std::fs::write(&format, "5").unwrap();
     }
     let fresh = LocalCloud::start(Options { fresh: true, ..options(Some(&state)) }).await.unwrap();
     fresh.stop().await;

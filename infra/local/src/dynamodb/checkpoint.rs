@@ -43,4 +43,17 @@ impl Database {
         }
         Ok(())
     }
+    /// Keeps the checkpoints of a function's readers under the function's new name. Readers are named `function/table`.
+    ///
+    /// # Errors
+    /// SQLite fails.
+    pub fn rename_reader(&self, old: &str, new: &str) -> Result<(), DatabaseError> {
+        let storage = self.lock();
+        storage.conn().execute(
+            "UPDATE OR REPLACE _local_checkpoints SET reader = ?2 || substr(reader, length(?1) + 1)
+             WHERE substr(reader, 1, length(?1) + 1) = ?1 || '/'",
+            (old, new),
+        )?;
+        Ok(())
+    }
 }

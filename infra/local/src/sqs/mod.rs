@@ -227,6 +227,17 @@ impl Queues {
         Ok(changed == ByReceipt::Done)
     }
 
+    /// Keeps the messages of a queue under its new name, and returns dead letters there too.
+    ///
+    /// # Errors
+    /// SQLite fails.
+    pub fn rename(&self, old: &str, new: &str) -> Result<(), QueueError> {
+        let (old_arn, new_arn) = (crate::wire::queue_arn(old), crate::wire::queue_arn(new));
+        self.lock().rename((old, &old_arn), (new, &new_arn))?;
+        self.wake(new);
+        Ok(())
+    }
+
     fn keep(&self, queue: &str, now: i64, messages: &[NewMessage<'_>]) -> Result<(), QueueError> {
         self.lock().send(queue, now, messages)?;
         self.wake(queue);

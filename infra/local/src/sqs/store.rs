@@ -263,6 +263,15 @@ impl Store {
         Ok(select.query_row((queue, now), |row| row.get(0)).optional()?)
     }
 
+    /// Moves all messages of a queue to its new name, and the dead letters that came from it. Arguments are names and ARNs.
+    pub(super) fn rename(&mut self, old: (&str, &str), new: (&str, &str)) -> Result<(), QueueError> {
+        let transaction = self.connection.transaction()?;
+        transaction.execute("UPDATE messages SET queue = ?2 WHERE queue = ?1", (old.0, new.0))?;
+        transaction
+            .execute("UPDATE messages SET dead_letter_source = ?2 WHERE dead_letter_source = ?1", (old.1, new.1))?;
+        Ok(transaction.commit()?)
+    }
+
     pub(super) fn purge(&self, queue: &str) -> Result<usize, QueueError> {
         Ok(self.connection.prepare_cached("DELETE FROM messages WHERE queue = ?1")?.execute([queue])?)
     }

@@ -428,3 +428,23 @@ fn queues_that_cannot_be_are_refused() {
     assert!(make(&configs()[..1]).contains("dead"));
     assert!(make(&[QueueConfig::new("Fifo", "work.fifo")]).contains("FIFO"));
 }
+
+#[tokio::test]
+async fn renamed_queues_keep_their_messages_and_get_their_dead_letters_back() {
+    let (queues, client) = both();
+    queues.send("former", "waits").unwrap();
+    queues.send("work", "died").unwrap();
+    for _ in 0..3 {
+        queues.receive("work", 10, Duration::ZERO, Some(Duration::ZERO)).await.unwrap();
+    }
+    // The dead letter comes from a queue that has another name now.
+    queues.rename("work", "former").unwrap();
+    for _ in ["renames", "has nothing to rename"] {
+        queues.rename("former", "work").unwrap();
+        assert_eq!((queues.depth("work").unwrap().total(), queues.depth("dead").unwrap().total()), (1, 1));
+    }
+    client.start_message_move_task().source_arn(crate::wire::queue_arn("dead")).send().await.unwrap();
+    let mut moved = bodies(&client).await;
+    moved.sort();
+    assert_eq!(moved, ["died", "waits"]);
+}

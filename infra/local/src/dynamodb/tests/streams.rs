@@ -122,3 +122,17 @@ async fn every_write_wakes_the_readers_and_no_read_does() {
     client.batch_write_item().request_items("Facts", vec![batch]).send().await.unwrap();
     assert!(writes.has_changed().unwrap());
 }
+
+#[test]
+fn renamed_readers_keep_their_checkpoints() {
+    let database = database(StreamView::KeysOnly);
+    for (reader, sequence) in [("Old/Facts", 3), ("Old/Other", 4), ("Older/Facts", 5), ("Kept/Facts", 6)] {
+        database.set_checkpoint(reader, sequence).unwrap();
+    }
+    for _ in ["renames", "has nothing to rename"] {
+        database.rename_reader("Old", "New").unwrap();
+        let kept = ["Old/Facts", "New/Facts", "New/Other", "Older/Facts", "Kept/Facts"];
+        let sequences = kept.map(|reader| database.checkpoint(reader).unwrap());
+        assert_eq!(sequences, [None, Some(3), Some(4), Some(5), Some(6)]);
+    }
+}
