@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use http::{Method, StatusCode};
-use local::tokens::{Claims, token};
 use serde_json::Value;
 use system::clock::{Clock, SystemClock};
 
-use crate::app::{App, Forward};
+use crate::support::app::{App, Forward};
+use crate::support::requests;
 
 /// Fields that depend on when a request is answered and on when background work runs: times, and how many sums a rebuild
 /// corrects before their projector does.
@@ -54,13 +54,12 @@ impl Recording {
 
     /// The requests that are not answered as they were recorded, with both answers.
     async fn differences(&self, app: &App) -> Vec<String> {
-        let claims = Claims { secret: app.cloud.jwt_secret().to_owned(), issuer: None, audience: None };
         let mut differences = Vec::new();
         for request in &self.requests {
             let (path, person) = (request["path"].as_str().unwrap(), &request["person"]);
-            let token = person["sub"].as_str().map(|sub| {
-                format!("Bearer {}", token(&claims, sub, person["role"].as_str().unwrap(), self.recorded_at).unwrap())
-            });
+            let token = person["sub"]
+                .as_str()
+                .map(|subject| requests::token(app, subject, person["role"].as_str().unwrap(), self.recorded_at));
             let headers: Vec<_> = token.iter().map(|token| ("authorization", token.as_str())).collect();
             let answer = app.send(Method::GET, path, &headers, "").await;
             let (expected, body) = (without_timing(&request["answer"]), without_timing(&answer.body));

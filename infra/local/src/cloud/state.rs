@@ -72,7 +72,8 @@ impl State {
     /// Marks the folder with the current format.
     fn mark(&self) -> anyhow::Result<()> {
         let path = self.folder.join(FORMAT);
-        std::fs::write(&path, format!("{CURRENT_FORMAT}\n")).with_context(|| format!("{} cannot be written", path.display()))
+        std::fs::write(&path, format!("{CURRENT_FORMAT}\n"))
+            .with_context(|| format!("{} cannot be written", path.display()))
     }
 
     /// Brings older state to the current format, and marks it. Every step can be repeated: after a crash between them the
