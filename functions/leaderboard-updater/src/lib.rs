@@ -91,7 +91,7 @@ impl BatchHandler for LeaderboardUpdater {
                 }
             };
             let follow: BTreeSet<(Entrant, Season)> = sellers.iter().flat_map(follows).collect();
-            for (entrant, error) in self.boards.follow(&follow, deadline).await {
+            for (entrant, error) in self.boards.refresh(&follow, deadline).await {
                 let its = sellers.iter().filter(|one| follows(*one).iter().any(|(followed, _)| *followed == entrant));
                 left.extend(its.map(|(bucket, _)| (bucket.clone(), RecordOutcome::from(&error))));
             }

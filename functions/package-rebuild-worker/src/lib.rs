@@ -1,65 +1,38 @@
-//! Refreshes packages, one leg of a refresh after the other, as the queue brings them.
+//! Runs the tasks of package rebuilds.
 
-use std::sync::Arc;
-
-use futures::stream::{self, StreamExt};
 use runtime::BoxFuture;
-use runtime::batch::{Message, QueueHandler, RecordOutcome};
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
-use runtime::messaging::Queue;
-use serde_json::json;
-use store::{Leg, PackageRebuilds, StoreError};
+use runtime::job::{Job, JobError, JobWorker};
+use store::{PackageRebuilds, RebuildTask};
 use tokio::time::Instant;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "package-rebuild-worker", start };
 
-/// How many legs are gone at once.
-const AT_ONCE: usize = 4;
-
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::batch::start_queue(context, FUNCTION, |setup| PackageRefresher {
-        refreshes: PackageRebuilds::open(setup).in_parts_of(setup.positive("PART_PACKAGES")),
-        queue: setup.queue("PACKAGE_REBUILD_QUEUE_URL"),
+    runtime::batch::start_queue(context, FUNCTION, |setup| {
+        let rebuilds = PackageRebuilds::open(setup).with_task_size(setup.positive("PART_PACKAGES"));
+        JobWorker::new(RebuildJob(rebuilds), setup.queue("PACKAGE_REBUILD_QUEUE_URL"))
     })
 }
 
-struct PackageRefresher {
-    refreshes: PackageRebuilds,
-    queue: Arc<dyn Queue>,
-}
+struct RebuildJob(PackageRebuilds);
 
-impl PackageRefresher {
-    async fn go(&self, message: &Message, deadline: Instant) -> RecordOutcome {
-        let leg: Leg = match serde_json::from_str(&message.body) {
-            Ok(leg) => leg,
-            Err(error) => return RecordOutcome::Poison(format!("not a leg of a refresh: {error}")),
-        };
-        let next = match self.refreshes.go(&leg, deadline).await {
-            Ok(next) => next,
-            Err(error @ StoreError::Corrupt { .. }) => return RecordOutcome::Poison(error.to_string()),
-            Err(error) => {
-                tracing::warn!(refreshId = leg.refresh.as_str(), error = %error, "leg not gone: {error}");
-                return RecordOutcome::Retry;
-            }
-        };
-        let Some(next) = next else { return RecordOutcome::Done };
-        match self.queue.send(json!(next).to_string()).await {
-            Ok(()) => RecordOutcome::Done,
-            Err(error) => {
-                tracing::warn!(refreshId = leg.refresh.as_str(), error = %error, "next leg not sent: {error}");
-                RecordOutcome::Retry
-            }
-        }
+impl Job for RebuildJob {
+    type Task = RebuildTask;
+
+    const CONCURRENCY: usize = 4;
+
+    fn id(task: &RebuildTask) -> &str {
+        task.rebuild.as_str()
     }
-}
 
-impl QueueHandler for PackageRefresher {
-    fn handle<'a>(&'a self, messages: &'a [Message], deadline: Instant) -> BoxFuture<'a, Vec<RecordOutcome>> {
-        Box::pin(async move {
-            let legs: Vec<_> = messages.iter().map(|message| self.go(message, deadline)).collect();
-            stream::iter(legs).buffered(AT_ONCE).collect().await
-        })
+    fn run<'a>(
+        &'a self,
+        task: &'a RebuildTask,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Vec<RebuildTask>, JobError>> {
+        Box::pin(async move { Ok(self.0.run_task(task, deadline).await?.into_iter().collect()) })
     }
 }

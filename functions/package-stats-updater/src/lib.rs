@@ -76,7 +76,7 @@ impl PackageStatsUpdater {
                 left.minutes.insert((quiz, minute), settled);
             }
         }
-        for (quizzes, error) in self.packages.follow(&quizzes, deadline).await {
+        for (quizzes, error) in self.packages.refresh_quizzes(&quizzes, deadline).await {
             left.quizzes.extend(quizzes.into_iter().map(|quiz| (quiz, RecordOutcome::from(&error))));
         }
     }
@@ -85,7 +85,7 @@ impl PackageStatsUpdater {
     async fn turn(&self, turned: BTreeMap<PackageId, BTreeSet<QuizId>>, deadline: Instant, left: &mut Left) {
         for (package, quizzes) in turned {
             let turned = MembershipChange { package, quizzes };
-            if let Err(error) = self.packages.turn(&turned, deadline).await {
+            if let Err(error) = self.packages.apply_membership(&turned, deadline).await {
                 left.packages.insert(turned.package, RecordOutcome::from(&error));
             }
         }
@@ -96,7 +96,7 @@ impl PackageStatsUpdater {
     /// Makes the numbers of packages from all that they are made of.
     async fn mend(&self, packages: BTreeSet<PackageId>, deadline: Instant, left: &mut Left) {
         for package in packages {
-            if let Err(error) = self.packages.mend(&package, deadline).await {
+            if let Err(error) = self.packages.rebuild(&package, deadline).await {
                 left.packages.insert(package, RecordOutcome::from(&error));
             }
         }

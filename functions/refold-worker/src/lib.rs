@@ -1,70 +1,46 @@
-//! Finds what is to be folded again, part by part of a scan, and hands it to the updaters.
-
-use std::sync::Arc;
+//! Runs the tasks of refolds: finds the units of a day, part by part of a scan, and sends them to the updaters.
 
 use runtime::BoxFuture;
-use runtime::batch::{Message, QueueHandler, RecordOutcome};
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
-use runtime::messaging::Queue;
-use runtime::refold::{HandOverError, Updaters};
-use serde_json::json;
-use store::{FactScan, ScanPart, StoreError};
+use runtime::job::{Job, JobError, JobWorker};
+use runtime::refold::Updaters;
+use store::{FactScan, ScanPart};
 use tokio::time::Instant;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "refold-worker", start };
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::batch::start_queue(context, FUNCTION, |setup| Refolder {
-        updaters: Updaters::open(setup),
-        facts: FactScan::open(setup),
-        queue: setup.queue("REFOLD_QUEUE_URL"),
+    runtime::batch::start_queue(context, FUNCTION, |setup| {
+        let job = RefoldJob { updaters: Updaters::open(setup), facts: FactScan::open(setup) };
+        JobWorker::new(job, setup.queue("REFOLD_QUEUE_URL"))
     })
 }
 
-struct Refolder {
+struct RefoldJob {
     updaters: Updaters,
     facts: FactScan,
-    queue: Arc<dyn Queue>,
 }
 
-impl Refolder {
-    /// Reads on in a part, and hands over what it found. Who dies in between does the same again.
-    async fn go(&self, part: &ScanPart, deadline: Instant) -> Result<(), HandOverError> {
-        let (found, next) = self.facts.read(part, deadline).await?;
-        self.updaters.hand_over(&part.refold, &found, deadline).await?;
-        match next {
-            Some(next) => self.queue.send_all(&[json!(next).to_string()], deadline).await?,
-            None => self.updaters.refolds.ended(&part.refold, part.segment, deadline).await?,
-        }
-        Ok(())
+impl Job for RefoldJob {
+    type Task = ScanPart;
+
+    const CONCURRENCY: usize = 1;
+
+    fn id(task: &ScanPart) -> &str {
+        task.refold.as_str()
     }
 
-    async fn settle(&self, message: &Message, deadline: Instant) -> RecordOutcome {
-        let part: ScanPart = match serde_json::from_str(&message.body) {
-            Ok(part) => part,
-            Err(error) => return RecordOutcome::Poison(format!("not a part of a refold: {error}")),
-        };
-        match self.go(&part, deadline).await {
-            Ok(()) => RecordOutcome::Done,
-            Err(HandOverError::Store(error @ StoreError::Corrupt { .. })) => RecordOutcome::Poison(error.to_string()),
-            Err(error) => {
-                tracing::warn!(refoldId = part.refold.as_str(), error = %error, "part not done: {error}");
-                RecordOutcome::Retry
-            }
-        }
-    }
-}
-
-impl QueueHandler for Refolder {
-    fn handle<'a>(&'a self, messages: &'a [Message], deadline: Instant) -> BoxFuture<'a, Vec<RecordOutcome>> {
+    /// Reads on in a part of a scan, and sends what it finds to the updaters.
+    fn run<'a>(&'a self, task: &'a ScanPart, deadline: Instant) -> BoxFuture<'a, Result<Vec<ScanPart>, JobError>> {
         Box::pin(async move {
-            let mut settled = Vec::with_capacity(messages.len());
-            for message in messages {
-                settled.push(self.settle(message, deadline).await);
+            let (found, next) = self.facts.read(task, deadline).await?;
+            self.updaters.send(&task.refold, &found, deadline).await?;
+            if next.is_none() {
+                self.updaters.refolds.record_part_end(&task.refold, task.segment, deadline).await?;
             }
-            settled
+            Ok(next.into_iter().collect())
         })
     }
 }

@@ -70,12 +70,12 @@ impl SalesUpdater {
                 left.minutes.insert((item, minute), settled);
             }
         }
-        for (items, error) in self.revenue.follow(&minutes, deadline).await {
+        for (items, error) in self.revenue.refresh(&minutes, deadline).await {
             left.items.extend(items.into_iter().map(|item| (item, RecordOutcome::from(&error))));
         }
         for item in minutes.into_keys().filter(|item| item.kind == ItemType::Package) {
             let package: PackageId = item.id.clone().into();
-            if let Err(error) = self.packages.follow_sales(&package, deadline).await {
+            if let Err(error) = self.packages.refresh_sales(&package, deadline).await {
                 left.items.insert(item, RecordOutcome::from(&error));
             }
         }
@@ -101,7 +101,7 @@ impl BatchHandler for SalesUpdater {
             }
             let mut left = Left::default();
             self.follow_items(minutes, budget, deadline, &mut left).await;
-            for (buyers, error) in self.buyers.follow(&days, deadline).await {
+            for (buyers, error) in self.buyers.refresh(&days, deadline).await {
                 left.buyers.extend(buyers.into_iter().map(|buyer| (buyer, RecordOutcome::from(&error))));
             }
             asked

@@ -1,5 +1,5 @@
 //! Starts audits of everything that follows from purchases: every day of what has changed, every month and by
-//! `POST /api/admin/audits` of everything. `GET` lists audits, and reports how far one is and what it found.
+//! `POST /api/admin/audits` of everything. `GET` lists audits, and reports the progress and the findings of one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,10 +11,11 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, Invocation, InvocationError, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
+use runtime::job::{JobError, enqueue};
 use runtime::messaging::Queue;
 use runtime::task::{self, TaskHandler};
 use serde_json::{Value, json};
-use store::{AuditReport, Audits, StartedAudit, StoreError};
+use store::{AuditReport, Audits, StartedAudit};
 use tokio::time::Instant;
 
 /// The function.
@@ -33,35 +34,18 @@ struct Audit {
     queue: Arc<dyn Queue>,
 }
 
-/// Why an audit was not begun.
-#[derive(Debug)]
-enum NotBegun {
-    Store(StoreError),
-    Queue(String),
-}
-
-impl std::fmt::Display for NotBegun {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Store(error) => error.fmt(f),
-            Self::Queue(reason) => write!(f, "not all of the audit was sent: {reason}"),
-        }
-    }
-}
-
 impl Audit {
-    async fn begin(&self, asked: Scope, deadline: Instant) -> Result<(AuditId, Scope), NotBegun> {
-        let StartedAudit { audit, scope, legs } = self.audits.begin(asked).await.map_err(NotBegun::Store)?;
-        let bodies: Vec<String> = legs.iter().map(|leg| json!(leg).to_string()).collect();
-        self.queue.send_all(&bodies, deadline).await.map_err(|unsent| NotBegun::Queue(unsent.reason))?;
-        tracing::info!(auditId = audit.as_str(), %scope, parts = legs.len(), "audit begun");
+    async fn start(&self, scope: Scope, deadline: Instant) -> Result<(AuditId, Scope), JobError> {
+        let StartedAudit { audit, scope, tasks } = self.audits.start(scope).await?;
+        enqueue(self.queue.as_ref(), &tasks, deadline).await?;
+        tracing::info!(auditId = audit.as_str(), %scope, tasks = tasks.len(), "audit started");
         Ok((audit, scope))
     }
 
-    async fn answer(&self, request: &Request) -> Result<Response, Problem> {
+    async fn report(&self, request: &Request) -> Result<Response, Problem> {
         let audit: Option<AuditId> = request.has_path("auditId").then(|| request.path("auditId")).transpose()?;
         let Some(audit) = audit else {
-            return Ok(Response::json(StatusCode::OK, &json!({"audits": self.audits.last().await?})));
+            return Ok(Response::json(StatusCode::OK, &json!({"audits": self.audits.latest().await?})));
         };
         let report = self.audits.report(&audit).await?;
         let report = report.ok_or_else(|| Problem::NotFound(format!("there is no audit {audit}")))?;
@@ -73,9 +57,9 @@ impl TaskHandler for Audit {
     fn run<'a>(&'a self, input: Value, invocation: &'a Invocation) -> BoxFuture<'a, Result<Value, InvocationError>> {
         Box::pin(async move {
             let failed = |message: String| InvocationError { message };
-            let scope = asked(&input).map_err(|error| failed(format!("scope {error}")))?;
-            let begun = self.begin(scope, invocation.deadline).await;
-            let (audit, scope) = begun.map_err(|error| failed(error.to_string()))?;
+            let scope = requested_scope(&input).map_err(|error| failed(format!("scope {error}")))?;
+            let started = self.start(scope, invocation.deadline).await;
+            let (audit, scope) = started.map_err(|error| failed(error.to_string()))?;
             Ok(json!({"auditId": audit, "scope": scope}))
         })
     }
@@ -92,17 +76,17 @@ impl HttpHandler for Audit {
                 return Err(Problem::Forbidden("only an admin may start and read audits".to_owned()));
             }
             if request.method() != Method::POST {
-                return self.answer(&request).await;
+                return self.report(&request).await;
             }
             let scope = request.query("scope")?.unwrap_or(Scope::Full);
-            match self.begin(scope, request.deadline).await {
+            match self.start(scope, request.deadline).await {
                 Ok((audit, scope)) => {
                     let response = Response::json(StatusCode::ACCEPTED, &json!({"auditId": audit, "scope": scope}));
                     Ok(response.with_header(header::LOCATION, &format!("/api/admin/audits/{audit}")))
                 }
-                Err(NotBegun::Store(error)) => Err(error.into()),
-                Err(error @ NotBegun::Queue(_)) => {
-                    tracing::warn!(error = %error, "audit not begun: {error}");
+                Err(JobError::Store(error)) => Err(error.into()),
+                Err(error @ JobError::Queue(_)) => {
+                    tracing::warn!(error = %error, "audit not started: {error}");
                     Err(Problem::Unavailable)
                 }
             }
@@ -110,8 +94,8 @@ impl HttpHandler for Audit {
     }
 }
 
-/// What the input of a task asks for; a schedule without an input asks for changes.
-fn asked(input: &Value) -> Result<Scope, String> {
+/// The scope in the input of a scheduled task; by default, changes.
+fn requested_scope(input: &Value) -> Result<Scope, String> {
     match input.get("scope") {
         None => Ok(Scope::Changes),
         Some(scope) => scope.as_str().unwrap_or_default().parse(),
@@ -119,9 +103,10 @@ fn asked(input: &Value) -> Result<Scope, String> {
 }
 
 fn body(audit: &AuditId, report: &AuditReport) -> Value {
-    let every = |count: &dyn Fn(Checked) -> i64| {
-        Checked::ALL.iter().map(|what| (what.to_string(), count(*what))).collect::<BTreeMap<_, _>>()
-    };
+    let checked: BTreeMap<String, i64> = Checked::ALL
+        .iter()
+        .map(|kind| (kind.to_string(), report.checked.get(kind).copied().unwrap_or_default()))
+        .collect();
     let found: BTreeMap<String, i64> = FindingKind::ALL
         .iter()
         .map(|kind| (kind.to_string(), report.found.get(kind).copied().unwrap_or_default()))
@@ -138,7 +123,7 @@ fn body(audit: &AuditId, report: &AuditReport) -> Value {
         "status": if report.is_done { "done" } else { "running" },
         "startedAt": report.started_at,
         "asOf": report.as_of,
-        "checked": every(&|what| report.checked.get(&what).copied().unwrap_or_default()),
+        "checked": checked,
         "found": found,
         "findings": findings,
     })

@@ -1,4 +1,5 @@
-//! `POST /api/admin/packages/refresh` has all packages' numbers made anew; `GET` of what it names tells how far that is.
+//! `POST /api/admin/packages/refresh` rebuilds the numbers of all packages. `GET` of the returned location reports the
+//! progress.
 
 use std::sync::Arc;
 
@@ -8,52 +9,52 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
+use runtime::job::enqueue;
 use runtime::messaging::Queue;
 use serde_json::{Value, json};
-use store::{PackageRebuilds, Progress};
+use store::{PackageRebuilds, RebuildProgress};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "start-package-rebuild", start };
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| RefreshPackages {
-        refreshes: PackageRebuilds::open(setup),
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| StartPackageRebuild {
+        rebuilds: PackageRebuilds::open(setup),
         queue: setup.queue("PACKAGE_REBUILD_QUEUE_URL"),
     })
 }
 
-struct RefreshPackages {
-    refreshes: PackageRebuilds,
+struct StartPackageRebuild {
+    rebuilds: PackageRebuilds,
     queue: Arc<dyn Queue>,
 }
 
-impl RefreshPackages {
-    async fn begin(&self, request: &Request) -> Result<Response, Problem> {
-        let (refresh, legs) = self.refreshes.begin().await?;
-        let bodies: Vec<String> = legs.iter().map(|leg| json!(leg).to_string()).collect();
-        if let Err(unsent) = self.queue.send_all(&bodies, request.deadline).await {
-            tracing::warn!(refreshId = refresh.as_str(), error = %unsent, "refresh not begun: {unsent}");
+impl StartPackageRebuild {
+    async fn start(&self, request: &Request) -> Result<Response, Problem> {
+        let (rebuild, tasks) = self.rebuilds.start().await?;
+        if let Err(unsent) = enqueue(self.queue.as_ref(), &tasks, request.deadline).await {
+            tracing::warn!(refreshId = rebuild.as_str(), error = %unsent, "rebuild not started: {unsent}");
             return Err(Problem::Unavailable);
         }
-        let response = Response::json(StatusCode::ACCEPTED, &json!({"refreshId": refresh}));
-        Ok(response.with_header(header::LOCATION, &format!("/api/admin/packages/refresh/{refresh}")))
+        let response = Response::json(StatusCode::ACCEPTED, &json!({"refreshId": rebuild}));
+        Ok(response.with_header(header::LOCATION, &format!("/api/admin/packages/refresh/{rebuild}")))
     }
 
-    async fn progress(&self, refresh: &RefreshId) -> Result<Response, Problem> {
-        let progress = self.refreshes.progress(refresh).await?;
-        let progress = progress.ok_or_else(|| Problem::NotFound(format!("there is no package rebuild {refresh}")))?;
-        Ok(Response::json(StatusCode::OK, &body(refresh, &progress)))
+    async fn progress(&self, rebuild: &RefreshId) -> Result<Response, Problem> {
+        let progress = self.rebuilds.progress(rebuild).await?;
+        let progress = progress.ok_or_else(|| Problem::NotFound(format!("there is no package rebuild {rebuild}")))?;
+        Ok(Response::json(StatusCode::OK, &body(rebuild, &progress)))
     }
 }
 
-impl HttpHandler for RefreshPackages {
+impl HttpHandler for StartPackageRebuild {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             if !request.caller.is_admin() {
                 return Err(Problem::Forbidden("only an admin may start and read package rebuilds".to_owned()));
             }
             if request.method() == Method::POST {
-                self.begin(&request).await
+                self.start(&request).await
             } else {
                 self.progress(&request.path("refreshId")?).await
             }
@@ -61,15 +62,15 @@ impl HttpHandler for RefreshPackages {
     }
 }
 
-fn body(refresh: &RefreshId, progress: &Progress) -> Value {
+fn body(rebuild: &RefreshId, progress: &RebuildProgress) -> Value {
     json!({
-        "refreshId": refresh,
+        "refreshId": rebuild,
         "status": if progress.is_done() { "done" } else { "running" },
         "startedAt": progress.started_at,
         "asOf": progress.as_of,
         "packages": progress.packages,
         "corrected": progress.corrected,
         "failed": progress.failed,
-        "lanes": {"ended": progress.lanes_ended, "of": Progress::LANES},
+        "lanes": {"ended": progress.lanes_ended, "of": RebuildProgress::LANES},
     })
 }

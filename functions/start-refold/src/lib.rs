@@ -1,4 +1,4 @@
-//! `POST /api/admin/refolds` has numbers folded from their facts again; `GET` of what it names tells how far that is.
+//! `POST /api/admin/refolds` refolds numbers from their facts. `GET` of the returned location reports the progress.
 
 mod failure;
 
@@ -12,8 +12,9 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
+use runtime::job::{JobError, enqueue};
 use runtime::messaging::Queue;
-use runtime::refold::{HandOverError, Updaters};
+use runtime::refold::Updaters;
 use serde_json::{Value, json};
 use store::{RefoldProgress, ScanPart, StreamedRecords, ToRefold};
 
@@ -40,23 +41,21 @@ struct Refold {
 }
 
 impl Refold {
-    async fn begin(&self, request: &Request) -> Result<Response, Problem> {
+    async fn start(&self, request: &Request) -> Result<Response, Problem> {
         let body = request.json(MAX_BODY, &["application/json"])?;
         let refold = match Scope::parse(&body).map_err(Problem::Invalid)? {
-            Scope::Units(units) => self.fold(&ToRefold::of(&units), request).await?,
+            Scope::Units(units) => self.refold(&ToRefold::of(&units), request).await?,
             Scope::Failure(message) => {
-                let found = self.named_by(&message, request).await?;
-                self.fold(&found, request).await?
+                let found = self.units_of(&message, request).await?;
+                self.refold(&found, request).await?
             }
             Scope::Day(system, day) => {
                 let parts = usize::try_from(ScanPart::SEGMENTS).unwrap_or_default();
-                let refold = self.updaters.refolds.begin(parts).await?;
+                let refold = self.updaters.refolds.start(parts).await?;
                 let day = day.to_string();
-                let parts = ScanPart::all(&refold, system, &day).map(|part| json!(part).to_string());
-                let parts: Vec<String> = parts.collect();
-                if let Err(unsent) = self.queue.send_all(&parts, request.deadline).await {
-                    return Err(not_begun(&refold, &unsent.into()));
-                }
+                let parts: Vec<ScanPart> = ScanPart::all(&refold, system, &day).collect();
+                let sent = enqueue(self.queue.as_ref(), &parts, request.deadline).await;
+                sent.map_err(|unsent| not_started(&refold, &unsent.into()))?;
                 refold
             }
         };
@@ -64,15 +63,15 @@ impl Refold {
         Ok(response.with_header(header::LOCATION, &format!("/api/admin/refolds/{refold}")))
     }
 
-    async fn fold(&self, found: &ToRefold, request: &Request) -> Result<RefoldId, Problem> {
-        let refold = self.updaters.refolds.begin(0).await?;
-        let handed_over = self.updaters.hand_over(&refold, found, request.deadline).await;
-        handed_over.map_err(|error| not_begun(&refold, &error))?;
+    async fn refold(&self, found: &ToRefold, request: &Request) -> Result<RefoldId, Problem> {
+        let refold = self.updaters.refolds.start(0).await?;
+        let sent = self.updaters.send(&refold, found, request.deadline).await;
+        sent.map_err(|error| not_started(&refold, &error))?;
         Ok(refold)
     }
 
-    /// What a message of a queue of failures is about.
-    async fn named_by(&self, message: &Value, request: &Request) -> Result<ToRefold, Problem> {
+    /// The units of a failure message.
+    async fn units_of(&self, message: &Value, request: &Request) -> Result<ToRefold, Problem> {
         let wrong = |reason: &str| Problem::Invalid(vec![Invalid::new("failure", reason)]);
         let found = match Failure::of(message) {
             Some(Failure::Records(keys)) => {
@@ -102,8 +101,8 @@ impl Refold {
     }
 }
 
-fn not_begun(refold: &RefoldId, error: &HandOverError) -> Problem {
-    tracing::warn!(refoldId = refold.as_str(), error = %error, "refold not begun: {error}");
+fn not_started(refold: &RefoldId, error: &JobError) -> Problem {
+    tracing::warn!(refoldId = refold.as_str(), error = %error, "refold not started: {error}");
     Problem::Unavailable
 }
 
@@ -114,7 +113,7 @@ impl HttpHandler for Refold {
                 return Err(Problem::Forbidden("only an admin may start and read refolds".to_owned()));
             }
             if request.method() == Method::POST {
-                self.begin(&request).await
+                self.start(&request).await
             } else {
                 self.progress(&request.path("refoldId")?).await
             }

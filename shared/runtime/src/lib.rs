@@ -7,6 +7,7 @@ pub mod context;
 pub mod course_service;
 pub mod function;
 pub mod http;
+pub mod job;
 pub mod lambda;
 pub mod messaging;
 pub mod obs;

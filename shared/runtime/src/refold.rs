@@ -1,33 +1,22 @@
-//! Handing over what is to be folded again: each chunk goes to the queue of its system's updater.
+//! Sends what is to be refolded to the updaters: each chunk to the queue of its system's updater.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use serde_json::json;
 use tokio::time::Instant;
 
 use crate::context::Setup;
-use crate::messaging::{Queue, Unsent};
+use crate::job::{JobError, enqueue};
+use crate::messaging::Queue;
 use domain::id::RefoldId;
 use domain::refold::System;
-use store::{RefoldChunk, Refolds, StoreError, ToRefold};
+use store::{RefoldChunk, Refolds, ToRefold};
 
-/// Why not all was handed over.
-#[derive(Debug, thiserror::Error)]
-pub enum HandOverError {
-    /// It could not be noted.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// It could not be sent.
-    #[error(transparent)]
-    Queue(#[from] Unsent),
-}
-
-/// Notes what is to be folded again, and sends it to the updaters.
+/// Sends what is to be refolded to the updaters.
 #[derive(Clone)]
 pub struct Updaters {
-    /// The progress.
+    /// The progress of refolds.
     pub refolds: Refolds,
     queues: BTreeMap<System, Arc<dyn Queue>>,
 }
@@ -48,25 +37,25 @@ impl Updaters {
         Self { refolds: Refolds::open(setup), queues }
     }
 
-    /// Hands over what is to be folded again. What is handed over twice counts once.
+    /// Records units and sends them to their updaters, in chunks. A chunk that is sent twice counts once.
     ///
     /// # Errors
-    /// If not all of it is certain to be folded.
-    pub fn hand_over<'a>(
+    /// If not all chunks were recorded and sent.
+    pub fn send<'a>(
         &'a self,
         refold: &'a RefoldId,
         found: &'a ToRefold,
         deadline: Instant,
-    ) -> BoxFuture<'a, Result<(), HandOverError>> {
+    ) -> BoxFuture<'a, Result<(), JobError>> {
         Box::pin(async move {
             let chunks = found.chunks(refold);
             let all: Vec<&RefoldChunk> = chunks.iter().map(|(_, chunk)| chunk).collect();
-            // Noted before it is sent: what is folded was found.
-            self.refolds.found(&all, deadline).await?;
+            // Recorded before they are sent, so that what is folded was found.
+            self.refolds.record_found(&all, deadline).await?;
             for (system, queue) in &self.queues {
                 let of_system = chunks.iter().filter(|(of, _)| of == system);
-                let bodies: Vec<String> = of_system.map(|(_, chunk)| json!(chunk).to_string()).collect();
-                queue.send_all(&bodies, deadline).await?;
+                let of_system: Vec<&RefoldChunk> = of_system.map(|(_, chunk)| chunk).collect();
+                enqueue(queue.as_ref(), &of_system, deadline).await?;
             }
             Ok(())
         })

@@ -1,18 +1,17 @@
 //! Contributions: a parent is the sum of what its children contribute.
 //!
-//! Each child's contribution is an item. To bring a child up to date, the version of its contribution is read first and
-//! what it is made of after it; then, in one transaction, the new contribution is written if the version is still the
-//! one that was read, and the difference is added to the parent. Whatever happens twice, late or at once, a parent is
-//! always the sum of the contributions that are there, and every contribution that is written was made of what was read
-//! after the one before it was.
+//! Each child has one item with its contribution. A refresh reads the version of the contribution first and its source
+//! after it. In one transaction it writes the new contribution, if the version is still the one that was read, and adds the
+//! difference to the parent. So a parent is the sum of the contributions that exist, whatever is delivered twice, late or
+//! at once, and each contribution is made of a source that was read after the contribution before it was written.
 //!
 //! Three rules, each of which a test breaks to see the numbers go wrong:
-//! - A version is never used twice. That a contribution is not there would be a version, and one that comes back: so one
-//!   that is taken out stays as a tombstone of its own version for longer than anybody can be under way.
-//! - A write is left out only where the contribution was made of this very version of its source, never because the
-//!   value comes out the same.
-//! - Whoever brings a new child in writes its contribution first, as nothing, and only then reads its source: so who
-//!   changes the source afterwards finds the contribution, and who changed it before is read.
+//! - A version is never used twice. Absence is a version too, and one that can come back: so a removed contribution stays
+//!   as a tombstone with a version of its own, for longer than any invocation runs.
+//! - A write is skipped only where the contribution was made of this very version of its source, never because the value
+//!   is equal.
+//! - A new child is added in two steps: its contribution is written first, as nothing, and its source is read after that.
+//!   A writer that changes the source later finds the contribution; what was written before is read.
 
 use std::collections::BTreeMap;
 
@@ -27,31 +26,31 @@ use super::table::{Consistency, Table};
 use super::transaction::{Changes, Condition, Transaction};
 use domain::time::Time;
 
-/// How long what was taken out stays as a tombstone: far longer than any invocation is under way, the longest of which
-/// is 15 minutes ([quotas](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)).
+/// How long a removed contribution stays as a tombstone: far longer than the 15 minutes that an invocation runs at most
+/// ([quotas](https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)).
 const TOMBSTONE: TimeDelta = TimeDelta::days(2);
 
-/// What was read by then is in a parent's numbers: the time of what was added last.
+/// The time up to which sources are counted in a parent's sums.
 pub(super) const AS_OF: &str = "asOf";
 
-/// How many sums of a parent are added to in place. An expression takes 300 operators and 4 KiB
+/// How many sums of a parent one expression adds to. It takes 300 operators and 4 KiB
 /// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html)).
-const ADDED_AT_ONCE: usize = 120;
+const MAX_ADDED: usize = 120;
 
 /// The version of the source that a contribution was made of.
 const OF: &str = "of";
 
-/// Whether a contribution is a tombstone.
+/// Marks a tombstone.
 const GONE: &str = "gone";
 
-/// A contribution, or its tombstone, or that there never was one.
+/// A stored contribution or its tombstone; by default, neither exists.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Contribution {
     pub(super) version: Option<String>,
-    /// The version of the source that it was made of; `None` if it is not yet made of any.
-    pub(super) of: Option<String>,
-    /// Whether it counts.
-    pub(super) stands: bool,
+    /// The version of the source that it was made of, if it was made of any yet.
+    pub(super) source_version: Option<String>,
+    /// Whether it exists and is no tombstone.
+    pub(super) is_active: bool,
     pub(super) sums: Sums,
 }
 
@@ -59,85 +58,97 @@ impl Contribution {
     pub(super) fn read(item: Option<&Item>) -> Self {
         let Some(item) = item else { return Self::default() };
         Self {
-            version: text(item, VERSION).map(str::to_owned),
-            of: text(item, OF).map(str::to_owned),
-            stands: !item.contains_key(GONE),
+            version: stored_version(item),
+            source_version: text(item, OF).map(str::to_owned),
+            is_active: !item.contains_key(GONE),
             sums: Sums::of(item),
         }
     }
 
-    /// The item of a contribution that counts.
-    pub(super) fn item(key: &Key, version: String, of: Option<&str>, sums: &Sums) -> Item {
+    /// Whether it was made of this version of its source, and so need not be written.
+    pub(super) fn is_made_of(&self, source_version: Option<&str>, sums: &Sums) -> bool {
+        self.source_version.as_deref() == source_version && self.sums == *sums
+    }
+
+    /// The item of a contribution, without a version.
+    pub(super) fn item(key: &Key, source_version: Option<&str>, sums: &Sums) -> Item {
         let mut item = to_key(key);
-        item.insert(VERSION.to_owned(), AttributeValue::S(version));
-        item.extend(of.map(|of| (OF.to_owned(), AttributeValue::S(of.to_owned()))));
+        item.extend(source_version.map(|version| (OF.to_owned(), AttributeValue::S(version.to_owned()))));
         sums.without_zeros().write(&mut item);
         item
     }
 
-    /// The item of one that was taken out.
-    pub(super) fn tombstone(key: &Key, version: String, now: Time) -> Item {
-        let mut item = Self::item(key, version, None, &Sums::default());
+    /// The item of a removed contribution, without a version.
+    pub(super) fn tombstone(key: &Key, now: Time) -> Item {
+        let mut item = Self::item(key, None, &Sums::default());
         item.insert(GONE.to_owned(), AttributeValue::Bool(true));
         item.insert(TTL.to_owned(), AttributeValue::N(now.plus(TOMBSTONE).seconds().to_string()));
         item
     }
 }
 
-/// Contributions that are written together, with the differences that they make to their parents.
-pub(super) struct Contributions<'a> {
+/// The version of an item, if it has one.
+pub(super) fn stored_version(item: &Item) -> Option<String> {
+    text(item, VERSION).map(str::to_owned)
+}
+
+/// Contributions that are written in one transaction, with the differences that they make to their parents.
+pub(super) struct ContributionBatch<'a> {
     table: &'a Table,
     children: Vec<(Item, Condition)>,
-    others: Vec<Other>,
+    side_writes: Vec<SideWrite>,
     differences: BTreeMap<Key, Sums>,
 }
 
-enum Other {
+/// An unconditional write in the transaction of a contribution.
+#[derive(Debug)]
+pub(super) enum SideWrite {
     Put(Item),
     Delete(Key),
 }
 
-impl<'a> Contributions<'a> {
+impl<'a> ContributionBatch<'a> {
     pub(super) fn new(table: &'a Table) -> Self {
-        Self { table, children: Vec::new(), others: Vec::new(), differences: BTreeMap::new() }
+        Self { table, children: Vec::new(), side_writes: Vec::new(), differences: BTreeMap::new() }
     }
 
-    /// A child's contribution takes the place of the one that was read, whose version is `held`.
-    pub(super) fn child(&mut self, item: Item, held: Option<String>) {
-        self.children.push((item, Condition::still(held)));
+    /// Replaces the contribution that was read, by its version.
+    pub(super) fn replace(&mut self, item: Item, version_read: Option<String>) {
+        self.children.push((item, Condition::still(version_read)));
     }
 
-    /// What a child that is written contributed to a parent, and what it contributes now.
-    pub(super) fn changes(&mut self, parent: Key, was: &Sums, becomes: &Sums) {
+    /// Adds to a parent what a child contributes after the write, and subtracts what it contributed before.
+    pub(super) fn add_to(&mut self, parent: Key, before: &Sums, after: &Sums) {
         let difference = self.differences.entry(parent).or_default();
-        difference.add(becomes);
-        difference.subtract(was);
+        difference.add(after);
+        difference.subtract(before);
     }
 
-    /// Something that is written if and when the contributions are.
+    pub(super) fn write(&mut self, write: SideWrite) {
+        self.side_writes.push(write);
+    }
+
     pub(super) fn put(&mut self, item: Item) {
-        self.others.push(Other::Put(item));
+        self.write(SideWrite::Put(item));
     }
 
-    /// Something that goes if and when the contributions are written.
     pub(super) fn delete(&mut self, key: Key) {
-        self.others.push(Other::Delete(key));
+        self.write(SideWrite::Delete(key));
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.children.is_empty()
+        self.children.is_empty() && self.side_writes.is_empty()
     }
 
     /// How many items are written, at most.
-    pub(super) fn items(&self) -> usize {
-        self.children.len() + self.others.len() + self.differences.len()
+    pub(super) fn len(&self) -> usize {
+        self.children.len() + self.side_writes.len() + self.differences.len()
     }
 
-    /// Writes them and what they change of their parents, whose version is then `version`. A parent that nothing is added
-    /// to stays as it is.
+    /// Writes the contributions and the parents that change; `version` is the new version of these parents.
     pub(super) async fn commit(mut self, version: String, as_of: Time) -> Result<(), StoreError> {
         self.differences.retain(|_, difference| !difference.is_zero());
-        let is_alone = self.differences.is_empty() && self.others.is_empty() && self.children.len() == 1;
+        let is_alone = self.differences.is_empty() && self.side_writes.is_empty() && self.children.len() == 1;
         if let Some((item, condition)) = self.children.pop_if(|_| is_alone) {
             return self.table.put(item, condition).await;
         }
@@ -145,16 +156,16 @@ impl<'a> Contributions<'a> {
         for (item, condition) in self.children {
             transaction.put(&self.table.name, item, Some(condition))?;
         }
-        for other in self.others {
-            match other {
-                Other::Put(item) => transaction.put(&self.table.name, item, None)?,
-                Other::Delete(key) => transaction.delete(&self.table.name, &key, None)?,
+        for write in self.side_writes {
+            match write {
+                SideWrite::Put(item) => transaction.put(&self.table.name, item, None)?,
+                SideWrite::Delete(key) => transaction.delete(&self.table.name, &key, None)?,
             }
         }
         for (parent, difference) in self.differences {
             let difference = difference.without_zeros();
-            if difference.len() > ADDED_AT_ONCE {
-                let (item, condition) = whole(self.table, &parent, &difference, &version, as_of).await?;
+            if difference.len() > MAX_ADDED {
+                let (item, condition) = replaced_parent(self.table, &parent, &difference, &version, as_of).await?;
                 transaction.put(&self.table.name, item, Some(condition))?;
                 continue;
             }
@@ -170,17 +181,17 @@ impl<'a> Contributions<'a> {
     }
 }
 
-/// A parent with so many sums changed that no expression takes them: as it was read, with the difference added.
-async fn whole(
+/// A parent with the difference added, on the version that was read: for differences that no expression takes.
+async fn replaced_parent(
     table: &Table,
     parent: &Key,
     difference: &Sums,
     version: &str,
     as_of: Time,
 ) -> Result<(Item, Condition), StoreError> {
-    let held = table.get(parent, Consistency::Strong).await?;
-    let condition = Condition::still(held.as_ref().and_then(|held| text(held, VERSION)).map(str::to_owned));
-    let mut item = held.unwrap_or_else(|| to_key(parent));
+    let stored = table.get(parent, Consistency::Strong).await?;
+    let condition = Condition::still(stored.as_ref().and_then(stored_version));
+    let mut item = stored.unwrap_or_else(|| to_key(parent));
     let mut sums = Sums::of(&item);
     sums.add(difference);
     sums.write(&mut item);

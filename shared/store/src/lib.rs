@@ -20,6 +20,7 @@ mod facts;
 mod folds;
 mod inbox;
 mod items;
+mod jobs;
 pub mod keys;
 mod listing;
 mod outbox;
@@ -32,6 +33,7 @@ mod purchases;
 mod quizzes;
 mod quotas;
 mod refolds;
+mod refresh;
 mod retention;
 mod retry;
 mod revenue;
@@ -70,7 +72,8 @@ pub use inbox::{Inbox, InboxPage, Received};
 pub use listing::Listing;
 pub use outbox::{Outbox, PendingEvents, Waiting};
 pub use packages::{
-    Leg, MembershipChange, PackageNumbers, PackageProjector, PackageRebuilds, PackageStats, Packages, Progress, turned,
+    MembershipChange, PackageNumbers, PackageProjector, PackageRebuilds, PackageStats, Packages, RebuildProgress,
+    RebuildTask, membership_change,
 };
 pub use payments::Payments;
 pub use playlists::Playlists;

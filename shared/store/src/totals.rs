@@ -1,17 +1,18 @@
-//! The numbers of a quiz, of the sales of an item, and of a product are the sum of what their minutes contribute, and a minute's are the
-//! fold of its facts.
+//! Totals of quizzes, of items' sales and of products: the sum of what their minutes contribute, each of which is the fold of
+//! its facts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::marker::PhantomData;
 
 use futures::future::{BoxFuture, try_join_all};
 use futures::stream::{self, StreamExt};
 use tokio::time::Instant;
 
-use crate::contributions::Contributions;
 use crate::error::StoreError;
 use crate::folds::{Budget, Folds, Live, live};
 use crate::items::{self, from_item, to_item};
 use crate::keys::{self, Key};
+use crate::refresh::{Attempt, Change, Projection, Refresher};
 use crate::retention;
 use crate::sums::Summed;
 use crate::table::Consistency;
@@ -22,17 +23,17 @@ use domain::product::ProductFigures;
 use domain::purchase::Item;
 use domain::quiz::QuizFigures;
 use domain::sale::SalesFigures;
-use domain::time::{Minute, Time};
+use domain::time::Minute;
 
-/// How many quizzes are folded at once.
-const AT_ONCE: usize = 8;
+/// How many entities are folded at once.
+const CONCURRENCY: usize = 8;
 
-/// How many minutes of a quiz are written in one transaction, and read at once.
-const TOGETHER: usize = 25;
+/// How many minutes of an entity one transaction writes.
+const CHUNK: usize = 25;
 
 impl Folds {
-    /// Folds minutes of quizzes anew, and brings what has changed into the quizzes' numbers, trying again until the
-    /// deadline; tells what could not be folded, and why.
+    /// Refolds minutes of quizzes into the quizzes' totals, retrying until the deadline. Returns the buckets that could not
+    /// be folded, each with the reason.
     pub fn refold_quizzes(
         &self,
         minutes: BTreeMap<QuizId, BTreeSet<Minute>>,
@@ -43,8 +44,8 @@ impl Folds {
         Box::pin(self.refold_totals::<QuizFigures>(minutes.collect(), budget, deadline))
     }
 
-    /// Folds minutes of items' sales anew, and brings what has changed into what the items' purchases brought in, in all
-    /// and in that day and month, trying again until the deadline; tells what could not be folded, and why.
+    /// Refolds minutes of items' sales into the items' revenue of the day, of the month and in all, retrying until the
+    /// deadline. Returns the buckets that could not be folded, each with the reason.
     pub fn refold_sales(
         &self,
         minutes: BTreeMap<Item, BTreeSet<Minute>>,
@@ -55,8 +56,8 @@ impl Folds {
         Box::pin(self.refold_totals::<SalesFigures>(minutes.collect(), budget, deadline))
     }
 
-    /// Folds minutes of products' sales and views anew, and brings what has changed into the products' and their sellers'
-    /// numbers, trying again until the deadline; tells what could not be folded, and why.
+    /// Refolds minutes of products' sales and views into the totals of the products and their sellers, retrying until the
+    /// deadline. Returns the buckets that could not be folded, each with the reason.
     pub fn refold_products(
         &self,
         minutes: BTreeMap<Entity, BTreeSet<Minute>>,
@@ -66,7 +67,7 @@ impl Folds {
         Box::pin(self.refold_totals::<ProductFigures>(minutes.into_iter().collect(), budget, deadline))
     }
 
-    /// Whose the products of these minutes are, of those minutes that were folded.
+    /// The owners of the products of these minutes, where the minute has been folded.
     ///
     /// # Errors
     /// If not all could be read.
@@ -77,12 +78,12 @@ impl Folds {
     ) -> BoxFuture<'a, Result<BTreeMap<Bucket, UserId>, StoreError>> {
         Box::pin(async move {
             let stats = self.stats();
-            let asked = buckets.iter().map(keys::bucket).collect();
-            let mut held = stats.get_all(asked, Consistency::Strong, deadline).await?;
+            let keys = buckets.iter().map(keys::bucket).collect();
+            let mut stored = stats.get_all(keys, Consistency::Strong, deadline).await?;
             let mut owners = BTreeMap::new();
             for bucket in buckets {
-                let Some(item) = held.remove(&keys::bucket(bucket)) else { continue };
-                // What cannot be read was not folded either, and must not keep the others from being followed.
+                let Some(item) = stored.remove(&keys::bucket(bucket)) else { continue };
+                // A corrupt bucket was not folded either, and must not keep the others from being refreshed.
                 let Ok(live) = from_item::<Live<ProductFigures>>(item) else { continue };
                 owners.extend(live.value.owner().map(|owner| (bucket.clone(), owner.clone())));
             }
@@ -100,89 +101,132 @@ impl Folds {
             .map(|(entity, minutes)| async move {
                 let bucket = |minute| Bucket { entity: entity.clone(), minute };
                 let buckets: Vec<Bucket> = minutes.into_iter().map(bucket).collect();
-                self.refold_into::<F>(&buckets, budget, deadline).await
+                self.refold_buckets::<F>(&buckets, budget, deadline).await
             })
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(CONCURRENCY)
             .concat()
             .await
     }
 
-    async fn refold_into<F: Summed>(
+    async fn refold_buckets<F: Summed>(
         &self,
         buckets: &[Bucket],
         budget: Budget,
         deadline: Instant,
     ) -> Vec<(Bucket, StoreError)> {
         let mut failed = Vec::new();
-        for chunk in buckets.chunks(TOGETHER) {
-            let together = self.refold_within::<F>(chunk, budget, deadline).await;
-            // A minute that can never be folded, or takes too long, must not keep the others from being counted.
-            let is_apart = together
+        for chunk in buckets.chunks(CHUNK) {
+            let together = self.refold_chunk::<F>(chunk, budget, deadline).await;
+            // A minute that can never be folded or takes too long must not keep the others from being counted.
+            let is_split = together
                 .as_ref()
                 .is_err_and(|error| error.is_lasting() || matches!(error, StoreError::OverBudget { .. }));
-            let parts = if is_apart { chunk.chunks(1).collect() } else { vec![] };
+            let parts = if is_split { chunk.chunks(1).collect() } else { vec![] };
             for part in parts {
-                let alone = self.refold_within::<F>(part, budget, deadline).await;
+                let alone = self.refold_chunk::<F>(part, budget, deadline).await;
                 failed.extend(alone.err().into_iter().zip(part).map(|(error, bucket)| (bucket.clone(), error)));
             }
-            if let (Err(error), false) = (together, is_apart) {
+            if let (Err(error), false) = (together, is_split) {
                 let reason = error.to_string();
-                let again = || StoreError::Unavailable { source: reason.clone().into() };
-                failed.extend(chunk.iter().map(|bucket| (bucket.clone(), again())));
+                let same = || StoreError::Unavailable { source: reason.clone().into() };
+                failed.extend(chunk.iter().map(|bucket| (bucket.clone(), same())));
             }
         }
         failed
     }
 
-    async fn refold_within<F: Summed>(
+    async fn refold_chunk<F: Summed>(
         &self,
         buckets: &[Bucket],
         budget: Budget,
         deadline: Instant,
     ) -> Result<(), StoreError> {
-        budget.spend(deadline, || Box::pin(self.refold_together::<F>(buckets, budget, deadline))).await
+        budget.spend(deadline, || Box::pin(self.refold_chunk_once::<F>(buckets, budget, deadline))).await
     }
 
-    /// Reads versions, then facts, and writes the buckets with the difference that they make.
-    async fn refold_together<F: Summed>(
+    async fn refold_chunk_once<F: Summed>(
         &self,
         buckets: &[Bucket],
         budget: Budget,
         deadline: Instant,
     ) -> Result<(), StoreError> {
         let stats = self.stats();
-        let asked = buckets.iter().map(keys::bucket).collect();
-        let held: HashMap<Key, items::Item> = stats.get_all(asked, Consistency::Strong, deadline).await?;
-        let began = Time::from(self.clock.now());
-        let mut open = Vec::with_capacity(buckets.len());
-        for bucket in buckets {
-            let held: Option<Live<F>> = held.get(&keys::bucket(bucket)).cloned().map(from_item).transpose()?;
-            let expires = held.as_ref().and_then(|held| held.expires);
-            // Its facts are about to expire or have: it stays as it is.
-            if !expires.is_some_and(|expires| retention::closed_to_folds(expires, began)) {
-                budget.check(held.as_ref().map(|held| held.facts))?;
-                open.push((bucket, held));
-            }
-        }
-        let facts = try_join_all(open.iter().map(|(bucket, _)| self.facts_of(bucket, budget))).await?;
-        let mut contributions = Contributions::new(&stats);
-        for ((bucket, held), facts) in open.into_iter().zip(facts) {
-            let live = live::<F>(self.ids.fresh(), began, facts)?;
-            let was = held.as_ref().map(|held| held.value.sums()).unwrap_or_default();
-            let becomes = live.value.sums();
-            // Where no fact is left, it is still theirs what is taken away.
-            let owner = live.value.owner().or(held.as_ref().and_then(|held| held.value.owner())).cloned();
-            let item = to_item(&keys::bucket(bucket), live)?;
-            contributions.child(item, held.map(|held| held.version));
-            for parent in parents(bucket, owner.as_ref()) {
-                contributions.changes(parent, &was, &becomes);
-            }
-        }
-        contributions.commit(self.ids.fresh(), began).await
+        let refresher = Refresher { stats: &stats, clock: self.clock.as_ref(), ids: self.ids.as_ref() };
+        let minutes = Minutes { folds: self, budget, figures: PhantomData::<fn() -> F> };
+        refresher.refresh_once(&minutes, buckets, deadline).await.map(drop)
     }
 }
 
-/// What a minute of an entity contributes to; `owner` is whose it is.
+/// What minutes contribute to totals: the fold of their facts.
+struct Minutes<'a, F> {
+    folds: &'a Folds,
+    budget: Budget,
+    figures: PhantomData<fn() -> F>,
+}
+
+impl<F> Clone for Minutes<'_, F> {
+    fn clone(&self) -> Self {
+        Self { folds: self.folds, budget: self.budget, figures: PhantomData }
+    }
+}
+
+impl<F: Summed> Projection for Minutes<'_, F> {
+    type Child = Bucket;
+    /// The facts of the minute; `None` if they are about to expire or have, so that it stays as it is.
+    type Source = Option<Vec<items::Item>>;
+
+    fn key(&self, bucket: &Bucket) -> Key {
+        keys::bucket(bucket)
+    }
+
+    fn read_sources<'a>(
+        &'a self,
+        buckets: &'a [Bucket],
+        stored: &'a HashMap<Key, items::Item>,
+        attempt: Attempt,
+    ) -> BoxFuture<'a, Result<Vec<Self::Source>, StoreError>> {
+        Box::pin(async move {
+            let mut is_open = Vec::with_capacity(buckets.len());
+            for bucket in buckets {
+                let live: Option<Live<F>> = stored.get(&keys::bucket(bucket)).cloned().map(from_item).transpose()?;
+                let expires = live.as_ref().and_then(|live| live.expires);
+                let is_sealed = expires.is_some_and(|expires| retention::closed_to_folds(expires, attempt.began));
+                if !is_sealed {
+                    self.budget.check(live.map(|live| live.facts))?;
+                }
+                is_open.push(!is_sealed);
+            }
+            let facts = buckets.iter().zip(is_open).map(|(bucket, is_open)| async move {
+                if is_open { self.folds.facts_of(bucket, self.budget).await.map(Some) } else { Ok(None) }
+            });
+            try_join_all(facts).await
+        })
+    }
+
+    fn change(
+        &mut self,
+        bucket: &Bucket,
+        stored: Option<&items::Item>,
+        facts: Self::Source,
+        attempt: Attempt,
+    ) -> Result<Option<Change>, StoreError> {
+        let Some(facts) = facts else { return Ok(None) };
+        let current: Option<Live<F>> = stored.cloned().map(from_item).transpose()?;
+        // The version is set when it is written.
+        let live = live::<F>(String::new(), attempt.began, facts)?;
+        let before = current.as_ref().map(|current| current.value.sums()).unwrap_or_default();
+        let after = live.value.sums();
+        // Where no fact is left, what it contributed is subtracted from the owner it had.
+        let owner = live.value.owner().or(current.as_ref().and_then(|current| current.value.owner())).cloned();
+        let mut change = Change::new(to_item(&keys::bucket(bucket), live)?);
+        for parent in parents(bucket, owner.as_ref()) {
+            change.add_to(parent, &before, &after);
+        }
+        Ok(Some(change))
+    }
+}
+
+/// The totals that a minute of an entity contributes to.
 fn parents(bucket: &Bucket, owner: Option<&UserId>) -> Vec<Key> {
     let period = |level| Calendar::default().period(level, bucket.minute.start());
     match &bucket.entity {
@@ -197,7 +241,7 @@ fn parents(bucket: &Bucket, owner: Option<&UserId>) -> Vec<Key> {
             let of_product = [keys::product_total(product), keys::product_in(product, &month)];
             of_product.into_iter().chain(of_seller.into_iter().flatten()).collect()
         }
-        // Its total is made of the days that rollups close.
+        // The total of a track is made of its closed days.
         Entity::Track(_) => Vec::new(),
     }
 }

@@ -78,7 +78,7 @@ fn ranks_match_full_count() {
                 follow.insert((Entrant::Seller(seller.parse().unwrap()), Season::All));
                 give(&stage, &mut having, &mut random, seller, version);
             }
-            assert!(updates.follow(&follow, deadline).await.is_empty());
+            assert!(updates.refresh(&follow, deadline).await.is_empty());
         }
 
         let mut ordered: Vec<(u64, Time, String)> =

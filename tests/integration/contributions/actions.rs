@@ -109,7 +109,7 @@ pub(super) async fn act(
             stage.call("UpdateItem", &update);
             let package = format!("p{package}").parse().unwrap();
             let deadline = Instant::now() + std::time::Duration::from_secs(10);
-            if updates.follow_sales(&package, deadline).await.is_ok() { 200 } else { 503 }
+            if updates.refresh_sales(&package, deadline).await.is_ok() { 200 } else { 503 }
         }
     };
     (status < 500).then_some(())

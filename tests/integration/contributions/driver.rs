@@ -226,7 +226,7 @@ impl Driver {
         let updates = boot.open(|setup| PackageProjector::open(setup)).unwrap();
         let doing = async move {
             // It may run out of time: then it has mended a part, or nothing.
-            updates.mend(&package, Instant::now() + Duration::from_secs(10)).await.ok();
+            updates.rebuild(&package, Instant::now() + Duration::from_secs(10)).await.ok();
         };
         self.mender = Some(Running::new(name, doing));
     }

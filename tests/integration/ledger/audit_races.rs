@@ -74,13 +74,13 @@ fn spoil(stage: &Stage, sk: &str, change: &str, names: Value, values: Value) {
     );
 }
 
-/// Has the items of the month audited; what was found.
+/// Audits the items of the month, and returns the findings.
 async fn audit_items(stage: &Stage, faults: impl Faults + 'static) -> Vec<String> {
     let boot = stage.boot("auditor", Some(Arc::new(faults)), "UTC");
     let audits = boot.open(|setup| Audits::open(setup)).unwrap();
-    let walk = AuditStep::Items { month: "2026-01".to_owned(), after: None };
-    let leg = AuditTask { audit: "a".parse().unwrap(), walk };
-    let (_, outcome) = audits.go(&leg, Instant::now() + Duration::from_secs(55)).await.unwrap();
+    let step = AuditStep::Items { month: "2026-01".to_owned(), after: None };
+    let task = AuditTask { audit: "a".parse().unwrap(), step };
+    let (_, outcome) = audits.run_task(&task, Instant::now() + Duration::from_secs(55)).await.unwrap();
     outcome.findings.iter().map(|finding| format!("{} {}", finding.kind, finding.subject)).collect()
 }
 

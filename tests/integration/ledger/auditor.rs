@@ -76,12 +76,12 @@ pub(super) async fn audit(
 ) -> Option<Vec<String>> {
     let boot = stage.boot(&name, faults, "UTC");
     let audits = boot.open(|setup| Audits::open(setup)).unwrap();
-    let StartedAudit { audit: id, mut legs, .. } = audits.begin(scope).await.ok()?;
+    let StartedAudit { audit: id, mut tasks, .. } = audits.start(scope).await.ok()?;
     let mut found = Vec::new();
-    while let Some(leg) = legs.pop() {
+    while let Some(task) = tasks.pop() {
         let deadline = Instant::now() + Duration::from_secs(55);
-        let (next, outcome) = audits.go(&leg, deadline).await.ok()?;
-        legs.extend(next);
+        let (next, outcome) = audits.run_task(&task, deadline).await.ok()?;
+        tasks.extend(next);
         found.extend(outcome.findings.iter().map(|finding| format!("an audit found {finding:?}")));
     }
     let report = audits.report(&id).await.ok()??;

@@ -62,7 +62,7 @@ async fn compare(seed: u64) {
     let boot = stage.boot("updater", None, "UTC");
     let deadline = Instant::now() + Duration::from_secs(600);
     let updates = boot.open(|setup| RevenueProjector::open(setup)).unwrap();
-    assert!(updates.follow(&minutes, deadline).await.is_empty());
+    assert!(updates.refresh(&minutes, deadline).await.is_empty());
 
     let reading = boot.open(|setup| RevenueReader::open(setup)).unwrap();
     let periods = MONTHS.map(|month| Calendar::default().parse(Level::Month, month).unwrap());

@@ -24,7 +24,7 @@ async fn earns(api: &Api, package: &str, version: &str, earned: &[(&str, i64)]) 
     sold(api, package, version, earned);
     let updates = api.app.open(PackageProjector::open);
     let deadline = Instant::now() + Duration::from_secs(20);
-    updates.follow_sales(&package.parse().unwrap(), deadline).await.unwrap();
+    updates.refresh_sales(&package.parse().unwrap(), deadline).await.unwrap();
 }
 
 /// What somebody is told of a package's earnings, if anything.

@@ -286,7 +286,7 @@ impl BatchFunction {
                 Some(RecordOutcome::Retry | RecordOutcome::Defer(_)) | None => return RecordOutcome::Retry,
             }
         }
-        if let Err(error) = deferring.refolds.folded(chunk, (folded, failed), &apart, deadline).await {
+        if let Err(error) = deferring.refolds.record_folded(chunk, (folded, failed), &apart, deadline).await {
             return RecordOutcome::from(&error);
         }
         let bodies: Vec<String> = apart.iter().map(|chunk| json!(chunk).to_string()).collect();

@@ -87,7 +87,7 @@ pub enum Change {
 /// If the record is about neither.
 pub fn change(record: &EventRecord) -> Result<Change, Foreign> {
     let StreamRecord { keys, old_image, new_image, .. } = &record.change;
-    match store::turned(keys, old_image, new_image).map_err(|error| Foreign(error.to_string()))? {
+    match store::membership_change(keys, old_image, new_image).map_err(|error| Foreign(error.to_string()))? {
         Some(turned) => Ok(Change::Package(turned)),
         None => touched_bucket(record).map(Change::Facts),
     }

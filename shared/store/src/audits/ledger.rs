@@ -1,4 +1,4 @@
-//! The ledger, item by item: every buyer, every purchase and every hour of sales is looked at where it is met first.
+//! Audits of the ledger, item by item: every buyer, every purchase and every hour of sales.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
-use super::part::until_all;
+use super::repairs::repair_all;
 use super::{AuditStep, Audits, Outcome, SEGMENTS};
 use crate::documents::Versioned;
 use crate::error::StoreError;
@@ -24,34 +24,34 @@ use domain::purchase::{Buyer, Item as Sold, Purchase, Status};
 use domain::sale::{SaleFact, SaleKind, SalesFigures};
 use domain::time::Minute;
 
-/// How many things are looked at at once.
-pub(super) const AT_ONCE: usize = 8;
+/// How many subjects are audited at once.
+pub(super) const CONCURRENCY: usize = 8;
 
-/// What is met in the ledger.
-pub(super) enum Met {
+/// What a part of the ledger is about.
+pub(super) enum Subject {
     Buyer(Buyer),
     Purchase(PurchaseId),
-    /// An hour of an item's sales: the key of one of them.
+    /// An hour of an item's sales, with the key of one of them.
     Hour(Sold, Key),
 }
 
-/// What the key of an item of the ledger is of.
-pub(super) fn met(key: &Key) -> Option<Met> {
+/// The subject of an item of the ledger, by its key; `None` if the key is corrupt.
+pub(super) fn subject_of(key: &Key) -> Option<Subject> {
     if let Some(buyer) = key.pk.strip_prefix(keys::BUYERS) {
-        return buyer.parse().ok().map(Met::Buyer);
+        return buyer.parse().ok().map(Subject::Buyer);
     }
     if let Some(purchase) = key.pk.strip_prefix(keys::PURCHASES) {
-        return purchase.parse().ok().map(Met::Purchase);
+        return purchase.parse().ok().map(Subject::Purchase);
     }
     match keys::parse_fact(&key.pk, &key.sk).ok()?.0.entity {
-        Entity::Sales(item) => Some(Met::Hour(item, key.clone())),
+        Entity::Sales(item) => Some(Subject::Hour(item, key.clone())),
         Entity::Track(_) | Entity::Quiz(_) | Entity::Product(_) | Entity::Views(_) => None,
     }
 }
 
 impl Audits {
-    /// Looks at what the next items of a segment are of.
-    pub(super) async fn walk_ledger(
+    /// Audits the subjects of the next items of a segment.
+    pub(super) async fn audit_ledger(
         &self,
         segment: i32,
         after: Option<&(String, String)>,
@@ -59,26 +59,26 @@ impl Audits {
     ) -> Result<(Option<AuditStep>, Outcome), StoreError> {
         let start = after.map(|(pk, sk)| to_key(&Key { pk: pk.clone(), sk: sk.clone() }));
         let (found, last) = retry::until(deadline, || Box::pin(self.scan(segment, start.clone()))).await?;
-        // A partition that the leg before this one met was looked at as a whole.
-        let mut met_before = after.map(|(pk, _)| pk.clone());
+        // The task before this one has audited the whole of the partition that it ended in.
+        let mut last_partition = after.map(|(pk, _)| pk.clone());
         let (mut all, mut outcome) = (Vec::new(), Outcome::default());
         for key in found {
-            if met_before.as_ref() == Some(&key.pk) {
+            if last_partition.as_ref() == Some(&key.pk) {
                 continue;
             }
-            met_before = Some(key.pk.clone());
-            match met(&key) {
-                Some(met) => all.push(met),
-                None => outcome.found(FindingKind::Ledger, format!("{}/{}", key.pk, key.sk)),
+            last_partition = Some(key.pk.clone());
+            match subject_of(&key) {
+                Some(subject) => all.push(subject),
+                None => outcome.add_finding(FindingKind::Ledger, format!("{}/{}", key.pk, key.sk)),
             }
         }
-        outcome.merge(self.look_at_all(all, deadline).await?);
+        outcome.merge(self.audit_subjects(all, deadline).await?);
         Ok((last.map(|key| AuditStep::Ledger { segment, after: Some((key.pk, key.sk)) }), outcome))
     }
 
-    /// The keys of the next items, and where it goes on.
+    /// The keys of the next items, and the key after which the scan continues.
     async fn scan(&self, segment: i32, start: Option<Item>) -> Result<(Vec<Key>, Option<Key>), StoreError> {
-        let limit = i32::try_from(self.part).unwrap_or(i32::MAX);
+        let limit = i32::try_from(self.task_size).unwrap_or(i32::MAX);
         let scan = self.ledger.client.scan().table_name(&self.ledger.name).limit(limit).consistent_read(true);
         let scan = scan.segment(segment).total_segments(SEGMENTS).set_exclusive_start_key(start);
         let scan = scan.projection_expression("#pk, #sk").expression_attribute_names("#pk", PK);
@@ -87,83 +87,89 @@ impl Audits {
         Ok((keys, page.last_evaluated_key.as_ref().and_then(key_of)))
     }
 
-    pub(super) async fn look_at_all(&self, met: Vec<Met>, deadline: Instant) -> Result<Outcome, StoreError> {
+    pub(super) async fn audit_subjects(
+        &self,
+        subjects: Vec<Subject>,
+        deadline: Instant,
+    ) -> Result<Outcome, StoreError> {
         let mut outcome = Outcome::default();
-        let outcomes = stream::iter(met).map(|met| async move { self.look_at(&met, deadline).await });
-        let outcomes: Vec<Outcome> = outcomes.buffer_unordered(AT_ONCE).try_collect().await?;
+        let outcomes =
+            stream::iter(subjects).map(|subject| async move { self.audit_subject(&subject, deadline).await });
+        let outcomes: Vec<Outcome> = outcomes.buffer_unordered(CONCURRENCY).try_collect().await?;
         outcomes.into_iter().for_each(|one| outcome.merge(one));
         Ok(outcome)
     }
 
-    async fn look_at(&self, met: &Met, deadline: Instant) -> Result<Outcome, StoreError> {
-        let looked = match met {
-            Met::Buyer(buyer) => self.audit_buyer(buyer, deadline).await,
-            Met::Purchase(purchase) => self.audit_listed(purchase, deadline).await,
-            Met::Hour(item, key) => self.audit_hour(item, key, deadline).await,
+    async fn audit_subject(&self, subject: &Subject, deadline: Instant) -> Result<Outcome, StoreError> {
+        let audited = match subject {
+            Subject::Buyer(buyer) => self.audit_buyer(buyer, deadline).await,
+            Subject::Purchase(purchase) => self.audit_purchase_entry(purchase, deadline).await,
+            Subject::Hour(item, key) => self.audit_hour(item, key, deadline).await,
         };
-        match looked {
+        match audited {
             Err(error @ StoreError::Corrupt { .. }) => {
-                tracing::error!(error = %error, "not what is written here: {error}");
+                tracing::error!(error = %error, "corrupt item in the ledger: {error}");
                 let mut outcome = Outcome::default();
-                let subject = match met {
-                    Met::Buyer(buyer) => keys::purchases_of(buyer),
-                    Met::Purchase(purchase) => keys::purchase(purchase).pk,
-                    Met::Hour(_, key) => key.pk.clone(),
+                let subject = match subject {
+                    Subject::Buyer(buyer) => keys::purchases_of(buyer),
+                    Subject::Purchase(purchase) => keys::purchase(purchase).pk,
+                    Subject::Hour(_, key) => key.pk.clone(),
                 };
-                outcome.found(FindingKind::Ledger, subject);
+                outcome.add_finding(FindingKind::Ledger, subject);
                 Ok(outcome)
             }
-            looked => looked,
+            audited => audited,
         }
     }
 
-    /// Holds a purchase against what follows from it; where its entry was wrong, its buyer may have been held against that.
-    async fn audit_listed(&self, id: &PurchaseId, deadline: Instant) -> Result<Outcome, StoreError> {
-        let (mut outcome, relisted) = retry::until(deadline, || Box::pin(self.audit_purchase(id))).await?;
-        if let Some(buyer) = relisted {
+    /// Audits a purchase. If its entry was wrong, its buyer may have been audited against that, and is audited again.
+    async fn audit_purchase_entry(&self, id: &PurchaseId, deadline: Instant) -> Result<Outcome, StoreError> {
+        let (mut outcome, repaired_buyer) = retry::until(deadline, || Box::pin(self.audit_purchase(id))).await?;
+        if let Some(buyer) = repaired_buyer {
             outcome.findings.extend(self.audit_buyer(&buyer, deadline).await?.findings);
         }
         Ok(outcome)
     }
 
-    /// Holds a purchase against its entry among those of its buyer, and against its sale and its refund.
+    /// Compares a purchase with its entry in the buyer's list, its sale and its refund.
     pub(super) async fn audit_purchase(&self, id: &PurchaseId) -> Result<(Outcome, Option<Buyer>), StoreError> {
         let mut outcome = Outcome::default();
-        outcome.saw(Checked::Purchases);
+        outcome.add_checked(Checked::Purchases);
         let key = keys::purchase(id);
-        let Some(held) = self.ledger.get(&key, Consistency::Strong).await? else {
-            outcome.found(FindingKind::Ledger, &key.pk);
+        let Some(stored) = self.ledger.get(&key, Consistency::Strong).await? else {
+            outcome.add_finding(FindingKind::Ledger, &key.pk);
             return Ok((outcome, None));
         };
-        let mut relisted = None;
-        let Versioned { version, document }: Versioned<Purchase> = from_item(held.clone())?;
-        // Before anything is put right: what was put right must not be looked at again before it is noted.
-        if !self.is_recorded(&document).await? {
-            self.looks.confirm((&key, "facts"), None, &document.status)?;
-            outcome.found(FindingKind::Ledger, &key.pk);
+        let mut repaired_buyer = None;
+        let Versioned { version, document }: Versioned<Purchase> = from_item(stored.clone())?;
+        // Checked before any repair: a repaired entry must not be read again before it is recorded as a finding.
+        if !self.has_facts(&document).await? {
+            self.double_check.confirm((&key, "facts"), None, &document.status)?;
+            outcome.add_finding(FindingKind::Ledger, &key.pk);
         }
-        let among = keys::purchase_of(&document.buyer, document.purchased_at, id);
-        let entry = self.ledger.get(&among, Consistency::Strong).await?;
+        let entry_key = keys::purchase_of(&document.buyer, document.purchased_at, id);
+        let entry = self.ledger.get(&entry_key, Consistency::Strong).await?;
         if entry.map(from_item::<Purchase>).transpose().ok().flatten().as_ref() != Some(&document) {
-            self.looks.confirm((&key, "entry"), Some(&version.0), &among)?;
-            // The purchase is written as it is: if it is no longer, nothing is, and both are read again.
+            self.double_check.confirm((&key, "entry"), Some(&version.0), &entry_key)?;
+            // The purchase is written unchanged, so that the entry is written only if the purchase is still as it was
+            // read.
             let mut transaction = Transaction::new(self.ledger.client.clone());
-            let mut same = held.clone();
+            let mut same = stored.clone();
             same.insert(VERSION.to_owned(), AttributeValue::S(self.ids.fresh()));
             transaction.put(&self.ledger.name, same, Some(Condition::still(Some(version.0))))?;
-            let mut entry = held;
+            let mut entry = stored;
             entry.remove(VERSION);
-            entry.extend(to_key(&among));
+            entry.extend(to_key(&entry_key));
             transaction.put(&self.ledger.name, entry, None)?;
             transaction.commit().await?;
-            outcome.found(FindingKind::Listing, &key.pk);
-            relisted = Some(document.buyer.clone());
+            outcome.add_finding(FindingKind::Listing, &key.pk);
+            repaired_buyer = Some(document.buyer.clone());
         }
-        Ok((outcome, relisted))
+        Ok((outcome, repaired_buyer))
     }
 
-    /// Whether a purchase that was paid has its sale, and one that ended its refund.
-    async fn is_recorded(&self, purchase: &Purchase) -> Result<bool, StoreError> {
+    /// Whether a paid purchase has its sale, and a refunded one its refund.
+    async fn has_facts(&self, purchase: &Purchase) -> Result<bool, StoreError> {
         let Some(at) = purchase.completed_at else { return Ok(true) };
         let sale = keys::sale(&purchase.item, at, SaleKind::Sale.name(), purchase.id.as_str());
         let sale: Option<SaleFact> = self.ledger.get(&sale, Consistency::Strong).await?.map(from_item).transpose()?;
@@ -178,19 +184,20 @@ impl Audits {
         Ok(refunds?.iter().any(|refund| refund.purchase == purchase.id && refund.ended))
     }
 
-    /// Holds the minutes of an hour of an item's sales against their facts, and what is made of them against them.
+    /// Compares the minutes of an hour of an item's sales with their facts, and what the minutes are part of with the
+    /// minutes.
     async fn audit_hour(&self, item: &Sold, key: &Key, deadline: Instant) -> Result<Outcome, StoreError> {
         let mut outcome = Outcome::default();
-        outcome.saw(Checked::Hours);
+        outcome.add_checked(Checked::Hours);
         let (Bucket { entity, minute }, _, _) =
             keys::parse_fact(&key.pk, &key.sk).map_err(|error| StoreError::corrupt(&key.pk, error))?;
-        // Minutes first, their facts after them: what is folded meanwhile is folded of no fewer facts.
+        // Minutes are read before facts: a minute that is folded meanwhile has at least these facts.
         let hour = keys::bucket(&Bucket { entity: entity.clone(), minute });
         let hour = KeyRange::beginning(hour.pk, hour.sk.trim_end_matches(|last| last != ':'));
-        let mut held: HashMap<Key, Live<SalesFigures>> = HashMap::new();
+        let mut stored: HashMap<Key, Live<SalesFigures>> = HashMap::new();
         for bucket in retry::until(deadline, || Box::pin(self.stats.query(&hour, Consistency::Strong))).await? {
             if let Some(key) = key_of(&bucket) {
-                held.insert(key, from_item(bucket)?);
+                stored.insert(key, from_item(bucket)?);
             }
         }
         let facts = KeyRange::beginning(key.pk.clone(), "");
@@ -209,18 +216,18 @@ impl Audits {
         for (minute, facts) in minutes {
             let folded = live::<SalesFigures>(String::new(), self.now(), facts)?.value;
             let bucket = keys::bucket(&Bucket { entity: entity.clone(), minute });
-            let is = held.remove(&bucket).map(|live| live.value);
+            let is = stored.remove(&bucket).map(|live| live.value);
             let is_right = is.is_some_and(|is| is.tills == folded.tills && is.buyers.count() == folded.buyers.count());
             if !is_right && !young.contains(&minute) {
-                outcome.found(FindingKind::Bucket, format!("{}/{}", bucket.pk, bucket.sk));
+                outcome.add_finding(FindingKind::Bucket, format!("{}/{}", bucket.pk, bucket.sk));
                 wrong.insert(minute);
             }
         }
-        // A minute without any facts: they are never deleted, so it never had them.
-        for (key, live) in held {
+        // A minute without facts: facts are not deleted, so it never had any.
+        for (key, live) in stored {
             let minute = keys::parse_bucket(&key.sk).map_err(|error| StoreError::corrupt(&key.sk, error))?;
             if !live.value.tills.is_empty() {
-                outcome.found(FindingKind::Bucket, format!("{}/{}", key.pk, key.sk));
+                outcome.add_finding(FindingKind::Bucket, format!("{}/{}", key.pk, key.sk));
                 wrong.insert(minute);
             }
         }
@@ -229,15 +236,15 @@ impl Audits {
         for level in [Level::Day, Level::Month] {
             let period = Calendar::default().period(level, minute.start());
             outcome.merge(retry::until(deadline, || Box::pin(self.audit_contribution(item, &period, deadline))).await?);
-            // The legs of revenue are those of the rows there are.
+            // The tasks of revenue cover existing sums only.
             if self.stats.get(&keys::revenue(&period, item.kind), Consistency::Strong).await?.is_none() {
-                for key in until_all(deadline, || Box::pin(self.settle_rows(&period))).await? {
-                    outcome.found(FindingKind::Revenue, format!("{}/{}", key.pk, key.sk));
+                for key in repair_all(deadline, || Box::pin(self.repair_revenue_sums(&period))).await? {
+                    outcome.add_finding(FindingKind::Revenue, format!("{}/{}", key.pk, key.sk));
                 }
             }
             if retry::until(deadline, || Box::pin(self.revenue.count_buyers(&period, &old, deadline))).await? {
                 let key = keys::buyers_in(&period);
-                outcome.found(FindingKind::Revenue, format!("{}/{}", key.pk, key.sk));
+                outcome.add_finding(FindingKind::Revenue, format!("{}/{}", key.pk, key.sk));
             }
         }
         Ok(outcome)

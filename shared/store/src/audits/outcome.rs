@@ -1,4 +1,4 @@
-//! What an audit found, and how far it has come.
+//! The outcomes of audit tasks, and the report of an audit.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,49 +6,55 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::{AS_OF, Audits, Contributions, KEPT, LISTED, ListedAudit, Sums};
+use super::{Audits, ListedAudit, MAX_LISTED, RETENTION};
 use crate::error::StoreError;
-use crate::items::{Item, TTL, VERSION, text, to_key};
+use crate::items::{Item, TTL, text, to_key};
+use crate::jobs::{JobProgress, StoredProgress, TaskOutcome};
 use crate::keys;
-use crate::retry;
+use crate::refresh::Refresher;
+use crate::sums::Sums;
 use crate::table::{Consistency, KeyRange, Write};
 use crate::transaction::Condition;
 use domain::audit::{Checked, Finding, FindingKind, Scope};
 use domain::id::AuditId;
 use domain::time::Time;
 
-/// How many findings are told.
-const TOLD: i32 = 200;
+/// How many findings a report lists at most.
+const MAX_FINDINGS: i32 = 200;
 
-/// How many bytes of a subject are told: it is part of a sort key, which has up to 1,024, and what lies in a table need not be
-/// what is written here.
+/// How many bytes of a subject are stored at most. It is part of a sort key, which has up to 1,024 bytes, and an item that is
+/// corrupt may have a key of any length.
 const MAX_SUBJECT: usize = 900;
 
-/// When an audit began.
-const STARTED: &str = "startedAt";
-
-/// How much an audit looks at, and since when.
+/// The scope of an audit.
 const SCOPE: &str = "scope";
+
+/// The time since which changes are audited.
 const SINCE: &str = "since";
 
-/// How many legs were handed over, and how many of them have been gone.
-const BEGUN: &str = "begun";
-const ENDED: &str = "ended";
+const TASKS_STARTED: &str = "begun";
+const TASKS_ENDED: &str = "ended";
 
-/// What a leg looked at, and what it found.
+/// The prefix of the number of things of a kind that were checked.
+const CHECKED: &str = "checked#";
+
+/// The prefix of the number of findings of a kind.
+const FOUND: &str = "found#";
+
+/// What a task checked, and what it found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
     checked: BTreeMap<Checked, i64>,
-    /// What is wrong.
+    /// What was wrong.
     pub findings: BTreeSet<Finding>,
 }
 
 impl Outcome {
-    pub(super) fn saw(&mut self, what: Checked) {
+    pub(super) fn add_checked(&mut self, what: Checked) {
         *self.checked.entry(what).or_default() += 1;
     }
 
-    pub(super) fn found(&mut self, kind: FindingKind, subject: impl Into<String>) {
+    pub(super) fn add_finding(&mut self, kind: FindingKind, subject: impl Into<String>) {
         let mut subject = subject.into();
         subject.truncate(subject.floor_char_boundary(MAX_SUBJECT));
         self.findings.insert(Finding { kind, subject });
@@ -62,157 +68,146 @@ impl Outcome {
     }
 
     fn sums(&self) -> Sums {
-        let checked = self.checked.iter().map(|(what, count)| (format!("checked#{what}"), *count));
+        let checked = self.checked.iter().map(|(what, count)| (format!("{CHECKED}{what}"), *count));
         let mut found: BTreeMap<String, i64> = BTreeMap::new();
         for finding in &self.findings {
-            *found.entry(format!("found#{}", finding.kind)).or_default() += 1;
+            *found.entry(format!("{FOUND}{}", finding.kind)).or_default() += 1;
         }
         checked.chain(found).collect()
     }
 }
 
-/// How far an audit has come, and what it found.
+/// The progress and the findings of an audit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditReport {
-    /// When it began.
+    /// When the audit started.
     pub started_at: Time,
-    /// Whether it looks at everything, or at what has changed.
+    /// Whether everything is audited or only what has changed.
     pub scope: Scope,
-    /// Since when it looks at what has changed.
+    /// The time since which changes are audited; `None` for a full audit.
     pub since: Option<Time>,
-    /// When it last came on.
+    /// When the progress last changed.
     pub as_of: Time,
-    /// Whether it has come to the end.
+    /// Whether all tasks have ended.
     pub is_done: bool,
-    /// How much it looked at.
+    /// How many things of each kind were checked.
     pub checked: BTreeMap<Checked, i64>,
-    /// How much it found.
+    /// How many findings of each kind there are.
     pub found: BTreeMap<FindingKind, i64>,
-    /// The first of what it found.
+    /// The first findings.
     pub findings: Vec<Finding>,
-}
-
-fn expiry(now: Time) -> AttributeValue {
-    AttributeValue::N(now.plus(KEPT).seconds().to_string())
 }
 
 fn scope_of(since: Option<Time>) -> Scope {
     if since.is_some() { Scope::Changes } else { Scope::Full }
 }
 
-/// Audits that say nothing were begun when all were full.
+/// Audits without a scope started when all audits were full.
 fn scope(item: &Item) -> Result<Scope, String> {
     text(item, SCOPE).map_or(Ok(Scope::Full), str::parse)
 }
 
 fn is_done(sums: &Sums) -> bool {
-    sums.get(BEGUN) == sums.get(ENDED)
+    sums.get(TASKS_STARTED) == sums.get(TASKS_ENDED)
+}
+
+/// The greater of each sum.
+fn greatest(stored: Option<&Sums>, new: &Sums) -> Option<Sums> {
+    let mut sums: BTreeMap<&str, i64> = new.iter().collect();
+    for (name, sum) in stored.iter().flat_map(|stored| stored.iter()) {
+        let greatest = sums.entry(name).or_default();
+        *greatest = sum.max(*greatest);
+    }
+    Some(sums.into_iter().collect())
 }
 
 impl Audits {
-    pub(super) async fn put_begun(
+    fn progress_of(&self, audit: &AuditId) -> JobProgress<'_> {
+        let refresher = Refresher { stats: &self.stats, clock: self.clock.as_ref(), ids: self.ids.as_ref() };
+        JobProgress { refresher, key: keys::audit(audit), retention: RETENTION }
+    }
+
+    /// Stores that an audit starts with so many tasks, and lists it.
+    pub(super) async fn store_start(
         &self,
         audit: &AuditId,
         since: Option<Time>,
-        legs: usize,
+        tasks: usize,
         now: Time,
     ) -> Result<(), StoreError> {
-        let mut item = to_key(&keys::audit(audit));
+        let progress = self.progress_of(audit);
         let scope = AttributeValue::S(scope_of(since).to_string());
-        item.insert(SCOPE.to_owned(), scope.clone());
-        item.extend(since.map(|since| (SINCE.to_owned(), AttributeValue::S(since.to_string()))));
-        for name in [STARTED, AS_OF] {
-            item.insert(name.to_owned(), AttributeValue::S(now.to_string()));
-        }
-        item.insert(BEGUN.to_owned(), AttributeValue::N(legs.to_string()));
-        item.insert(TTL.to_owned(), expiry(now));
-        // The id is fresh: what lies there already is this item, whose answer was lost.
-        self.stats.put(item, Condition::default()).await?;
+        let mut attributes = Item::from([
+            (SCOPE.to_owned(), scope.clone()),
+            (TASKS_STARTED.to_owned(), AttributeValue::N(tasks.to_string())),
+        ]);
+        attributes.extend(since.map(|since| (SINCE.to_owned(), AttributeValue::S(since.to_string()))));
+        progress.start(now, attributes).await?;
         let mut listed = to_key(&keys::audit_of(now, audit));
         listed.insert(SCOPE.to_owned(), scope);
-        listed.insert(TTL.to_owned(), expiry(now));
+        listed.insert(TTL.to_owned(), progress.expiry(now));
         self.stats.put(listed, Condition::default()).await
     }
 
-    /// Whether an audit has come to its end, and was begun when changes were listed already.
+    /// Whether an audit has run to its end. One that started before changes were listed does not count.
     pub(super) async fn is_complete(&self, audit: &AuditId) -> Result<bool, StoreError> {
         let item = self.stats.get(&keys::audit(audit), Consistency::Strong).await?;
         Ok(item.is_some_and(|item| text(&item, SCOPE).is_some() && is_done(&Sums::of(&item))))
     }
 
-    /// Notes that a leg was gone. One that is gone twice counts once, with all that was found by either.
-    pub(super) async fn note(
+    /// Records the outcome of a task. A task that runs twice counts once, with all that either run found.
+    pub(super) async fn record(
         &self,
         audit: &AuditId,
-        leg: &str,
+        task: &str,
         outcome: &Outcome,
         next: usize,
         deadline: Instant,
     ) -> Result<(), StoreError> {
-        let now = self.now();
+        let (progress, now) = (self.progress_of(audit), self.now());
         let findings = outcome.findings.iter().map(|finding| {
             let mut item = to_key(&keys::finding(audit, &finding.kind.to_string(), &finding.subject));
-            item.insert(TTL.to_owned(), expiry(now));
+            item.insert(TTL.to_owned(), progress.expiry(now));
             Write::Put(item)
         });
         self.stats.write_all(findings.collect(), deadline).await?;
-        retry::until(deadline, || {
-            Box::pin(async move {
-                let key = keys::audited(audit, leg);
-                let held = self.stats.get(&key, Consistency::Strong).await?;
-                let was = held.as_ref().map(Sums::of).unwrap_or_default();
-                let mut sums: BTreeMap<String, i64> =
-                    outcome.sums().iter().map(|(name, sum)| (name.to_owned(), sum)).collect();
-                sums.insert(ENDED.to_owned(), 1);
-                sums.insert(BEGUN.to_owned(), i64::try_from(next).unwrap_or(i64::MAX));
-                for (name, sum) in was.iter() {
-                    let most = sums.entry(name.to_owned()).or_default();
-                    *most = sum.max(*most);
-                }
-                let becomes: Sums = sums.into_iter().collect();
-                let mut item: Item = to_key(&key);
-                becomes.write(&mut item);
-                item.insert(VERSION.to_owned(), AttributeValue::S(self.ids.fresh()));
-                item.insert(TTL.to_owned(), expiry(now));
-                let mut contributions = Contributions::new(&self.stats);
-                contributions.child(item, held.as_ref().and_then(|held| text(held, VERSION)).map(str::to_owned));
-                contributions.changes(keys::audit(audit), &was, &becomes);
-                contributions.commit(self.ids.fresh(), now).await
-            })
-        })
-        .await
+        let mut sums = outcome.sums();
+        let next = i64::try_from(next).unwrap_or(i64::MAX);
+        sums.add(&Sums::from_iter([(TASKS_ENDED, 1), (TASKS_STARTED, next)]));
+        let key = keys::audited(audit, task);
+        progress.record(&[TaskOutcome { key, sums, merge: greatest }], deadline).await
     }
 
-    /// How far an audit has come and what it found; `None` if there is none of this id, or it was long ago.
+    /// The report of an audit: its progress and its findings. `None` if there is no such audit or it has expired.
     ///
     /// # Errors
-    /// If it could not be read, or is not what this program writes.
+    /// If it could not be read or is corrupt.
     pub fn report<'a>(&'a self, audit: &'a AuditId) -> BoxFuture<'a, Result<Option<AuditReport>, StoreError>> {
         Box::pin(async move {
-            let key = keys::audit(audit);
-            let Some(item) = self.stats.get(&key, Consistency::Strong).await? else { return Ok(None) };
-            // What a leg notes after its audit has expired is no audit.
-            let Some(started_at) = text(&item, STARTED) else { return Ok(None) };
-            let corrupt = |error: &dyn std::fmt::Display| StoreError::corrupt(&key.pk, error);
-            let sums = Sums::of(&item);
+            let progress = self.progress_of(audit);
+            let Some(StoredProgress { started_at, as_of, sums, item }) = progress.read().await? else {
+                return Ok(None);
+            };
+            let pk = progress.key.pk;
+            let corrupt = |error: &dyn std::fmt::Display| StoreError::corrupt(&pk, error);
             let counts = |prefix: &'static str| {
                 sums.iter().filter_map(move |(name, sum)| Some((name.strip_prefix(prefix)?, sum)))
             };
             let checked: Result<BTreeMap<Checked, i64>, String> =
-                counts("checked#").map(|(word, count)| Ok((word.parse()?, count))).collect();
+                counts(CHECKED).map(|(word, count)| Ok((word.parse()?, count))).collect();
             let found: Result<BTreeMap<FindingKind, i64>, String> =
-                counts("found#").map(|(word, count)| Ok((word.parse()?, count))).collect();
-            let findings = KeyRange::beginning(key.pk.clone(), keys::FINDINGS);
-            let findings = self.stats.some(&findings, TOLD, false).await?;
+                counts(FOUND).map(|(word, count)| Ok((word.parse()?, count))).collect();
+            let findings = KeyRange::beginning(pk.clone(), keys::FINDINGS);
+            let findings = self.stats.some(&findings, MAX_FINDINGS, false).await?;
             let finding = |item: &Item| {
                 let (kind, subject) = text(item, keys::SK)?.strip_prefix(keys::FINDINGS)?.split_once('#')?;
                 Some(Finding { kind: kind.parse().ok()?, subject: subject.to_owned() })
             };
             Ok(Some(AuditReport {
-                started_at: started_at.parse().map_err(|error| corrupt(&error))?,
+                started_at,
                 scope: scope(&item).map_err(|error| corrupt(&error))?,
                 since: text(&item, SINCE).map(str::parse).transpose().map_err(|error| corrupt(&error))?,
-                as_of: text(&item, AS_OF).unwrap_or_default().parse().map_err(|error| corrupt(&error))?,
+                as_of,
                 is_done: is_done(&sums),
                 checked: checked.map_err(|error| corrupt(&error))?,
                 found: found.map_err(|error| corrupt(&error))?,
@@ -221,14 +216,14 @@ impl Audits {
         })
     }
 
-    /// The last audits, the newest first.
+    /// The latest audits, the newest first.
     ///
     /// # Errors
     /// If they could not be read.
-    pub fn last(&self) -> BoxFuture<'_, Result<Vec<ListedAudit>, StoreError>> {
+    pub fn latest(&self) -> BoxFuture<'_, Result<Vec<ListedAudit>, StoreError>> {
         Box::pin(async move {
             let all = KeyRange::beginning(keys::AUDITS.to_owned(), "");
-            let items = self.stats.some(&all, LISTED, true).await?;
+            let items = self.stats.some(&all, MAX_LISTED, true).await?;
             let listed = items.iter().filter_map(|item| {
                 let (at, id) = text(item, keys::SK)?.split_once('#')?;
                 let scope = scope(item).map_err(|error| StoreError::corrupt(id, error));
@@ -244,9 +239,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_finding_fits_into_a_key_whatever_it_is_of() {
+    fn finding_fits_into_key() {
         let mut outcome = Outcome::default();
-        outcome.found(FindingKind::Ledger, "\u{20ac}".repeat(1_024));
+        outcome.add_finding(FindingKind::Ledger, "\u{20ac}".repeat(1_024));
         let audit: AuditId = "a".repeat(64).parse().unwrap();
         let finding = outcome.findings.first().unwrap();
         assert_eq!(finding.subject, "\u{20ac}".repeat(300));

@@ -1,16 +1,16 @@
-//! Who contributes to a package.
+//! The children of a package: its quizzes and its purchases.
 
 use crate::keys::{self, Key};
 use domain::id::{PackageId, QuizId};
 
-/// What the names of sums of what a package earned begin with; a currency follows.
+/// The prefix of a package's earnings; a currency follows.
 pub(super) const EARNED: &str = "earned#";
 
-/// Who contributes to a package.
+/// A child that contributes to a package.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Child {
     Quiz(QuizId),
-    /// Its purchases: what they brought in.
+    /// What the package's purchases earned.
     Sales,
 }
 
@@ -23,7 +23,7 @@ impl Child {
         }
     }
 
-    /// The key of what its contribution is made of.
+    /// The key of the item that its contribution is made of.
     pub(super) fn source(&self, package: &PackageId) -> Key {
         match self {
             Self::Quiz(quiz) => keys::quiz_total(quiz),
@@ -31,8 +31,8 @@ impl Child {
         }
     }
 
-    /// Whose contribution has this sort key.
-    pub(super) fn of_key(sk: &str) -> Option<Self> {
+    /// The child whose contribution has this sort key.
+    pub(super) fn parse_key(sk: &str) -> Option<Self> {
         match sk.strip_prefix(keys::QUIZZES_IN) {
             Some(quiz) => quiz.parse().ok().map(Self::Quiz),
             None => (sk.strip_prefix(keys::CONTRIBUTIONS) == Some("SALES")).then_some(Self::Sales),

@@ -1,4 +1,4 @@
-//! Documents of packages, with all that names a package written in the same transaction.
+//! Documents of packages. One transaction writes a document with all items that name the package.
 
 use std::sync::Arc;
 
@@ -20,14 +20,14 @@ use domain::time::Time;
 use system::clock::Clock;
 use system::ids::Ids;
 
-/// Whose a package is; with its numbers.
+/// The creator of a package, in the item of its total.
 pub(super) const CREATOR: &str = "creator";
-/// The currency of its price; with its numbers.
+/// The currency of a package's price, in the item of its total.
 pub(super) const CURRENCY: &str = "currency";
-/// Whether it is there; with its numbers.
+/// Whether the package exists, in the item of its total.
 pub(super) const EXISTS: &str = "exists";
 
-/// The tables of packages' documents, and of the numbers that a package begins with.
+/// The documents of packages.
 #[derive(Clone)]
 pub struct Packages {
     state: StateTable,
@@ -43,10 +43,10 @@ impl Packages {
         Self { state, stats, clock: setup.clock(), ids: setup.ids() }
     }
 
-    /// What there is of a package; strongly consistent if `strong`.
+    /// Reads a package; strongly consistent if `strong`.
     ///
     /// # Errors
-    /// If it could not be read, or is not what this program writes.
+    /// If it could not be read or is corrupt.
     pub fn package<'a>(&'a self, id: &'a PackageId, strong: bool) -> BoxFuture<'a, Result<Slot<Package>, StoreError>> {
         Box::pin(async move {
             let consistency = if strong { Consistency::Strong } else { Consistency::Eventual };
@@ -54,28 +54,28 @@ impl Packages {
         })
     }
 
-    /// Puts a package in place of what was read; tells its version.
+    /// Puts a package in the slot that was read. Returns its new version.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if another was written in between.
+    /// [`StoreError::Conflict`] if the slot has changed since it was read.
     pub fn put<'a>(
         &'a self,
         id: &'a PackageId,
         package: &'a Package,
-        held: &'a Slot<Package>,
+        current: &'a Slot<Package>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
             let version = Version(self.ids.fresh());
             let document = Versioned { version: version.clone(), document: package };
             let state = &self.state.name;
             let mut transaction = Transaction::new(self.state.client.clone());
-            transaction.put(state, to_item(&keys::package(id), document)?, Some(held.condition()))?;
-            if !matches!(held, Slot::Present(_)) {
+            transaction.put(state, to_item(&keys::package(id), document)?, Some(current.condition()))?;
+            if !matches!(current, Slot::Present(_)) {
                 transaction.put(state, to_key(&keys::package_of(&package.creator, id)), None)?;
                 transaction.put(state, to_key(&keys::listed_package(id)), None)?;
             }
-            if described(held) != Some((&package.creator, package.currency.code())) {
-                let mut numbers = described_as(Some(package), self.ids.fresh());
+            if description(current) != Some((&package.creator, package.currency.code())) {
+                let mut numbers = description_changes(Some(package), self.ids.fresh());
                 numbers.set_if_absent(AS_OF, AttributeValue::S(Time::from(self.clock.now()).to_string()));
                 transaction.update(&self.stats, &keys::package_total(id), numbers, None)?;
             }
@@ -87,35 +87,35 @@ impl Packages {
     /// Deletes the package that was read.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if another was written in between.
+    /// [`StoreError::Conflict`] if the slot has changed since it was read.
     pub fn delete<'a>(
         &'a self,
         id: &'a PackageId,
-        held: &'a Versioned<Package>,
+        current: &'a Versioned<Package>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            let creator = &held.document.creator;
+            let creator = &current.document.creator;
             let gone = gone(&keys::package(id), self.ids.fresh(), creator)?;
             let state = &self.state.name;
-            let condition = Condition::still(Some(held.version.0.clone()));
+            let condition = Condition::still(Some(current.version.0.clone()));
             let mut transaction = Transaction::new(self.state.client.clone());
             transaction.put(state, gone, Some(condition))?;
             transaction.delete(state, &keys::package_of(creator, id), None)?;
             transaction.delete(state, &keys::listed_package(id), None)?;
-            let numbers = described_as(None, self.ids.fresh());
+            let numbers = description_changes(None, self.ids.fresh());
             transaction.update(&self.stats, &keys::package_total(id), numbers, None)?;
             transaction.commit().await
         })
     }
 }
 
-/// What is said of a package with its numbers.
-fn described(held: &Slot<Package>) -> Option<(&UserId, &str)> {
-    held.as_present().map(|held| (&held.document.creator, held.document.currency.code()))
+/// What a package's total repeats of its document.
+fn description(slot: &Slot<Package>) -> Option<(&UserId, &str)> {
+    slot.as_present().map(|package| (&package.document.creator, package.document.currency.code()))
 }
 
-/// Says with a package's numbers whether there is one, whose it is, and in which currency it is sold.
-pub(super) fn described_as(package: Option<&Package>, version: String) -> Changes {
+/// The changes that describe a package in the item of its total: whether it exists, its creator and its currency.
+pub(super) fn description_changes(package: Option<&Package>, version: String) -> Changes {
     let mut numbers = Changes::default();
     numbers.set(VERSION, AttributeValue::S(version));
     numbers.set(EXISTS, AttributeValue::Bool(package.is_some()));

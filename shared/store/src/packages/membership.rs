@@ -1,10 +1,10 @@
-//! Which quizzes a package holds: as its document says, brought in and taken out as the document changes.
+//! Membership: the quizzes of a package, added and removed as its document changes.
 //!
-//! A quiz that the document names comes in, any other goes out, whichever change it is that tells of it. What a change
-//! tells of is always written, even if it comes out the same: somebody who read the document before may still be under
-//! way, and only a new version stops them.
+//! A change of the document names the quizzes that differ. Each of them is then added or removed as the document has it by
+//! now, so it does not matter in which order changes are delivered. A contribution is always written, even if its value is
+//! the same: another writer may have read the document before, and only a new version stops it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use futures::future::BoxFuture;
 use serde_dynamo::{AttributeValue, Item as Image};
@@ -12,22 +12,22 @@ use tokio::time::Instant;
 
 use super::PackageProjector;
 use super::child::Child;
-use crate::contributions::{Contribution, Contributions};
+use crate::contributions::Contribution;
 use crate::error::StoreError;
-use crate::items::to_key;
-use crate::keys::{self, PK, SK};
-use crate::retry;
+use crate::items::{Item, to_key};
+use crate::keys::{self, Key, PK, SK};
+use crate::refresh::{Attempt, Change, Projection};
 use crate::sums::Sums;
-use crate::table::Consistency;
+use crate::table::{Consistency, Table};
 use domain::id::{PackageId, QuizId};
 
-/// How many quizzes come in or go out in one transaction: two items each, with the one item that they add to.
-const TOGETHER: usize = 45;
+/// How many quizzes one transaction adds or removes: two items each, with the total that they add to.
+const CHUNK: usize = 45;
 
 /// The attribute of a package's document that lists its quizzes.
 const QUIZZES: &str = "quizzes";
 
-/// A package and the quizzes that may have come in or gone out.
+/// A package and the quizzes that may have been added or removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MembershipChange {
     /// The package.
@@ -36,11 +36,11 @@ pub struct MembershipChange {
     pub quizzes: BTreeSet<QuizId>,
 }
 
-/// What a change of an item says of the quizzes that a package holds; `None` if it is no package's document.
+/// How a change of an item changes the quizzes of a package; `None` if the item is not a package's document.
 ///
 /// # Errors
-/// If it is one that this program does not write.
-pub fn turned(keys: &Image, old: &Image, new: &Image) -> Result<Option<MembershipChange>, StoreError> {
+/// If the document is corrupt.
+pub fn membership_change(keys: &Image, old: &Image, new: &Image) -> Result<Option<MembershipChange>, StoreError> {
     let text = |name: &str| match keys.get(name) {
         Some(AttributeValue::S(text)) => text.as_str(),
         _ => "",
@@ -55,63 +55,87 @@ fn quizzes(package: &PackageId, image: &Image) -> Result<BTreeSet<QuizId>, Store
     serde_dynamo::from_attribute_value(list.clone()).map_err(|error| StoreError::corrupt(package.as_str(), error))
 }
 
-impl PackageProjector {
-    /// Brings quizzes in that a package's document names, and takes the others of these out, trying again until the
-    /// deadline.
-    ///
-    /// # Errors
-    /// What stood in the way when the time was up.
-    pub fn turn<'a>(
+/// Whether quizzes have a contribution to a package.
+#[derive(Clone, Copy)]
+struct Memberships<'a> {
+    package: &'a PackageId,
+    state: &'a Table,
+}
+
+impl Projection for Memberships<'_> {
+    type Child = QuizId;
+    /// Whether the document lists the quiz.
+    type Source = bool;
+
+    fn key(&self, quiz: &QuizId) -> Key {
+        keys::quiz_in_package(self.package, quiz)
+    }
+
+    fn read_sources<'a>(
         &'a self,
-        turned: &'a MembershipChange,
-        deadline: Instant,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        quizzes: &'a [QuizId],
+        _stored: &'a HashMap<Key, Item>,
+        _attempt: Attempt,
+    ) -> BoxFuture<'a, Result<Vec<bool>, StoreError>> {
         Box::pin(async move {
-            let quizzes: Vec<QuizId> = turned.quizzes.iter().cloned().collect();
-            for chunk in quizzes.chunks(TOGETHER) {
-                retry::until(deadline, || Box::pin(self.turn_once(&turned.package, chunk, deadline))).await?;
-            }
-            // Only now that they are in, what they bring is read: who changes it from here on finds them in.
-            let children: Vec<Child> = quizzes.into_iter().map(Child::Quiz).collect();
-            self.follow_in(&turned.package, &children, deadline).await?;
-            Ok(())
+            let listed = listed_quizzes(self.state, self.package).await?;
+            Ok(quizzes.iter().map(|quiz| listed.contains(quiz)).collect())
         })
     }
 
-    /// Reads the contributions, then the document, and writes.
-    async fn turn_once(&self, package: &PackageId, quizzes: &[QuizId], deadline: Instant) -> Result<(), StoreError> {
-        let asked = quizzes.iter().map(|quiz| keys::quiz_in_package(package, quiz)).collect();
-        let held = self.stats.get_all(asked, Consistency::Strong, deadline).await?;
-        let now = self.now();
-        let named = self.named(package).await?;
-        let mut contributions = Contributions::new(&self.stats);
-        let total = keys::package_total(package);
-        for quiz in quizzes {
-            let key = keys::quiz_in_package(package, quiz);
-            let held = Contribution::read(held.get(&key));
-            let with = keys::package_with(quiz, package);
-            if named.contains(quiz) {
-                // One that is new brings nothing yet; one that was in already brings what it did.
-                let item = Contribution::item(&key, self.ids.fresh(), held.of.as_deref(), &held.sums);
-                contributions.child(item, held.version);
-                contributions.put(to_key(&with));
-            } else {
-                let item = Contribution::tombstone(&key, self.ids.fresh(), now);
-                contributions.child(item, held.version);
-                contributions.changes(total.clone(), &held.sums, &Sums::default());
-                contributions.delete(with);
-            }
+    fn change(
+        &mut self,
+        quiz: &QuizId,
+        stored: Option<&Item>,
+        is_listed: bool,
+        attempt: Attempt,
+    ) -> Result<Option<Change>, StoreError> {
+        let (key, current) = (self.key(quiz), Contribution::read(stored));
+        let backlink = keys::package_with(quiz, self.package);
+        if is_listed {
+            // A new one contributes nothing yet. One that was a member keeps what it contributes.
+            let item = Contribution::item(&key, current.source_version.as_deref(), &current.sums);
+            let mut change = Change::new(item);
+            change.put(to_key(&backlink));
+            return Ok(Some(change));
         }
-        contributions.commit(self.ids.fresh(), now).await
+        let mut change = Change::new(Contribution::tombstone(&key, attempt.began));
+        change.add_to(keys::package_total(self.package), &current.sums, &Sums::default());
+        change.delete(backlink);
+        Ok(Some(change))
     }
+}
 
-    /// The quizzes that a package's document names; strongly consistent.
-    pub(super) async fn named(&self, package: &PackageId) -> Result<BTreeSet<QuizId>, StoreError> {
-        let document = self.state.get(&keys::package(package), Consistency::Strong).await?;
-        let Some(list) = document.and_then(|mut document| document.remove(QUIZZES)) else {
-            return Ok(BTreeSet::new());
-        };
-        serde_dynamo::aws_sdk_dynamodb_1::from_attribute_value(list)
-            .map_err(|error| StoreError::corrupt(package.as_str(), error))
+impl PackageProjector {
+    /// Adds those of the quizzes that the package's document lists and removes the others, retrying until the deadline.
+    ///
+    /// # Errors
+    /// The last failure, once the deadline has passed.
+    pub fn apply_membership<'a>(
+        &'a self,
+        change: &'a MembershipChange,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let memberships = Memberships { package: &change.package, state: &self.state };
+            let quizzes: Vec<QuizId> = change.quizzes.iter().cloned().collect();
+            for chunk in quizzes.chunks(CHUNK) {
+                self.refresher().refresh(&memberships, chunk, deadline).await?;
+            }
+            // Their totals are read only now that they are members: a later change of a total finds the membership.
+            let children: Vec<Child> = quizzes.into_iter().map(Child::Quiz).collect();
+            self.refresh_package(&change.package, &children, deadline).await?;
+            Ok(())
+        })
     }
+}
+
+/// The quizzes that a package's document lists; strongly consistent.
+pub(super) async fn listed_quizzes(state: &Table, package: &PackageId) -> Result<BTreeSet<QuizId>, StoreError> {
+    let document = state.get(&keys::package(package), Consistency::Strong).await?;
+    let Some(list) = document.and_then(|mut document| document.remove(QUIZZES)) else {
+        return Ok(BTreeSet::new());
+    };
+    serde_dynamo::aws_sdk_dynamodb_1::from_attribute_value(list)
+        .map_err(|error| StoreError::corrupt(package.as_str(), error))
 }

@@ -1,12 +1,12 @@
-//! Packages: their documents, which quizzes they hold, and their numbers.
+//! Packages: their documents, their quizzes and their numbers.
 //!
-//! A package's numbers are the sum of what its quizzes contribute, and of what purchases do. A quiz is in a package while
-//! it has a contribution there that is no tombstone; beside every such contribution lies an item with the quiz that
-//! names the package, so that who counts something of a quiz finds all packages that hold it, however large they are.
+//! A package's numbers are the sum of what its quizzes and its purchases contribute. A quiz is a member of a package while
+//! it has a contribution there that is no tombstone. For each of these, an item in the quiz's partition names the package,
+//! so that a change of a quiz finds all packages that contain it, however large they are.
 //!
-//! The document says which quizzes there are to be; the stream of its changes brings them in and takes them out
-//! (`membership`). What happens to a quiz is followed in all packages that hold it (`following`). Both keep the
-//! rules of contributions, so that they need not know of each other.
+//! The document lists the quizzes; the stream of its changes adds and removes members (`membership`). When a quiz's total
+//! changes, its contributions to all packages are refreshed (`projector`). Both keep the rules of contributions, so neither
+//! needs to know of the other.
 
 mod child;
 mod documents;
@@ -19,22 +19,23 @@ mod repair;
 use std::sync::Arc;
 
 use super::double_check::DoubleCheck;
+use super::refresh::Refresher;
 use crate::setup::{Setup, StateTable, StatsTable};
 use domain::time::Time;
 use system::clock::Clock;
 use system::ids::Ids;
 
 pub use documents::Packages;
-pub use membership::{MembershipChange, turned};
+pub use membership::{MembershipChange, membership_change};
 pub use reading::{PackageNumbers, PackageStats};
-pub use rebuilds::{Leg, PackageRebuilds, Progress};
+pub use rebuilds::{PackageRebuilds, RebuildProgress, RebuildTask};
 
-/// The tables of packages' documents and numbers, for whoever keeps the numbers up to date.
+/// Keeps the numbers of packages up to date.
 #[derive(Clone)]
 pub struct PackageProjector {
     state: StateTable,
     stats: StatsTable,
-    looks: DoubleCheck,
+    double_check: DoubleCheck,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
 }
@@ -43,10 +44,14 @@ impl PackageProjector {
     /// Opens the projector.
     pub fn open(setup: &mut Setup<'_>) -> Self {
         let (state, stats) = (setup.state_table(), setup.stats_table());
-        Self { state, stats, looks: DoubleCheck::default(), clock: setup.clock(), ids: setup.ids() }
+        Self { state, stats, double_check: DoubleCheck::default(), clock: setup.clock(), ids: setup.ids() }
     }
 
     fn now(&self) -> Time {
         Time::from(self.clock.now())
+    }
+
+    fn refresher(&self) -> Refresher<'_> {
+        Refresher { stats: &self.stats, clock: self.clock.as_ref(), ids: self.ids.as_ref() }
     }
 }

@@ -1,6 +1,6 @@
-//! What happens to a quiz is followed in all packages that hold it.
+//! Refreshes what quizzes and purchases contribute to packages.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
@@ -8,26 +8,75 @@ use tokio::time::Instant;
 
 use super::PackageProjector;
 use super::child::{Child, EARNED};
-use crate::contributions::{Contribution, Contributions};
+use crate::contributions::{Contribution, stored_version};
 use crate::error::StoreError;
-use crate::items::{VERSION, text};
-use crate::keys;
+use crate::items::{Item, text};
+use crate::keys::{self, Key};
+use crate::refresh::{Attempt, Change, Projection, read_items};
 use crate::retry;
 use crate::sums::Sums;
-use crate::table::{Consistency, KeyRange};
+use crate::table::{Consistency, KeyRange, Table};
 use domain::id::{PackageId, QuizId};
 use domain::revenue_totals::TotalsByKey;
 
-/// How many packages are brought up to date at once.
-const AT_ONCE: usize = 8;
+/// How many packages are refreshed at once.
+const CONCURRENCY: usize = 8;
 
-/// How many contributions are written in one transaction, with the one item that they add to.
-const TOGETHER: usize = 90;
+/// How many contributions one transaction writes, with the total that they add to.
+const CHUNK: usize = 90;
+
+/// What children contribute to one package.
+#[derive(Clone, Copy)]
+struct PackageContributions<'a> {
+    package: &'a PackageId,
+    stats: &'a Table,
+}
+
+impl Projection for PackageContributions<'_> {
+    type Child = Child;
+    type Source = Option<Item>;
+
+    fn key(&self, child: &Child) -> Key {
+        child.key(self.package)
+    }
+
+    fn read_sources<'a>(
+        &'a self,
+        children: &'a [Child],
+        _stored: &'a HashMap<Key, Item>,
+        attempt: Attempt,
+    ) -> BoxFuture<'a, Result<Vec<Option<Item>>, StoreError>> {
+        let keys = children.iter().map(|child| child.source(self.package)).collect();
+        Box::pin(read_items(self.stats, keys, attempt.deadline))
+    }
+
+    fn change(
+        &mut self,
+        child: &Child,
+        stored: Option<&Item>,
+        source: Option<Item>,
+        _attempt: Attempt,
+    ) -> Result<Option<Change>, StoreError> {
+        let current = Contribution::read(stored);
+        let sums = source.as_ref().map(Sums::of).unwrap_or_default().without_zeros();
+        let sums = if *child == Child::Sales { earned(&sums)? } else { sums };
+        let source_version = source.as_ref().and_then(stored_version);
+        // Purchases always belong to their package. A quiz does while it has a contribution.
+        let belongs = current.is_active || *child == Child::Sales;
+        if !belongs || current.is_made_of(source_version.as_deref(), &sums) {
+            return Ok(None);
+        }
+        let item = Contribution::item(&self.key(child), source_version.as_deref(), &sums);
+        let mut change = Change::new(item);
+        change.add_to(keys::package_total(self.package), &current.sums, &sums);
+        Ok(Some(change))
+    }
+}
 
 impl PackageProjector {
-    /// Brings what these quizzes contribute up to date in all packages that hold them, trying again until the deadline;
-    /// tells of which quizzes that was not done, and why. To be called after the quizzes' numbers have changed.
-    pub fn follow<'a>(
+    /// Refreshes what quizzes contribute to all packages that contain them, retrying until the deadline. Call it after the
+    /// quizzes' totals have changed. Returns the quizzes that could not be refreshed, each set with the reason.
+    pub fn refresh_quizzes<'a>(
         &'a self,
         quizzes: &'a BTreeSet<QuizId>,
         deadline: Instant,
@@ -37,7 +86,7 @@ impl PackageProjector {
                 .iter()
                 .map(|quiz| async move { (quiz, retry::until(deadline, || Box::pin(self.packages_with(quiz))).await) })
                 .collect();
-            let found: Vec<_> = stream::iter(found).buffer_unordered(AT_ONCE).collect().await;
+            let found: Vec<_> = stream::iter(found).buffer_unordered(CONCURRENCY).collect().await;
             let mut failed = Vec::new();
             let mut packages: BTreeMap<PackageId, BTreeSet<QuizId>> = BTreeMap::new();
             for (quiz, result) in found {
@@ -48,28 +97,28 @@ impl PackageProjector {
                     Err(error) => failed.push((BTreeSet::from([quiz.clone()]), error)),
                 }
             }
-            let followed = stream::iter(packages).map(|(package, quizzes)| async move {
+            let refreshed = stream::iter(packages).map(|(package, quizzes)| async move {
                 let children: Vec<Child> = quizzes.iter().cloned().map(Child::Quiz).collect();
-                let followed = self.follow_in(&package, &children, deadline).await;
-                followed.err().map(|error| (quizzes, error))
+                let refreshed = self.refresh_package(&package, &children, deadline).await;
+                refreshed.err().map(|error| (quizzes, error))
             });
-            let unfollowed: Vec<_> = followed.buffer_unordered(AT_ONCE).collect().await;
-            failed.extend(unfollowed.into_iter().flatten());
+            let unrefreshed: Vec<_> = refreshed.buffer_unordered(CONCURRENCY).collect().await;
+            failed.extend(unrefreshed.into_iter().flatten());
             failed
         })
     }
 
-    /// Brings what purchases contribute to a package up to date, trying again until the deadline. To be called after
-    /// what they brought in has changed.
+    /// Refreshes what purchases contribute to a package, retrying until the deadline. Call it after the package's revenue
+    /// has changed.
     ///
     /// # Errors
-    /// What stood in the way when the time was up.
-    pub fn follow_sales<'a>(
+    /// The last failure, once the deadline has passed.
+    pub fn refresh_sales<'a>(
         &'a self,
         package: &'a PackageId,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move { self.follow_in(package, &[Child::Sales], deadline).await.map(drop) })
+        Box::pin(async move { self.refresh_package(package, &[Child::Sales], deadline).await.map(drop) })
     }
 
     async fn packages_with(&self, quiz: &QuizId) -> Result<Vec<PackageId>, StoreError> {
@@ -84,61 +133,25 @@ impl PackageProjector {
         packages.collect()
     }
 
-    /// Brings what children contribute to a package up to date; tells how many were not.
-    pub(super) async fn follow_in(
+    /// Refreshes what children contribute to a package. Returns how many contributions changed.
+    pub(super) async fn refresh_package(
         &self,
         package: &PackageId,
         children: &[Child],
         deadline: Instant,
     ) -> Result<usize, StoreError> {
+        let projection = PackageContributions { package, stats: &self.stats };
         let mut changed = 0;
-        for chunk in children.chunks(TOGETHER) {
-            changed += retry::until(deadline, || Box::pin(self.follow_once(package, chunk, deadline))).await?;
-        }
-        Ok(changed)
-    }
-
-    /// Reads the contributions, then what they are made of, and writes those that are not made of it as it is now.
-    async fn follow_once(
-        &self,
-        package: &PackageId,
-        children: &[Child],
-        deadline: Instant,
-    ) -> Result<usize, StoreError> {
-        let asked = children.iter().map(|child| child.key(package)).collect();
-        let held = self.stats.get_all(asked, Consistency::Strong, deadline).await?;
-        let began = self.now();
-        let asked = children.iter().map(|child| child.source(package)).collect();
-        let sources = self.stats.get_all(asked, Consistency::Strong, deadline).await?;
-        let mut contributions = Contributions::new(&self.stats);
-        let mut changed = 0;
-        for child in children {
-            let key = child.key(package);
-            let held = Contribution::read(held.get(&key));
-            let source = sources.get(&child.source(package));
-            let sums = source.map(Sums::of).unwrap_or_default().without_zeros();
-            let sums = if *child == Child::Sales { earned(&sums)? } else { sums };
-            let of = source.and_then(|source| text(source, VERSION));
-            // Purchases always belong to their package; a quiz does while its contribution stands.
-            let belongs = held.stands || *child == Child::Sales;
-            if !belongs || (held.of.as_deref() == of && held.sums == sums) {
-                continue;
-            }
-            changed += 1;
-            let item = Contribution::item(&key, self.ids.fresh(), of, &sums);
-            contributions.child(item, held.version);
-            contributions.changes(keys::package_total(package), &held.sums, &sums);
-        }
-        if !contributions.is_empty() {
-            contributions.commit(self.ids.fresh(), began).await?;
+        for chunk in children.chunks(CHUNK) {
+            changed += self.refresher().refresh(&projection, chunk, deadline).await?;
         }
         Ok(changed)
     }
 }
 
-/// What purchases earned, of all that is known of what they brought in.
+/// What purchases earned, by currency, from the totals of their revenue.
 fn earned(sums: &Sums) -> Result<Sums, StoreError> {
-    let tills = TotalsByKey::try_from(sums).map_err(|error| StoreError::corrupt("sales", error))?;
-    let earned = tills.earned().into_iter().map(|(currency, earned)| (format!("{EARNED}{currency}"), earned));
+    let totals = TotalsByKey::try_from(sums).map_err(|error| StoreError::corrupt("sales", error))?;
+    let earned = totals.earned().into_iter().map(|(currency, earned)| (format!("{EARNED}{currency}"), earned));
     Ok(earned.collect::<Sums>().without_zeros())
 }

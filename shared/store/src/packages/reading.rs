@@ -1,4 +1,4 @@
-//! Packages' numbers as they are answered: one item each.
+//! Reads the numbers of packages: one item each.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -24,17 +24,17 @@ use domain::time::Time;
 /// A package's numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageStats {
-    /// Whose the package is.
+    /// The creator of the package.
     pub creator: UserId,
     /// The currency of its price.
     pub currency: Currency,
     /// The numbers.
     pub figures: PackageFigures,
-    /// When the newest of what they are made of was read.
+    /// The time up to which facts are counted.
     pub as_of: Time,
 }
 
-/// The tables of packages' numbers, for reading.
+/// Reads the numbers of packages.
 #[derive(Debug, Clone)]
 pub struct PackageNumbers {
     state: StateTable,
@@ -47,10 +47,10 @@ impl PackageNumbers {
         Self { state: setup.state_table(), stats: setup.stats_table() }
     }
 
-    /// The numbers of these packages, of those that there are; eventually consistent, one item each.
+    /// The numbers of those of the packages that exist; eventually consistent, one item each.
     ///
     /// # Errors
-    /// If not all could be read, or some are not what this program writes.
+    /// If not all could be read, or one is corrupt.
     pub fn of<'a>(
         &'a self,
         packages: &'a [PackageId],
@@ -69,8 +69,7 @@ impl PackageNumbers {
         })
     }
 
-    /// Up to `limit` packages of a creator, in the order of their ids, behind `after`; fewer if and only if there are no
-    /// more. Eventually consistent.
+    /// Up to `limit` packages of a creator after `after`, ordered by id; fewer only at the end. Eventually consistent.
     ///
     /// # Errors
     /// If they could not be read.
@@ -80,31 +79,31 @@ impl PackageNumbers {
         after: Option<&'a PackageId>,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<PackageId>, StoreError>> {
-        let stretch = behind(keys::user(creator), keys::PACKAGES_OF, after);
-        Box::pin(async move { ids(&self.state, &stretch, keys::PACKAGES_OF, limit).await })
+        let range = ids_after(keys::user(creator), keys::PACKAGES_OF, after);
+        Box::pin(async move { package_ids(&self.state, &range, keys::PACKAGES_OF, limit).await })
     }
 }
 
-/// The items of a partition whose sort keys are a prefix and an id behind `after`.
-pub(super) fn behind(pk: String, prefix: &str, after: Option<&PackageId>) -> KeyRange {
-    // A blank sorts before all that ids are made of.
+/// The items of a partition whose sort keys are a prefix and an id after `after`.
+pub(super) fn ids_after(pk: String, prefix: &str, after: Option<&PackageId>) -> KeyRange {
+    // A blank sorts before every character of an id.
     let from = format!("{prefix}{} ", after.map(PackageId::as_str).unwrap_or_default());
     KeyRange { pk, from, to: format!("{prefix}{LAST}") }
 }
 
-/// The ids of the first packages of a stretch.
-pub(super) async fn ids(
+/// The ids of the first packages of a range.
+pub(super) async fn package_ids(
     table: &Table,
-    stretch: &KeyRange,
+    range: &KeyRange,
     prefix: &str,
     limit: usize,
 ) -> Result<Vec<PackageId>, StoreError> {
     let limit = i32::try_from(limit).unwrap_or(i32::MAX);
-    let items = table.some(stretch, limit, false).await?;
+    let items = table.some(range, limit, false).await?;
     let ids = items.iter().map(|item| {
         let sk = text(item, keys::SK).unwrap_or_default();
         let id = sk.strip_prefix(prefix).unwrap_or_default();
-        id.parse().map_err(|error| StoreError::corrupt(format!("{}/{sk}", stretch.pk), error))
+        id.parse().map_err(|error| StoreError::corrupt(format!("{}/{sk}", range.pk), error))
     });
     ids.collect()
 }

@@ -1,11 +1,7 @@
-//! Refreshes: all packages mended, one leg after the other, with the progress to ask for.
-//!
-//! All packages are listed in lanes; each lane is gone through in legs of a few packages. How far a refresh has come is
-//! the sum of what its packages and its ended lanes contribute: a leg that is gone twice counts once.
+//! Rebuilds of all packages, as a job: each task rebuilds the next packages of a lane.
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
@@ -13,206 +9,185 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::PackageProjector;
-use super::reading::{behind, ids};
-use crate::contributions::Contributions;
+use super::reading::{ids_after, package_ids};
 use crate::error::StoreError;
-use crate::items::{Item, TTL, VERSION, text, to_key};
+use crate::items::Item;
+use crate::jobs::{JobProgress, TaskOutcome};
 use crate::keys::{self, Key, LANES};
-use crate::quizzes::as_of;
 use crate::retry;
 use crate::setup::Setup;
 use crate::sums::Sums;
-use crate::table::Consistency;
-use crate::transaction::Condition;
 use domain::id::{PackageId, RefreshId};
 use domain::time::Time;
 
-/// How many packages a part has, unless it is told otherwise.
-const PART: usize = 20;
+/// How many packages a task rebuilds by default.
+const TASK_SIZE: usize = 20;
 
-/// How many packages are mended at once.
-const AT_ONCE: usize = 4;
+/// How many packages are rebuilt at once.
+const CONCURRENCY: usize = 4;
 
-/// How long the progress of a refresh can be asked for.
-const KEPT: TimeDelta = TimeDelta::days(30);
+/// How long the progress of a rebuild is kept.
+const RETENTION: TimeDelta = TimeDelta::days(30);
 
-/// When a refresh began.
-const STARTED: &str = "startedAt";
+const PACKAGES: &str = "packages";
+const CORRECTED: &str = "corrected";
+const FAILED: &str = "failed";
+const LANES_ENDED: &str = "lanes";
 
-/// A part of a refresh, as a queue's message says it: the next packages of a lane.
+/// A task of a rebuild, as a message of its queue: the next packages of a lane.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Leg {
-    /// Which refresh.
-    pub refresh: RefreshId,
-    /// Which lane.
+pub struct RebuildTask {
+    /// The rebuild.
+    #[serde(rename = "refresh")]
+    pub rebuild: RefreshId,
+    /// The lane.
     pub lane: u8,
-    /// The last package that has been refreshed there.
+    /// The last package of the lane that has been rebuilt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<PackageId>,
 }
 
-/// How far a refresh has come.
+/// The progress of a rebuild.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// When it began.
+pub struct RebuildProgress {
+    /// When the rebuild started.
     pub started_at: Time,
-    /// When it last came on.
+    /// When the progress last changed.
     pub as_of: Time,
-    /// How many packages it has come to.
+    /// How many packages have been rebuilt.
     pub packages: i64,
-    /// How many of them had wrong numbers, or none.
+    /// How many of them had wrong numbers or none.
     pub corrected: i64,
-    /// How many of them could not be read; the logs say why.
+    /// How many of them are corrupt; the logs have the reasons.
     pub failed: i64,
-    /// How many lanes it has come to the end of.
+    /// How many lanes have been rebuilt to their end.
     pub lanes_ended: i64,
 }
 
-impl Progress {
-    /// How many lanes there are.
+impl RebuildProgress {
+    /// The number of lanes.
     pub const LANES: i64 = LANES as i64;
 
-    /// Whether it has come to the end.
+    /// Whether all packages have been rebuilt.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.lanes_ended == Self::LANES
     }
 }
 
-/// The refreshes of all packages.
+/// Rebuilds all packages.
 #[derive(Clone)]
 pub struct PackageRebuilds {
-    updates: PackageProjector,
-    part: usize,
+    projector: PackageProjector,
+    task_size: usize,
 }
 
 impl PackageRebuilds {
     /// Opens the rebuilds.
     pub fn open(setup: &mut Setup<'_>) -> Self {
-        Self { updates: PackageProjector::open(setup), part: PART }
+        Self { projector: PackageProjector::open(setup), task_size: TASK_SIZE }
     }
 
-    /// The same in parts of so many packages.
+    /// The same with tasks of so many packages.
     #[must_use]
-    pub fn in_parts_of(self, packages: usize) -> Self {
-        Self { part: packages.max(1), ..self }
+    pub fn with_task_size(self, packages: usize) -> Self {
+        Self { task_size: packages.max(1), ..self }
     }
 
-    /// Begins a refresh; tells its id, and the first legs, which are to be gone.
+    fn progress_of(&self, rebuild: &RefreshId) -> JobProgress<'_> {
+        JobProgress { refresher: self.projector.refresher(), key: keys::refresh(rebuild), retention: RETENTION }
+    }
+
+    /// Starts a rebuild. Returns its id and its first tasks, which are to be enqueued.
     ///
     /// # Errors
-    /// If it could not be noted.
-    pub fn begin(&self) -> BoxFuture<'_, Result<(RefreshId, Vec<Leg>), StoreError>> {
+    /// If its progress could not be stored.
+    pub fn start(&self) -> BoxFuture<'_, Result<(RefreshId, Vec<RebuildTask>), StoreError>> {
         Box::pin(async move {
-            let fresh = self.updates.ids.fresh();
-            let refresh: RefreshId = fresh.parse().map_err(|error| StoreError::corrupt(&fresh, error))?;
-            let now = self.updates.now();
-            let key = keys::refresh(&refresh);
-            let mut item = to_key(&key);
-            for (name, value) in [(STARTED, now.to_string()), (crate::contributions::AS_OF, now.to_string())] {
-                item.insert(name.to_owned(), AttributeValue::S(value));
-            }
-            item.insert(TTL.to_owned(), expiry(now));
-            // The id is fresh: what lies there already is this item, whose answer was lost.
-            self.updates.stats.put(item, Condition::default()).await?;
-            let legs = (0..LANES).map(|lane| Leg { refresh: refresh.clone(), lane, after: None }).collect();
-            Ok((refresh, legs))
+            let fresh = self.projector.ids.fresh();
+            let rebuild: RefreshId = fresh.parse().map_err(|error| StoreError::corrupt(&fresh, error))?;
+            self.progress_of(&rebuild).start(self.projector.now(), Item::new()).await?;
+            let tasks = (0..LANES).map(|lane| RebuildTask { rebuild: rebuild.clone(), lane, after: None }).collect();
+            Ok((rebuild, tasks))
         })
     }
 
-    /// How far a refresh has come; `None` if there is none of this id, or it was long ago.
+    /// The progress of a rebuild; `None` if there is no such rebuild or it has expired.
     ///
     /// # Errors
-    /// If it could not be read, or is not what this program writes.
-    pub fn progress<'a>(&'a self, refresh: &'a RefreshId) -> BoxFuture<'a, Result<Option<Progress>, StoreError>> {
+    /// If it could not be read or is corrupt.
+    pub fn progress<'a>(
+        &'a self,
+        rebuild: &'a RefreshId,
+    ) -> BoxFuture<'a, Result<Option<RebuildProgress>, StoreError>> {
         Box::pin(async move {
-            let key = keys::refresh(refresh);
-            let Some(item) = self.updates.stats.get(&key, Consistency::Strong).await? else { return Ok(None) };
-            // What a leg notes after its refresh has expired is no refresh.
-            let Some(started_at) = text(&item, STARTED) else { return Ok(None) };
-            let sums = Sums::of(&item);
-            Ok(Some(Progress {
-                started_at: started_at.parse().map_err(|error| StoreError::corrupt(&key.pk, error))?,
-                as_of: as_of(&item, &key)?,
-                packages: sums.get("packages"),
-                corrected: sums.get("corrected"),
-                failed: sums.get("failed"),
-                lanes_ended: sums.get("lanes"),
+            let stored = self.progress_of(rebuild).read().await?;
+            Ok(stored.map(|stored| RebuildProgress {
+                started_at: stored.started_at,
+                as_of: stored.as_of,
+                packages: stored.sums.get(PACKAGES),
+                corrected: stored.sums.get(CORRECTED),
+                failed: stored.sums.get(FAILED),
+                lanes_ended: stored.sums.get(LANES_ENDED),
             }))
         })
     }
 
-    /// Goes a leg, trying again until the deadline; tells the next, unless its lane has ended.
+    /// Runs a task, retrying until the deadline. Returns the task that follows it, unless the lane has ended.
     ///
     /// # Errors
-    /// What stood in the way when the time was up.
-    pub fn go<'a>(&'a self, leg: &'a Leg, deadline: Instant) -> BoxFuture<'a, Result<Option<Leg>, StoreError>> {
+    /// The last failure, once the deadline has passed.
+    pub fn run_task<'a>(
+        &'a self,
+        task: &'a RebuildTask,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Option<RebuildTask>, StoreError>> {
         Box::pin(async move {
-            let stretch = behind(keys::packages(leg.lane), "", leg.after.as_ref());
-            let packages =
-                retry::until(deadline, || Box::pin(ids(&self.updates.state, &stretch, "", self.part))).await?;
-            let mended: Vec<_> = stream::iter(packages.clone())
+            let range = ids_after(keys::packages(task.lane), "", task.after.as_ref());
+            let (state, size) = (&self.projector.state, self.task_size);
+            let packages = retry::until(deadline, || Box::pin(package_ids(state, &range, "", size))).await?;
+            let rebuilt: Vec<_> = stream::iter(packages.clone())
                 .map(|package| async move {
-                    let mended = self.updates.mend(&package, deadline).await;
-                    (package, mended)
+                    let rebuilt = self.projector.rebuild(&package, deadline).await;
+                    (package, rebuilt)
                 })
-                .buffered(AT_ONCE)
+                .buffered(CONCURRENCY)
                 .collect()
                 .await;
             let mut outcomes = BTreeMap::new();
-            for (package, mended) in mended {
-                let outcome = match mended {
-                    Ok(false) => Sums::from_iter([("packages", 1)]),
-                    Ok(true) => Sums::from_iter([("packages", 1), ("corrected", 1)]),
+            for (package, rebuilt) in rebuilt {
+                let outcome = match rebuilt {
+                    Ok(false) => Sums::from_iter([(PACKAGES, 1)]),
+                    Ok(true) => Sums::from_iter([(PACKAGES, 1), (CORRECTED, 1)]),
                     Err(error @ StoreError::Corrupt { .. }) => {
-                        tracing::error!(packageId = package.as_str(), error = %error, "package not mended: {error}");
-                        Sums::from_iter([("packages", 1), ("failed", 1)])
+                        tracing::error!(packageId = package.as_str(), error = %error, "package not rebuilt: {error}");
+                        Sums::from_iter([(PACKAGES, 1), (FAILED, 1)])
                     }
                     Err(error) => return Err(error),
                 };
-                outcomes.insert(keys::refreshed(&leg.refresh, &package), outcome);
+                outcomes.insert(keys::refreshed(&task.rebuild, &package), outcome);
             }
-            let has_ended = packages.len() < self.part;
-            if has_ended {
-                outcomes.insert(keys::refreshed_lane(&leg.refresh, leg.lane), Sums::from_iter([("lanes", 1)]));
+            let is_last = packages.len() < self.task_size;
+            if is_last {
+                outcomes.insert(keys::refreshed_lane(&task.rebuild, task.lane), Sums::from_iter([(LANES_ENDED, 1)]));
             }
-            retry::until(deadline, || Box::pin(self.note(&leg.refresh, &outcomes, deadline))).await?;
-            let next = Leg { after: packages.last().cloned(), ..leg.clone() };
-            Ok((!has_ended).then_some(next))
+            let outcomes: Vec<TaskOutcome> = outcomes.into_iter().map(outcome).collect();
+            self.progress_of(&task.rebuild).record(&outcomes, deadline).await?;
+            let next = RebuildTask { after: packages.last().cloned(), ..task.clone() };
+            Ok((!is_last).then_some(next))
         })
-    }
-
-    async fn note(
-        &self,
-        refresh: &RefreshId,
-        outcomes: &BTreeMap<Key, Sums>,
-        deadline: Instant,
-    ) -> Result<(), StoreError> {
-        let stats = &self.updates.stats;
-        let held = stats.get_all(outcomes.keys().cloned().collect(), Consistency::Strong, deadline).await?;
-        let now = self.updates.now();
-        let mut contributions = Contributions::new(stats);
-        for (key, outcome) in outcomes {
-            let held = held.get(key);
-            let was = held.map(Sums::of).unwrap_or_default();
-            // What was corrected when this leg was gone before stays corrected.
-            let mut becomes = outcome.clone();
-            if was.get("corrected") > becomes.get("corrected") {
-                becomes.add(&Sums::from_iter([("corrected", 1)]));
-            }
-            let mut item: Item = to_key(key);
-            becomes.write(&mut item);
-            item.insert(VERSION.to_owned(), AttributeValue::S(self.updates.ids.fresh()));
-            item.insert(TTL.to_owned(), expiry(now));
-            let version = held.and_then(|held| text(held, VERSION)).map(str::to_owned);
-            contributions.child(item, version);
-            contributions.changes(keys::refresh(refresh), &was, &becomes);
-        }
-        contributions.commit(self.updates.ids.fresh(), now).await
     }
 }
 
-fn expiry(now: Time) -> AttributeValue {
-    AttributeValue::N(now.plus(KEPT).seconds().to_string())
+/// A package that was corrected stays so when its task runs again and finds it right.
+fn outcome((key, sums): (Key, Sums)) -> TaskOutcome {
+    let merge = |stored: Option<&Sums>, new: &Sums| {
+        let mut merged = new.clone();
+        if stored.is_some_and(|stored| stored.get(CORRECTED) > new.get(CORRECTED)) {
+            merged.add(&Sums::from_iter([(CORRECTED, 1)]));
+        }
+        Some(merged)
+    };
+    TaskOutcome { key, sums, merge }
 }

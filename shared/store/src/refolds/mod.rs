@@ -1,9 +1,9 @@
-//! Refolds: units folded from their facts again, with the progress to ask for.
+//! Refolds: units folded from their facts again, as a job with progress.
 //!
-//! A refold finds keys, puts them together in chunks, and sends each chunk to the updater of its system, which folds it as
-//! it folds what its stream brings. A chunk is noted before it is sent and again when it is folded, under a name that
-//! follows from its units: however often it is found, sent and folded, it counts once. So a refold is done when every
-//! unit that was noted is folded.
+//! A refold finds keys, puts them into chunks, and sends each chunk to the updater of its system, which folds it like the
+//! records of its stream. A chunk is recorded before it is sent and again when it is folded, under a name that follows from
+//! its units: it counts once, however often it is found, sent and folded. A refold is done when every recorded unit is
+//! folded.
 
 mod scan;
 mod streamed;
@@ -18,15 +18,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use super::contributions::{AS_OF, Contributions};
 use super::error::StoreError;
-use super::items::{TTL, VERSION, text, to_key};
+use super::items::Item;
+use super::jobs::{JobProgress, TaskOutcome};
 use super::keys::{self, Key};
-use super::quizzes::as_of;
-use super::retry;
+use super::refresh::Refresher;
 use super::sums::Sums;
-use super::table::Consistency;
-use super::transaction::Condition;
 use crate::setup::{Setup, StatsTable};
 use domain::id::RefoldId;
 use domain::refold::{System, Unit};
@@ -37,28 +34,28 @@ use system::ids::Ids;
 pub use scan::{FactScan, ScanPart};
 pub use streamed::{StreamRange, StreamedRecords};
 
-/// How many units a chunk has.
+/// How many units a chunk has at most.
 const CHUNK: usize = 25;
 
-/// How many chunks are noted in one transaction, with the one item that they add to.
-const TOGETHER: usize = 90;
+/// How many chunks one transaction records, with the progress that they add to.
+const RECORD_CHUNK: usize = 90;
 
-/// How long the progress of a refold can be asked for.
-const KEPT: TimeDelta = TimeDelta::days(30);
+/// How long the progress of a refold is kept.
+const RETENTION: TimeDelta = TimeDelta::days(30);
 
-/// When a refold began.
-const STARTED: &str = "startedAt";
-
-/// Of how many parts its scan is.
+const FOUND: &str = "found";
+const FOLDED: &str = "folded";
+const FAILED: &str = "failed";
 const PARTS: &str = "parts";
+const PARTS_ENDED: &str = "ended";
 
-/// Units that an updater folds together, as a queue's message says it.
+/// Units that an updater folds together, as a message of its queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RefoldChunk {
-    /// Which refold.
+    /// The refold.
     pub refold: RefoldId,
-    /// The chunk's name in it.
+    /// The name of the chunk, unique in the refold.
     pub chunk: String,
     /// The keys of records of its units.
     pub keys: Vec<(String, String)>,
@@ -86,12 +83,12 @@ impl RefoldChunk {
     }
 }
 
-/// The keys of records that are to be folded again, each unit once, by the system whose updater folds them.
+/// The keys of the records that are to be folded again, each unit once, by system.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct ToRefold(BTreeMap<System, BTreeSet<Key>>);
 
 impl ToRefold {
-    /// These units.
+    /// The records of these units.
     #[must_use]
     pub fn of(units: &[Unit]) -> Self {
         let mut all = Self::default();
@@ -101,10 +98,10 @@ impl ToRefold {
         all
     }
 
-    /// One more record; `false` if no updater folds what it is about.
+    /// Adds a record; `false` if no updater folds its subject.
     pub fn add(&mut self, pk: &str, sk: &str) -> bool {
         let Ok(system) = keys::system_of(pk) else { return false };
-        // What no updater understands goes to one all the same: it is told that it failed.
+        // A key that no updater can parse goes to one as well, which reports the failure.
         let key = keys::parse_unit(pk, sk).map(|unit| keys::record_of(&unit));
         let key = key.unwrap_or_else(|_| Key { pk: pk.to_owned(), sk: sk.to_owned() });
         self.0.entry(system).or_default().insert(key);
@@ -117,7 +114,7 @@ impl ToRefold {
         self.0.is_empty()
     }
 
-    /// They, in chunks.
+    /// The keys in chunks, each for the updater of a system.
     #[must_use]
     pub fn chunks(&self, refold: &RefoldId) -> Vec<(System, RefoldChunk)> {
         let mut chunks = Vec::new();
@@ -130,34 +127,34 @@ impl ToRefold {
     }
 }
 
-/// How far a refold has come.
+/// The progress of a refold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefoldProgress {
-    /// When it began.
+    /// When the refold started.
     pub started_at: Time,
-    /// When it last came on.
+    /// When the progress last changed.
     pub as_of: Time,
-    /// How many units it has found.
+    /// How many units have been found.
     pub found: i64,
     /// How many of them are folded.
     pub folded: i64,
-    /// How many of them cannot be folded; the updaters' logs say why.
+    /// How many of them cannot be folded; the updaters' logs have the reasons.
     pub failed: i64,
-    /// Of how many parts its scan is.
+    /// How many parts the scan has.
     pub parts: i64,
-    /// How many of them have come to their end.
+    /// How many of them have been read to their end.
     pub parts_ended: i64,
 }
 
 impl RefoldProgress {
-    /// Whether all is found and folded, or cannot be.
+    /// Whether the scan has ended and every unit is folded or has failed.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.parts_ended == self.parts && self.folded + self.failed == self.found
     }
 }
 
-/// The progress of refolds, in the table of numbers.
+/// Starts refolds and records their progress.
 #[derive(Clone)]
 pub struct Refolds {
     stats: StatsTable,
@@ -171,153 +168,113 @@ impl Refolds {
         Self { stats: setup.stats_table(), clock: setup.clock(), ids: setup.ids() }
     }
 
-    fn now(&self) -> Time {
-        Time::from(self.clock.now())
+    fn progress_of(&self, refold: &RefoldId) -> JobProgress<'_> {
+        let refresher = Refresher { stats: &self.stats, clock: self.clock.as_ref(), ids: self.ids.as_ref() };
+        JobProgress { refresher, key: keys::refold(refold), retention: RETENTION }
     }
 
-    /// Begins a refold whose scan has so many parts; tells its id.
+    /// Starts a refold whose scan has so many parts. Returns its id.
     ///
     /// # Errors
-    /// If it could not be noted.
-    pub fn begin(&self, parts: usize) -> BoxFuture<'_, Result<RefoldId, StoreError>> {
+    /// If its progress could not be stored.
+    pub fn start(&self, parts: usize) -> BoxFuture<'_, Result<RefoldId, StoreError>> {
         Box::pin(async move {
             let fresh = self.ids.fresh();
             let refold: RefoldId = fresh.parse().map_err(|error| StoreError::corrupt(&fresh, error))?;
-            let now = self.now();
-            let mut item = to_key(&keys::refold(&refold));
-            for (name, value) in [(STARTED, now.to_string()), (AS_OF, now.to_string())] {
-                item.insert(name.to_owned(), AttributeValue::S(value));
-            }
-            item.insert(PARTS.to_owned(), AttributeValue::N(parts.to_string()));
-            item.insert(TTL.to_owned(), expiry(now));
-            // The id is fresh: what lies there already is this item, whose answer was lost.
-            self.stats.put(item, Condition::default()).await?;
+            let parts = Item::from([(PARTS.to_owned(), AttributeValue::N(parts.to_string()))]);
+            self.progress_of(&refold).start(Time::from(self.clock.now()), parts).await?;
             Ok(refold)
         })
     }
 
-    /// How far a refold has come; `None` if there is none of this id, or it was long ago.
+    /// The progress of a refold; `None` if there is no such refold or it has expired.
     ///
     /// # Errors
-    /// If it could not be read, or is not what this program writes.
+    /// If it could not be read or is corrupt.
     pub fn progress<'a>(&'a self, refold: &'a RefoldId) -> BoxFuture<'a, Result<Option<RefoldProgress>, StoreError>> {
         Box::pin(async move {
-            let key = keys::refold(refold);
-            let Some(item) = self.stats.get(&key, Consistency::Strong).await? else { return Ok(None) };
-            // What is noted of a refold after it has expired is no refold.
-            let Some(started_at) = text(&item, STARTED) else { return Ok(None) };
-            let sums = Sums::of(&item);
-            Ok(Some(RefoldProgress {
-                started_at: started_at.parse().map_err(|error| StoreError::corrupt(&key.pk, error))?,
-                as_of: as_of(&item, &key)?,
-                found: sums.get("found"),
-                folded: sums.get("folded"),
-                failed: sums.get("failed"),
-                parts: sums.get(PARTS),
-                parts_ended: sums.get("ended"),
+            let stored = self.progress_of(refold).read().await?;
+            Ok(stored.map(|stored| RefoldProgress {
+                started_at: stored.started_at,
+                as_of: stored.as_of,
+                found: stored.sums.get(FOUND),
+                folded: stored.sums.get(FOLDED),
+                failed: stored.sums.get(FAILED),
+                parts: stored.sums.get(PARTS),
+                parts_ended: stored.sums.get(PARTS_ENDED),
             }))
         })
     }
 
-    /// Notes chunks that are to be sent, those that are not noted yet.
+    /// Records chunks before they are sent. A chunk that is recorded already stays as it is.
     ///
     /// # Errors
-    /// What stood in the way when the time was up.
-    pub fn found<'a>(
+    /// The last failure, once the deadline has passed.
+    pub fn record_found<'a>(
         &'a self,
         chunks: &'a [&'a RefoldChunk],
         deadline: Instant,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            for chunks in chunks.chunks(TOGETHER) {
+            for chunks in chunks.chunks(RECORD_CHUNK) {
                 let Some(first) = chunks.first() else { continue };
-                let found = chunks.iter().map(|chunk| (chunk.key(), Note::Found(chunk.units())));
-                let notes: BTreeMap<Key, Note> = found.collect();
-                retry::until(deadline, || Box::pin(self.note(&first.refold, &notes, deadline))).await?;
+                let found: BTreeMap<Key, TaskOutcome> = chunks.iter().map(|chunk| found(chunk)).collect();
+                let outcomes: Vec<TaskOutcome> = found.into_values().collect();
+                self.progress_of(&first.refold).record(&outcomes, deadline).await?;
             }
             Ok(())
         })
     }
 
-    /// Notes of a chunk how many of its units are folded and how many cannot be; the rest are in chunks of their own.
+    /// Records how many units of a chunk are folded and how many cannot be. The other units are in `split`, as chunks of
+    /// their own.
     ///
     /// # Errors
-    /// What stood in the way when the time was up.
-    pub fn folded<'a>(
+    /// The last failure, once the deadline has passed.
+    pub fn record_folded<'a>(
         &'a self,
         chunk: &'a RefoldChunk,
         (folded, failed): (usize, usize),
-        apart: &'a [RefoldChunk],
+        split: &'a [RefoldChunk],
         deadline: Instant,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-            let apart = apart.iter().map(|chunk| (chunk.key(), Note::Found(chunk.units())));
-            let mut notes: BTreeMap<Key, Note> = apart.collect();
-            notes.insert(chunk.key(), Note::Folded(count(folded), count(failed)));
-            retry::until(deadline, || Box::pin(self.note(&chunk.refold, &notes, deadline))).await
+            let (folded, failed) = (count(folded), count(failed));
+            let sums = Sums::from_iter([(FOUND, folded + failed), (FOLDED, folded), (FAILED, failed)]);
+            let mut outcomes: BTreeMap<Key, TaskOutcome> = split.iter().map(found).collect();
+            outcomes.insert(chunk.key(), TaskOutcome { key: chunk.key(), sums, merge: replace });
+            let outcomes: Vec<TaskOutcome> = outcomes.into_values().collect();
+            self.progress_of(&chunk.refold).record(&outcomes, deadline).await
         })
     }
 
-    /// Notes that a part of a scan has come to its end.
+    /// Records that a part of a scan has been read to its end.
     ///
     /// # Errors
-    /// What stood in the way when the time was up.
-    pub fn ended<'a>(
+    /// The last failure, once the deadline has passed.
+    pub fn record_part_end<'a>(
         &'a self,
         refold: &'a RefoldId,
         part: i32,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            let notes = BTreeMap::from([(keys::refold_part(refold, part), Note::Ended)]);
-            retry::until(deadline, || Box::pin(self.note(refold, &notes, deadline))).await
+            let (key, sums) = (keys::refold_part(refold, part), Sums::from_iter([(PARTS_ENDED, 1)]));
+            self.progress_of(refold).record(&[TaskOutcome { key, sums, merge: replace }], deadline).await
         })
     }
-
-    async fn note(&self, refold: &RefoldId, notes: &BTreeMap<Key, Note>, deadline: Instant) -> Result<(), StoreError> {
-        let held = self.stats.get_all(notes.keys().cloned().collect(), Consistency::Strong, deadline).await?;
-        let now = self.now();
-        let mut contributions = Contributions::new(&self.stats);
-        for (key, note) in notes {
-            let held = held.get(key);
-            let was = held.map(Sums::of).unwrap_or_default();
-            let becomes = match note {
-                // It is noted already, and perhaps folded.
-                Note::Found(_) if held.is_some() => continue,
-                Note::Found(units) => Sums::from_iter([("found", *units)]),
-                Note::Folded(folded, failed) => {
-                    Sums::from_iter([("found", folded + failed), ("folded", *folded), ("failed", *failed)])
-                }
-                Note::Ended => Sums::from_iter([("ended", 1)]),
-            };
-            let mut item = to_key(key);
-            becomes.write(&mut item);
-            item.insert(VERSION.to_owned(), AttributeValue::S(self.ids.fresh()));
-            item.insert(TTL.to_owned(), expiry(now));
-            let version = held.and_then(|held| text(held, VERSION)).map(str::to_owned);
-            contributions.child(item, version);
-            contributions.changes(keys::refold(refold), &was, &becomes);
-        }
-        if contributions.is_empty() {
-            return Ok(());
-        }
-        contributions.commit(self.ids.fresh(), now).await
-    }
 }
 
-/// What is noted of a chunk or a part.
-enum Note {
-    /// So many units are to be folded.
-    Found(i64),
-    /// So many are folded, and so many cannot be.
-    Folded(i64, i64),
-    /// The part has come to its end.
-    Ended,
+/// The units of a chunk are to be folded, unless the chunk is recorded already and perhaps folded.
+fn found(chunk: &RefoldChunk) -> (Key, TaskOutcome) {
+    let merge = |stored: Option<&Sums>, new: &Sums| if stored.is_some() { None } else { Some(new.clone()) };
+    let outcome = TaskOutcome { key: chunk.key(), sums: Sums::from_iter([(FOUND, chunk.units())]), merge };
+    (chunk.key(), outcome)
 }
 
-fn expiry(now: Time) -> AttributeValue {
-    AttributeValue::N(now.plus(KEPT).seconds().to_string())
+fn replace(_stored: Option<&Sums>, new: &Sums) -> Option<Sums> {
+    Some(new.clone())
 }
 
 #[cfg(test)]
@@ -325,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chunk_is_named_by_its_units_and_a_unit_is_in_one_chunk() {
+    fn chunk_is_named_by_its_units_and_unit_is_in_one_chunk() {
         let refold: RefoldId = "r".parse().unwrap();
         let hour = "TRACK#song#2026-01-31T12";
         let (mut all, mut same) = (ToRefold::default(), ToRefold::default());

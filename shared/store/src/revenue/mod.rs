@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::refresh::Refresher;
 use crate::setup::{Setup, StatsTable};
 use domain::distinct::Buyers;
-use domain::time::Time;
 use system::clock::Clock;
 use system::ids::Ids;
 
@@ -37,8 +37,8 @@ impl RevenueProjector {
         Self { stats: setup.stats_table(), clock: setup.clock(), ids: setup.ids() }
     }
 
-    fn now(&self) -> Time {
-        Time::from(self.clock.now())
+    fn refresher(&self) -> Refresher<'_> {
+        Refresher { stats: &self.stats, clock: self.clock.as_ref(), ids: self.ids.as_ref() }
     }
 }
 

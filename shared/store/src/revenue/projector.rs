@@ -1,20 +1,21 @@
-//! What happens to an item's sales is followed in what all items brought in.
+//! Refreshes what items contribute to the revenue of a day or month, and counts its buyers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
 use tokio::time::Instant;
 
 use super::{BuyersIn, RevenueProjector};
-use crate::contributions::{Contribution, Contributions};
+use crate::contributions::{Contribution, stored_version};
 use crate::error::StoreError;
 use crate::folds::Live;
-use crate::items::{VERSION, from_item, text, to_item, to_key};
+use crate::items::{self, from_item, to_item, to_key};
 use crate::keys::{self, Key};
+use crate::refresh::{Attempt, Change, Projection, read_items};
 use crate::retry;
 use crate::sums::Sums;
-use crate::table::Consistency;
+use crate::table::{Consistency, Table};
 use crate::transaction::Condition;
 use domain::calendar::{Calendar, Level, Period};
 use domain::distinct::Buyers;
@@ -24,20 +25,66 @@ use domain::revenue_totals::{Ranking, TotalsByKey};
 use domain::sale::SalesFigures;
 use domain::time::Minute;
 
-/// How many periods are brought up to date at once.
-const AT_ONCE: usize = 4;
+/// How many periods are refreshed at once.
+const CONCURRENCY: usize = 4;
 
 /// How many items are read at once.
-const TOGETHER: usize = 50;
+const CHUNK: usize = 50;
 
-/// A transaction is committed rather than grow beyond so many items; one more contribution is below the rest of the 100 that
-/// one takes.
-const WRITTEN_TOGETHER: usize = 60;
+/// What items contribute to the revenue of one period.
+#[derive(Clone, Copy)]
+struct PeriodContributions<'a> {
+    period: &'a Period,
+    stats: &'a Table,
+}
+
+impl Projection for PeriodContributions<'_> {
+    type Child = Item;
+    type Source = Option<items::Item>;
+
+    /// One more contribution with its places fits into what is left of the 100 items of a transaction.
+    const SPLIT_ABOVE: usize = 60;
+
+    fn key(&self, item: &Item) -> Key {
+        keys::revenue_of(self.period, item)
+    }
+
+    fn read_sources<'a>(
+        &'a self,
+        items: &'a [Item],
+        _stored: &'a HashMap<Key, items::Item>,
+        attempt: Attempt,
+    ) -> BoxFuture<'a, Result<Vec<Option<items::Item>>, StoreError>> {
+        let keys = items.iter().map(|item| keys::sales_in(item, self.period)).collect();
+        Box::pin(read_items(self.stats, keys, attempt.deadline))
+    }
+
+    fn change(
+        &mut self,
+        item: &Item,
+        stored: Option<&items::Item>,
+        source: Option<items::Item>,
+        _attempt: Attempt,
+    ) -> Result<Option<Change>, StoreError> {
+        let current = Contribution::read(stored);
+        let sums = source.as_ref().map(Sums::of).unwrap_or_default().without_zeros();
+        let source_version = source.as_ref().and_then(stored_version);
+        if current.is_made_of(source_version.as_deref(), &sums) {
+            return Ok(None);
+        }
+        let mut change = Change::new(Contribution::item(&self.key(item), source_version.as_deref(), &sums));
+        change.add_to(keys::revenue(self.period, item.kind), &current.sums, &sums);
+        let (before, after) = (places(self.period, item, &current.sums)?, places(self.period, item, &sums)?);
+        before.difference(&after).for_each(|place| change.delete(place.clone()));
+        after.difference(&before).for_each(|place| change.put(to_key(place)));
+        Ok(Some(change))
+    }
+}
 
 impl RevenueProjector {
-    /// Brings what sales of these items in these minutes brought in into what all items did, trying again until the deadline;
-    /// tells for which items that was not done, and why. To be called after the minutes were folded.
-    pub fn follow<'a>(
+    /// Refreshes the revenue of the days and months of these minutes, retrying until the deadline. Call it after the minutes
+    /// were folded. Returns the items that could not be refreshed, each set with the reason.
+    pub fn refresh<'a>(
         &'a self,
         minutes: &'a BTreeMap<Item, BTreeSet<Minute>>,
         deadline: Instant,
@@ -50,55 +97,43 @@ impl RevenueProjector {
                     periods.entry(period).or_default().entry(item.clone()).or_default().insert(*minute);
                 }
             }
-            let followed = stream::iter(periods).map(|(period, minutes)| async move {
+            let refreshed = stream::iter(periods).map(|(period, minutes)| async move {
                 let mut failed = Vec::new();
                 let items: Vec<Item> = minutes.keys().cloned().collect();
-                for items in items.chunks(TOGETHER) {
-                    let done = retry::until(deadline, || Box::pin(self.follow_in(&period, items, deadline))).await;
-                    failed.extend(done.err().map(|error| (items.iter().cloned().collect(), error)));
+                for items in items.chunks(CHUNK) {
+                    let refreshed = self.refresh_period(&period, items, deadline).await;
+                    failed.extend(refreshed.err().map(|error| (items.iter().cloned().collect(), error)));
                 }
                 let counted = retry::until(deadline, || Box::pin(self.count_buyers(&period, &minutes, deadline))).await;
                 failed.extend(counted.err().map(|error| (items.into_iter().collect(), error)));
                 failed
             });
-            followed.buffer_unordered(AT_ONCE).concat().await
+            refreshed.buffer_unordered(CONCURRENCY).concat().await
         })
     }
 
-    /// Reads what items contribute to a period, then what that is made of, and writes what is not made of it as it is now.
-    pub(crate) async fn follow_in(&self, period: &Period, items: &[Item], deadline: Instant) -> Result<(), StoreError> {
-        let asked = items.iter().map(|item| keys::revenue_of(period, item)).collect();
-        let held = self.stats.get_all(asked, Consistency::Strong, deadline).await?;
-        let began = self.now();
-        let asked = items.iter().map(|item| keys::sales_in(item, period)).collect();
-        let sources = self.stats.get_all(asked, Consistency::Strong, deadline).await?;
-        let mut contributions = Contributions::new(&self.stats);
-        for item in items {
-            let key = keys::revenue_of(period, item);
-            let held = Contribution::read(held.get(&key));
-            let source = sources.get(&keys::sales_in(item, period));
-            let sums = source.map(Sums::of).unwrap_or_default().without_zeros();
-            let of = source.and_then(|source| text(source, VERSION));
-            if held.of.as_deref() == of && held.sums == sums {
-                continue;
-            }
-            if contributions.items() > WRITTEN_TOGETHER {
-                let full = std::mem::replace(&mut contributions, Contributions::new(&self.stats));
-                full.commit(self.ids.fresh(), began).await?;
-            }
-            let (was, becomes) = (places(period, item, &held.sums)?, places(period, item, &sums)?);
-            was.difference(&becomes).for_each(|place| contributions.delete(place.clone()));
-            becomes.difference(&was).for_each(|place| contributions.put(to_key(place)));
-            contributions.child(Contribution::item(&key, self.ids.fresh(), of, &sums), held.version);
-            contributions.changes(keys::revenue(period, item.kind), &held.sums, &sums);
-        }
-        if contributions.is_empty() {
-            return Ok(());
-        }
-        contributions.commit(self.ids.fresh(), began).await
+    /// Refreshes what items contribute to a day or month, retrying until the deadline.
+    pub(crate) async fn refresh_period(
+        &self,
+        period: &Period,
+        items: &[Item],
+        deadline: Instant,
+    ) -> Result<(), StoreError> {
+        retry::until(deadline, || Box::pin(self.refresh_period_once(period, items, deadline))).await
     }
 
-    /// Counts who bought in these minutes among those who bought in the period; tells whether any were not.
+    /// Refreshes what items contribute to a day or month, in one attempt.
+    pub(crate) async fn refresh_period_once(
+        &self,
+        period: &Period,
+        items: &[Item],
+        deadline: Instant,
+    ) -> Result<(), StoreError> {
+        let projection = PeriodContributions { period, stats: &self.stats };
+        self.refresher().refresh_once(&projection, items, deadline).await.map(drop)
+    }
+
+    /// Adds the buyers of these minutes to those of the period. Returns whether any was missing.
     pub(crate) async fn count_buyers(
         &self,
         period: &Period,
@@ -106,8 +141,8 @@ impl RevenueProjector {
         deadline: Instant,
     ) -> Result<bool, StoreError> {
         let bucket = |item: &Item, minute| keys::bucket(&Bucket { entity: Entity::Sales(item.clone()), minute });
-        let asked = minutes.iter().flat_map(|(item, minutes)| minutes.iter().map(move |minute| bucket(item, *minute)));
-        let folded = self.stats.get_all(asked.collect(), Consistency::Strong, deadline).await?;
+        let keys = minutes.iter().flat_map(|(item, minutes)| minutes.iter().map(move |minute| bucket(item, *minute)));
+        let folded = self.stats.get_all(keys.collect(), Consistency::Strong, deadline).await?;
         let mut buyers = Buyers::default();
         for item in folded.into_values() {
             let live: Live<SalesFigures> = from_item(item)?;
@@ -116,12 +151,12 @@ impl RevenueProjector {
         self.add_buyers(period, &buyers).await
     }
 
-    /// Who bought in a period only ever grows: where all of them are counted already, nothing is to be written.
+    /// The buyers of a period only ever grow: where all of them are counted already, nothing is written.
     async fn add_buyers(&self, period: &Period, buyers: &Buyers) -> Result<bool, StoreError> {
         let key = keys::buyers_in(period);
-        let held: Option<BuyersIn> = self.stats.get(&key, Consistency::Strong).await?.map(from_item).transpose()?;
-        let version = held.as_ref().map(|held| held.version.clone());
-        let known = held.map(|held| held.buyers).unwrap_or_default();
+        let stored: Option<BuyersIn> = self.stats.get(&key, Consistency::Strong).await?.map(from_item).transpose()?;
+        let version = stored.as_ref().map(|stored| stored.version.clone());
+        let known = stored.map(|stored| stored.buyers).unwrap_or_default();
         let mut all = known.clone();
         all.merge(buyers);
         if all == known {
@@ -133,9 +168,9 @@ impl RevenueProjector {
     }
 }
 
-/// The places in the lists of a period that an item with these sums has.
+/// The keys of an item's places in the rankings of a period, from its sums.
 pub(crate) fn places(period: &Period, item: &Item, sums: &Sums) -> Result<BTreeSet<Key>, StoreError> {
-    let tills = TotalsByKey::try_from(sums).map_err(|error| StoreError::corrupt("revenue", error))?;
-    let ranks = tills.ranks().into_iter();
+    let totals = TotalsByKey::try_from(sums).map_err(|error| StoreError::corrupt("revenue", error))?;
+    let ranks = totals.ranks().into_iter();
     Ok(ranks.map(|(by, value): (Ranking, i64)| keys::ranked(period, by, value, item)).collect())
 }

@@ -214,7 +214,7 @@ impl RevenueReader {
             let lasts: Result<Vec<Option<Time>>, _> = days.iter().map(|day| time(day, buyers::LAST_PAID)).collect();
             let (first, last) = (firsts?.into_iter().flatten().min(), lasts?.into_iter().flatten().max());
             let (Some(first), Some(last), Some(as_of)) = (first, last, as_of(&total)?) else { return Ok(None) };
-            Ok(Some(Pattern { first, last, tills: buyers::takings(&Sums::of(&total))?, as_of }))
+            Ok(Some(Pattern { first, last, tills: buyers::revenue_totals(&Sums::of(&total))?, as_of }))
         })
     }
 }
