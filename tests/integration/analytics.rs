@@ -5,7 +5,7 @@ use chrono::{DateTime, Days, NaiveTime, TimeDelta, Timelike, Utc};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::contract::{assert_foreseen, contract};
+use crate::contract::{assert_response_matches, contract};
 use crate::support::app::{Answer, App, ago, event};
 
 const ANALYTICS: &str = "/api/stats/analytics";
@@ -24,7 +24,7 @@ impl Api {
 
     async fn get(&self, route: &str, query: &str, headers: &[(&str, &str)]) -> Answer {
         let answer = self.app.send(Method::GET, &format!("{route}?{query}"), headers, "").await;
-        assert_foreseen(&self.contract, &Method::GET, route, &answer);
+        assert_response_matches(&self.contract, &Method::GET, route, &answer);
         answer
     }
 

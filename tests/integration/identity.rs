@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::contract::{assert_foreseen, contract};
+use crate::contract::{assert_response_matches, contract};
 use crate::support::app::{Answer, App, ago, event, now};
 
 const EVENTS: &str = "/api/stats/events";
@@ -17,7 +17,7 @@ async fn send(app: &App, headers: &[(&str, &str)], body: String) -> Answer {
     all.extend((!is_known).then_some(("x-write-key", key)));
     all.extend_from_slice(headers);
     let answer = app.send(Method::POST, EVENTS, &all, body).await;
-    assert_foreseen(&contract(), &Method::POST, EVENTS, &answer);
+    assert_response_matches(&contract(), &Method::POST, EVENTS, &answer);
     answer
 }
 

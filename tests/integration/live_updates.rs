@@ -17,7 +17,7 @@ use local::channels::Application;
 use local::secrets::SecretsManager;
 use serde_json::{Value, json};
 
-use crate::contract::{assert_told, contract};
+use crate::contract::{assert_event_matches, contract};
 use crate::support::app::{App, event};
 
 type Person<'a> = (&'a str, &'a str);
@@ -219,7 +219,7 @@ impl Site {
     async fn finish(self, pages: &[&Page]) {
         let contract = contract();
         for told in pages.iter().flat_map(|page| page.so_far()).filter(|told| told["data"].is_object()) {
-            assert_told(&contract, told["event"].as_str().unwrap(), &told["data"]);
+            assert_event_matches(&contract, told["event"].as_str().unwrap(), &told["data"]);
         }
         for (event, of_request, of_answer) in &self.took {
             let (of_request, of_answer) = (of_request.as_millis(), of_answer.as_millis());

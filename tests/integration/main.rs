@@ -17,7 +17,7 @@ mod contributions;
 mod counters;
 mod courses;
 mod events;
-mod everybody;
+mod every_operation;
 mod example_events;
 mod idempotency_expiry;
 mod identity;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use store::Playlists;
 use system::clock::{Clock, SystemClock};
 
-use crate::contract::{assert_foreseen, contract};
+use crate::contract::{assert_response_matches, contract};
 use crate::support::app::{Answer, App};
 
 const PLAYLIST: &str = "/api/playlists/{playlistId}";
@@ -57,7 +57,7 @@ impl Api {
         let path =
             ["{playlistId}", "{submissionId}"].iter().zip(ids).fold(route.to_owned(), |p, (n, id)| p.replace(n, id));
         let answer = self.app.send(method.clone(), &path, &all, body.to_string()).await;
-        assert_foreseen(&self.contract, &method, route, &answer);
+        assert_response_matches(&self.contract, &method, route, &answer);
         answer
     }
 

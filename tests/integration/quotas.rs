@@ -13,7 +13,7 @@ use store::Deferrals;
 use system::clock::{Clock, SystemClock};
 use tokio::time::Instant;
 
-use crate::contract::{assert_foreseen, contract};
+use crate::contract::{assert_response_matches, contract};
 use crate::support::app::{Answer, App, Forward, event};
 use crate::support::stage::Stage;
 
@@ -45,7 +45,7 @@ impl Limited {
 
     async fn post(&self, events: &[Value]) -> Answer {
         let answer = self.app.post(&json!(events)).await;
-        assert_foreseen(&contract(), &Method::POST, "/api/stats/events", &answer);
+        assert_response_matches(&contract(), &Method::POST, "/api/stats/events", &answer);
         answer
     }
 
@@ -360,7 +360,7 @@ async fn average_counts_first_daily_attempts_of_user() {
     let attempt = async |role: &str, id: String, score: u64| {
         let path = "/api/quizzes/capitals/attempt";
         let answer = send(role, Method::POST, path, json!({"attemptId": id, "score": score, "maxScore": 10})).await;
-        assert_foreseen(&contract(), &Method::POST, "/api/quizzes/{quizId}/attempt", &answer);
+        assert_response_matches(&contract(), &Method::POST, "/api/quizzes/{quizId}/attempt", &answer);
         (answer.status.as_u16(), answer.body["countsForAverage"].as_bool().unwrap())
     };
     for number in 0..50 {
@@ -396,7 +396,7 @@ async fn throttled_route_answers_429_and_blocks_no_other() {
         assert_eq!(answer.status, 404, "{answer:?}");
     }
     let refused = refused.unwrap();
-    assert_foreseen(&contract(), &Method::GET, "/api/tracks/{trackId}", &refused);
+    assert_response_matches(&contract(), &Method::GET, "/api/tracks/{trackId}", &refused);
     assert_eq!(refused.body, json!({"message": "Too Many Requests"}));
     assert_eq!(limits.post(&bomb("song", "e", 1, BEGIN)).await.body["accepted"], 1);
     limits.app.finish().await;

@@ -11,7 +11,7 @@ use replay::retail::sql::{Days, Tables};
 use replay::retail::verify::{ANALYTICS, Subject, subjects, verify};
 use serde_json::{Value, json};
 
-use crate::contract::{assert_foreseen, contract};
+use crate::contract::{assert_response_matches, contract};
 use crate::support::app::App;
 use crate::support::data::{invoices, is_ci};
 
@@ -25,7 +25,7 @@ async fn told(app: &App, days: &str) -> Value {
     let path = format!("{ANALYTICS}?{days}");
     let answer = app.send(Method::GET, &path, &[("authorization", &token)], "").await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    assert_foreseen(&contract(), &Method::GET, ANALYTICS, &answer);
+    assert_response_matches(&contract(), &Method::GET, ANALYTICS, &answer);
     let mut body = answer.body;
     assert!(body["asOf"].take().is_string(), "{body}");
     body

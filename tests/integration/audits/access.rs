@@ -86,7 +86,7 @@ async fn schedule_starts_audits() {
     assert_eq!((&begun["scope"], &report["scope"]), (&json!("full"), &json!("full")), "the first is always a full one");
     assert_eq!(listed(&api).await.len(), 1);
     // As the template has it.
-    for (schedule, scope) in [("AuditFunctionEveryDay", "changes"), ("AuditFunctionEveryMonth", "full")] {
+    for (schedule, scope) in [("StartAuditFunctionEveryDay", "changes"), ("StartAuditFunctionEveryMonth", "full")] {
         assert!(api.app.cloud.fire(schedule).await);
         api.app.settled().await;
         let newest = listed(&api).await.remove(0).0;

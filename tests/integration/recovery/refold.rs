@@ -14,7 +14,7 @@ use store::{StreamRange, StreamedRecords, ToRefold};
 use tokio::time::Instant;
 
 use super::market::{FACTS, Market, delivery, key};
-use crate::contract::{assert_foreseen, contract};
+use crate::contract::{assert_response_matches, contract};
 use crate::support::app::{App, ago, event};
 use crate::support::stage::Stage;
 
@@ -23,7 +23,7 @@ const REFOLDS: &str = "/api/admin/refolds";
 /// Begins a refold; tells its id.
 async fn begin(market: &Market, body: &Value) -> String {
     let answer = market.call("admin", Method::POST, REFOLDS, body).await;
-    assert_foreseen(&contract(), &Method::POST, REFOLDS, &answer);
+    assert_response_matches(&contract(), &Method::POST, REFOLDS, &answer);
     assert_eq!(answer.status, 202, "{body}: {answer:?}");
     let id = answer.body["refoldId"].as_str().unwrap().to_owned();
     assert_eq!(answer.header("location"), format!("{REFOLDS}/{id}"));
@@ -32,7 +32,7 @@ async fn begin(market: &Market, body: &Value) -> String {
 
 async fn progress(market: &Market, refold: &str) -> Value {
     let answer = market.call("admin", Method::GET, &format!("{REFOLDS}/{refold}"), &Value::Null).await;
-    assert_foreseen(&contract(), &Method::GET, &format!("{REFOLDS}/{{refoldId}}"), &answer);
+    assert_response_matches(&contract(), &Method::GET, &format!("{REFOLDS}/{{refoldId}}"), &answer);
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.body
 }
@@ -165,7 +165,7 @@ async fn refold_accepts_failure_messages() {
         "startSequenceNumber": "100000000000000000001", "endSequenceNumber": "100000000000000000002",
     }}});
     let answer = market.call("admin", Method::POST, REFOLDS, &gone).await;
-    assert_foreseen(&contract(), &Method::POST, REFOLDS, &answer);
+    assert_response_matches(&contract(), &Method::POST, REFOLDS, &answer);
     let detail = answer.is_problem(409)["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains("no longer has") && detail.contains("refold the days"), "{detail}");
     market.app.finish().await;

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use http::Method;
 use serde_json::Value;
 
-use crate::contract::assert_foreseen;
+use crate::contract::assert_response_matches;
 use crate::support::app::{Answer, App};
 
 /// A token of somebody in a role.
@@ -42,7 +42,7 @@ pub(crate) async fn send(
         _ => format!("{route}{of}"),
     };
     let answer = app.send(method.clone(), &path, headers, body).await;
-    assert_foreseen(contract, &method, route, &answer);
+    assert_response_matches(contract, &method, route, &answer);
     answer
 }
 

@@ -1,4 +1,4 @@
-//! Requests of operations by people, and the things that they are about: each is made by the operation that the contract names.
+//! A cloud and the requests to it. The operations that `x-things` names create the resources of a request.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,35 +8,35 @@ use serde_json::{Map, Value, json};
 use system::clock::{Clock, SystemClock};
 
 use super::operation::{Operation, Place, operation};
-use crate::contract::assert_foreseen;
+use crate::contract::assert_response_matches;
 use crate::support::app::{Answer, App};
 use crate::support::requests;
 
-/// Somebody.
+/// A caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Person {
     pub(super) id: String,
     pub(super) role: String,
 }
 
-/// What names stand for in a request.
+/// The values of fields and parameters by name.
 pub(super) type Bindings = BTreeMap<String, Value>;
 
-/// A cloud, and what it takes to make requests of its contract.
+/// A cloud and its contract.
 pub(super) struct World<'a> {
     pub(super) app: App,
     pub(super) contract: &'a Value,
-    made: AtomicUsize,
+    ids: AtomicUsize,
 }
 
 impl<'a> World<'a> {
     pub(super) async fn of(contract: &'a Value) -> Self {
-        Self { app: App::start().await, contract, made: AtomicUsize::new(0) }
+        Self { app: App::start().await, contract, ids: AtomicUsize::new(0) }
     }
 
-    /// An id that nothing has.
+    /// An unused id.
     pub(super) fn fresh(&self, what: &str) -> String {
-        format!("{what}-{}", self.made.fetch_add(1, Ordering::Relaxed))
+        format!("{what}-{}", self.ids.fetch_add(1, Ordering::Relaxed))
     }
 
     pub(super) fn person(&self, role: &str) -> Person {
@@ -55,7 +55,7 @@ impl<'a> World<'a> {
         Some(&self.contract["components"]["x-things"][name]).filter(|thing| thing.is_object())
     }
 
-    /// Whether people of a role can have what a name stands for.
+    /// Whether callers of a role can own a resource.
     pub(super) fn can_have(&self, role: &str, name: &str) -> bool {
         if self.is_person(name) {
             return true;
@@ -66,8 +66,8 @@ impl<'a> World<'a> {
         })
     }
 
-    /// What a name stands for: something of this person's, or of somebody else's; made, unless `operation` is what makes it.
-    pub(super) fn made<'b>(&'b self, name: &'b str, of: &'b Person, known: &'b Bindings) -> BoxFuture<'b, Value> {
+    /// The id of a new resource of an owner. The operation of `x-things` creates it.
+    pub(super) fn resource<'b>(&'b self, name: &'b str, of: &'b Person, known: &'b Bindings) -> BoxFuture<'b, Value> {
         Box::pin(async move {
             if self.is_person(name) {
                 return json!(of.id);
@@ -75,7 +75,7 @@ impl<'a> World<'a> {
             let Some(thing) = self.thing(name) else { return json!(self.fresh(name)) };
             let maker = operation(self.contract, thing["madeBy"].as_str().unwrap());
             let usual = || self.person(thing["as"].as_str().unwrap());
-            // Of whom a request speaks says nothing of whose the things are that it is about.
+            // The user that a request names need not own its resources.
             let mut known = known.clone();
             known.retain(|name, _| !self.is_person(name));
             let by = match thing["ownedBy"].as_str() {
@@ -83,7 +83,7 @@ impl<'a> World<'a> {
                     known.insert(owner.to_owned(), json!(of.id));
                     usual()
                 }
-                // An admin makes things for others and has to say for whom, so those who have such things make them.
+                // An admin would have to name an owner, so the usual role creates the resource.
                 None if allows(&maker, &of.role) && (of.role != "admin" || thing["as"] == "admin") => of.clone(),
                 None => usual(),
             };
@@ -91,16 +91,16 @@ impl<'a> World<'a> {
             if is_named_by_client {
                 known.insert(name.to_owned(), json!(self.fresh(name)));
             }
-            let (answer, bound) = self.ask(&maker, &by, known).await;
+            let (answer, bound) = self.call(&maker, &by, known).await;
             assert!(answer.status.is_success(), "{} to make {name} by {by:?}: {answer:?}", maker.id);
             if is_named_by_client { bound[name].clone() } else { answer.body[name].clone() }
         })
     }
 
-    /// The answer to a request of an operation by somebody, and what its names stand for. What is not known is made, by
-    /// the same person where that is possible.
-    pub(super) async fn ask(&self, operation: &Operation<'_>, by: &Person, mut known: Bindings) -> (Answer, Bindings) {
-        let foreign = operation.says("x-access")["foreign"].as_array();
+    /// The response to a request of an operation, and its values. Resources that are not known are created, by the same caller
+    /// if possible.
+    pub(super) async fn call(&self, operation: &Operation<'_>, by: &Person, mut known: Bindings) -> (Answer, Bindings) {
+        let foreign = operation.extension("x-access")["foreign"].as_array();
         let is_foreign = |name: &str| foreign.is_some_and(|all| all.iter().any(|one| one == name));
         for (name, _) in operation.needed() {
             if known.contains_key(&name) || (self.thing(&name).is_none() && !self.is_person(&name)) {
@@ -110,29 +110,29 @@ impl<'a> World<'a> {
             let value = if makes {
                 json!(self.fresh(&name))
             } else if self.is_person(&name) {
-                // Of whom it is said matters to nobody here.
+                // Any user will do.
                 json!(self.person("student").id)
             } else if is_foreign(&name) {
-                self.made(&name, &self.person("student"), &known).await
+                self.resource(&name, &self.person("student"), &known).await
             } else {
-                self.made(&name, by, &known).await
+                self.resource(&name, by, &known).await
             };
             known.insert(name, value);
         }
-        if let Some(before) = operation.says("x-access")["after"].as_str() {
+        if let Some(before) = operation.extension("x-access")["after"].as_str() {
             let before = super::operation::operation(self.contract, before);
             let mut same = known.clone();
-            for (theirs, ours) in operation.says("x-access")["after-with"].as_object().into_iter().flatten() {
+            for (theirs, ours) in operation.extension("x-access")["after-with"].as_object().into_iter().flatten() {
                 same.insert(theirs.clone(), known[ours.as_str().unwrap()].clone());
             }
-            let (answer, _) = Box::pin(self.ask(&before, &self.person("admin"), same)).await;
+            let (answer, _) = Box::pin(self.call(&before, &self.person("admin"), same)).await;
             assert!(answer.status.is_success(), "{} before {}: {answer:?}", before.id, operation.id);
         }
         let answer = self.send(operation, &[("authorization", &self.token(by))], &known, "").await;
         (answer, known)
     }
 
-    /// Sends a request of an operation with these headers, and `more` behind its query.
+    /// Sends a request of an operation with these headers, and appends `more` to its query.
     pub(super) async fn send(
         &self,
         operation: &Operation<'_>,
@@ -169,7 +169,6 @@ impl<'a> World<'a> {
                 Some(Place::Path) | None => {}
             }
         }
-        // A method is no id: what is paid with is one of a list.
         let query = query.join("&") + more;
         let target = if query.is_empty() { path } else { format!("{path}?{}", query.trim_start_matches('&')) };
         let key = self.fresh("key");
@@ -182,14 +181,14 @@ impl<'a> World<'a> {
             all.push(("content-type", "application/json"));
         }
         let answer = self.app.send(operation.method.clone(), &target, &all, body).await;
-        assert_foreseen(self.contract, &operation.method, operation.path, &answer);
+        assert_response_matches(self.contract, &operation.method, operation.path, &answer);
         answer
     }
 }
 
-/// Whether an operation is for people of a role.
+/// Whether an operation allows a role.
 pub(super) fn allows(operation: &Operation<'_>, role: &str) -> bool {
-    let roles = operation.says("x-access")["roles"].as_array();
-    let roles = roles.unwrap_or_else(|| panic!("{} does not state who may call it", operation.id));
+    let roles = operation.extension("x-access")["roles"].as_array();
+    let roles = roles.unwrap_or_else(|| panic!("{} has no roles in x-access", operation.id));
     roles.iter().any(|one| one == role)
 }

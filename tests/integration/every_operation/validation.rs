@@ -1,16 +1,16 @@
-//! What a request may hold: what nobody knows is refused, and what cannot be read is not passed over.
+//! Validation: every operation rejects unknown fields and parameters and malformed headers, and returns the same headers.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::making::{Bindings, World};
 use super::operation::{Operation, operations, resolved, sample};
+use super::world::{Bindings, World};
 use crate::contract::contract;
 use crate::support::app::Answer;
 use crate::tidy::read;
 
-/// The problem that an answer is, which is of this type.
+/// The problem of a response, which has this type.
 #[track_caller]
 fn problem<'a>(answer: &'a Answer, operation: &Operation<'_>, status: u16, kind: &str) -> &'a Value {
     assert_eq!(answer.status.as_u16(), status, "{}: {answer:?}", operation.id);
@@ -20,7 +20,7 @@ fn problem<'a>(answer: &'a Answer, operation: &Operation<'_>, status: u16, kind:
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_query_parameter_that_the_contract_does_not_know_is_refused_and_the_known_ones_are_named() {
+async fn unknown_query_parameter_is_rejected_with_the_known_ones() {
     let contract = contract();
     let world = World::of(&contract).await;
     let token = world.token(&world.person("admin"));
@@ -37,12 +37,12 @@ async fn a_query_parameter_that_the_contract_does_not_know_is_refused_and_the_kn
         };
         let parameters = operation.parameters("query");
         let stated: BTreeSet<&str> = parameters.iter().map(|one| one["name"].as_str().unwrap()).collect();
-        assert_eq!(known, stated, "{} takes what the contract states", operation.id);
+        assert_eq!(known, stated, "{} accepts the parameters of the contract", operation.id);
     }
     world.app.finish().await;
 }
 
-/// A name with two of its letters in the other's place.
+/// A name with its last two letters swapped.
 fn mistyped(name: &str) -> String {
     let mut letters: Vec<char> = name.chars().collect();
     let last = letters.len() - 1;
@@ -51,7 +51,7 @@ fn mistyped(name: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_field_that_the_contract_does_not_know_is_refused_and_named() {
+async fn unknown_body_field_is_rejected_with_the_intended_one() {
     let contract = contract();
     let world = World::of(&contract).await;
     let token = world.token(&world.person("admin"));
@@ -59,7 +59,7 @@ async fn a_field_that_the_contract_does_not_know_is_refused_and_named() {
     let mut checked = 0;
     for operation in operations(&contract).iter().filter(|operation| operation.body().is_some()) {
         let fields = operation.fields();
-        let ignores = operation.says("x-unknown-fields") == "ignored";
+        let ignores = operation.extension("x-unknown-fields") == "ignored";
         let with = |name: &str| Bindings::from([(name.to_owned(), json!(5))]);
         let send = async |unknown: &str| {
             let mut body = operation.sample().unwrap();
@@ -81,10 +81,10 @@ async fn a_field_that_the_contract_does_not_know_is_refused_and_named() {
             let answer = send(&wrong).await;
             let refused = problem(&answer, operation, 422, "invalid-fields");
             let reason = &refused["errors"][0]["reason"];
-            let is_meant = reason.as_str().unwrap().contains(&format!("did you mean {name}?"));
-            assert!(named(refused) == [wrong] && is_meant, "{}: {refused}", operation.id);
+            let names_intended = reason.as_str().unwrap().contains(&format!("did you mean {name}?"));
+            assert!(named(refused) == [wrong] && names_intended, "{}: {refused}", operation.id);
         }
-        // And all that the contract knows, the function knows.
+        // The function knows every field of the contract.
         let nulls: Map<String, Value> = fields.keys().map(|name| (name.clone(), Value::Null)).collect();
         let answer = send_body(&world, operation, &headers, nulls).await;
         for error in answer.body["errors"].as_array().into_iter().flatten() {
@@ -118,7 +118,7 @@ async fn send_body(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_header_that_cannot_be_read_is_refused_by_every_operation() {
+async fn malformed_header_is_rejected() {
     let contract = contract();
     let world = World::of(&contract).await;
     let token = world.token(&world.person("admin"));
@@ -142,7 +142,7 @@ async fn a_header_that_cannot_be_read_is_refused_by_every_operation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_coded_body_is_refused_and_the_answer_says_what_is_taken() {
+async fn compressed_body_is_rejected_with_accept_encoding() {
     let contract = contract();
     let world = World::of(&contract).await;
     let token = world.token(&world.person("admin"));
@@ -158,7 +158,7 @@ async fn a_coded_body_is_refused_and_the_answer_says_what_is_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_says_how_it_may_be_kept_and_that_it_is_what_it_says() {
+async fn every_response_has_cache_control_and_nosniff() {
     let contract = contract();
     let world = World::of(&contract).await;
     let token = world.token(&world.person("admin"));
@@ -169,11 +169,11 @@ async fn every_answer_says_how_it_may_be_kept_and_that_it_is_what_it_says() {
                 continue;
             }
             assert_eq!(answer.header("x-content-type-options"), "nosniff", "{}: {answer:?}", operation.id);
-            let (kept, is_tagged) = (answer.header("cache-control"), answer.headers.contains_key("etag"));
-            let of_all = if is_tagged { "no-cache" } else { "no-store" };
-            let expected = if operation.is_public() { of_all.to_owned() } else { format!("private, {of_all}") };
-            assert_eq!(kept, expected, "{}: {answer:?}", operation.id);
-            // A body with a time of its own is never the same to the byte.
+            let (cache_control, is_tagged) = (answer.header("cache-control"), answer.headers.contains_key("etag"));
+            let policy = if is_tagged { "no-cache" } else { "no-store" };
+            let expected = if operation.is_public() { policy.to_owned() } else { format!("private, {policy}") };
+            assert_eq!(cache_control, expected, "{}: {answer:?}", operation.id);
+            // `asOf` changes the body of an equal version, so the tag is weak.
             if is_tagged && answer.body.get("asOf").is_some() {
                 assert!(answer.header("etag").starts_with("W/\""), "{}: {answer:?}", operation.id);
             }
@@ -182,7 +182,7 @@ async fn every_answer_says_how_it_may_be_kept_and_that_it_is_what_it_says() {
     world.app.finish().await;
 }
 
-/// The largest body that a schema allows, with every character that can be escaped escaped.
+/// The largest value that a schema allows.
 fn largest(contract: &Value, schema: &Value, name: &str) -> Value {
     let schema = resolved(contract, schema);
     let longest =
@@ -210,7 +210,7 @@ fn escaped(text: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_the_contract_allows_is_never_too_large() {
+async fn largest_body_of_the_contract_is_accepted() {
     let contract = contract();
     let world = World::of(&contract).await;
     let token = world.token(&world.person("admin"));
@@ -226,13 +226,13 @@ async fn a_body_that_the_contract_allows_is_never_too_large() {
         let body = escaped(&Value::Object(body).to_string());
         let length = body.len();
         let answer = world.app.send(operation.method.clone(), &path, &headers, body).await;
-        assert_ne!(answer.status, 413, "{} does not take {length} bytes: {answer:?}", operation.id);
+        assert_ne!(answer.status, 413, "{} rejects {length} bytes: {answer:?}", operation.id);
     }
     world.app.finish().await;
 }
 
 #[test]
-fn every_type_of_problem_is_described() {
+fn every_problem_type_is_documented() {
     let page = read("docs/problems.md");
     for kind in runtime::http::Kind::ALL {
         let name = kind.uri();
@@ -241,7 +241,7 @@ fn every_type_of_problem_is_described() {
     }
 }
 
-/// The names of the headers of answers, wherever they stand.
+/// Collects the names of all response headers.
 fn headers(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {
@@ -258,10 +258,10 @@ fn headers(value: &Value, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn pages_of_other_origins_may_read_every_header_that_the_contract_names() {
+fn cors_exposes_every_response_header() {
     let template: serde_yaml_ng::Value = serde_yaml_ng::from_str(&read("template.yaml")).unwrap();
     let exposed = &template["Resources"]["HttpApi"]["Properties"]["CorsConfiguration"]["ExposeHeaders"];
-    // Browsers let pages read this one anyway.
+    // Browsers always expose this header.
     let mut exposed: BTreeSet<&str> = exposed.as_sequence().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
     exposed.insert("cache-control");
     let mut named = BTreeSet::new();
@@ -273,7 +273,7 @@ fn pages_of_other_origins_may_read_every_header_that_the_contract_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_id_that_clients_take_out_of_a_path_is_none() {
+async fn dot_ids_are_rejected_in_bodies() {
     let contract = contract();
     let world = World::of(&contract).await;
     let token = world.token(&world.person("admin"));
@@ -281,7 +281,7 @@ async fn an_id_that_clients_take_out_of_a_path_is_none() {
     for operation in operations(&contract).iter().filter(|operation| operation.body().is_some()) {
         for (name, schema) in operation.fields() {
             let is_id = schema["$ref"].as_str().is_some_and(|reference| reference.ends_with("/Id"));
-            if !is_id || operation.says("x-unknown-fields") == "ignored" {
+            if !is_id || operation.extension("x-unknown-fields") == "ignored" {
                 continue;
             }
             for id in [".", ".."] {
@@ -289,7 +289,7 @@ async fn an_id_that_clients_take_out_of_a_path_is_none() {
                 body.insert(name.clone(), json!(id));
                 let answer = send_body(&world, operation, &headers, body).await;
                 let refused = problem(&answer, operation, 422, "invalid-fields");
-                assert!(named(refused).contains(&&*name), "{} takes {id} for {name}: {refused}", operation.id);
+                assert!(named(refused).contains(&&*name), "{} accepts {id} as {name}: {refused}", operation.id);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Operations as the contract describes them, and requests made of its schemas.
+//! Operations of the contract, and sample requests built from its schemas.
 
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ pub(super) struct Operation<'a> {
     it: &'a Value,
 }
 
-/// Where a value of a request stands.
+/// The place of a value in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Path,
@@ -21,7 +21,7 @@ pub(super) enum Place {
     Body,
 }
 
-/// A schema, or whatever else is referred to, itself.
+/// A part of the contract, with its reference resolved.
 pub(super) fn resolved<'a>(contract: &'a Value, value: &'a Value) -> &'a Value {
     match value["$ref"].as_str() {
         Some(reference) => resolved(contract, contract.pointer(reference.trim_start_matches('#')).unwrap()),
@@ -41,19 +41,19 @@ pub(super) fn operations(contract: &Value) -> Vec<Operation<'_>> {
     operations
 }
 
-/// The operation of an id.
+/// The operation with an id.
 pub(super) fn operation<'a>(contract: &'a Value, id: &str) -> Operation<'a> {
     operations(contract).into_iter().find(|one| one.id == id).unwrap_or_else(|| panic!("no operation {id}"))
 }
 
 impl<'a> Operation<'a> {
-    /// What the contract says of it under a name.
-    pub(super) fn says(&self, name: &str) -> &'a Value {
+    /// A field of the operation, such as an extension.
+    pub(super) fn extension(&self, name: &str) -> &'a Value {
         &self.it[name]
     }
 
-    /// Whether it takes these credentials.
-    pub(super) fn takes(&self, scheme: &str) -> bool {
+    /// Whether the operation accepts these credentials.
+    pub(super) fn accepts(&self, scheme: &str) -> bool {
         self.it["security"].as_array().unwrap().iter().any(|one| one.get(scheme).is_some())
     }
 
@@ -61,14 +61,14 @@ impl<'a> Operation<'a> {
         self.it["security"].as_array().unwrap_or_else(|| panic!("{} states no security", self.id)).is_empty()
     }
 
-    /// Its parameters of a kind: path, query or header.
+    /// The parameters in the path, query or header.
     pub(super) fn parameters(&self, kind: &str) -> Vec<&'a Value> {
         let of = |value: &'a Value| value["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
         let all = of(self.item).iter().chain(of(self.it)).map(|one| resolved(self.contract, one));
         all.filter(|one| one["in"] == kind).collect()
     }
 
-    /// The schema of its body in JSON, and an example of one.
+    /// The schema of the JSON body, and its first example.
     pub(super) fn body(&self) -> Option<(&'a Value, &'a Value)> {
         let content = &self.it["requestBody"]["content"]["application/json"];
         let first = content["examples"].as_object().and_then(|all| all.values().next());
@@ -76,7 +76,7 @@ impl<'a> Operation<'a> {
         content.is_object().then(|| (resolved(self.contract, &content["schema"]), example))
     }
 
-    /// The names of all fields that its body may have, with their schemas.
+    /// All fields of the body by name, with their schemas.
     pub(super) fn fields(&self) -> Map<String, Value> {
         let mut fields = Map::new();
         if let Some((schema, _)) = self.body() {
@@ -85,15 +85,14 @@ impl<'a> Operation<'a> {
         fields
     }
 
-    /// A body with the fields that it must have; its example's, where it has one, or what the contract says that it is tried with.
-    /// No ids of others are in it but those that it needs.
+    /// A valid body: `x-access.body` if given, else the required fields and those of the example. Optional ids are left out.
     pub(super) fn sample(&self) -> Option<Map<String, Value>> {
         let (schema, example) = self.body()?;
         if let Some(body) = self.it["x-access"]["body"].as_object() {
             return Some(body.clone());
         }
-        let needed = sample(self.contract, schema, "body");
-        let mut body = needed.as_object().cloned().unwrap_or_default();
+        let required = sample(self.contract, schema, "body");
+        let mut body = required.as_object().cloned().unwrap_or_default();
         let is_id = |name: &str| name.ends_with("Id");
         for (name, value) in example.as_object().into_iter().flatten() {
             if !is_id(name) || body.contains_key(name) {
@@ -103,7 +102,7 @@ impl<'a> Operation<'a> {
         Some(body)
     }
 
-    /// The names of what a request of it must have, path first, and where.
+    /// The values that a request needs, path first, with their places.
     pub(super) fn needed(&self) -> Vec<(String, Place)> {
         let name = |one: &&Value| one["name"].as_str().unwrap().to_owned();
         let path = self.parameters("path").iter().map(name).map(|name| (name, Place::Path)).collect::<Vec<_>>();
@@ -116,7 +115,7 @@ impl<'a> Operation<'a> {
         path.into_iter().chain(query).chain(body).chain(with).collect()
     }
 
-    /// Where a name stands in a request of it.
+    /// The place of a value in a request.
     pub(super) fn place(&self, name: &str) -> Option<Place> {
         let is_in = |kind| self.parameters(kind).iter().any(|one| one["name"] == name);
         if is_in("path") {
@@ -128,7 +127,7 @@ impl<'a> Operation<'a> {
         self.fields().contains_key(name).then_some(Place::Body)
     }
 
-    /// A value of a parameter of its query.
+    /// A valid value of a query parameter.
     pub(super) fn query_sample(&self, name: &str) -> Value {
         let parameters = self.parameters("query");
         let parameter = parameters.iter().find(|one| one["name"] == name).unwrap();
@@ -149,7 +148,7 @@ fn collect(contract: &Value, schema: &Value, fields: &mut Map<String, Value>) {
     }
 }
 
-/// What a schema refers to; what stands beside the reference counts too.
+/// Collects the fields of a referenced schema; the schema itself may have more.
 fn resolved_once<'a>(contract: &'a Value, schema: &'a Value, fields: &mut Map<String, Value>) -> &'a Value {
     if let Some(reference) = schema["$ref"].as_str() {
         collect(contract, contract.pointer(reference.trim_start_matches('#')).unwrap(), fields);
@@ -157,7 +156,7 @@ fn resolved_once<'a>(contract: &'a Value, schema: &'a Value, fields: &mut Map<St
     schema
 }
 
-/// A value that fits a schema: the least of it.
+/// The smallest value that matches a schema.
 pub(super) fn sample(contract: &Value, schema: &Value, name: &str) -> Value {
     let beside = schema;
     let schema = resolved(contract, schema);
