@@ -1,5 +1,5 @@
 """Which alarms template.yaml must have, derived from what is in it: a new queue, stream, schedule, table or API without
-its alarm is a finding. Every alarm is described in docs/alarms.md."""
+its alarm is a finding. Every alarm has a section in docs/operations.md."""
 
 import re
 
@@ -52,7 +52,7 @@ def alarms(template):
 
 
 def findings(template, documentation):
-    """All that is missing or wrong; `documentation` is the text of docs/alarms.md."""
+    """Everything that is missing or wrong; `documentation` is the text of docs/operations.md."""
     every = alarms(template)
     found = []
     for check in (_queues, _streams, _tables, _apis, _functions):
@@ -113,7 +113,7 @@ def _schedules(template, every, documentation):
             if f"`{name}{identifier}`" not in documentation:
                 yield (
                     f"{name}{identifier} runs by {expression}, and no alarm can tell whether it was missed: use rate(…), "
-                    "or say so in docs/alarms.md"
+                    "or say so in docs/operations.md"
                 )
             continue
         interval = int(rate[1]) * SECONDS_OF_UNIT[rate[2]]
@@ -154,8 +154,8 @@ def _problems(alarm, documentation):
     properties = alarm.properties
     if not properties.get("AlarmDescription"):
         yield "has no description"
-    if f"| `{alarm.name}` |" not in documentation:
-        yield "has no line in docs/alarms.md"
+    if f"\n### {alarm.name}\n" not in documentation:
+        yield "has no section in docs/operations.md"
     if properties.get("AlarmActions") != ACTIONS:
         yield "does not notify AlarmTopicArn"
     if "TreatMissingData" not in properties:

@@ -71,7 +71,7 @@ def samconfig_findings():
 
 def main():
     findings = cfn_lint(sam.TEMPLATE) + expanded_findings() + unused_parameters() + samconfig_findings()
-    findings += alarms.findings(sam.load(), (sam.ROOT / "docs" / "alarms.md").read_text())
+    findings += alarms.findings(sam.load(), (sam.ROOT / "docs" / "operations.md").read_text())
     findings += operation.findings(sam.load())
     for finding in findings:
         print(finding, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""A deploy gives all parameters of its environment, and the README's commands give all that the template requires."""
+"""A deploy gives all parameters of its environment, and the documented commands give all that the template requires."""
 
 import re
 import shlex
@@ -7,7 +7,7 @@ import unittest
 import deployment
 import sam
 
-README = (sam.ROOT / "README.md").read_text()
+PAGE = (sam.ROOT / "docs" / "deploying.md").read_text()
 
 
 def holds(condition, values):
@@ -43,8 +43,8 @@ def refusals(given):
 
 
 def commands():
-    """The README's deploys: environment, NAME=VALUE."""
-    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    """The deploys of docs/deploying.md: environment, NAME=VALUE."""
+    blocks = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     split = [shlex.split(line, comments=True) for line in lines if line.startswith("infra/deploy ")]
     return [(words[1], words[2:]) for words in split]
@@ -78,7 +78,7 @@ class Deployment(unittest.TestCase):
         self.assertEqual(line[start + len(values) :], ["--no-confirm-changeset"])
         self.assertEqual(line[line.index("--config-env") + 1], "prod")
 
-    def test_the_readme_deploys_every_environment_with_all_that_the_template_requires(self):
+    def test_documented_deploys_give_what_the_template_requires_in_every_environment(self):
         self.assertEqual({environment for environment, _ in commands()}, set(deployment.environments()))
         for environment, given in commands():
             with self.subTest(environment):

@@ -8,7 +8,7 @@ import operation
 import sam
 
 TEMPLATE = sam.load()
-DOCUMENTATION = (sam.ROOT / "docs" / "alarms.md").read_text()
+DOCUMENTATION = (sam.ROOT / "docs" / "operations.md").read_text()
 
 
 def broken(change):
@@ -124,7 +124,7 @@ class Rules(unittest.TestCase):
         self.finds(unfilled, "TableReadThrottlesAlarm ignores missing data")
         self.finds(eleven, "DeferredAgeAlarm watches more than 10 metrics")
         self.finds(of_all_stacks, "AuditFindingsAlarm watches the auditFindings of all stacks")
-        self.finds(alike, "NewAlarm has no line in docs/alarms.md")
+        self.finds(alike, "NewAlarm has no section in docs/operations.md")
         self.finds(without("KeyQuotaAlarm", "AlarmActions"), "KeyQuotaAlarm does not notify")
         self.finds(without("KeyQuotaAlarm", "AlarmDescription"), "KeyQuotaAlarm has no description")
         self.finds(without("KeyQuotaAlarm", "TreatMissingData"), "KeyQuotaAlarm does not say what missing data means")

@@ -7,7 +7,7 @@ on-failure delivery of stream batches, TTL, point-in-time recovery.
 
 Three things that it does not do are done for it: the SAM transform runs here (with the library that the service runs), the
 OpenAPI body that comes out of it is spelled out as resources, and so are alarms on expressions; see stack.py. The rest is what
-the README says: the environment's parameters in samconfig.toml, and `sam deploy`.
+docs/deploying.md says: the environment's parameters in samconfig.toml, and `sam deploy`.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The template's stack in the emulator: packaged, expanded and deployed with the command that the README gives."""
+"""The template's stack in the emulator: packaged, expanded and deployed with the command of docs/deploying.md."""
 
 import hashlib
 import json

@@ -132,8 +132,8 @@ fn emitted_metrics_are_listed_and_documented() {
         }
     }
     assert_eq!(measured, listed);
-    let documentation = read("docs/alarms.md");
+    let documentation = read("docs/operations.md");
     for (metric, _) in EMITTED {
-        assert!(documentation.contains(&format!("`{}`", metric.name())), "docs/alarms.md lacks {}", metric.name());
+        assert!(documentation.contains(&format!("`{}`", metric.name())), "docs/operations.md lacks {}", metric.name());
     }
 }

@@ -239,7 +239,7 @@ mod tests {
             .flat_map(|(metric, functions)| functions.iter().map(|function| (metric.name(), *function)))
             .collect();
         assert_eq!(all.len(), emitted());
-        assert_eq!(emitted(), 9, "docs/alarms.md says how many there are");
+        assert_eq!(emitted(), 9, "docs/operations.md states how many there are");
         assert!(emitted() <= MOST_EMITTED);
     }
 
