@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use domain::fields::Invalid;
 use domain::id::{ItemId, UserId};
 use domain::purchase::{Buyer, Item, ItemType};
+use domain::validation::InvalidField;
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
@@ -42,7 +42,7 @@ impl Ask {
         let (kind, ids): (Option<ItemType>, Vec<ItemId>) = (query.one("itemType"), query.list("itemId"));
         let (is_strong, user): (Option<bool>, Option<UserId>) = (query.one("strong"), query.one("userId"));
         query.done()?;
-        let missing = |field| Problem::query(Invalid::new(field, "is required"));
+        let missing = |field| Problem::query(InvalidField::new(field, "is required"));
         let kind = kind.ok_or_else(|| missing("itemType"))?;
         match ids.len() {
             0 => Err(missing("itemId")),
@@ -50,7 +50,7 @@ impl Ask {
                 let items = ids.into_iter().map(|id| Item { kind, id }).collect();
                 Ok(Self { items, is_strong: is_strong.unwrap_or(false), user })
             }
-            _ => Err(Problem::query(Invalid::new("itemId", format!("must name at most {MAX_ITEMS} items")))),
+            _ => Err(Problem::query(InvalidField::new("itemId", format!("must name at most {MAX_ITEMS} items")))),
         }
     }
 }

@@ -99,7 +99,7 @@ impl BatchHandler for CounterUpdater {
 fn track(entity: &Entity) -> Option<Subject> {
     match entity {
         Entity::Track(track) => Some(Subject::Track(track.clone())),
-        Entity::Quiz(_) | Entity::Sales(_) | Entity::Product(_) | Entity::Views(_) => None,
+        Entity::Quiz(_) | Entity::PurchasedItem(_) | Entity::Product(_) | Entity::ProductViews(_) => None,
     }
 }
 

@@ -16,11 +16,11 @@ pub const FUNCTION: Function = Function { name: "create-enrollment", start };
 const MAX_BODY: usize = 4 * 1024;
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| Enroll { desk: CourseService::open(setup) })
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| Enroll { service: CourseService::open(setup) })
 }
 
 struct Enroll {
-    desk: CourseService,
+    service: CourseService,
 }
 
 impl HttpHandler for Enroll {
@@ -30,29 +30,29 @@ impl HttpHandler for Enroll {
             let wanted = NewEnrollment::parse(&body).map_err(Problem::Invalid)?;
             let id = &wanted.course;
             store::update(request.deadline, || async {
-                let course = self.desk.classroom.course(id).await?;
+                let course = self.service.courses.course(id).await?;
                 let course = course.ok_or_else(|| Problem::NotFound(format!("there is no course {id}")))?.document;
-                let (student, by) = wanted.whom(&course, &request.caller)?;
+                let (student, by) = wanted.student_and_actor(&course, &request.caller)?;
                 // A token tells what its own person is called, nobody else.
                 let name = request.caller_name().filter(|_| request.caller.user() == Some(&student));
-                let held = self.desk.classroom.enrollment(id, &student).await?;
-                let (before, now) = (held.as_ref().map(|held| &held.document), self.desk.now());
-                let enrollment = Enrollment::begun(id, &student, (name, by), before, now);
+                let stored = self.service.courses.enrollment(id, &student).await?;
+                let (before, now) = (stored.as_ref().map(|stored| &stored.document), self.service.now());
+                let enrollment = Enrollment::after_request(id, &student, (name, by), before, now);
                 let body = bodies::enrollment(&enrollment, Some(&course));
-                if let Some(held) = held.as_ref().filter(|held| held.document == enrollment) {
-                    return Ok(Ok(Response::json(StatusCode::CREATED, &body).with_etag(&held.version.0)));
+                if let Some(stored) = stored.as_ref().filter(|stored| stored.document == enrollment) {
+                    return Ok(Ok(Response::json(StatusCode::CREATED, &body).with_etag(&stored.version.0)));
                 }
-                let name = match &held {
+                let name = match &stored {
                     Some(_) => LiveEventName::EnrollmentUpdate,
                     None => LiveEventName::NewEnrollment,
                 };
                 let (channels, since) = (enrollment.channels(&course), enrollment.changed_at);
-                let events = self.desk.events(channels, name, since, ("enrollment", &body));
-                let telling = self.desk.telling(&events);
+                let events = self.service.events(channels, name, since, ("enrollment", &body));
+                let outbox_events = self.service.outbox_events(&events);
                 let written = self
-                    .desk
-                    .classroom
-                    .enroll((&enrollment, &course), held.as_ref(), &self.desk.numbers, telling)
+                    .service
+                    .courses
+                    .enroll((&enrollment, &course), stored.as_ref(), &self.service.stats, outbox_events)
                     .await;
                 Ok(written.map(|version| Response::json(StatusCode::CREATED, &body).with_etag(&version.0)))
             })

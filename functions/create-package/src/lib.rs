@@ -46,12 +46,12 @@ impl HttpHandler for CreatePackage {
                 None => self.ids.fresh().parse().map_err(|_| Problem::Internal)?,
             };
             store::update(request.deadline, || async {
-                let held = self.packages.package(&id, true).await?;
-                let package = new.clone().apply(held.owner(), &request.caller)?;
-                if let Some(held) = held.as_present() {
+                let stored = self.packages.package(&id, true).await?;
+                let package = new.clone().apply(stored.owner(), &request.caller)?;
+                if let Some(stored) = stored.as_present() {
                     // Sent again, perhaps because the answer was lost.
-                    if held.document == package {
-                        return Ok(Ok(answer(&id, &package, &held.version.0)));
+                    if stored.document == package {
+                        return Ok(Ok(answer(&id, &package, &stored.version.0)));
                     }
                     return Err(Problem::ConflictingState(format!(
                         "package {id} already exists with different content"
@@ -59,7 +59,7 @@ impl HttpHandler for CreatePackage {
                 }
                 self.currencies.check_change(None, Some(package.currency))?;
                 quizzes::all_there(&self.quizzes, new.quizzes(), request.deadline).await?;
-                let written = self.packages.put(&id, &package, &held).await;
+                let written = self.packages.put(&id, &package, &stored).await;
                 Ok(written.map(|version| answer(&id, &package, &version.0)))
             })
             .await

@@ -43,13 +43,13 @@ impl HttpHandler for CreatePayment {
             store::update_idempotent(request.deadline, || async {
                 let purchase = self.purchases.purchase(&id).await?;
                 // That somebody else bought something is nobody's business.
-                let purchase = purchase.filter(|held| payment::may_pay(&request.caller, &held.document.buyer));
+                let purchase = purchase.filter(|stored| payment::may_pay(&request.caller, &stored.document.buyer));
                 let purchase = purchase.ok_or_else(|| Problem::NotFound(format!("there is no purchase {id}")))?;
-                let held = self.purchases.payment_of(&id).await?;
+                let stored = self.purchases.payment_of(&id).await?;
                 if let Some(response) = once.answered(&self.answers).await? {
                     return Ok(Ok(response));
                 }
-                if let Some(payment) = settle(&self.purchases, &purchase, held, request.deadline).await? {
+                if let Some(payment) = settle(&self.purchases, &purchase, stored, request.deadline).await? {
                     return Ok(Ok(Response::json(StatusCode::CREATED, &bodies::payment(&payment))));
                 }
                 if purchase.document.status != Status::Pending {

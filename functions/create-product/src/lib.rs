@@ -52,13 +52,13 @@ impl HttpHandler for CreateProduct {
             let sale: SaleId = self.ids.fresh().parse().map_err(|_| Problem::Internal)?;
             let now = Time::from(self.clock.now());
             store::update(request.deadline, || async {
-                let held = self.products.product(&id).await?;
-                let before = (held.as_present().map(|held| &held.document), held.owner());
+                let stored = self.products.product(&id).await?;
+                let before = (stored.as_present().map(|stored| &stored.document), stored.owner());
                 let product = description.clone().apply(before, &request.caller, sale.clone(), now)?;
-                if let Some(held) = held.as_present() {
+                if let Some(stored) = stored.as_present() {
                     // Sent again, perhaps because the answer was lost.
-                    if held.document == product {
-                        return Ok(Ok(answer(&id, &product, &held.version.0)));
+                    if stored.document == product {
+                        return Ok(Ok(answer(&id, &product, &stored.version.0)));
                     }
                     return Err(Problem::ConflictingState(format!(
                         "product {id} already exists with different content"
@@ -72,7 +72,7 @@ impl HttpHandler for CreateProduct {
                         retry_after_s: now.seconds_left_in_day(),
                     });
                 }
-                let written = self.products.put(&id, &product, &held, most).await;
+                let written = self.products.put(&id, &product, &stored, most).await;
                 Ok(written.map(|version| answer(&id, &product, &version.0)))
             })
             .await

@@ -6,16 +6,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::caller::Caller;
 use domain::discount::DiscountRejection;
-use domain::fields::Invalid;
 use domain::id::PurchaseId;
 use domain::purchase::{Buyer, Item, ItemType, Order, Purchase, Terms};
 use domain::time::Time;
+use domain::validation::InvalidField;
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, IdempotentRequest, Problem, Request, Response, bodies};
-use store::{Catalog, Change, Discounts, IdempotencyStore, Ownership, Packages, Purchases, StoredDiscount, Tries};
+use store::{
+    Catalog, DiscountAttempts, Discounts, IdempotencyStore, Ownership, Packages, PurchaseChange, Purchases,
+    StoredDiscount,
+};
 use system::clock::Clock;
 
 /// The function.
@@ -34,7 +37,7 @@ fn start(context: &FunctionContext) -> StartResult {
         discounts: Discounts::open(setup),
         ownership: Ownership::open(setup),
         shelf: Catalog::open(setup),
-        tries: Tries::open(setup),
+        tries: DiscountAttempts::open(setup),
         packages: Packages::open(setup),
         purchases: Purchases::open(setup),
         terms: Terms {
@@ -51,7 +54,7 @@ struct CreatePurchase {
     discounts: Discounts,
     ownership: Ownership,
     shelf: Catalog,
-    tries: Tries,
+    tries: DiscountAttempts,
     packages: Packages,
     purchases: Purchases,
     terms: Terms,
@@ -72,7 +75,7 @@ impl CreatePurchase {
                 if self.shelf.offers(&id).await? {
                     return Ok(());
                 }
-                Err(Invalid::new("itemId", format!("names product {id}, which is not for sale")).into())
+                Err(InvalidField::new("itemId", format!("names product {id}, which is not for sale")).into())
             }
             ItemType::Course | ItemType::Test => Ok(()),
         }
@@ -83,13 +86,13 @@ impl CreatePurchase {
         let id = order.item.id.clone().into();
         let package = self.packages.package(&id, true).await?.present();
         let package = package
-            .ok_or_else(|| Invalid::new("itemId", format!("names package {id}, which does not exist")))?
+            .ok_or_else(|| InvalidField::new("itemId", format!("names package {id}, which does not exist")))?
             .document;
         if order.price() == Some((package.price, package.currency)) {
             return Ok(());
         }
         let price = format!("must be {} {}, the price of the package", package.price, package.currency);
-        Err(Invalid::new("amount", price).into())
+        Err(InvalidField::new("amount", price).into())
     }
 
     /// The purchase that an order is as things stand, and the discount that it uses. The discount is looked at last: whatever
@@ -108,7 +111,7 @@ impl CreatePurchase {
             Some(code) => self.discounts.discount(code).await?,
             None => None,
         };
-        let of_code = discount.as_ref().map(|held| &held.discount);
+        let of_code = discount.as_ref().map(|stored| &stored.discount);
         let purchase = order.apply(id.clone(), &request.caller, of_code, &self.terms, now)?;
         if discount.as_ref().is_some_and(StoredDiscount::is_used_up) {
             return Err(DiscountRejection::UsedUp.told_to(&request.caller).into());
@@ -118,7 +121,7 @@ impl CreatePurchase {
 
     /// Makes sure that the buyer does not have the item already.
     async fn is_new(&self, buyer: &Buyer, item: &Item, request: &Request) -> Result<(), Problem> {
-        if !item.kind.is_had_once() {
+        if !item.kind.is_single_ownership() {
             return Ok(());
         }
         let items = BTreeSet::from([item.clone()]);
@@ -149,7 +152,8 @@ impl CreatePurchase {
             let (purchase, discount) = decided?;
             let body = bodies::purchase(&purchase);
             let answer = once.answer(StatusCode::CREATED, &body, now);
-            let written = self.purchases.write(&purchase, Change::Made(discount.as_ref()), Some(&answer), &body).await;
+            let written =
+                self.purchases.write(&purchase, PurchaseChange::Created(discount.as_ref()), Some(&answer), &body).await;
             Ok(written.map(|()| Response::json(StatusCode::CREATED, &body)))
         })
         .await

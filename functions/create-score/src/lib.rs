@@ -22,14 +22,14 @@ fn start(context: &FunctionContext) -> StartResult {
     runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GiveScore {
         answers: IdempotencyStore::open(setup),
         scores: Scores::open(setup),
-        desk: CourseService::open(setup),
+        service: CourseService::open(setup),
     })
 }
 
 struct GiveScore {
     answers: IdempotencyStore,
     scores: Scores,
-    desk: CourseService,
+    service: CourseService,
 }
 
 impl HttpHandler for GiveScore {
@@ -39,30 +39,34 @@ impl HttpHandler for GiveScore {
             let new = NewScore::parse(&body).map_err(Problem::Invalid)?;
             let once = IdempotentRequest::required(&request, FUNCTION.name, body)?;
             let id: ScoreId = once.id().parse().map_err(|_| Problem::Internal)?;
-            let now = self.desk.now();
+            let now = self.service.now();
             store::update_idempotent(request.deadline, || async {
-                let course = run_by(&self.desk.classroom, &new.course, &request).await?;
-                let held = self.scores.score(&id).await?;
+                let course = run_by(&self.service.courses, &new.course, &request).await?;
+                let stored = self.scores.score(&id).await?;
                 if let Some(response) = once.answered(&self.answers).await? {
                     return Ok(Ok(response));
                 }
                 let done = once.done(&self.answers).await?;
-                if let Some(held) = held {
+                if let Some(stored) = stored {
                     // Its answer was kept for as long as it is; the score is kept for ever, and so is what it was given for.
-                    let is_same = held.document.course == new.course && held.document.student == new.student;
+                    let is_same = stored.document.course == new.course && stored.document.student == new.student;
                     if done.is_none() && !is_same {
                         return Err(Problem::KeyReused);
                     }
-                    return Ok(Ok(Response::json(StatusCode::CREATED, &bodies::score(&held.document, Some(&course)))));
+                    return Ok(Ok(Response::json(
+                        StatusCode::CREATED,
+                        &bodies::score(&stored.document, Some(&course)),
+                    )));
                 }
-                let enrollment = takes_part(&self.desk.classroom, &new.course, &new.student).await?;
+                let enrollment = takes_part(&self.service.courses, &new.course, &new.student).await?;
                 let score = new.given(id.clone(), enrollment.student_name, now);
                 let body = bodies::score(&score, Some(&course));
                 let answer = once.lasting_answer(StatusCode::CREATED, &body, now);
-                let events = self.desk.events(score.channels(&course), LiveEventName::NewScore, now, ("score", &body));
-                let telling = self.desk.telling(&events);
+                let events =
+                    self.service.events(score.channels(&course), LiveEventName::NewScore, now, ("score", &body));
+                let outbox_events = self.service.outbox_events(&events);
                 let written =
-                    self.scores.put((&score, &course), None, Some(&answer), &self.desk.numbers, telling).await;
+                    self.scores.put((&score, &course), None, Some(&answer), &self.service.stats, outbox_events).await;
                 Ok(written.map(|version| Response::json(StatusCode::CREATED, &body).with_etag(&version.0)))
             })
             .await

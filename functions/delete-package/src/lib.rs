@@ -1,6 +1,6 @@
 //! `DELETE /api/packages/{packageId}`: deletes a package; its quizzes stay.
 
-use domain::authorship;
+use domain::creator;
 use domain::id::PackageId;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
@@ -25,11 +25,11 @@ impl HttpHandler for DeletePackage {
             let id: PackageId = request.path("packageId")?;
             let preconditions = Preconditions::of(&request);
             store::update(request.deadline, || async {
-                let held = self.packages.package(&id, true).await?.present();
-                let held = held.ok_or_else(|| Problem::NotFound(format!("there is no package {id}")))?;
-                authorship::creator(&request.caller, Some(&held.document.creator), None)?;
-                preconditions.check(Some(&held.version))?;
-                let written = self.packages.delete(&id, &held).await;
+                let stored = self.packages.package(&id, true).await?.present();
+                let stored = stored.ok_or_else(|| Problem::NotFound(format!("there is no package {id}")))?;
+                creator::creator(&request.caller, Some(&stored.document.creator), None)?;
+                preconditions.check(Some(&stored.version))?;
+                let written = self.packages.delete(&id, &stored).await;
                 Ok(written.map(|()| Response::no_content()))
             })
             .await

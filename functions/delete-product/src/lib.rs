@@ -24,13 +24,13 @@ impl HttpHandler for DeleteProduct {
             let id: ProductId = request.path("productId")?;
             let preconditions = Preconditions::of(&request);
             store::update(request.deadline, || async {
-                let held = self.products.product(&id).await?.present();
+                let stored = self.products.product(&id).await?.present();
                 // That somebody else has a draft is nobody's business.
-                let held = held.filter(|held| held.document.is_seen_by(&request.caller));
-                let held = held.ok_or_else(|| Problem::NotFound(format!("there is no product {id}")))?;
-                held.document.delete(&request.caller)?;
-                preconditions.check(Some(&held.version))?;
-                let written = self.products.delete(&id, &held).await;
+                let stored = stored.filter(|stored| stored.document.is_seen_by(&request.caller));
+                let stored = stored.ok_or_else(|| Problem::NotFound(format!("there is no product {id}")))?;
+                stored.document.delete(&request.caller)?;
+                preconditions.check(Some(&stored.version))?;
+                let written = self.products.delete(&id, &stored).await;
                 Ok(written.map(|()| Response::no_content()))
             })
             .await

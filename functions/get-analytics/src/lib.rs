@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use domain::analytics::{Cells, Figures, Growth, Interval, Metric, Point, Range, TimeRange};
 use domain::calendar::Calendar;
-use domain::fields::Invalid;
 use domain::rollup::Scope;
 use domain::time::Time;
+use domain::validation::InvalidField;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
@@ -77,7 +77,7 @@ impl Asked {
 }
 
 fn refused(parameter: &'static str, reason: &str) -> Problem {
-    Problem::query(Invalid::new(parameter, reason))
+    Problem::query(InvalidField::new(parameter, reason))
 }
 
 impl HttpHandler for GetAnalytics {

@@ -10,13 +10,13 @@ use domain::analytics::{
 use domain::calendar::Calendar;
 use domain::caller::{Caller, Role};
 use domain::counters::TrackCounters;
-use domain::fields::Invalid;
 use domain::id::{TrackId, UserId};
-use domain::joined::JoinedPlay;
+use domain::merge::MergedPlay;
 use domain::playlist::{Status, Submission};
 use domain::rollup::Scope;
-use domain::span::Span;
 use domain::time::Time;
+use domain::time_span::TimeSpan;
+use domain::validation::InvalidField;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
@@ -56,7 +56,7 @@ struct GetDashboard {
 
 /// What the numbers of an artist say.
 struct Activity {
-    points: Vec<Span>,
+    points: Vec<TimeSpan>,
     numbers: Numbers,
     read_from: BTreeSet<ReadFrom>,
     as_of: Time,
@@ -112,7 +112,7 @@ fn whose(request: &Request) -> Result<UserId, Problem> {
     match &request.caller {
         Caller::User { role: Role::Admin, .. } => request
             .query("artistId")?
-            .ok_or_else(|| Problem::query(Invalid::new("artistId", "is required from an admin"))),
+            .ok_or_else(|| Problem::query(InvalidField::new("artistId", "is required from an admin"))),
         Caller::User { role: Role::Artist, id } => match request.query::<UserId>("artistId")? {
             Some(other) if other != *id => {
                 Err(Problem::Forbidden("only the artist or an admin may read this dashboard".to_owned()))
@@ -178,7 +178,7 @@ impl Catalogue {
         json!({"plays": plays, "likes": likes})
     }
 
-    fn play(&self, Happened { track, at, what, .. }: &Happened<JoinedPlay>) -> Value {
+    fn play(&self, Happened { track, at, what, .. }: &Happened<MergedPlay>) -> Value {
         json!({
             "trackId": track,
             "title": self.title(track),

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use domain::board::{Metric, Season};
-use domain::fields::Invalid;
 use domain::id::UserId;
 use domain::money::Currency;
 use domain::time::Time;
+use domain::validation::InvalidField;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
@@ -34,7 +34,7 @@ struct GetLeaderboard {
 }
 
 fn refused(parameter: &'static str, reason: &str) -> Problem {
-    Problem::query(Invalid::new(parameter, reason))
+    Problem::query(InvalidField::new(parameter, reason))
 }
 
 fn metric(query: &mut Asked<'_>) -> Option<Metric> {

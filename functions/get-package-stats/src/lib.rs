@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use domain::authorship::is_theirs;
-use domain::fields::Invalid;
+use domain::creator::is_theirs;
 use domain::id::{PackageId, UserId};
 use domain::time::Time;
+use domain::validation::InvalidField;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
@@ -45,7 +45,7 @@ impl Asked {
         let (packages, creator): (Vec<PackageId>, Option<UserId>) = (query.list("packageId"), query.one("creatorId"));
         let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
         query.done()?;
-        let unfit = |field| Err(Problem::query(Invalid::new(field, "must not be given with packageId")));
+        let unfit = |field| Err(Problem::query(InvalidField::new(field, "must not be given with packageId")));
         match (packages.len(), creator) {
             (0, Some(creator)) => {
                 let after = cursor.map(|cursor| cursor.after(&scope(&creator))).transpose()?;
@@ -55,9 +55,9 @@ impl Asked {
             (1.., None) if limit.is_some() => unfit("limit"),
             (1.., None) if cursor.is_some() => unfit("cursor"),
             (1..=MAX_IDS, None) => Ok(Self::These(packages)),
-            (0, None) => Err(Problem::query(Invalid::new("packageId", "or creatorId is required"))),
+            (0, None) => Err(Problem::query(InvalidField::new("packageId", "or creatorId is required"))),
             (_, None) => {
-                Err(Problem::query(Invalid::new("packageId", format!("must name at most {MAX_IDS} packages"))))
+                Err(Problem::query(InvalidField::new("packageId", format!("must name at most {MAX_IDS} packages"))))
             }
         }
     }

@@ -2,12 +2,12 @@
 
 use chrono::TimeDelta;
 use domain::calendar::{Calendar, Level, Period};
-use domain::days::{self, Days};
-use domain::fields::Invalid;
+use domain::date_range::{self, DateRange};
 use domain::id::{GuestId, UserId};
 use domain::money::Currency;
 use domain::purchase::Buyer;
 use domain::time::Time;
+use domain::validation::InvalidField;
 use runtime::http::{Asked as Query, Problem, Request};
 
 /// The most points that a series has: two years of days.
@@ -28,12 +28,12 @@ pub(crate) struct Asked {
 }
 
 fn refused(parameter: &'static str, reason: impl ToString) -> Problem {
-    Problem::query(Invalid::new(parameter, reason))
+    Problem::query(InvalidField::new(parameter, reason))
 }
 
 fn day(query: &mut Query<'_>, name: &'static str) -> Option<Period> {
     let text = query.one::<String>(name)?;
-    let day = days::day(&text).map_err(|error| query.refuse(name, error)).ok()?;
+    let day = date_range::day(&text).map_err(|error| query.refuse(name, error)).ok()?;
     // The year 9999 ends at a time that RFC 3339 has no text for.
     if day.end().to_string().starts_with('+') {
         query.refuse(name, "must be before the last day of 9999");
@@ -64,16 +64,16 @@ impl Asked {
     }
 
     /// The days: unless it is said, from the month of the first sale until today.
-    pub(crate) fn days(&self, first_month: Option<&Period>, now: Time) -> Result<Days, Problem> {
+    pub(crate) fn days(&self, first_month: Option<&Period>, now: Time) -> Result<DateRange, Problem> {
         let last = self.last.map_or(now, |day| day.start());
         // By default no further back than a series may reach.
         let earliest = month(last.min(now).plus(-TimeDelta::days(31 * (MOST_MONTHS - 1)))).start();
         let of_first = first_month.map_or(last, |month| month.start().max(earliest).min(last));
-        Days::between(self.first.map_or(of_first, |day| day.start()), last).map_err(Problem::query)
+        DateRange::between(self.first.map_or(of_first, |day| day.start()), last).map_err(Problem::query)
     }
 
     /// Makes sure that days on which anything can have been sold are not more than can be read for an answer.
-    pub(crate) fn check(known: Option<&Days>) -> Result<(), Problem> {
+    pub(crate) fn check(known: Option<&DateRange>) -> Result<(), Problem> {
         if known.is_some_and(|days| days.count() > 31 * MOST_MONTHS) {
             return Err(refused("from", format!("must be at most {MOST_MONTHS} months before to")));
         }
@@ -81,7 +81,7 @@ impl Asked {
     }
 
     /// The points of the series, as the parts of the days that lie in different periods.
-    pub(crate) fn points(&self, days: &Days) -> Result<Vec<Days>, Problem> {
+    pub(crate) fn points(&self, days: &DateRange) -> Result<Vec<DateRange>, Problem> {
         let shortest = match self.interval {
             Level::Week => 7,
             Level::Month => 28,
@@ -99,7 +99,7 @@ impl Asked {
     }
 
     /// Of which days and months the answer is put together.
-    pub(crate) fn parts(&self, days: &Days) -> Vec<Period> {
+    pub(crate) fn parts(&self, days: &DateRange) -> Vec<Period> {
         match self.interval {
             Level::Hour | Level::Day | Level::Week => days.periods(Level::Day),
             Level::Month | Level::Year => days.parts(),

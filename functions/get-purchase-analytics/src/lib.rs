@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use domain::analytics::Uniques;
 use domain::calendar::Period;
-use domain::days::Days;
+use domain::date_range::DateRange;
 use domain::distinct::Buyers;
 use domain::purchase::{Buyer, ItemType};
 use domain::revenue::{AmountsTrend, CohortFigures, Figures, Trend, percent, ratio};
@@ -52,7 +52,13 @@ struct Sold {
 
 impl PurchaseAnalytics {
     /// What was sold on these days; `known` are those of them on which anything can have been.
-    async fn sold(&self, days: &Days, known: Option<Days>, asked: &Asked, until: Instant) -> Result<Sold, StoreError> {
+    async fn sold(
+        &self,
+        days: &DateRange,
+        known: Option<DateRange>,
+        asked: &Asked,
+        until: Instant,
+    ) -> Result<Sold, StoreError> {
         let (parts, fewest) = known.map(|known| (asked.parts(&known), known.parts())).unwrap_or_default();
         let (rows, buyers) = futures::try_join!(self.reading.rows_of(&parts), self.reading.buyers(&fewest, until))?;
         let types = rows.within(days);
@@ -61,12 +67,12 @@ impl PurchaseAnalytics {
         Ok(Sold { rows, types, all, buyers })
     }
 
-    async fn top(&self, days: Option<Days>, by: Ranking, until: Instant) -> Result<Top, StoreError> {
+    async fn top(&self, days: Option<DateRange>, by: Ranking, until: Instant) -> Result<Top, StoreError> {
         let parts = days.map(|days| days.parts()).unwrap_or_default();
         self.reading.top(&parts, by, TOP, until).await
     }
 
-    async fn cohorts(&self, days: Option<Days>, now: Time) -> Result<Vec<Value>, StoreError> {
+    async fn cohorts(&self, days: Option<DateRange>, now: Time) -> Result<Vec<Value>, StoreError> {
         let months = days.map(|days| days.months()).unwrap_or_default();
         let (Some(first), Some(last)) = (months.first(), months.last()) else { return Ok(Vec::new()) };
         let cohorts = self.reading.cohorts(*first, *last).await?;
@@ -89,7 +95,7 @@ impl PurchaseAnalytics {
         let points = asked.points(&days)?;
         // Nothing was sold before the first sale, and nothing will have been after the present month.
         let known =
-            |days: &Days| first_month.and_then(|first| days.between_times(first.start(), asked::month(now).end()));
+            |days: &DateRange| first_month.and_then(|first| days.between_times(first.start(), asked::month(now).end()));
         let before = days.before();
         let (known_now, known_before) = (known(&days), before.as_ref().and_then(known));
         Asked::check(known_now.as_ref())?;
@@ -169,11 +175,11 @@ fn all_types(types: &BTreeMap<ItemType, TotalsByKey>) -> TotalsByKey {
     all
 }
 
-fn of_month(month: &Period, days: &Days, rows: &Rows) -> Value {
+fn of_month(month: &Period, days: &DateRange, rows: &Rows) -> Value {
     with(json!({"month": month.to_string()}), json!(Figures::of(&all_types(&rows.within(days)))))
 }
 
-fn of_point(days: &Days, rows: &Rows) -> Value {
+fn of_point(days: &DateRange, rows: &Rows) -> Value {
     let span = json!({"from": days.first().start(), "to": days.last().end()});
     with(span, json!(Figures::of(&all_types(&rows.within(days)))))
 }
@@ -221,7 +227,7 @@ fn top(top: &Top) -> Value {
     json!({"exact": top.is_exact, "items": items})
 }
 
-fn trend(days: &Days, before: &Sold, now: &Sold) -> Value {
+fn trend(days: &DateRange, before: &Sold, now: &Sold) -> Value {
     json!({
         "range": {"from": days.first().to_string(), "to": days.last().to_string()},
         "purchases": Trend::of(before.all.counts().purchases, now.all.counts().purchases),

@@ -6,17 +6,19 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use store::History;
+use store::PurchaseHistory;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-purchase", start };
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetPurchase { history: History::open(setup) })
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetPurchase {
+        history: PurchaseHistory::open(setup),
+    })
 }
 
 struct GetPurchase {
-    history: History,
+    history: PurchaseHistory,
 }
 
 impl HttpHandler for GetPurchase {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use domain::board::{Metric, Season};
 use domain::caller::{Caller, Role};
-use domain::fields::Invalid;
 use domain::id::UserId;
 use domain::time::Time;
+use domain::validation::InvalidField;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
@@ -37,7 +37,7 @@ fn whose(request: &Request) -> Result<UserId, Problem> {
     match &request.caller {
         Caller::User { role: Role::Admin, .. } => request
             .query("sellerId")?
-            .ok_or_else(|| Problem::query(Invalid::new("sellerId", "is required from an admin"))),
+            .ok_or_else(|| Problem::query(InvalidField::new("sellerId", "is required from an admin"))),
         Caller::User { role: Role::Seller, id } => match request.query::<UserId>("sellerId")? {
             Some(other) if other != *id => {
                 Err(Problem::Forbidden("only the seller or an admin may read this dashboard".to_owned()))

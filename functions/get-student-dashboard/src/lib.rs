@@ -15,7 +15,7 @@ use runtime::function::{Function, StartResult};
 use runtime::http::courses::{self, Part};
 use runtime::http::{Access, Cursor, HttpHandler, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
-use store::{Attendances, Classroom, CourseStats, Inbox, Payments, Scores};
+use store::{Attendances, CourseStats, Courses, Inbox, Payments, Scores};
 use system::clock::Clock;
 
 /// The function.
@@ -30,7 +30,7 @@ const RECENT: usize = 10;
 fn start(context: &FunctionContext) -> StartResult {
     runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| StudentDashboard {
         attendances: Attendances::open(setup),
-        classroom: Classroom::open(setup),
+        courses: Courses::open(setup),
         payments: Payments::open(setup),
         scores: Scores::open(setup),
         numbers: CourseStats::open(setup),
@@ -41,7 +41,7 @@ fn start(context: &FunctionContext) -> StartResult {
 
 struct StudentDashboard {
     attendances: Attendances,
-    classroom: Classroom,
+    courses: Courses,
     payments: Payments,
     scores: Scores,
     numbers: CourseStats,
@@ -54,7 +54,7 @@ impl StudentDashboard {
         let (whose, buyer) = (CourseStatsScope::Student(student.clone()), Buyer::User(student.clone()));
         let (figures, enrollments, scores, attendance, payments, unread) = futures::try_join!(
             self.numbers.of(&whose, request.deadline),
-            self.classroom.courses_of(&student, None, COURSES),
+            self.courses.courses_of(&student, None, COURSES),
             self.scores.of_student(&student, None, RECENT),
             self.attendances.of_student(&student, None, None, RECENT),
             self.payments.page(Some(&buyer), Some(PaymentStatus::Received), None, RECENT),
@@ -64,7 +64,7 @@ impl StudentDashboard {
         let of_attendance = attendance.items.iter().map(|attendance| &attendance.course);
         let of_enrollments = enrollments.items.iter().map(|enrollment| &enrollment.course);
         let found: BTreeSet<CourseId> = of_enrollments.chain(of_scores).chain(of_attendance).cloned().collect();
-        let known: BTreeMap<CourseId, Course> = self.classroom.courses(&found, request.deadline).await?;
+        let known: BTreeMap<CourseId, Course> = self.courses.courses(&found, request.deadline).await?;
         let scope = Part::Student(student.clone()).scope("enrollments");
         let cursor = enrollments.next.map(|next| Cursor::new(&scope, &next).to_string());
         let courses = enrollments.items.iter().map(|one| bodies::enrollment(one, known.get(&one.course)));

@@ -9,7 +9,7 @@ use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, courses};
 use serde_json::json;
-use store::{Classroom, CourseStats, Inbox};
+use store::{CourseStats, Courses, Inbox};
 use system::clock::Clock;
 
 /// The function.
@@ -20,7 +20,7 @@ const COURSES: usize = 20;
 
 fn start(context: &FunctionContext) -> StartResult {
     runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| TeacherDashboard {
-        classroom: Classroom::open(setup),
+        courses: Courses::open(setup),
         numbers: CourseStats::open(setup),
         inbox: Inbox::open(setup),
         clock: setup.clock(),
@@ -28,7 +28,7 @@ fn start(context: &FunctionContext) -> StartResult {
 }
 
 struct TeacherDashboard {
-    classroom: Classroom,
+    courses: Courses,
     numbers: CourseStats,
     inbox: Inbox,
     clock: Arc<dyn Clock>,
@@ -43,7 +43,7 @@ impl HttpHandler for TeacherDashboard {
         Box::pin(async move {
             let teacher = courses::teacher(&request)?;
             let now = Time::from(self.clock.now());
-            let (stores, whose) = ((&self.classroom, &self.numbers), CourseStatsScope::Teacher(teacher.clone()));
+            let (stores, whose) = ((&self.courses, &self.numbers), CourseStatsScope::Teacher(teacher.clone()));
             let (figures, (courses, cursor), unread) = futures::try_join!(
                 async { Ok(self.numbers.of(&whose, request.deadline).await?) },
                 courses::courses(stores, &teacher, (None, COURSES), &request),

@@ -1,8 +1,8 @@
 //! What is answered: of every event, what became of it.
 
-use domain::fields::Invalid;
 use domain::id::EventId;
 use domain::time::Time;
+use domain::validation::InvalidField;
 use http::StatusCode;
 use runtime::http::Response;
 use runtime::obs::metrics::{Measure, Metric};
@@ -34,7 +34,7 @@ pub(crate) fn answer(
             Outcome::Accepted => accepted += 1,
             Outcome::Closed => {
                 let reason = "its minute is closed: the facts it belongs to have begun to expire";
-                refusals.push((index, refusal(index, json!(id), &[Invalid::new("timestamp", reason)])));
+                refusals.push((index, refusal(index, json!(id), &[InvalidField::new("timestamp", reason)])));
             }
             Outcome::Limited { until, by } => {
                 status = StatusCode::MULTI_STATUS;
@@ -55,7 +55,7 @@ pub(crate) fn answer(
 }
 
 /// An event that is refused for good: the first of its errors, and all of them.
-fn refusal(index: usize, id: Value, errors: &[Invalid]) -> Value {
+fn refusal(index: usize, id: Value, errors: &[InvalidField]) -> Value {
     let all: Vec<Value> = errors.iter().map(|error| json!({"field": error.field, "reason": error.reason})).collect();
     let first = errors.first();
     let (reason, field) = (first.map(|first| &first.reason), first.map(|first| &first.field));

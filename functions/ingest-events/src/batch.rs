@@ -1,9 +1,9 @@
 //! The events of a request: one bad one never loses its neighbours.
 
 use domain::event::Event;
-use domain::fields::Invalid;
-use domain::raw::RawObject;
+use domain::raw_json::RawObject;
 use domain::time::Time;
+use domain::validation::InvalidField;
 use runtime::http::Problem;
 use serde_json::value::RawValue;
 
@@ -18,7 +18,7 @@ pub(crate) struct Rejected {
     /// Its id, as far as it has one.
     pub(crate) id: Option<String>,
     /// Which fields break which rules.
-    pub(crate) errors: Vec<Invalid>,
+    pub(crate) errors: Vec<InvalidField>,
 }
 
 /// The texts of the events of a body: `{"events": [...]}`, or a bare array. Only the structure of the JSON is read here;
@@ -31,9 +31,9 @@ pub(crate) fn events(body: &str) -> Result<Vec<&RawValue>, Problem> {
         None => Some(body.get()),
     };
     let events: Option<Vec<&RawValue>> = list.and_then(|list| serde_json::from_str(list).ok());
-    let events = events.ok_or_else(|| Invalid::new("events", "must be an array of events"))?;
+    let events = events.ok_or_else(|| InvalidField::new("events", "must be an array of events"))?;
     if events.is_empty() || events.len() > MAX_EVENTS {
-        return Err(Invalid::new("events", format!("must have 1 to {MAX_EVENTS} events")).into());
+        return Err(InvalidField::new("events", format!("must have 1 to {MAX_EVENTS} events")).into());
     }
     Ok(events)
 }
@@ -43,7 +43,7 @@ pub(crate) fn sort(events: &[&RawValue], now: Time, is_import: bool) -> (Vec<(us
     let (mut good, mut bad) = (Vec::with_capacity(events.len()), Vec::new());
     for (index, raw) in events.iter().enumerate() {
         let Some(object) = RawObject::parse(raw.get()) else {
-            let errors = vec![Invalid::new("event", "must be an object")];
+            let errors = vec![InvalidField::new("event", "must be an object")];
             bad.push(Rejected { index, id: None, errors });
             continue;
         };

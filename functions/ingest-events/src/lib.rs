@@ -15,7 +15,7 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, is_crawler};
-use store::{Arrived, Engagements, QuotaCounters, Sender};
+use store::{Engagements, EventBatch, QuotaCounters, Sender};
 use system::clock::Clock;
 
 /// The function.
@@ -70,7 +70,7 @@ impl HttpHandler for IngestEvents {
             let (places, events): (Vec<_>, Vec<_>) = events.into_iter().unzip();
             let ids: Vec<_> = events.iter().map(|event| event.id.clone()).collect();
             let network = client.origin.network.clone();
-            let arrived = Arrived { events, sender: self.sender(&request, client.origin) };
+            let arrived = EventBatch { events, sender: self.sender(&request, client.origin) };
             let actors: Vec<Actor> = arrived.actors().collect();
             let all = places.iter().copied().zip(&arrived.events).zip(&actors);
             let notices = notice::notices(all.map(|((place, event), actor)| (place, event, actor)));

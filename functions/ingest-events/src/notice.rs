@@ -62,7 +62,7 @@ pub(crate) fn notices<'a>(events: impl Iterator<Item = (usize, &'a Event, &'a Ac
 
 #[cfg(test)]
 mod tests {
-    use domain::raw::RawObject;
+    use domain::raw_json::RawObject;
 
     use super::*;
 

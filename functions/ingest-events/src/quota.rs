@@ -5,7 +5,7 @@ use domain::entity::{Bucket, Entity};
 use domain::event::{Engagement, Event};
 use domain::id::SessionId;
 use runtime::http::Request;
-use store::{Admission, Arrived, Engagements, Outcome, Preview, QuotaCounters, Requester};
+use store::{Admission, Engagements, EventBatch, Outcome, Preview, QuotaCounters, Requester};
 use tokio::time::Instant;
 
 /// Records events, as far as their sender's quotas allow; tells what became of each, in their order.
@@ -15,18 +15,18 @@ use tokio::time::Instant;
 pub(crate) async fn record(
     quotas: &QuotaCounters,
     engagements: &Engagements,
-    arrived: Arrived,
+    batch: EventBatch,
     request: &Request,
     network: Option<&str>,
 ) -> Vec<Outcome> {
     let key = request.write_key();
     let requester = Requester { caller: &request.caller, key: key.as_deref(), network };
     let gate = Gate { quotas, engagements, requester, deadline: request.deadline };
-    let mut refused = gate.admit(&arrived).await;
-    gate.ration(&arrived, &mut refused).await;
+    let mut refused = gate.admit(&batch).await;
+    gate.ration(&batch, &mut refused).await;
 
-    let kept = arrived.events.iter().zip(&refused).filter(|(_, refused)| refused.is_none());
-    let kept = Arrived { events: kept.map(|(event, _)| event.clone()).collect(), ..arrived };
+    let kept = batch.events.iter().zip(&refused).filter(|(_, refused)| refused.is_none());
+    let kept = EventBatch { events: kept.map(|(event, _)| event.clone()).collect(), ..batch };
     let mut recorded = engagements.record(kept, request.deadline).await.into_iter();
     refused.into_iter().map(|refused| refused.or_else(|| recorded.next()).unwrap_or(Outcome::Retry)).collect()
 }
@@ -57,9 +57,9 @@ fn is_rationed(event: &Event) -> bool {
 
 impl Gate<'_> {
     /// What the quotas of the sender make of each event; nothing where it may be recorded.
-    async fn admit(&self, arrived: &Arrived) -> Vec<Option<Outcome>> {
+    async fn admit(&self, batch: &EventBatch) -> Vec<Option<Outcome>> {
         let events: Vec<(Bucket, &SessionId)> =
-            arrived.events.iter().map(|event| (bucket(event), &event.session)).collect();
+            batch.events.iter().map(|event| (bucket(event), &event.session)).collect();
         let all: Vec<usize> = (0..events.len()).collect();
         let plan = self.quotas.plan(self.requester, &events);
         let admissions = self.quotas.admit(&plan, &all, self.deadline).await;
@@ -67,11 +67,11 @@ impl Gate<'_> {
         if !refused.iter().any(|refused| matches!(refused, Some(Outcome::Limited { .. }))) {
             return refused;
         }
-        let foreseen = self.foresee(arrived, &all).await;
+        let foreseen = self.preview(batch, &all).await;
         let (mut released, mut again) = (Vec::new(), Vec::new());
         for ((at, refused), foresight) in refused.iter_mut().enumerate().zip(foreseen) {
             match (foresight, &*refused) {
-                (Some(Preview::Settled), was) => {
+                (Some(Preview::Recorded), was) => {
                     if was.is_none() {
                         released.push(at);
                     }
@@ -96,20 +96,20 @@ impl Gate<'_> {
     }
 
     /// Refuses likes and saves that are more than anonymous callers of a network may give.
-    async fn ration(&self, arrived: &Arrived, refused: &mut [Option<Outcome>]) {
+    async fn ration(&self, batch: &EventBatch, refused: &mut [Option<Outcome>]) {
         let is_anonymous = *self.requester.caller == Caller::Anonymous;
-        let Some(network) = self.requester.network.filter(|_| is_anonymous && self.quotas.ration_likes()) else {
+        let Some(network) = self.requester.network.filter(|_| is_anonymous && self.quotas.limits_likes()) else {
             return;
         };
-        let pairs = arrived.events.iter().zip(refused.iter()).enumerate();
+        let pairs = batch.events.iter().zip(refused.iter()).enumerate();
         let rationed = pairs.filter(|(_, (event, refused))| refused.is_none() && is_rationed(event));
         let rationed: Vec<usize> = rationed.map(|(at, _)| at).collect();
         if rationed.is_empty() {
             return;
         }
-        let foreseen = self.foresee(arrived, &rationed).await;
+        let foreseen = self.preview(batch, &rationed).await;
         for (at, foresight) in rationed.into_iter().zip(foreseen) {
-            let (Some(refused), Some(event)) = (refused.get_mut(at), arrived.events.get(at)) else { continue };
+            let (Some(refused), Some(event)) = (refused.get_mut(at), batch.events.get(at)) else { continue };
             match foresight {
                 None => *refused = Some(Outcome::Retry),
                 Some(Preview::New) => {
@@ -117,16 +117,16 @@ impl Gate<'_> {
                     let admission = self.quotas.like(network, &track, self.deadline).await;
                     *refused = refusal(admission.unwrap_or(Admission::Unknown));
                 }
-                Some(Preview::Settled | Preview::Confirms) => {}
+                Some(Preview::Recorded | Preview::Unchanged) => {}
             }
         }
     }
 
     /// What recording the events of these places would do; nothing where that is not known.
-    async fn foresee(&self, arrived: &Arrived, places: &[usize]) -> Vec<Option<Preview>> {
-        let events = places.iter().filter_map(|at| arrived.events.get(*at)).cloned().collect();
-        let arrived = Arrived { events, ..arrived.clone() };
-        match self.engagements.foresee(&arrived, self.deadline).await {
+    async fn preview(&self, batch: &EventBatch, places: &[usize]) -> Vec<Option<Preview>> {
+        let events = places.iter().filter_map(|at| batch.events.get(*at)).cloned().collect();
+        let batch = EventBatch { events, ..batch.clone() };
+        match self.engagements.preview(&batch, self.deadline).await {
             Ok(foreseen) => foreseen.into_iter().map(Some).collect(),
             Err(error) => {
                 tracing::warn!(error = %error, "not known what was recorded: {error}");

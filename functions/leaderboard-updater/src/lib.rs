@@ -39,7 +39,7 @@ fn asked(record: &EventRecord) -> Result<Option<Bucket>, String> {
         return Ok(None);
     }
     match stream::touched_bucket(record) {
-        Ok(bucket) if matches!(bucket.entity, Entity::Product(_) | Entity::Views(_)) => Ok(Some(bucket)),
+        Ok(bucket) if matches!(bucket.entity, Entity::Product(_) | Entity::ProductViews(_)) => Ok(Some(bucket)),
         Ok(_) => Err("a fact of no product".to_owned()),
         Err(foreign) => Err(foreign.to_string()),
     }
@@ -51,7 +51,7 @@ fn follows((bucket, seller): (&Bucket, &UserId)) -> Vec<(Entrant, Season)> {
     let followed = Entrant::Seller(seller.clone());
     let mut follows = vec![(followed.clone(), Season::All), (followed, month)];
     match &bucket.entity {
-        Entity::Views(product) => {
+        Entity::ProductViews(product) => {
             let followed = Entrant::Product(product.clone(), seller.clone());
             follows.extend([(followed.clone(), Season::All), (followed, month)]);
         }
@@ -59,7 +59,7 @@ fn follows((bucket, seller): (&Bucket, &UserId)) -> Vec<(Entrant, Season)> {
         Entity::Product(product) => {
             follows.push((Entrant::Product(product.clone(), seller.clone()), Season::All));
         }
-        Entity::Track(_) | Entity::Quiz(_) | Entity::Sales(_) => {}
+        Entity::Track(_) | Entity::Quiz(_) | Entity::PurchasedItem(_) => {}
     }
     follows
 }

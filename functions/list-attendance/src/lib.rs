@@ -8,21 +8,21 @@ use runtime::function::{Function, StartResult};
 use runtime::http::courses::Part;
 use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
-use store::{Attendances, Classroom};
+use store::{Attendances, Courses};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "list-attendance", start };
 
 fn start(context: &FunctionContext) -> StartResult {
     runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetAttendance {
-        classroom: Classroom::open(setup),
+        courses: Courses::open(setup),
         attendances: Attendances::open(setup),
     })
 }
 
 struct GetAttendance {
     attendances: Attendances,
-    classroom: Classroom,
+    courses: Courses,
 }
 
 impl HttpHandler for GetAttendance {
@@ -32,7 +32,7 @@ impl HttpHandler for GetAttendance {
 
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
-            let asked = Part::of(&request, &self.classroom).await?;
+            let asked = Part::of(&request, &self.courses).await?;
             let mut query = request.asked();
             let date: Option<Date> = query.one("date");
             let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
@@ -49,7 +49,7 @@ impl HttpHandler for GetAttendance {
                 }
             };
             let found = page.items.iter().map(|one| one.course.clone()).collect();
-            let courses = asked.courses(found, (&self.classroom, &request)).await?;
+            let courses = asked.courses(found, (&self.courses, &request)).await?;
             let attendance: Vec<Value> =
                 page.items.iter().map(|one| bodies::attendance(one, courses.get(&one.course))).collect();
             let cursor = page.next.map(|next| Cursor::new(&scope, &next).to_string());

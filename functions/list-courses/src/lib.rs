@@ -6,20 +6,20 @@ use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, courses};
 use serde_json::json;
-use store::{Classroom, CourseStats};
+use store::{CourseStats, Courses};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "list-courses", start };
 
 fn start(context: &FunctionContext) -> StartResult {
     runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetCourses {
-        classroom: Classroom::open(setup),
+        courses: Courses::open(setup),
         numbers: CourseStats::open(setup),
     })
 }
 
 struct GetCourses {
-    classroom: Classroom,
+    courses: Courses,
     numbers: CourseStats,
 }
 
@@ -38,7 +38,7 @@ impl HttpHandler for GetCourses {
             let scope = courses::taught_by(&teacher);
             let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
             let page = (after.as_deref(), limit.items());
-            let stores = (&self.classroom, &self.numbers);
+            let stores = (&self.courses, &self.numbers);
             let (courses, cursor) = courses::courses(stores, &teacher, page, &request).await?;
             Ok(Response::json(StatusCode::OK, &json!({"courses": courses, "cursor": cursor})))
         })

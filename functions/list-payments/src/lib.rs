@@ -1,6 +1,6 @@
 //! `GET /api/payments`: what somebody paid, or everybody, the newest first.
 
-use domain::authorship;
+use domain::creator;
 use domain::id::UserId;
 use domain::payment::PaymentStatus;
 use domain::purchase::Buyer;
@@ -29,7 +29,7 @@ fn whose(request: &Request) -> Result<Option<Buyer>, Problem> {
     match request.query::<UserId>("userId")? {
         None if request.caller.is_admin() => Ok(None),
         None => Ok(Some(Buyer::User(own.clone()))),
-        Some(user) if authorship::is_theirs(&request.caller, &user) => Ok(Some(Buyer::User(user))),
+        Some(user) if creator::is_theirs(&request.caller, &user) => Ok(Some(Buyer::User(user))),
         Some(_) => Err(Problem::Forbidden("only an admin may read other users' payments".to_owned())),
     }
 }

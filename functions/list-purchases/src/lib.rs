@@ -1,33 +1,37 @@
 //! `GET /api/purchases`: what somebody bought, the newest first.
 
 use domain::calendar::Period;
-use domain::days;
-use domain::fields::Invalid;
+use domain::date_range;
 use domain::id::{GuestId, UserId};
 use domain::purchase::Buyer;
+use domain::validation::InvalidField;
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::{Access, Asked, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
-use store::{Filter, History};
+use store::{PurchaseFilter, PurchaseHistory};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "list-purchases", start };
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| PurchaseHistory { history: History::open(setup) })
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| ListPurchases {
+        history: PurchaseHistory::open(setup),
+    })
 }
 
-struct PurchaseHistory {
-    history: History,
+struct ListPurchases {
+    history: PurchaseHistory,
 }
 
 fn buyer(request: &Request, user: Option<UserId>, guest: Option<GuestId>) -> Result<Buyer, Problem> {
     let own = request.user()?;
     let buyer = match (user, guest) {
-        (Some(_), Some(_)) => return Err(Problem::query(Invalid::new("guestId", "must not be given with userId"))),
+        (Some(_), Some(_)) => {
+            return Err(Problem::query(InvalidField::new("guestId", "must not be given with userId")));
+        }
         (user, None) => Buyer::User(user.unwrap_or_else(|| own.clone())),
         (None, Some(guest)) => Buyer::Guest(guest),
     };
@@ -40,17 +44,17 @@ fn buyer(request: &Request, user: Option<UserId>, guest: Option<GuestId>) -> Res
 /// A day of UTC, if one is asked for.
 fn day(query: &mut Asked<'_>, name: &'static str) -> Option<Period> {
     let text = query.one::<String>(name)?;
-    days::day(&text).map_err(|error| query.refuse(name, error)).ok()
+    date_range::day(&text).map_err(|error| query.refuse(name, error)).ok()
 }
 
-fn filter(query: &mut Asked<'_>) -> Filter {
+fn filter(query: &mut Asked<'_>) -> PurchaseFilter {
     let (first, last) = (day(query, "from"), day(query, "to"));
     if let (Some(first), Some(last)) = (&first, &last)
         && last.start() < first.start()
     {
         query.refuse("to", "must not be before from");
     }
-    Filter {
+    PurchaseFilter {
         kind: query.one("itemType"),
         status: query.one("status"),
         from: first.map(|day| day.start()),
@@ -58,7 +62,7 @@ fn filter(query: &mut Asked<'_>) -> Filter {
     }
 }
 
-impl HttpHandler for PurchaseHistory {
+impl HttpHandler for ListPurchases {
     fn parameters(&self) -> &'static [&'static str] {
         &["userId", "guestId", "itemType", "status", "from", "to", "limit", "cursor"]
     }

@@ -7,20 +7,20 @@ use runtime::function::{Function, StartResult};
 use runtime::http::courses::Part;
 use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
-use store::{Classroom, Scores};
+use store::{Courses, Scores};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "list-scores", start };
 
 fn start(context: &FunctionContext) -> StartResult {
     runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetScores {
-        classroom: Classroom::open(setup),
+        courses: Courses::open(setup),
         scores: Scores::open(setup),
     })
 }
 
 struct GetScores {
-    classroom: Classroom,
+    courses: Courses,
     scores: Scores,
 }
 
@@ -31,7 +31,7 @@ impl HttpHandler for GetScores {
 
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
-            let asked = Part::of(&request, &self.classroom).await?;
+            let asked = Part::of(&request, &self.courses).await?;
             let mut query = request.asked();
             let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
             query.done()?;
@@ -43,7 +43,7 @@ impl HttpHandler for GetScores {
                 Part::Student(student) => self.scores.of_student(student, after.as_deref(), limit.items()).await?,
             };
             let found = page.items.iter().map(|one| one.course.clone()).collect();
-            let courses = asked.courses(found, (&self.classroom, &request)).await?;
+            let courses = asked.courses(found, (&self.courses, &request)).await?;
             let scores: Vec<Value> =
                 page.items.iter().map(|one| bodies::score(one, courses.get(&one.course))).collect();
             let cursor = page.next.map(|next| Cursor::new(&scope, &next).to_string());

@@ -9,7 +9,7 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use store::{Inbox, Received};
+use store::{Inbox, InboxNotification};
 use system::clock::Clock;
 
 /// The function.
@@ -33,14 +33,14 @@ impl HttpHandler for ReadNotification {
             let (user, id) = (request.user()?, request.path::<NotificationId>("notificationId")?);
             let now = Time::from(self.clock.now());
             store::update(request.deadline, || async {
-                let held = self.inbox.notification(user, &id).await?;
-                let held = held.ok_or_else(|| Problem::NotFound(format!("there is no notification {id}")))?;
-                if held.read_at.is_some() {
-                    return Ok(Ok(Response::json(StatusCode::OK, &bodies::notification(&held))));
+                let stored = self.inbox.notification(user, &id).await?;
+                let stored = stored.ok_or_else(|| Problem::NotFound(format!("there is no notification {id}")))?;
+                if stored.read_at.is_some() {
+                    return Ok(Ok(Response::json(StatusCode::OK, &bodies::notification(&stored))));
                 }
-                let written = self.inbox.read(user, &held, now).await;
+                let written = self.inbox.read(user, &stored, now).await;
                 Ok(written.map(|()| {
-                    let read = Received { read_at: Some(now), ..held };
+                    let read = InboxNotification { read_at: Some(now), ..stored };
                     Response::json(StatusCode::OK, &bodies::notification(&read))
                 }))
             })

@@ -9,7 +9,7 @@ use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use runtime::pusher::{self, PusherConfig};
 use serde_json::{Map, Value, json};
-use store::Classroom;
+use store::Courses;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "pusher-auth", start };
@@ -19,13 +19,13 @@ const MAX_BODY: usize = 4 * 1024;
 
 fn start(context: &FunctionContext) -> StartResult {
     runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| PusherAuth {
-        classroom: Classroom::open(setup),
+        courses: Courses::open(setup),
         keys: pusher::keys(setup),
     })
 }
 
 struct PusherAuth {
-    classroom: Classroom,
+    courses: Courses,
     /// Nothing, where live updates are off.
     keys: Option<PusherConfig>,
 }
@@ -77,12 +77,12 @@ impl PusherAuth {
     }
 
     async fn teaches(&self, request: &Request, course: &CourseId) -> Result<bool, Problem> {
-        let course = self.classroom.course(course).await?;
+        let course = self.courses.course(course).await?;
         Ok(course.is_some_and(|course| request.caller.user() == Some(&course.document.teacher)))
     }
 
     async fn takes(&self, request: &Request, course: &CourseId) -> Result<bool, Problem> {
-        let enrollment = self.classroom.enrollment(course, request.user()?).await?;
+        let enrollment = self.courses.enrollment(course, request.user()?).await?;
         Ok(enrollment.is_some_and(|enrollment| enrollment.document.status.takes_part()))
     }
 }

@@ -7,7 +7,7 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Preconditions, Problem, Request, Response, bodies};
-use store::{Classroom, CourseStats};
+use store::{CourseStats, Courses};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "put-course", start };
@@ -17,13 +17,13 @@ const MAX_BODY: usize = 16 * 1024;
 
 fn start(context: &FunctionContext) -> StartResult {
     runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| PutCourse {
-        classroom: Classroom::open(setup),
+        courses: Courses::open(setup),
         numbers: CourseStats::open(setup),
     })
 }
 
 struct PutCourse {
-    classroom: Classroom,
+    courses: Courses,
     numbers: CourseStats,
 }
 
@@ -35,13 +35,13 @@ impl HttpHandler for PutCourse {
             let description = CourseDescription::parse(&body).map_err(Problem::Invalid)?;
             let preconditions = Preconditions::of(&request);
             store::update(request.deadline, || async {
-                let held = self.classroom.course(&id).await?;
-                let before = held.as_ref().map(|held| &held.document);
+                let stored = self.courses.course(&id).await?;
+                let before = stored.as_ref().map(|stored| &stored.document);
                 let course = description.clone().apply(&id, before, &request.caller)?;
-                let version = held.as_ref().map(|held| &held.version);
+                let version = stored.as_ref().map(|stored| &stored.version);
                 preconditions.check(version)?;
-                let status = if held.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-                let written = self.classroom.put_course((&id, &course), held.as_ref(), &self.numbers).await;
+                let status = if stored.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+                let written = self.courses.put_course((&id, &course), stored.as_ref(), &self.numbers).await;
                 Ok(written.map(|version| Response::json(status, &bodies::course(&id, &course)).with_etag(&version.0)))
             })
             .await

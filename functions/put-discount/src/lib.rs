@@ -40,18 +40,18 @@ impl HttpHandler for PutDiscount {
             let discount = Discount::parse(&body).map_err(Problem::Invalid)?;
             let preconditions = Preconditions::of(&request);
             store::update(request.deadline, || async {
-                let held = self.discounts.discount(&code).await?;
-                preconditions.check(held.as_ref().map(|held| &held.version))?;
-                let before = held.as_ref().and_then(|held| held.discount.currency());
+                let stored = self.discounts.discount(&code).await?;
+                preconditions.check(stored.as_ref().map(|stored| &stored.version))?;
+                let before = stored.as_ref().and_then(|stored| stored.discount.currency());
                 self.currencies.check_change(before, discount.currency())?;
-                if held.is_none() {
+                if stored.is_none() {
                     is_hard_to_guess(&code)?;
                 }
-                let (status, uses) = match &held {
-                    Some(held) => (StatusCode::OK, held.uses),
+                let (status, uses) = match &stored {
+                    Some(stored) => (StatusCode::OK, stored.uses),
                     None => (StatusCode::CREATED, 0),
                 };
-                let written = self.discounts.put(&code, &discount, held.as_ref()).await;
+                let written = self.discounts.put(&code, &discount, stored.as_ref()).await;
                 Ok(written.map(|version| {
                     let response = Response::json(status, &bodies::discount(&code, &discount, uses, &version));
                     response.with_etag(&version.0)

@@ -31,11 +31,12 @@ impl HttpHandler for PutPlaylist {
             let description = PlaylistDescription::parse(&body).map_err(Problem::Invalid)?;
             let preconditions = Preconditions::of(&request);
             store::update(request.deadline, || async {
-                let held = self.playlists.playlist(&id).await?;
-                let playlist = description.clone().apply(held.as_ref().map(|held| &held.document), &request.caller)?;
-                preconditions.check(held.as_ref().map(|held| &held.version))?;
-                let status = if held.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-                let written = self.playlists.put(&id, &playlist, held.as_ref()).await;
+                let stored = self.playlists.playlist(&id).await?;
+                let playlist =
+                    description.clone().apply(stored.as_ref().map(|stored| &stored.document), &request.caller)?;
+                preconditions.check(stored.as_ref().map(|stored| &stored.version))?;
+                let status = if stored.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+                let written = self.playlists.put(&id, &playlist, stored.as_ref()).await;
                 Ok(written
                     .map(|version| Response::json(status, &bodies::playlist(&id, &playlist)).with_etag(&version.0)))
             })

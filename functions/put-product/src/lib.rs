@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use domain::fields::Invalid;
 use domain::id::{ProductId, SaleId};
 use domain::money::Currency;
 use domain::product::{ProductDescription, unreserved};
 use domain::purchase::Accepted;
 use domain::time::Time;
+use domain::validation::InvalidField;
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
@@ -48,17 +48,17 @@ impl HttpHandler for PutProduct {
             let body = request.json(MAX_BODY, &["application/json"])?;
             let description = ProductDescription::parse(&body).map_err(Problem::Invalid)?;
             if description.id.as_ref().is_some_and(|named| *named != id) {
-                return Err(Invalid::new("productId", "must equal the productId in the path").into());
+                return Err(InvalidField::new("productId", "must equal the productId in the path").into());
             }
             let preconditions = Preconditions::of(&request);
             let sale: SaleId = self.ids.fresh().parse().map_err(|_| Problem::Internal)?;
             let now = Time::from(self.clock.now());
             store::update(request.deadline, || async {
-                let held = self.products.product(&id).await?;
-                let there = held.as_present();
-                let before = (there.map(|held| &held.document), held.owner());
+                let stored = self.products.product(&id).await?;
+                let there = stored.as_present();
+                let before = (there.map(|stored| &stored.document), stored.owner());
                 let product = description.clone().apply(before, &request.caller, sale.clone(), now)?;
-                preconditions.check(there.map(|held| &held.version))?;
+                preconditions.check(there.map(|stored| &stored.version))?;
                 let status = if there.is_some() { StatusCode::OK } else { StatusCode::CREATED };
                 self.currencies.check_change(before.0.map(|product| product.currency), Some(product.currency))?;
                 let most = (!request.caller.is_admin()).then_some(self.sales_per_day);
@@ -68,7 +68,7 @@ impl HttpHandler for PutProduct {
                         retry_after_s: now.seconds_left_in_day(),
                     });
                 }
-                let written = self.products.put(&id, &product, &held, most).await;
+                let written = self.products.put(&id, &product, &stored, most).await;
                 Ok(written.map(|version| Response::json(status, &bodies::product(&id, &product)).with_etag(&version.0)))
             })
             .await

@@ -31,9 +31,10 @@ impl HttpHandler for PutQuiz {
             let description = QuizDescription::parse(&body).map_err(Problem::Invalid)?;
             let preconditions = Preconditions::of(&request);
             store::update(request.deadline, || async {
-                let held = self.quizzes.quiz(&id).await?;
-                let quiz = description.clone().apply(held.as_ref().map(|held| &held.document), &request.caller)?;
-                let version = held.map(|held| held.version);
+                let stored = self.quizzes.quiz(&id).await?;
+                let quiz =
+                    description.clone().apply(stored.as_ref().map(|stored| &stored.document), &request.caller)?;
+                let version = stored.map(|stored| stored.version);
                 preconditions.check(version.as_ref())?;
                 let status = if version.is_some() { StatusCode::OK } else { StatusCode::CREATED };
                 let written = self.quizzes.put(&id, &quiz, version.as_ref()).await;

@@ -39,17 +39,18 @@ impl HttpHandler for PutTrack {
             let description = Description::parse(&body).map_err(Problem::Invalid)?;
             let preconditions = Preconditions::of(&request);
             store::update(request.deadline, || async {
-                let held = self.documents.track(&id, true).await?;
-                let track = description.clone().apply(held.as_ref().map(|held| &held.document), &request.caller)?;
-                preconditions.check(held.as_ref().map(|held| &held.version))?;
+                let stored = self.documents.track(&id, true).await?;
+                let track =
+                    description.clone().apply(stored.as_ref().map(|stored| &stored.document), &request.caller)?;
+                preconditions.check(stored.as_ref().map(|stored| &stored.version))?;
                 // Whose plays they are that came before any description is not for the first who asks to say.
-                let is_claim = held.is_none() && !request.caller.is_admin();
-                if is_claim && self.claims.has_numbers(&id).await? {
+                let is_claim = stored.is_none() && !request.caller.is_admin();
+                if is_claim && self.claims.has_stats(&id).await? {
                     return Err(Problem::ConflictingState(CLAIMED.to_owned()));
                 }
-                let status = if held.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-                let (was, condition) = match held {
-                    Some(held) => (Some(held.document.artist), PutCondition::Still(held.version)),
+                let status = if stored.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+                let (was, condition) = match stored {
+                    Some(stored) => (Some(stored.document.artist), PutCondition::Unchanged(stored.version)),
                     None => (None, PutCondition::Absent),
                 };
                 let written = self.documents.put_track(&id, &track, was.as_ref(), condition).await;

@@ -10,7 +10,7 @@ use runtime::batch::{BatchHandler, EventRecord, RecordOutcome};
 use runtime::messaging::Queue;
 use runtime::stream;
 use serde_json::json;
-use store::{Budget, Outbox, Waiting};
+use store::{Budget, Outbox, PendingEvent};
 use system::clock::Clock;
 use tokio::time::{Instant, timeout_at};
 
@@ -21,7 +21,7 @@ const AT_ONCE: usize = 10;
 /// A server of channels.
 pub trait Server: Send + Sync {
     /// Sends up to ten events, in their order; all of them or none. Gives up by itself after a while.
-    fn send<'a>(&'a self, events: &'a [Waiting]) -> BoxFuture<'a, Result<(), Refused>>;
+    fn send<'a>(&'a self, events: &'a [PendingEvent]) -> BoxFuture<'a, Result<(), Refused>>;
 }
 
 /// Why events were not sent, or may not have been.
@@ -59,7 +59,7 @@ impl Publisher {
         while !channels.is_empty() {
             let (mut waiting, mut more) = (Vec::new(), BTreeSet::new());
             for channel in channels {
-                match self.outbox.waiting(&channel).await {
+                match self.outbox.pending(&channel).await {
                     Ok((events, is_all)) => {
                         if !is_all {
                             more.insert(channel.clone());
@@ -82,10 +82,10 @@ impl Publisher {
     }
 
     /// Sends events together; where one of them is unfit, one by one.
-    async fn send(&self, chunk: &[(Channel, Waiting)], left: &mut Left, deadline: Instant) {
+    async fn send(&self, chunk: &[(Channel, PendingEvent)], left: &mut Left, deadline: Instant) {
         let is_held = |channel: &Channel, left: &Left| matches!(left.get(channel), Some(RecordOutcome::Retry));
-        let open: Vec<&(Channel, Waiting)> = chunk.iter().filter(|(channel, _)| !is_held(channel, left)).collect();
-        let events: Vec<Waiting> = open.iter().map(|(_, event)| event.clone()).collect();
+        let open: Vec<&(Channel, PendingEvent)> = chunk.iter().filter(|(channel, _)| !is_held(channel, left)).collect();
+        let events: Vec<PendingEvent> = open.iter().map(|(_, event)| event.clone()).collect();
         if events.is_empty() {
             return;
         }
@@ -115,23 +115,25 @@ impl Publisher {
 
     /// Names an event that will never be sent, and puts it aside; tells whether that is done. Named first: what is put aside
     /// is not come back to.
-    async fn put_aside(&self, event: &Waiting, reason: &str) -> bool {
+    async fn put_aside(&self, event: &PendingEvent, reason: &str) -> bool {
         tracing::error!(channel = event.channel, event = event.name, reason, "an event is refused: {reason}");
-        if let Err(error) = self.failures.send(json!({"record": event.record(), "reason": reason}).to_string()).await {
+        if let Err(error) =
+            self.failures.send(json!({"record": event.stream_record(), "reason": reason}).to_string()).await
+        {
             tracing::error!(error = %error, "a refused event is not named: {error}");
             return false;
         }
-        let put = self.outbox.put_aside(event, reason, Time::from(self.clock.now())).await;
+        let put = self.outbox.set_aside(event, reason, Time::from(self.clock.now())).await;
         put.inspect_err(|error| tracing::warn!(error = %error, "not put aside: {error}")).is_ok()
     }
 
-    async fn try_send(&self, events: &[Waiting], deadline: Instant) -> Result<(), Refused> {
+    async fn try_send(&self, events: &[PendingEvent], deadline: Instant) -> Result<(), Refused> {
         let sent = timeout_at(deadline, self.server.send(events)).await;
         sent.unwrap_or_else(|_| Err(Refused::Unavailable("the time was over".to_owned())))
     }
 
-    async fn take_out(&self, events: &[Waiting], channels: BTreeSet<Channel>, left: &mut Left, deadline: Instant) {
-        if let Err(error) = self.outbox.sent(events, deadline).await {
+    async fn take_out(&self, events: &[PendingEvent], channels: BTreeSet<Channel>, left: &mut Left, deadline: Instant) {
+        if let Err(error) = self.outbox.remove(events, deadline).await {
             let settled = RecordOutcome::from(&error);
             left.extend(channels.into_iter().map(|channel| (channel, settled.clone())));
         }

@@ -16,7 +16,7 @@ use runtime::BoxFuture;
 use runtime::context::Setup;
 use runtime::pusher::{self, PusherConfig};
 use serde_json::{Value, json};
-use store::Waiting;
+use store::PendingEvent;
 use system::clock::Clock;
 use tokio::time::timeout;
 
@@ -47,7 +47,7 @@ pub(crate) fn open(setup: &mut Setup<'_>) -> Box<dyn Server> {
 struct Nowhere;
 
 impl Server for Nowhere {
-    fn send<'a>(&'a self, _: &'a [Waiting]) -> BoxFuture<'a, Result<(), Refused>> {
+    fn send<'a>(&'a self, _: &'a [PendingEvent]) -> BoxFuture<'a, Result<(), Refused>> {
         Box::pin(async { Ok(()) })
     }
 }
@@ -108,8 +108,8 @@ impl Http {
 }
 
 impl Server for Http {
-    fn send<'a>(&'a self, events: &'a [Waiting]) -> BoxFuture<'a, Result<(), Refused>> {
-        let one = |event: &Waiting| json!({"channel": event.channel, "name": event.name, "data": event.data});
+    fn send<'a>(&'a self, events: &'a [PendingEvent]) -> BoxFuture<'a, Result<(), Refused>> {
+        let one = |event: &PendingEvent| json!({"channel": event.channel, "name": event.name, "data": event.data});
         let batch: Vec<Value> = events.iter().map(one).collect();
         let body = json!({"batch": batch}).to_string();
         Box::pin(async move {

@@ -20,13 +20,13 @@ const MAX_BODY: usize = 4 * 1024;
 fn start(context: &FunctionContext) -> StartResult {
     runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| MarkAttendance {
         attendances: Attendances::open(setup),
-        desk: CourseService::open(setup),
+        service: CourseService::open(setup),
     })
 }
 
 struct MarkAttendance {
     attendances: Attendances,
-    desk: CourseService,
+    service: CourseService,
 }
 
 impl HttpHandler for MarkAttendance {
@@ -35,20 +35,23 @@ impl HttpHandler for MarkAttendance {
             let body = request.json(MAX_BODY, &["application/json"])?;
             let mark = Mark::parse(&body).map_err(Problem::Invalid)?;
             store::update(request.deadline, || async {
-                let course = run_by(&self.desk.classroom, &mark.course, &request).await?;
-                let enrollment = takes_part(&self.desk.classroom, &mark.course, &mark.student).await?;
-                let held = self.attendances.attendance(&mark.course, &mark.date, &mark.student).await?;
-                let (before, now) = (held.as_ref().map(|held| &held.document), self.desk.now());
+                let course = run_by(&self.service.courses, &mark.course, &request).await?;
+                let enrollment = takes_part(&self.service.courses, &mark.course, &mark.student).await?;
+                let stored = self.attendances.attendance(&mark.course, &mark.date, &mark.student).await?;
+                let (before, now) = (stored.as_ref().map(|stored| &stored.document), self.service.now());
                 let attendance = mark.apply(enrollment.student_name, before, now);
                 let body = bodies::attendance(&attendance, Some(&course));
                 if before == Some(&attendance) {
                     return Ok(Ok(Response::json(StatusCode::CREATED, &body)));
                 }
                 let (channels, since) = (attendance.channels(&course), attendance.marked_at);
-                let events = self.desk.events(channels, LiveEventName::AttendanceMarked, since, ("attendance", &body));
-                let telling = self.desk.telling(&events);
-                let written =
-                    self.attendances.put((&attendance, &course), held.as_ref(), &self.desk.numbers, telling).await;
+                let events =
+                    self.service.events(channels, LiveEventName::AttendanceMarked, since, ("attendance", &body));
+                let outbox_events = self.service.outbox_events(&events);
+                let written = self
+                    .attendances
+                    .put((&attendance, &course), stored.as_ref(), &self.service.stats, outbox_events)
+                    .await;
                 Ok(written.map(|()| Response::json(StatusCode::CREATED, &body)))
             })
             .await

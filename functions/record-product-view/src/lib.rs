@@ -2,8 +2,8 @@
 
 use domain::caller::Actor;
 use domain::entity::Entity;
-use domain::fields::{Invalid, object};
 use domain::id::ProductId;
+use domain::validation::{InvalidField, object};
 use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
@@ -40,7 +40,7 @@ fn viewer(request: &Request) -> Result<Vec<Actor>, Problem> {
     let (session, device) = (wrong.keep(fields.parsed("sessionId")), wrong.keep(fields.parsed("anonymousId")));
     let actors = session.zip(device).and_then(|(session, device)| {
         let actors = Actor::all(request.caller.user(), device.as_ref(), session.as_ref());
-        if actors.is_empty() { wrong.keep(Err(Invalid::new("sessionId", "is required"))) } else { Some(actors) }
+        if actors.is_empty() { wrong.keep(Err(InvalidField::new("sessionId", "is required"))) } else { Some(actors) }
     });
     wrong.finish(actors).map_err(Problem::Invalid)
 }
@@ -58,7 +58,7 @@ impl ViewProduct {
         if !self.products.is_first_view(viewer, id, deadline).await? {
             return Ok(false);
         }
-        match self.quotas.view(network, &Entity::Views(id.clone()), deadline).await? {
+        match self.quotas.view(network, &Entity::ProductViews(id.clone()), deadline).await? {
             Admission::Granted => Ok(false),
             Admission::Limited { .. } => {
                 tracing::warn!("a quota refused a view: limitedByNetwork");

@@ -7,7 +7,7 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies};
-use store::{Attempted, Interactions, Quizzes};
+use store::{AttemptOutcome, Interactions, Quizzes};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "record-quiz-attempt", start };
@@ -38,8 +38,8 @@ impl HttpHandler for AttemptQuiz {
                 return Err(Problem::NotFound(format!("there is no quiz {id}")));
             }
             let scored = match self.interactions.attempt(user, &id, &attempt, request.deadline).await? {
-                Attempted::Recorded(scored) | Attempted::Before(scored) => scored,
-                Attempted::Other => {
+                AttemptOutcome::Recorded(scored) | AttemptOutcome::Repeated(scored) => scored,
+                AttemptOutcome::Conflicting => {
                     let taken = format!("attempt {} already exists with different content", attempt.id);
                     return Err(Problem::ConflictingState(taken));
                 }

@@ -13,7 +13,7 @@ use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, IdempotentRequest, Problem, Request, Response, bodies, settle};
 use serde_json::json;
-use store::{Change, IdempotencyStore, Purchases};
+use store::{IdempotencyStore, PurchaseChange, Purchases};
 use system::clock::Clock;
 
 /// The function.
@@ -74,11 +74,11 @@ impl HttpHandler for RefundPurchase {
                     Some(once) => once.done(&self.answers).await?.is_some(),
                     None => false,
                 };
-                let held = self.purchases.purchase(&id).await?;
+                let stored = self.purchases.purchase(&id).await?;
                 // That somebody else bought something is nobody's business.
-                let held = held.filter(|held| is_known_to(&held.document, &request.caller));
-                let held = held.ok_or_else(|| Problem::NotFound(format!("there is no purchase {id}")))?;
-                may_refund(&request.caller, &held.document)?;
+                let stored = stored.filter(|stored| is_known_to(&stored.document, &request.caller));
+                let stored = stored.ok_or_else(|| Problem::NotFound(format!("there is no purchase {id}")))?;
+                may_refund(&request.caller, &stored.document)?;
                 let payment = self.purchases.payment_of(&id).await?;
                 if let Some(once) = &once {
                     if let Some(response) = once.answered(&self.answers).await? {
@@ -86,18 +86,18 @@ impl HttpHandler for RefundPurchase {
                     }
                     if was_done {
                         // Its answer was kept for as long as it is; what was given back is given back for ever.
-                        return Ok(Ok(Response::json(StatusCode::OK, &bodies::purchase(&held.document))));
+                        return Ok(Ok(Response::json(StatusCode::OK, &bodies::purchase(&stored.document))));
                     }
-                } else if matches!(held.document.status, Status::Refunded | Status::Cancelled) {
-                    settle(&self.purchases, &held, payment, request.deadline).await?;
-                    return Ok(Ok(Response::json(StatusCode::OK, &bodies::purchase(&held.document))));
+                } else if matches!(stored.document.status, Status::Refunded | Status::Cancelled) {
+                    settle(&self.purchases, &stored, payment, request.deadline).await?;
+                    return Ok(Ok(Response::json(StatusCode::OK, &bodies::purchase(&stored.document))));
                 }
-                let at = order.at(&request.caller, &held.document, now)?;
-                let refund = held.document.refund(order.amount, at)?;
+                let at = order.at(&request.caller, &stored.document, now)?;
+                let refund = stored.document.refund(order.amount, at)?;
                 let body = bodies::purchase(&refund.purchase);
                 let answer = once.as_ref().map(|once| once.lasting_answer(StatusCode::OK, &body, now));
                 let settled = bodies::settled(payment, &refund.purchase);
-                let change = Change::Refunded(&held, &refund, settled.as_ref(), request_id.as_deref());
+                let change = PurchaseChange::Refunded(&stored, &refund, settled.as_ref(), request_id.as_deref());
                 let written = self.purchases.write(&refund.purchase, change, answer.as_ref(), &body).await;
                 Ok(written.map(|()| Response::json(StatusCode::OK, &body)))
             })

@@ -66,7 +66,7 @@ impl SalesUpdater {
     ) {
         for (bucket, error) in self.folds.refold_sales(minutes.clone(), budget, deadline).await {
             let settled = RecordOutcome::unfolded(&bucket, &error);
-            if let Bucket { entity: Entity::Sales(item), minute } = bucket {
+            if let Bucket { entity: Entity::PurchasedItem(item), minute } = bucket {
                 left.minutes.insert((item, minute), settled);
             }
         }

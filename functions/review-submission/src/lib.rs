@@ -40,18 +40,18 @@ impl HttpHandler for JudgeSubmission {
             let body = request.json(MAX_BODY, &["application/json"])?;
             let decision = Decision::parse(&body).map_err(Problem::Invalid)?;
             store::update(request.deadline, || async {
-                let (playlist, held) =
+                let (playlist, stored) =
                     futures::try_join!(self.playlists.playlist(&id), self.playlists.submission(&id, &track))?;
                 let playlist = playlist.ok_or_else(|| Problem::NotFound(format!("there is no playlist {id}")))?;
                 // Before anything is said of the submission: whether there is one is not for everybody to know.
                 playlist.document.judged_by(&request.caller)?;
-                let held =
-                    held.ok_or_else(|| Problem::NotFound(format!("track {track} was not submitted to playlist {id}")))?;
-                let submission = held.document.judged(decision, Time::from(self.clock.now()));
-                if submission == held.document {
+                let stored = stored
+                    .ok_or_else(|| Problem::NotFound(format!("track {track} was not submitted to playlist {id}")))?;
+                let submission = stored.document.judged(decision, Time::from(self.clock.now()));
+                if submission == stored.document {
                     return Ok(Ok(Response::json(StatusCode::OK, &bodies::submission(&submission))));
                 }
-                let written = self.playlists.put_submission(&submission, Some(&held)).await;
+                let written = self.playlists.put_submission(&submission, Some(&stored)).await;
                 Ok(written.map(|_| Response::json(StatusCode::OK, &bodies::submission(&submission))))
             })
             .await

@@ -1,8 +1,8 @@
 //! What somebody wants closed once more.
 
 use domain::calendar::{Calendar, Level};
-use domain::fields::{Invalid, object};
-use domain::span::Span;
+use domain::time_span::TimeSpan;
+use domain::validation::{InvalidField, object};
 use serde_json::Value;
 
 /// So many periods may be asked for at once: the hours of 92 days. Which tracks were active is known of the last 90.
@@ -12,21 +12,21 @@ const MOST_PERIODS: usize = 92 * 24;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RecomputeRequest {
     pub(crate) level: Level,
-    pub(crate) span: Span,
+    pub(crate) span: TimeSpan,
 }
 
 impl RecomputeRequest {
     /// Reads `interval`, `from` and `to`.
-    pub(crate) fn parse(body: &Value, calendar: &Calendar) -> Result<Self, Vec<Invalid>> {
+    pub(crate) fn parse(body: &Value, calendar: &Calendar) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, &["interval", "from", "to"])?;
         let level = wrong.keep(fields.required("interval"));
         let (from, to) = (wrong.keep(fields.required("from")), wrong.keep(fields.required("to")));
-        let again = level.zip(from.zip(to)).map(|(level, (from, to))| Self { level, span: Span { from, to } });
+        let again = level.zip(from.zip(to)).map(|(level, (from, to))| Self { level, span: TimeSpan { from, to } });
         if again.is_some_and(|Self { span, .. }| span.is_empty()) {
-            wrong.add(Invalid::new("to", "must be later than from"));
+            wrong.add(InvalidField::new("to", "must be later than from"));
         } else if again.is_some_and(|Self { level, span }| calendar.periods(level, span).nth(MOST_PERIODS).is_some()) {
             let reason = format!("must be at most {MOST_PERIODS} periods of this interval after from");
-            wrong.add(Invalid::new("to", reason));
+            wrong.add(InvalidField::new("to", reason));
         }
         wrong.finish(again)
     }

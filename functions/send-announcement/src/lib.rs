@@ -56,7 +56,7 @@ impl HttpHandler for Announce {
             let id = once.as_ref().map_or_else(|| self.ids.fresh(), IdempotentRequest::id);
             let event = LiveEvent { channel, name, id, time: now, body };
             let Some(once) = once else {
-                self.outbox.put(&event).await?;
+                self.outbox.enqueue_event(&event).await?;
                 return Ok(Response::json(StatusCode::ACCEPTED, &event.data()));
             };
             let answer = once.lasting_answer(StatusCode::ACCEPTED, &event.data(), now);
@@ -68,7 +68,7 @@ impl HttpHandler for Announce {
                     // Its answer was kept for as long as it is; nobody hears it twice.
                     return Ok(Ok(Response::json(StatusCode::ACCEPTED, &LiveEvent { time, ..event.clone() }.data())));
                 }
-                let written = self.outbox.put_answered(&event, (&self.answers, &answer)).await;
+                let written = self.outbox.enqueue_idempotent(&event, (&self.answers, &answer)).await;
                 Ok(written.map(|()| Response::json(StatusCode::ACCEPTED, &event.data())))
             })
             .await

@@ -14,7 +14,7 @@ use runtime::http::courses;
 use runtime::http::{Access, HttpHandler, IdempotentRequest, Problem, Request, Response, bodies};
 use runtime::pusher::link_targets;
 use serde_json::json;
-use store::{Classroom, Inbox, Outbox, Received, StoreError};
+use store::{Courses, Inbox, InboxNotification, Outbox, StoreError};
 use system::clock::Clock;
 use system::ids::Ids;
 
@@ -27,7 +27,7 @@ const MAX_BODY: usize = 32 * 1024;
 fn start(context: &FunctionContext) -> StartResult {
     runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| SendNotification {
         targets: link_targets(setup),
-        classroom: Classroom::open(setup),
+        courses: Courses::open(setup),
         inbox: Inbox::open(setup),
         outbox: Outbox::open(setup),
         clock: setup.clock(),
@@ -37,7 +37,7 @@ fn start(context: &FunctionContext) -> StartResult {
 
 struct SendNotification {
     targets: LinkTargets,
-    classroom: Classroom,
+    courses: Courses,
     inbox: Inbox,
     outbox: Outbox,
     clock: Arc<dyn Clock>,
@@ -53,7 +53,7 @@ impl HttpHandler for SendNotification {
             let body = request.json(MAX_BODY, &["application/json"])?;
             let new = NewNotification::parse(&body, &self.targets).map_err(Problem::Invalid)?;
             if !request.caller.is_admin() {
-                courses::teaches(&self.classroom, &new.to, new.course.as_ref(), &request).await?;
+                courses::teaches(&self.courses, &new.to, new.course.as_ref(), &request).await?;
             }
             let NewNotification { to, notice, .. } = new;
             // Under the same key it is the same notification, however often it is sent.
@@ -61,7 +61,7 @@ impl HttpHandler for SendNotification {
             let id = once.as_ref().map_or_else(|| self.ids.fresh(), IdempotentRequest::id);
             let id: NotificationId = id.parse().map_err(|_| Problem::Internal)?;
             let (sender, sent_at) = (request.user()?.clone(), Time::from(self.clock.now()));
-            let notification = Received { id: id.clone(), sender, sent_at, read_at: None, notice };
+            let notification = InboxNotification { id: id.clone(), sender, sent_at, read_at: None, notice };
             let event = LiveEvent {
                 channel: Channel::User(to.clone()),
                 name: LiveEventName::NewNotification,
@@ -86,7 +86,7 @@ impl HttpHandler for SendNotification {
     }
 }
 
-fn answer(to: &UserId, notification: &Received) -> Response {
+fn answer(to: &UserId, notification: &InboxNotification) -> Response {
     let mut body = bodies::notification(notification);
     if let Some(body) = body.as_object_mut() {
         body.insert("userId".to_owned(), json!(to));

@@ -4,9 +4,9 @@ mod failure;
 
 use std::sync::Arc;
 
-use domain::fields::Invalid;
 use domain::id::RefoldId;
 use domain::refold::Scope;
+use domain::validation::InvalidField;
 use http::{Method, StatusCode, header};
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
@@ -72,7 +72,7 @@ impl Refold {
 
     /// The units of a failure message.
     async fn units_of(&self, message: &Value, request: &Request) -> Result<ToRefold, Problem> {
-        let wrong = |reason: &str| Problem::Invalid(vec![Invalid::new("failure", reason)]);
+        let wrong = |reason: &str| Problem::Invalid(vec![InvalidField::new("failure", reason)]);
         let found = match Failure::of(message) {
             Some(Failure::Records(keys)) => {
                 let mut found = ToRefold::default();

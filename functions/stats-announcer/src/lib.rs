@@ -62,7 +62,7 @@ impl StatsAnnouncer {
         let time = end.map_or_else(|| Time::from(self.clock.now()), Time::from);
         for (channel, name, body) in told {
             let event = LiveEvent { id: format!("{second}.{channel}"), channel, name, time, body };
-            self.outbox.put_once(&event, second).await?;
+            self.outbox.enqueue_stats(&event, second).await?;
         }
         Ok(())
     }

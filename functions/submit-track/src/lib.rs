@@ -40,7 +40,7 @@ impl HttpHandler for SubmitTrack {
             let body = request.json(MAX_BODY, &["application/json"])?;
             let offer = SubmissionOffer::parse(&body).map_err(Problem::Invalid)?;
             store::update(request.deadline, || async {
-                let (playlist, track, held) = futures::try_join!(
+                let (playlist, track, stored) = futures::try_join!(
                     self.playlists.playlist(&id),
                     self.documents.track(&offer.track, true),
                     self.playlists.submission(&id, &offer.track),
@@ -52,12 +52,12 @@ impl HttpHandler for SubmitTrack {
                 // A playlist that closes, or a track that changes hands, after this was read: then the submission was
                 // earlier.
                 let (to, now) = ((&id, &playlist.document), Time::from(self.clock.now()));
-                let standing = held.as_ref().map(|held| &held.document);
+                let standing = stored.as_ref().map(|stored| &stored.document);
                 let submission = offer.apply(to, &track.document, standing, &request.caller, now)?;
                 if standing == Some(&submission) {
                     return Ok(Ok(Response::json(StatusCode::CREATED, &bodies::submission(&submission))));
                 }
-                let written = self.playlists.put_submission(&submission, held.as_ref()).await;
+                let written = self.playlists.put_submission(&submission, stored.as_ref()).await;
                 Ok(written.map(|_| Response::json(StatusCode::CREATED, &bodies::submission(&submission))))
             })
             .await

@@ -17,12 +17,12 @@ const MAX_BODY: usize = 4 * 1024;
 
 fn start(context: &FunctionContext) -> StartResult {
     runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| UpdateEnrollment {
-        desk: CourseService::open(setup),
+        service: CourseService::open(setup),
     })
 }
 
 struct UpdateEnrollment {
-    desk: CourseService,
+    service: CourseService,
 }
 
 impl HttpHandler for UpdateEnrollment {
@@ -33,24 +33,28 @@ impl HttpHandler for UpdateEnrollment {
             let (id, student) = (&change.course, &change.student);
             let preconditions = Preconditions::of(&request);
             store::update(request.deadline, || async {
-                let course = self.desk.classroom.course(id).await?;
+                let course = self.service.courses.course(id).await?;
                 let course = course.ok_or_else(|| Problem::NotFound(format!("there is no course {id}")))?.document;
                 // Before anything is said of the enrollment: whether there is one is not for everybody to know.
-                let by = change.by(&course, &request.caller)?;
-                let held = self.desk.classroom.enrollment(id, student).await?;
+                let by = change.actor(&course, &request.caller)?;
+                let stored = self.service.courses.enrollment(id, student).await?;
                 let none = || Problem::NotFound(format!("student {student} is not enrolled in course {id}"));
-                let held = held.ok_or_else(none)?;
-                preconditions.check(Some(&held.version))?;
-                let enrollment = held.document.with_status(change.status, by, self.desk.now())?;
+                let stored = stored.ok_or_else(none)?;
+                preconditions.check(Some(&stored.version))?;
+                let enrollment = stored.document.with_status(change.status, by, self.service.now())?;
                 let body = bodies::enrollment(&enrollment, Some(&course));
-                if enrollment == held.document {
-                    return Ok(Ok(Response::json(StatusCode::OK, &body).with_etag(&held.version.0)));
+                if enrollment == stored.document {
+                    return Ok(Ok(Response::json(StatusCode::OK, &body).with_etag(&stored.version.0)));
                 }
                 let (channels, since) = (enrollment.channels(&course), enrollment.changed_at);
-                let events = self.desk.events(channels, LiveEventName::EnrollmentUpdate, since, ("enrollment", &body));
-                let telling = self.desk.telling(&events);
-                let written =
-                    self.desk.classroom.enroll((&enrollment, &course), Some(&held), &self.desk.numbers, telling).await;
+                let events =
+                    self.service.events(channels, LiveEventName::EnrollmentUpdate, since, ("enrollment", &body));
+                let outbox_events = self.service.outbox_events(&events);
+                let written = self
+                    .service
+                    .courses
+                    .enroll((&enrollment, &course), Some(&stored), &self.service.stats, outbox_events)
+                    .await;
                 Ok(written.map(|version| Response::json(StatusCode::OK, &body).with_etag(&version.0)))
             })
             .await

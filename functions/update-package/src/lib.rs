@@ -39,15 +39,15 @@ impl HttpHandler for UpdatePackage {
             let description = PackageDescription::parse(&body).map_err(Problem::Invalid)?;
             let preconditions = Preconditions::of(&request);
             store::update(request.deadline, || async {
-                let held = self.packages.package(&id, true).await?;
-                let Some(there) = held.as_present() else {
+                let stored = self.packages.package(&id, true).await?;
+                let Some(there) = stored.as_present() else {
                     return Err(Problem::NotFound(format!("there is no package {id}")));
                 };
                 let package = description.clone().apply(&there.document, &request.caller)?;
                 preconditions.check(Some(&there.version))?;
                 self.currencies.check_change(Some(there.document.currency), Some(package.currency))?;
                 quizzes::all_there(&self.quizzes, description.quizzes(), request.deadline).await?;
-                let written = self.packages.put(&id, &package, &held).await;
+                let written = self.packages.put(&id, &package, &stored).await;
                 Ok(written.map(|version| {
                     let response = Response::json(StatusCode::OK, &bodies::package(&id, &package));
                     response.with_etag(&version.0)

@@ -20,13 +20,13 @@ const MAX_BODY: usize = 4 * 1024;
 fn start(context: &FunctionContext) -> StartResult {
     runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| ChangeScore {
         scores: Scores::open(setup),
-        desk: CourseService::open(setup),
+        service: CourseService::open(setup),
     })
 }
 
 struct ChangeScore {
     scores: Scores,
-    desk: CourseService,
+    service: CourseService,
 }
 
 impl HttpHandler for ChangeScore {
@@ -37,22 +37,23 @@ impl HttpHandler for ChangeScore {
             let description = ScoreDescription::parse(&body).map_err(Problem::Invalid)?;
             let preconditions = Preconditions::of(&request);
             store::update(request.deadline, || async {
-                let held = self.scores.score(&id).await?;
+                let stored = self.scores.score(&id).await?;
                 let none = || Problem::NotFound(format!("there is no score {id}"));
-                let held = held.ok_or_else(none)?;
+                let stored = stored.ok_or_else(none)?;
                 // That somebody was given a score is for nobody to know but who runs the course.
-                let course = self.desk.classroom.course(&held.document.course).await?.map(|course| course.document);
+                let course = self.service.courses.course(&stored.document.course).await?.map(|course| course.document);
                 let course = course.filter(|course| course.is_run_by(&request.caller)).ok_or_else(none)?;
-                preconditions.check(Some(&held.version))?;
-                let score = held.document.described(description.clone(), self.desk.now());
+                preconditions.check(Some(&stored.version))?;
+                let score = stored.document.described(description.clone(), self.service.now());
                 let body = bodies::score(&score, Some(&course));
-                if score == held.document {
-                    return Ok(Ok(Response::json(StatusCode::OK, &body).with_etag(&held.version.0)));
+                if score == stored.document {
+                    return Ok(Ok(Response::json(StatusCode::OK, &body).with_etag(&stored.version.0)));
                 }
                 let (channels, since) = (score.channels(&course), score.changed_at);
-                let events = self.desk.events(channels, LiveEventName::ScoreUpdate, since, ("score", &body));
-                let telling = self.desk.telling(&events);
-                let written = self.scores.put((&score, &course), Some(&held), None, &self.desk.numbers, telling).await;
+                let events = self.service.events(channels, LiveEventName::ScoreUpdate, since, ("score", &body));
+                let outbox_events = self.service.outbox_events(&events);
+                let written =
+                    self.scores.put((&score, &course), Some(&stored), None, &self.service.stats, outbox_events).await;
                 Ok(written.map(|version| Response::json(StatusCode::OK, &body).with_etag(&version.0)))
             })
             .await

@@ -8,14 +8,14 @@ use serde_json::Value;
 
 use super::calendar::InvalidPeriod;
 use super::course::Course;
-use super::days;
-use super::fields::{Fields, Invalid, object};
+use super::date_range;
 use super::id::{CourseId, UserId};
 use super::live::Channel;
-use super::string_enum::words;
+use super::string_enum::string_enum;
 use super::time::Time;
+use super::validation::{Fields, InvalidField, object};
 
-words! {
+string_enum! {
     /// Whether somebody was there.
     Presence {
         /// They were.
@@ -41,7 +41,7 @@ impl FromStr for Date {
     type Err = InvalidPeriod;
 
     fn from_str(text: &str) -> Result<Self, InvalidPeriod> {
-        days::day(text).map(|day| Self(day.to_string()))
+        date_range::day(text).map(|day| Self(day.to_string()))
     }
 }
 
@@ -110,10 +110,10 @@ pub struct Mark {
 }
 
 /// The day of which something is noted; nobody was anywhere before 1970.
-fn date(fields: Fields<'_>) -> Result<Date, Invalid> {
+fn date(fields: Fields<'_>) -> Result<Date, InvalidField> {
     let date: Date = fields.required("date")?;
     if date.0.as_str() < FIRST_DATE {
-        return Err(Invalid::new("date", format!("must not be before {FIRST_DATE}")));
+        return Err(InvalidField::new("date", format!("must not be before {FIRST_DATE}")));
     }
     Ok(date)
 }
@@ -123,7 +123,7 @@ impl Mark {
     ///
     /// # Errors
     /// Every field that is missing or wrong.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, &["courseId", "studentId", "date", "status"])?;
         let (course, student) = (wrong.keep(fields.required("courseId")), wrong.keep(fields.required("studentId")));
         let (date, status) = (wrong.keep(date(fields)), wrong.keep(fields.required("status")));
@@ -133,12 +133,12 @@ impl Mark {
 
     /// What is noted in place of what was; the same where it was noted so.
     #[must_use]
-    pub fn apply(&self, student_name: Option<String>, held: Option<&Attendance>, now: Time) -> Attendance {
-        if let Some(held) = held.filter(|held| held.status == self.status) {
-            return held.clone();
+    pub fn apply(&self, student_name: Option<String>, stored: Option<&Attendance>, now: Time) -> Attendance {
+        if let Some(stored) = stored.filter(|stored| stored.status == self.status) {
+            return stored.clone();
         }
         let Self { course, student, date, status } = self.clone();
-        let marked_at = held.map_or(now, |held| now.behind(held.marked_at));
+        let marked_at = stored.map_or(now, |stored| now.strictly_after(stored.marked_at));
         Attendance { course, student, student_name, date, status, marked_at }
     }
 }

@@ -1,8 +1,8 @@
 //! Audits: what is looked at, and what is found wrong.
 
-use super::string_enum::words;
+use super::string_enum::string_enum;
 
-words! {
+string_enum! {
     /// What is found wrong.
     FindingKind {
         /// Somebody has what no purchase says, or has not what one does.

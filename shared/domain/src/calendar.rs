@@ -12,8 +12,8 @@ use chrono::{
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use super::span::Span;
 use super::time::Time;
+use super::time_span::TimeSpan;
 
 /// How long a period is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -108,8 +108,8 @@ impl Period {
 
     /// From its beginning to its end.
     #[must_use]
-    pub fn span(&self) -> Span {
-        Span { from: self.start, to: self.end }
+    pub fn span(&self) -> TimeSpan {
+        TimeSpan { from: self.start, to: self.end }
     }
 
     /// Whether a time falls into it.
@@ -219,7 +219,7 @@ impl Calendar {
     }
 
     /// The periods of a level that a span touches, in their order.
-    pub fn periods(&self, level: Level, span: Span) -> impl Iterator<Item = Period> {
+    pub fn periods(&self, level: Level, span: TimeSpan) -> impl Iterator<Item = Period> {
         let calendar = *self;
         let first = self.period(level, span.from);
         std::iter::successors(Some(first), move |period| {

@@ -1,9 +1,9 @@
 //! Who calls.
 
 use super::id::{AnonymousId, SessionId, UserId};
-use super::string_enum::words;
+use super::string_enum::string_enum;
 
-words! {
+string_enum! {
     /// What a person may be.
     Role {
         /// May do everything, for anyone.

@@ -9,7 +9,7 @@ use super::event::{Engagement, Platform, Source};
 use super::fact::TrackFact;
 use super::fold::{Fold, Recorded};
 use super::id::{EventId, SessionId};
-use super::joined::{Downloaded, Joined, JoinedPlay, PlayKey, Shared, Single};
+use super::merge::{MergedDownload, MergedFacts, MergedPlay, MergedShare, PlayKey, SingleFact};
 use super::time::Time;
 
 /// Sums and counts over the facts of a track; averages and rates are divided when answering.
@@ -146,7 +146,7 @@ impl TrackCounters {
         ]
     }
 
-    fn count(&mut self, play: &JoinedPlay) {
+    fn count(&mut self, play: &MergedPlay) {
         self.plays += 1;
         self.skips += u64::from(play.is_skipped());
         self.replays += u64::from(play.replayed);
@@ -175,8 +175,8 @@ fn add<K: Ord + Clone>(to: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>) {
 
 fn take_away<K: Ord>(from: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>) -> Result<(), NotAmong> {
     for (key, count) in other {
-        let held = from.get_mut(key).ok_or(NotAmong)?;
-        *held = held.checked_sub(*count).ok_or(NotAmong)?;
+        let stored = from.get_mut(key).ok_or(NotAmong)?;
+        *stored = stored.checked_sub(*count).ok_or(NotAmong)?;
     }
     from.retain(|_, count| *count > 0);
     Ok(())
@@ -187,22 +187,22 @@ impl Fold for TrackCounters {
 
     fn fold(facts: Vec<Recorded<TrackFact>>) -> Self {
         let mut counters = Self::default();
-        let mut plays: Joined<PlayKey, JoinedPlay> = Joined::default();
-        let mut shares: Joined<(Time, SessionId, EventId), Shared> = Joined::default();
-        let mut downloads: Joined<(Time, SessionId, EventId), Downloaded> = Joined::default();
+        let mut plays: MergedFacts<PlayKey, MergedPlay> = MergedFacts::default();
+        let mut shares: MergedFacts<(Time, SessionId, EventId), MergedShare> = MergedFacts::default();
+        let mut downloads: MergedFacts<(Time, SessionId, EventId), MergedDownload> = MergedFacts::default();
         for Recorded { at, id, fact } in facts {
             match &fact.what {
                 Engagement::Play(play) => {
-                    let (key, play) = JoinedPlay::of(at, id, &fact, play);
-                    plays.tell(key, fact.user, play);
+                    let (key, play) = MergedPlay::of(at, id, &fact, play);
+                    plays.add(key, fact.user, play);
                 }
                 Engagement::Share { platform, .. } => {
-                    let told = Single(fact.actor(), *platform);
-                    shares.tell((at, fact.session, id), fact.user, told);
+                    let single = SingleFact(fact.actor(), *platform);
+                    shares.add((at, fact.session, id), fact.user, single);
                 }
                 Engagement::Download { .. } => {
-                    let told = Single(fact.actor(), ());
-                    downloads.tell((at, fact.session, id), fact.user, told);
+                    let single = SingleFact(fact.actor(), ());
+                    downloads.add((at, fact.session, id), fact.user, single);
                 }
                 Engagement::Like { on: true, .. } => counters.likes += 1,
                 Engagement::Like { on: false, .. } => counters.unlikes += 1,
@@ -212,17 +212,17 @@ impl Fold for TrackCounters {
         }
         // In order, so that the same facts make the same item.
         let (mut sessions, mut listeners) = (BTreeSet::new(), BTreeSet::new());
-        for ((_, session, _), play) in plays.settle() {
+        for ((_, session, _), play) in plays.merged() {
             counters.count(&play);
             sessions.insert(session.to_string());
             listeners.insert(play.actor.to_string());
         }
         sessions.iter().for_each(|session| counters.sessions.insert(session));
         listeners.iter().for_each(|listener| counters.listeners.insert(listener));
-        for (_, Single(_, platform)) in shares.settle() {
+        for (_, SingleFact(_, platform)) in shares.merged() {
             *counters.by_platform.entry(platform).or_default() += 1;
         }
-        counters.downloads = downloads.settle().map(|_| 1).sum();
+        counters.downloads = downloads.merged().map(|_| 1).sum();
         counters
     }
 
@@ -243,7 +243,7 @@ mod tests {
     use super::*;
     use crate::event::Play;
     use crate::fact::Origin;
-    use crate::joined::COMPLETE;
+    use crate::merge::COMPLETE;
 
     fn fact(id: &str, what: Engagement) -> Recorded<TrackFact> {
         let session = "s".parse().unwrap();

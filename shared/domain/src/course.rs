@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::caller::{Caller, Role};
-use super::fields::{Invalid, object, title};
 use super::id::{CourseId, UserId};
 use super::live::{Channel, RESERVED_FOR_COURSES};
 use super::rejection::Rejection;
-use super::string_enum::words;
+use super::string_enum::string_enum;
 use super::time::Time;
+use super::validation::{InvalidField, object, title};
 
 /// A course.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ impl Course {
     }
 }
 
-words! {
+string_enum! {
     /// How somebody takes a course.
     EnrollmentStatus {
         /// Its teacher would like them to, and they have not answered.
@@ -83,7 +83,7 @@ const fn agreed() -> bool {
 
 /// Who says how somebody takes a course.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
+pub enum EnrollmentActor {
     /// The student.
     Student,
     /// The course's teacher.
@@ -96,37 +96,41 @@ impl Enrollment {
     /// The enrollment that `held` becomes when somebody enrolls a student; the same where nothing changes. It takes two, the
     /// student and the teacher, or an admin.
     #[must_use]
-    pub fn begun(
+    pub fn after_request(
         course: &CourseId,
         student: &UserId,
-        (name, by): (Option<String>, By),
-        held: Option<&Self>,
+        (name, actor): (Option<String>, EnrollmentActor),
+        stored: Option<&Self>,
         now: Time,
     ) -> Self {
         use EnrollmentStatus::{Active, Completed, Dropped, Invited, Pending};
-        let at = held.map_or(now, |held| now.behind(held.changed_at));
-        let was_agreed = held.is_some_and(|held| held.is_agreed);
-        let status = match (held.map(|held| held.status), by) {
-            (Some(Active | Completed), _) | (Some(Pending), By::Student) | (Some(Invited), By::Teacher) => None,
-            (_, By::Admin) | (Some(Pending), By::Teacher) | (Some(Invited), By::Student) => Some(Active),
-            (None | Some(Dropped), By::Student) => Some(Pending),
-            (None | Some(Dropped), By::Teacher) => Some(if was_agreed { Active } else { Invited }),
+        let at = stored.map_or(now, |stored| now.strictly_after(stored.changed_at));
+        let was_agreed = stored.is_some_and(|stored| stored.is_agreed);
+        let status = match (stored.map(|stored| stored.status), actor) {
+            (Some(Active | Completed), _)
+            | (Some(Pending), EnrollmentActor::Student)
+            | (Some(Invited), EnrollmentActor::Teacher) => None,
+            (_, EnrollmentActor::Admin)
+            | (Some(Pending), EnrollmentActor::Teacher)
+            | (Some(Invited), EnrollmentActor::Student) => Some(Active),
+            (None | Some(Dropped), EnrollmentActor::Student) => Some(Pending),
+            (None | Some(Dropped), EnrollmentActor::Teacher) => Some(if was_agreed { Active } else { Invited }),
         };
-        match (held, status) {
-            (Some(held), None) => held.clone(),
-            (Some(held), Some(status)) if held.status != Dropped => Self {
+        match (stored, status) {
+            (Some(stored), None) => stored.clone(),
+            (Some(stored), Some(status)) if stored.status != Dropped => Self {
                 status,
                 is_agreed: true,
-                student_name: held.student_name.clone().or(name),
+                student_name: stored.student_name.clone().or(name),
                 changed_at: at,
-                ..held.clone()
+                ..stored.clone()
             },
-            (held, status) => {
+            (stored, status) => {
                 let status = status.unwrap_or(Pending);
                 Self {
                     course: course.clone(),
                     student: student.clone(),
-                    student_name: name.or_else(|| held.and_then(|held| held.student_name.clone())),
+                    student_name: name.or_else(|| stored.and_then(|stored| stored.student_name.clone())),
                     status,
                     is_agreed: status != Invited,
                     enrolled_at: at,
@@ -140,25 +144,25 @@ impl Enrollment {
     ///
     /// # Errors
     /// If it is not for them to say.
-    pub fn with_status(&self, status: EnrollmentStatus, by: By, now: Time) -> Result<Self, Rejection> {
+    pub fn with_status(&self, status: EnrollmentStatus, actor: EnrollmentActor, now: Time) -> Result<Self, Rejection> {
         use EnrollmentStatus::{Active, Completed, Dropped, Invited, Pending};
-        let is_agreed = match (by, status) {
-            (By::Student, Dropped) => false,
-            (By::Student, Active) if self.status == Invited => true,
-            (By::Student, Active) if self.status == Active => return Ok(self.clone()),
-            (By::Student, _) => return Err(Rejection::Forbidden(OF_STUDENTS)),
-            (By::Teacher, Active | Completed | Pending) if !self.is_agreed => {
+        let is_agreed = match (actor, status) {
+            (EnrollmentActor::Student, Dropped) => false,
+            (EnrollmentActor::Student, Active) if self.status == Invited => true,
+            (EnrollmentActor::Student, Active) if self.status == Active => return Ok(self.clone()),
+            (EnrollmentActor::Student, _) => return Err(Rejection::Forbidden(OF_STUDENTS)),
+            (EnrollmentActor::Teacher, Active | Completed | Pending) if !self.is_agreed => {
                 return Err(Rejection::Forbidden(
                     "the student has not agreed to take the course; invite the student instead",
                 ));
             }
-            (By::Admin, Active | Completed) => true,
+            (EnrollmentActor::Admin, Active | Completed) => true,
             _ => self.is_agreed,
         };
         if status == self.status && is_agreed == self.is_agreed {
             return Ok(self.clone());
         }
-        Ok(Self { status, is_agreed, changed_at: now.behind(self.changed_at), ..self.clone() })
+        Ok(Self { status, is_agreed, changed_at: now.strictly_after(self.changed_at), ..self.clone() })
     }
 
     /// Where it is told.
@@ -189,7 +193,7 @@ impl NewEnrollment {
     ///
     /// # Errors
     /// Every field that is missing or wrong.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, &["courseId", "studentId"])?;
         let (course, student) = (wrong.keep(fields.required("courseId")), wrong.keep(fields.parsed("studentId")));
         wrong.finish(course.zip(student).map(|(course, student)| Self { course, student }))
@@ -199,19 +203,21 @@ impl NewEnrollment {
     ///
     /// # Errors
     /// If others are none of the caller's business, or it is not said who.
-    pub fn whom(&self, course: &Course, caller: &Caller) -> Result<(UserId, By), Rejection> {
+    pub fn student_and_actor(&self, course: &Course, caller: &Caller) -> Result<(UserId, EnrollmentActor), Rejection> {
         let runs = course.is_run_by(caller);
         match (&self.student, caller.user()) {
             (Some(student), Some(own)) if runs => {
                 // A teacher who takes part agrees by saying so.
-                let by = if caller.is_admin() || student == own { By::Admin } else { By::Teacher };
-                Ok((student.clone(), by))
+                let actor =
+                    if caller.is_admin() || student == own { EnrollmentActor::Admin } else { EnrollmentActor::Teacher };
+                Ok((student.clone(), actor))
             }
             (None, _) if runs => {
-                Err(Invalid::new("studentId", "is required: the course's teacher and admins name the student").into())
+                Err(InvalidField::new("studentId", "is required: the course's teacher and admins name the student")
+                    .into())
             }
             (student, Some(own)) if student.as_ref().is_none_or(|student| student == own) => {
-                Ok((own.clone(), By::Student))
+                Ok((own.clone(), EnrollmentActor::Student))
             }
             _ => Err(Rejection::Forbidden("only the course's teacher or an admin may enroll others")),
         }
@@ -234,7 +240,7 @@ impl EnrollmentChange {
     ///
     /// # Errors
     /// Every field that is missing or wrong.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, &["courseId", "studentId", "status"])?;
         let course = wrong.keep(fields.required("courseId"));
         let (student, status) = (wrong.keep(fields.required("studentId")), wrong.keep(fields.required("status")));
@@ -246,15 +252,15 @@ impl EnrollmentChange {
     ///
     /// # Errors
     /// If not at all.
-    pub fn by(&self, course: &Course, caller: &Caller) -> Result<By, Rejection> {
+    pub fn actor(&self, course: &Course, caller: &Caller) -> Result<EnrollmentActor, Rejection> {
         if caller.is_admin() {
-            return Ok(By::Admin);
+            return Ok(EnrollmentActor::Admin);
         }
         match (caller.user() == Some(&course.teacher), caller.user() == Some(&self.student)) {
-            (true, true) => Ok(By::Admin),
-            (true, false) => Ok(By::Teacher),
+            (true, true) => Ok(EnrollmentActor::Admin),
+            (true, false) => Ok(EnrollmentActor::Teacher),
             (false, true) if matches!(self.status, EnrollmentStatus::Dropped | EnrollmentStatus::Active) => {
-                Ok(By::Student)
+                Ok(EnrollmentActor::Student)
             }
             (false, true) => Err(Rejection::Forbidden(OF_STUDENTS)),
             (false, false) => Err(Rejection::Forbidden("only the course's teacher or an admin may do this")),
@@ -274,7 +280,7 @@ impl CourseDescription {
     ///
     /// # Errors
     /// Every field that is missing or wrong.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, &["title", "teacherId"])?;
         let (named, teacher) = (wrong.keep(title(fields)), wrong.keep(fields.parsed("teacherId")));
         wrong.finish(named.zip(teacher).map(|(title, teacher)| Self { title, teacher }))
@@ -284,14 +290,15 @@ impl CourseDescription {
     ///
     /// # Errors
     /// If it is somebody else's, or would be, or its id is not for courses.
-    pub fn apply(self, id: &CourseId, held: Option<&Course>, caller: &Caller) -> Result<Course, Rejection> {
+    pub fn apply(self, id: &CourseId, stored: Option<&Course>, caller: &Caller) -> Result<Course, Rejection> {
         let Self { title, teacher } = self;
         let teacher = match caller {
             Caller::User { role: Role::Admin, id } => {
-                held.map(|held| held.teacher.clone()).or(teacher).unwrap_or_else(|| id.clone())
+                stored.map(|stored| stored.teacher.clone()).or(teacher).unwrap_or_else(|| id.clone())
             }
             Caller::User { role: Role::Teacher, id } => {
-                let is_theirs = held.is_none_or(|held| held.teacher == *id) && teacher.is_none_or(|asked| asked == *id);
+                let is_theirs =
+                    stored.is_none_or(|stored| stored.teacher == *id) && teacher.is_none_or(|asked| asked == *id);
                 is_theirs
                     .then(|| id.clone())
                     .ok_or(Rejection::Forbidden("only the course's teacher or an admin may do this"))?
@@ -299,7 +306,7 @@ impl CourseDescription {
             _ => return Err(Rejection::Forbidden("only a teacher or an admin may do this")),
         };
         if id.as_str().starts_with(RESERVED_FOR_COURSES) {
-            return Err(Invalid::new("courseId", format!("must not begin with {RESERVED_FOR_COURSES:?}")).into());
+            return Err(InvalidField::new("courseId", format!("must not begin with {RESERVED_FOR_COURSES:?}")).into());
         }
         Ok(Course { title, teacher })
     }
@@ -318,26 +325,27 @@ mod tests {
         use EnrollmentStatus::{Active, Completed, Dropped, Pending};
         let (course, student) = ("c".parse().unwrap(), "s".parse().unwrap());
         let noon = at("2026-01-31T12:00:00Z");
-        let begin = |by, held: Option<&Enrollment>, now| {
-            Enrollment::begun(&course, &student, (Some("Sam".to_owned()), by), held, now)
+        let begin = |actor, stored: Option<&Enrollment>, now| {
+            Enrollment::after_request(&course, &student, (Some("Sam".to_owned()), actor), stored, now)
         };
-        let asked = begin(By::Student, None, noon);
+        let asked = begin(EnrollmentActor::Student, None, noon);
         assert_eq!((asked.status, asked.enrolled_at, asked.changed_at), (Pending, noon, noon));
-        assert_eq!(begin(By::Student, Some(&asked), at("2026-02-01T00:00:00Z")), asked);
-        // By a clock that is behind.
+        assert_eq!(begin(EnrollmentActor::Student, Some(&asked), at("2026-02-01T00:00:00Z")), asked);
+        // EnrollmentActor a clock that is behind.
         let early = at("2026-01-31T11:59:59Z");
-        let accepted = begin(By::Teacher, Some(&asked), early);
+        let accepted = begin(EnrollmentActor::Teacher, Some(&asked), early);
         assert_eq!((accepted.status, accepted.enrolled_at), (Active, noon));
         assert_eq!(accepted.changed_at, at("2026-01-31T12:00:00.001Z"));
-        for by in [By::Teacher, By::Student, By::Admin] {
-            assert_eq!(begin(by, Some(&accepted), noon), accepted);
+        for actor in [EnrollmentActor::Teacher, EnrollmentActor::Student, EnrollmentActor::Admin] {
+            assert_eq!(begin(actor, Some(&accepted), noon), accepted);
         }
-        let with = |of: &Enrollment, status| of.with_status(status, By::Teacher, early).unwrap();
+        let with = |of: &Enrollment, status| of.with_status(status, EnrollmentActor::Teacher, early).unwrap();
         assert_eq!(with(&accepted, Active), accepted);
         let completed = with(&accepted, Completed);
         assert_eq!(completed.changed_at, at("2026-01-31T12:00:00.002Z"));
         let dropped = with(&completed, Dropped);
-        let again = Enrollment::begun(&course, &student, (None, By::Student), Some(&dropped), early);
+        let again =
+            Enrollment::after_request(&course, &student, (None, EnrollmentActor::Student), Some(&dropped), early);
         assert_eq!((again.status, again.enrolled_at), (Pending, at("2026-01-31T12:00:00.004Z")));
         assert_eq!(again.student_name.as_deref(), Some("Sam"), "who they are stays known");
     }
@@ -347,31 +355,33 @@ mod tests {
         use EnrollmentStatus::{Active, Completed, Dropped, Invited, Pending};
         let (course, student) = ("c".parse().unwrap(), "s".parse().unwrap());
         let now = at("2026-01-31T12:00:00Z");
-        let begin = |by, held: Option<&Enrollment>| Enrollment::begun(&course, &student, (None, by), held, now);
-        let invited = begin(By::Teacher, None);
+        let begin = |actor, stored: Option<&Enrollment>| {
+            Enrollment::after_request(&course, &student, (None, actor), stored, now)
+        };
+        let invited = begin(EnrollmentActor::Teacher, None);
         assert_eq!(
-            (invited.status, invited.is_agreed, begin(By::Teacher, Some(&invited))),
+            (invited.status, invited.is_agreed, begin(EnrollmentActor::Teacher, Some(&invited))),
             (Invited, false, invited.clone())
         );
         for status in [Pending, Active, Completed] {
-            assert!(invited.with_status(status, By::Teacher, now).is_err(), "{status}");
+            assert!(invited.with_status(status, EnrollmentActor::Teacher, now).is_err(), "{status}");
         }
-        assert_eq!(begin(By::Student, Some(&invited)).status, Active);
-        let accepted = invited.with_status(Active, By::Student, now).unwrap();
+        assert_eq!(begin(EnrollmentActor::Student, Some(&invited)).status, Active);
+        let accepted = invited.with_status(Active, EnrollmentActor::Student, now).unwrap();
         assert_eq!((accepted.status, accepted.is_agreed), (Active, true));
         for status in [Pending, Completed, Invited] {
-            assert!(accepted.with_status(status, By::Student, now).is_err(), "{status}");
+            assert!(accepted.with_status(status, EnrollmentActor::Student, now).is_err(), "{status}");
         }
         // Who was dropped by the teacher may be taken back; who left must agree again.
-        let dropped = accepted.with_status(Dropped, By::Teacher, now).unwrap();
-        assert_eq!(begin(By::Teacher, Some(&dropped)).status, Active);
-        assert!(dropped.with_status(Active, By::Student, now).is_err());
+        let dropped = accepted.with_status(Dropped, EnrollmentActor::Teacher, now).unwrap();
+        assert_eq!(begin(EnrollmentActor::Teacher, Some(&dropped)).status, Active);
+        assert!(dropped.with_status(Active, EnrollmentActor::Student, now).is_err());
         for dropped in [&dropped, &accepted] {
-            let left = dropped.with_status(Dropped, By::Student, now).unwrap();
-            assert!(left.with_status(Active, By::Teacher, now).is_err());
-            assert_eq!(begin(By::Teacher, Some(&left)).status, Invited);
-            assert!(left.with_status(Active, By::Admin, now).unwrap().is_agreed);
+            let left = dropped.with_status(Dropped, EnrollmentActor::Student, now).unwrap();
+            assert!(left.with_status(Active, EnrollmentActor::Teacher, now).is_err());
+            assert_eq!(begin(EnrollmentActor::Teacher, Some(&left)).status, Invited);
+            assert!(left.with_status(Active, EnrollmentActor::Admin, now).unwrap().is_agreed);
         }
-        assert_eq!(begin(By::Admin, None).status, Active);
+        assert_eq!(begin(EnrollmentActor::Admin, None).status, Active);
     }
 }

@@ -37,7 +37,7 @@ impl CourseStatsScope {
 
 /// Payments, in one currency.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Paid {
+pub struct PaymentSums {
     /// How many.
     pub payments: i64,
     /// What they come to, in minor units.
@@ -58,7 +58,7 @@ pub struct CourseFigures {
     /// How many times somebody was there, or not.
     pub attendance: BTreeMap<Presence, i64>,
     /// Payments by how they stand and by currency; `None` is of amounts that nobody knows.
-    pub payments: BTreeMap<(PaymentStatus, Option<Currency>), Paid>,
+    pub payments: BTreeMap<(PaymentStatus, Option<Currency>), PaymentSums>,
 }
 
 impl CourseFigures {
@@ -79,40 +79,40 @@ impl CourseFigures {
 }
 
 /// Something that counts in the classroom.
-pub trait Counted {
+pub trait CourseContributor {
     /// What it contributes as it is now.
     fn contributes(&self) -> CourseFigures;
 }
 
-impl Counted for Course {
+impl CourseContributor for Course {
     fn contributes(&self) -> CourseFigures {
         CourseFigures { courses: 1, ..CourseFigures::default() }
     }
 }
 
-impl Counted for Enrollment {
+impl CourseContributor for Enrollment {
     fn contributes(&self) -> CourseFigures {
         CourseFigures { enrollments: [(self.status, 1)].into(), ..CourseFigures::default() }
     }
 }
 
-impl Counted for GivenScore {
+impl CourseContributor for GivenScore {
     fn contributes(&self) -> CourseFigures {
         CourseFigures { scores: 1, score_sum: self.description.score.share(), ..CourseFigures::default() }
     }
 }
 
-impl Counted for Attendance {
+impl CourseContributor for Attendance {
     fn contributes(&self) -> CourseFigures {
         CourseFigures { attendance: [(self.status, 1)].into(), ..CourseFigures::default() }
     }
 }
 
-impl Counted for Payment {
+impl CourseContributor for Payment {
     fn contributes(&self) -> CourseFigures {
         // What nobody knows adds nothing; what is known is far below what fits.
         let amount = self.amount.map_or(0, |amount| i64::try_from(amount).unwrap_or(i64::MAX));
-        let paid = Paid { payments: 1, amount };
+        let paid = PaymentSums { payments: 1, amount };
         CourseFigures { payments: [((self.status, self.currency), paid)].into(), ..CourseFigures::default() }
     }
 }
@@ -131,8 +131,8 @@ mod tests {
             attendance: [(Presence::Present, 2), (Presence::Late, 1), (Presence::Absent, 1), (Presence::Excused, 9)]
                 .into(),
             payments: [
-                ((PaymentStatus::Received, Some(usd)), Paid { payments: 2, amount: 1_998 }),
-                ((PaymentStatus::Approved, None), Paid { payments: 1, amount: 0 }),
+                ((PaymentStatus::Received, Some(usd)), PaymentSums { payments: 2, amount: 1_998 }),
+                ((PaymentStatus::Approved, None), PaymentSums { payments: 1, amount: 0 }),
             ]
             .into(),
         }

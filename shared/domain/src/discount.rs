@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::caller::Caller;
-use super::fields::{Invalid, object};
 use super::id::DiscountCode;
 use super::money::{Currency, MAX_AMOUNT};
-use super::string_enum::words;
+use super::string_enum::string_enum;
 use super::time::Time;
+use super::validation::{InvalidField, object};
 
 /// The most uses that a discount can be given.
 const MAX_USES: u64 = 1_000_000_000;
@@ -25,17 +25,17 @@ pub const MAX_TRIES: u64 = 20;
 ///
 /// # Errors
 /// If it is too short, or of too few different characters.
-pub fn is_hard_to_guess(code: &DiscountCode) -> Result<(), Invalid> {
+pub fn is_hard_to_guess(code: &DiscountCode) -> Result<(), InvalidField> {
     let (length, different) = MIN_CODE;
     let letters: BTreeSet<char> = code.as_str().chars().collect();
     if code.as_str().chars().count() >= length && letters.len() >= different {
         return Ok(());
     }
     let rule = format!("must have at least {length} characters, {different} of them different, for a new discount");
-    Err(Invalid::new("code", rule))
+    Err(InvalidField::new("code", rule))
 }
 
-words! {
+string_enum! {
     /// How a discount is reckoned.
     DiscountKind {
         /// A part of the price.
@@ -48,7 +48,7 @@ words! {
 /// What is taken off a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
-pub enum Off {
+pub enum Reduction {
     /// So many percent, 1 to 100.
     Percent {
         /// How many.
@@ -69,7 +69,7 @@ pub enum Off {
 pub struct Discount {
     /// What it takes off.
     #[serde(flatten)]
-    pub off: Off,
+    pub reduction: Reduction,
     /// From when on it is good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_from: Option<Time>,
@@ -104,11 +104,11 @@ pub enum DiscountRejection {
 impl DiscountRejection {
     /// As it is told: admins learn why, others nothing that would tell a code that there is from one that there is not.
     #[must_use]
-    pub fn told_to(self, caller: &Caller) -> Invalid {
+    pub fn told_to(self, caller: &Caller) -> InvalidField {
         if caller.is_admin() {
-            return Invalid::new("discountCode", self);
+            return InvalidField::new("discountCode", self);
         }
-        Invalid::new("discountCode", "is not valid for this order")
+        InvalidField::new("discountCode", "is not valid for this order")
     }
 }
 
@@ -116,9 +116,9 @@ impl Discount {
     /// In which currency it is, if it is an amount of money.
     #[must_use]
     pub fn currency(&self) -> Option<Currency> {
-        match self.off {
-            Off::Percent { .. } => None,
-            Off::Fixed { currency, .. } => Some(currency),
+        match self.reduction {
+            Reduction::Percent { .. } => None,
+            Reduction::Fixed { currency, .. } => Some(currency),
         }
     }
 
@@ -126,20 +126,20 @@ impl Discount {
     ///
     /// # Errors
     /// Every field that is missing or wrong.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, FIELDS)?;
-        let missing = |field| Invalid::new(field, "is required");
+        let missing = |field| InvalidField::new(field, "is required");
         let percent = || match fields.whole("percent", 100)? {
-            Some(0) => Err(Invalid::new("percent", "must be greater than 0")),
-            Some(percent) => Ok(Off::Percent { percent }),
+            Some(0) => Err(InvalidField::new("percent", "must be greater than 0")),
+            Some(percent) => Ok(Reduction::Percent { percent }),
             None => Err(missing("percent")),
         };
         let amount = || match fields.whole("amount", MAX_AMOUNT)? {
-            Some(0) => Err(Invalid::new("amount", "must be greater than 0")),
-            Some(amount) => Ok(Off::Fixed { amount, currency: fields.required("currency")? }),
+            Some(0) => Err(InvalidField::new("amount", "must be greater than 0")),
+            Some(amount) => Ok(Reduction::Fixed { amount, currency: fields.required("currency")? }),
             None => Err(missing("amount")),
         };
-        let off = wrong.keep(fields.required("type")).and_then(|kind| match kind {
+        let reduction = wrong.keep(fields.required("type")).and_then(|kind| match kind {
             DiscountKind::Percent => wrong.keep(percent()),
             DiscountKind::Fixed => wrong.keep(amount()),
         });
@@ -148,11 +148,11 @@ impl Discount {
         if let (Some(Some(from)), Some(Some(until))) = (from, until)
             && until <= from
         {
-            wrong.add(Invalid::new("validTo", "must be later than validFrom"));
+            wrong.add(InvalidField::new("validTo", "must be later than validFrom"));
         }
-        let read = off.zip(uses).zip(from.zip(until));
-        wrong.finish(read.map(|((off, max_uses), (valid_from, valid_until))| Self {
-            off,
+        let read = reduction.zip(uses).zip(from.zip(until));
+        wrong.finish(read.map(|((reduction, max_uses), (valid_from, valid_until))| Self {
+            reduction,
             valid_from,
             valid_until,
             max_uses,
@@ -163,15 +163,15 @@ impl Discount {
     ///
     /// # Errors
     /// If it takes nothing off this price, or nothing off what was ordered then.
-    pub fn off(&self, price: u64, currency: Currency, ordered: Time) -> Result<u64, DiscountRejection> {
+    pub fn reduction(&self, price: u64, currency: Currency, ordered: Time) -> Result<u64, DiscountRejection> {
         if self.valid_from.is_some_and(|from| ordered < from) || self.valid_until.is_some_and(|until| ordered >= until)
         {
             return Err(DiscountRejection::NotNow);
         }
-        match self.off {
-            Off::Percent { percent } => Ok((price.saturating_mul(percent) + 50) / 100),
-            Off::Fixed { currency: other, .. } if other != currency => Err(DiscountRejection::OtherCurrency),
-            Off::Fixed { amount, .. } => Ok(amount.min(price)),
+        match self.reduction {
+            Reduction::Percent { percent } => Ok((price.saturating_mul(percent) + 50) / 100),
+            Reduction::Fixed { currency: other, .. } if other != currency => Err(DiscountRejection::OtherCurrency),
+            Reduction::Fixed { amount, .. } => Ok(amount.min(price)),
         }
     }
 }
@@ -200,18 +200,18 @@ mod tests {
         let now: Time = "2026-01-31T12:00:00Z".parse().unwrap();
         let (usd, eur) = ("USD".parse().unwrap(), "EUR".parse().unwrap());
         let percent = Discount::parse(&json!({"type": "percent", "percent": 15})).unwrap();
-        assert_eq!(percent.off(999, usd, now), Ok(150));
-        assert_eq!(percent.off(0, usd, now), Ok(0));
+        assert_eq!(percent.reduction(999, usd, now), Ok(150));
+        assert_eq!(percent.reduction(0, usd, now), Ok(0));
         let fixed = Discount::parse(&json!({"type": "fixed", "amount": 500, "currency": "USD"})).unwrap();
-        assert_eq!((fixed.off(999, usd, now), fixed.off(300, usd, now)), (Ok(500), Ok(300)));
-        assert_eq!(fixed.off(999, eur, now), Err(DiscountRejection::OtherCurrency));
+        assert_eq!((fixed.reduction(999, usd, now), fixed.reduction(300, usd, now)), (Ok(500), Ok(300)));
+        assert_eq!(fixed.reduction(999, eur, now), Err(DiscountRejection::OtherCurrency));
     }
 
     #[test]
     fn is_good_from_one_time_until_another() {
         let body = json!({"type": "percent", "percent": 100, "validFrom": "2026-01-01T00:00:00Z", "validTo": "2026-02-01T00:00:00Z"});
         let discount = Discount::parse(&body).unwrap();
-        let at = |time: &str| discount.off(10, "USD".parse().unwrap(), time.parse().unwrap());
+        let at = |time: &str| discount.reduction(10, "USD".parse().unwrap(), time.parse().unwrap());
         assert_eq!(at("2025-12-31T23:59:59.999Z"), Err(DiscountRejection::NotNow));
         assert_eq!((at("2026-01-01T00:00:00Z"), at("2026-01-31T23:59:59.999Z")), (Ok(10), Ok(10)));
         assert_eq!(at("2026-02-01T00:00:00Z"), Err(DiscountRejection::NotNow));

@@ -12,11 +12,11 @@ pub enum Entity {
     /// A quiz.
     Quiz(QuizId),
     /// What is bought of an item.
-    Sales(Item),
+    PurchasedItem(Item),
     /// A product, as it is sold; its facts are for ever.
     Product(ProductId),
     /// Who looked at a product; its facts expire.
-    Views(ProductId),
+    ProductViews(ProductId),
 }
 
 /// A live bucket: the facts of one entity in one minute, folded.

@@ -1,18 +1,18 @@
 //! Events of tracks, as clients send them.
 
 use super::country::Country;
+use super::event_time::check_event_time;
 use super::fact::MAX_USER_AGENT;
-use super::fields::{Fields, Invalid, Wrong};
 use super::id::{AnonymousId, EventId, PlayId, PlaylistId, SessionId, TrackId, UserId};
-use super::limits::timely;
-use super::raw::RawObject;
-use super::string_enum::words;
+use super::raw_json::RawObject;
+use super::string_enum::string_enum;
 use super::time::Time;
+use super::validation::{Fields, InvalidField, Violations};
 
 /// The longest play that is believed, in seconds: a day.
 const MAX_DURATION_S: f64 = 86_400.0;
 
-words! {
+string_enum! {
     /// Where in the product something was done.
     Source {
         /// The landing page.
@@ -179,8 +179,8 @@ impl Event {
     ///
     /// # Errors
     /// Every field that is missing or wrong.
-    pub fn read(event: &RawObject<'_>, now: Time, is_import: bool) -> Result<Self, Vec<Invalid>> {
-        let (mut unreadable, mut wrong) = (Vec::new(), Wrong::default());
+    pub fn read(event: &RawObject<'_>, now: Time, is_import: bool) -> Result<Self, Vec<InvalidField>> {
+        let (mut unreadable, mut wrong) = (Vec::new(), Violations::default());
         let kind = event.read(["type"], &mut unreadable);
         let kind: Option<Kind> = wrong.keep(Fields(&kind).required("type"));
         let names = COMMON.iter().chain(if is_import { IMPORTED.as_slice() } else { &[] });
@@ -192,7 +192,7 @@ impl Event {
         let session = wrong.keep(fields.required("sessionId"));
         let anonymous = wrong.keep(fields.parsed("anonymousId"));
         let at = wrong.keep(fields.required("timestamp").and_then(|at| {
-            timely(at, now, is_import).map_err(|untimely| Invalid::new("timestamp", untimely))?;
+            check_event_time(at, now, is_import).map_err(|untimely| InvalidField::new("timestamp", untimely))?;
             Ok(at)
         }));
         let what = kind.and_then(|kind| engagement(kind, fields, &mut wrong));
@@ -217,17 +217,17 @@ impl Event {
                 Ok(Self { id, track, session, anonymous, at, what, named: Named { user, user_agent, country } })
             }
             _ => {
-                let wrong: Vec<Invalid> = wrong.into();
+                let wrong: Vec<InvalidField> = wrong.into();
                 // What cannot be read was left out, and is not missing as well.
-                let is_new = |wrong: &Invalid| unreadable.iter().all(|known| known.field != wrong.field);
-                let wrong: Vec<Invalid> = wrong.into_iter().filter(is_new).collect();
+                let is_new = |wrong: &InvalidField| unreadable.iter().all(|known| known.field != wrong.field);
+                let wrong: Vec<InvalidField> = wrong.into_iter().filter(is_new).collect();
                 Err(unreadable.into_iter().chain(wrong).collect())
             }
         }
     }
 }
 
-fn engagement(kind: Kind, fields: Fields<'_>, wrong: &mut Wrong) -> Option<Engagement> {
+fn engagement(kind: Kind, fields: Fields<'_>, wrong: &mut Violations) -> Option<Engagement> {
     match kind {
         Kind::Play => play(fields, wrong).map(Engagement::Play),
         Kind::Like => {
@@ -247,7 +247,7 @@ fn engagement(kind: Kind, fields: Fields<'_>, wrong: &mut Wrong) -> Option<Engag
     }
 }
 
-fn play(fields: Fields<'_>, wrong: &mut Wrong) -> Option<Play> {
+fn play(fields: Fields<'_>, wrong: &mut Violations) -> Option<Play> {
     let source = wrong.keep(fields.required("source"));
     let play_id = wrong.keep(fields.parsed("playId"));
     let playlist = wrong.keep(fields.parsed("playlistId"));
@@ -277,12 +277,12 @@ fn whole(number: f64) -> u64 {
     number.round() as u64
 }
 
-fn action(fields: Fields<'_>, on: &str, off: &str) -> Result<bool, Invalid> {
+fn action(fields: Fields<'_>, on: &str, off: &str) -> Result<bool, InvalidField> {
     match fields.text("action")? {
         Some(action) if action == on => Ok(true),
         Some(action) if action == off => Ok(false),
-        Some(_) => Err(Invalid::new("action", format!("must be one of {on}, {off}"))),
-        None => Err(Invalid::new("action", "is required")),
+        Some(_) => Err(InvalidField::new("action", format!("must be one of {on}, {off}"))),
+        None => Err(InvalidField::new("action", "is required")),
     }
 }
 
@@ -294,7 +294,7 @@ mod tests {
 
     const NOW: &str = "2026-01-31T09:30:00Z";
 
-    fn read(text: &str, is_import: bool) -> Result<Event, Vec<Invalid>> {
+    fn read(text: &str, is_import: bool) -> Result<Event, Vec<InvalidField>> {
         Event::read(&RawObject::parse(text).unwrap(), NOW.parse().unwrap(), is_import)
     }
 
@@ -308,11 +308,11 @@ mod tests {
         event.to_string()
     }
 
-    fn with(patch: &Value) -> Result<Event, Vec<Invalid>> {
+    fn with(patch: &Value) -> Result<Event, Vec<InvalidField>> {
         read(&patched(patch), false)
     }
 
-    fn fields<T: std::fmt::Debug>(read: Result<T, Vec<Invalid>>) -> Vec<String> {
+    fn fields<T: std::fmt::Debug>(read: Result<T, Vec<InvalidField>>) -> Vec<String> {
         read.unwrap_err().into_iter().map(|wrong| wrong.field.into_owned()).collect()
     }
 

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::event::thousandths;
-use super::fields::{Fields, Invalid, object};
 use super::id::{AttemptId, UserId};
+use super::validation::{Fields, InvalidField, object};
 
 /// The highest score a quiz can have.
 const MAX_SCORE: f64 = 1e9;
@@ -43,12 +43,12 @@ impl Rating {
     ///
     /// # Errors
     /// If it is anything else.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (Fields(fields), mut wrong) = object(body, &["rating"])?;
         let given = fields.get("rating").filter(|given| !given.is_null());
-        let rating = given.ok_or_else(|| Invalid::new("rating", "is required")).and_then(|given| {
+        let rating = given.ok_or_else(|| InvalidField::new("rating", "is required")).and_then(|given| {
             let rating = given.as_u64().ok_or(InvalidRating).and_then(Self::try_from);
-            rating.map_err(|error| Invalid::new("rating", error))
+            rating.map_err(|error| InvalidField::new("rating", error))
         });
         let rating = wrong.keep(rating);
         wrong.finish(rating)
@@ -108,14 +108,16 @@ impl Score {
         self.share() as f64 / 1e6
     }
 
-    pub(super) fn parse(fields: Fields<'_>) -> Result<Self, Vec<Invalid>> {
-        let number = |field| fields.number(field, MAX_SCORE)?.ok_or_else(|| Invalid::new(field, "is required"));
+    pub(super) fn parse(fields: Fields<'_>) -> Result<Self, Vec<InvalidField>> {
+        let number = |field| fields.number(field, MAX_SCORE)?.ok_or_else(|| InvalidField::new(field, "is required"));
         match (number("score").map(thousandths), number("maxScore").map(thousandths)) {
             (reached, Ok(0)) => {
-                let max = Invalid::new("maxScore", "must be greater than 0");
+                let max = InvalidField::new("maxScore", "must be greater than 0");
                 Err(reached.err().into_iter().chain([max]).collect())
             }
-            (Ok(reached), Ok(max)) if reached > max => Err(vec![Invalid::new("score", "must be at most maxScore")]),
+            (Ok(reached), Ok(max)) if reached > max => {
+                Err(vec![InvalidField::new("score", "must be at most maxScore")])
+            }
             (Ok(reached), Ok(max)) => Ok(Self { reached, max }),
             (reached, max) => Err([reached.err(), max.err()].into_iter().flatten().collect()),
         }
@@ -141,7 +143,7 @@ impl Attempt {
     ///
     /// # Errors
     /// Every field that is missing or wrong.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, &["attemptId", "score", "maxScore", "durationSeconds"])?;
         let id = wrong.keep(fields.required("attemptId"));
         let score = wrong.keep_all(Score::parse(fields));
@@ -203,7 +205,7 @@ mod tests {
 
     use super::*;
 
-    fn wrong<T: std::fmt::Debug>(parsed: Result<T, Vec<Invalid>>) -> Vec<String> {
+    fn wrong<T: std::fmt::Debug>(parsed: Result<T, Vec<InvalidField>>) -> Vec<String> {
         parsed.unwrap_err().into_iter().map(|invalid| invalid.field.into_owned()).collect()
     }
 
@@ -219,7 +221,7 @@ mod tests {
         assert_eq!(wrong(Rating::parse(&json!([5]))), ["body"]);
     }
 
-    fn attempt(score: impl Into<Value>, max: impl Into<Value>) -> Result<Attempt, Vec<Invalid>> {
+    fn attempt(score: impl Into<Value>, max: impl Into<Value>) -> Result<Attempt, Vec<InvalidField>> {
         Attempt::parse(&json!({"attemptId": "a", "score": score.into(), "maxScore": max.into()}))
     }
 

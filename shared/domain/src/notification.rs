@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::caller::{Caller, Role};
-use super::fields::{Fields, Invalid, Wrong, object, text, title};
 use super::id::{CourseId, UserId};
-use super::string_enum::words;
+use super::string_enum::string_enum;
+use super::validation::{Fields, InvalidField, Violations, object, text, title};
 
-words! {
+string_enum! {
     /// How it is meant.
     NotificationKind {
         /// Something went well.
@@ -81,10 +81,10 @@ impl LinkTargets {
 }
 
 impl Notice {
-    fn read(fields: Fields<'_>, targets: &LinkTargets, wrong: &mut Wrong) -> Option<Self> {
+    fn read(fields: Fields<'_>, targets: &LinkTargets, wrong: &mut Violations) -> Option<Self> {
         let named = wrong.keep(title(fields));
         let message =
-            text(fields, "message").and_then(|text| text.ok_or_else(|| Invalid::new("message", "is required")));
+            text(fields, "message").and_then(|text| text.ok_or_else(|| InvalidField::new("message", "is required")));
         let message = wrong.keep(message);
         let kind = wrong.keep(fields.required("type"));
         let link = wrong.keep(link(fields, targets));
@@ -95,7 +95,7 @@ impl Notice {
     ///
     /// # Errors
     /// Every field that is missing or wrong.
-    pub fn parse(body: &Value, targets: &LinkTargets) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value, targets: &LinkTargets) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, OF_NOTICES)?;
         let read = Self::read(fields, targets, &mut wrong);
         wrong.finish(read)
@@ -103,7 +103,7 @@ impl Notice {
 }
 
 /// A link within the site, or to another that is trusted: whoever reads it trusts whoever runs the site.
-fn link(fields: Fields<'_>, targets: &LinkTargets) -> Result<Option<String>, Invalid> {
+fn link(fields: Fields<'_>, targets: &LinkTargets) -> Result<Option<String>, InvalidField> {
     let Some(link) = fields.text("link")? else { return Ok(None) };
     // Browsers read a backslash as a slash, wherever it stands.
     let is_within = link.starts_with('/') && !link.starts_with("//");
@@ -112,7 +112,7 @@ fn link(fields: Fields<'_>, targets: &LinkTargets) -> Result<Option<String>, Inv
     if is_plain && (is_within || targets.include(link)) {
         Ok(Some(link.to_owned()))
     } else {
-        Err(Invalid::new(
+        Err(InvalidField::new(
             "link",
             format!("must be a path that begins with / or a URL of an allowed host, at most {MAX_LINK} characters"),
         ))
@@ -135,7 +135,7 @@ impl NewNotification {
     ///
     /// # Errors
     /// Every field that is missing or wrong.
-    pub fn parse(body: &Value, targets: &LinkTargets) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value, targets: &LinkTargets) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, &[OF_NOTICES, &["userId", "courseId"]].concat())?;
         let (to, course) = (wrong.keep(fields.required("userId")), wrong.keep(fields.parsed("courseId")));
         let notice = Notice::read(fields, targets, &mut wrong);

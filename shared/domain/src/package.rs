@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::authorship::{self, Owned};
 use super::caller::Caller;
-use super::fields::{Fields, Invalid, MAX_NAMED, Wrong, object, text, title};
+use super::creator::{self, Owned};
 use super::id::{PackageId, QuizId, UserId};
 use super::money::{Currency, MAX_AMOUNT};
 use super::quiz::QuizFigures;
 use super::rejection::Rejection;
+use super::validation::{Fields, InvalidField, MAX_NAMED, Violations, object, text, title};
 
 /// How many quizzes a package holds at most.
 pub const MAX_QUIZZES: usize = 500;
@@ -67,16 +67,16 @@ impl PackageDescription {
     ///
     /// # Errors
     /// Every field that is missing or wrong.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, OF_PACKAGES)?;
         let read = Self::read(fields, &mut wrong);
         wrong.finish(read)
     }
 
-    fn read(fields: Fields<'_>, wrong: &mut Wrong) -> Option<Self> {
+    fn read(fields: Fields<'_>, wrong: &mut Violations) -> Option<Self> {
         let (title, description) = (wrong.keep(title(fields)), wrong.keep(text(fields, "description")));
         let price = fields.whole("price", MAX_AMOUNT);
-        let price = wrong.keep(price.and_then(|price| price.ok_or_else(|| Invalid::new("price", "is required"))));
+        let price = wrong.keep(price.and_then(|price| price.ok_or_else(|| InvalidField::new("price", "is required"))));
         let (currency, quizzes) = (wrong.keep(fields.required("currency")), wrong.keep_all(quizzes(fields)));
         Some(Self { title: title?, description: description?, price: price?, currency: currency?, quizzes: quizzes? })
     }
@@ -91,8 +91,8 @@ impl PackageDescription {
     ///
     /// # Errors
     /// If it is somebody else's.
-    pub fn apply(self, held: &Package, caller: &Caller) -> Result<Package, Rejection> {
-        let creator = authorship::creator(caller, Some(&held.creator), None)?;
+    pub fn apply(self, stored: &Package, caller: &Caller) -> Result<Package, Rejection> {
+        let creator = creator::creator(caller, Some(&stored.creator), None)?;
         Ok(self.of(creator))
     }
 
@@ -107,11 +107,11 @@ impl NewPackage {
     ///
     /// # Errors
     /// Every field that is missing or wrong.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, &[OF_PACKAGES, &["packageId", "creatorId"]].concat())?;
         let id = fields.parsed("packageId").and_then(|id: Option<PackageId>| match id {
             // Its address would be that of the stats of packages.
-            Some(id) if id.as_str() == "stats" => Err(Invalid::new("packageId", "must not be \"stats\"")),
+            Some(id) if id.as_str() == "stats" => Err(InvalidField::new("packageId", "must not be \"stats\"")),
             id => Ok(id),
         });
         let (id, creator) = (wrong.keep(id), wrong.keep(fields.parsed("creatorId")));
@@ -132,13 +132,13 @@ impl NewPackage {
     /// # Errors
     /// If it would be somebody else's.
     pub fn apply(self, before: Option<&UserId>, caller: &Caller) -> Result<Package, Rejection> {
-        let creator = authorship::creator(caller, before, self.creator)?;
+        let creator = creator::creator(caller, before, self.creator)?;
         Ok(self.description.of(creator))
     }
 }
 
-fn quizzes(fields: Fields<'_>) -> Result<Vec<QuizId>, Vec<Invalid>> {
-    let wrong = |reason: String| Invalid::new("quizIds", reason);
+fn quizzes(fields: Fields<'_>) -> Result<Vec<QuizId>, Vec<InvalidField>> {
+    let wrong = |reason: String| InvalidField::new("quizIds", reason);
     let list = fields.list("quizIds").map_err(|invalid| vec![invalid])?.unwrap_or_default();
     if list.len() > MAX_QUIZZES {
         return Err(vec![wrong(format!("must have at most {MAX_QUIZZES} items"))]);
@@ -226,9 +226,9 @@ mod tests {
         let new = NewPackage::parse(&body(&json!({}))).unwrap();
         let package = new.clone().apply(None, &ann).unwrap();
         assert_eq!(package.creator.as_str(), "ann");
-        assert_eq!(new.clone().apply(Some(&package.creator), &bob), Err(authorship::NOT_THE_CREATOR));
+        assert_eq!(new.clone().apply(Some(&package.creator), &bob), Err(creator::NOT_THE_CREATOR));
         let changed = PackageDescription::parse(&body(&json!({"title": "Geometry"}))).unwrap();
-        assert_eq!(changed.clone().apply(&package, &bob), Err(authorship::NOT_THE_CREATOR));
+        assert_eq!(changed.clone().apply(&package, &bob), Err(creator::NOT_THE_CREATOR));
         assert_eq!(changed.apply(&package, &ann).unwrap().title, "Geometry");
     }
 }

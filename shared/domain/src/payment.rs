@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::caller::Caller;
-use super::fields::{Invalid, object};
 use super::id::{PaymentId, PurchaseId, UserId};
 use super::live::Channel;
 use super::money::Currency;
 use super::purchase::{Buyer, Item, Paid, Purchase, Status};
-use super::string_enum::words;
+use super::string_enum::string_enum;
 use super::time::Time;
+use super::validation::{InvalidField, object};
 
-words! {
+string_enum! {
     /// How a payment stands.
     PaymentStatus {
         /// It waits for approval.
@@ -102,7 +102,7 @@ impl Payment {
 ///
 /// # Errors
 /// If it is missing or wrong.
-pub fn paid_for(body: &Value) -> Result<PurchaseId, Vec<Invalid>> {
+pub fn paid_for(body: &Value) -> Result<PurchaseId, Vec<InvalidField>> {
     let (fields, mut wrong) = object(body, &["purchaseId"])?;
     let purchase = wrong.keep(fields.required("purchaseId"));
     wrong.finish(purchase)

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::caller::{Caller, Role};
-use super::fields::{Invalid, object, text, title};
 use super::id::{PlaylistId, TrackId, UserId};
 use super::rejection::Rejection;
 use super::time::Time;
 use super::track::Track;
+use super::validation::{InvalidField, object, text, title};
 
 /// A playlist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,7 +105,7 @@ impl PlaylistDescription {
     ///
     /// # Errors
     /// Every field that is missing or wrong.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, &["title", "ownerId", "description", "isOpen"])?;
         let (title, owner) = (wrong.keep(title(fields)), wrong.keep(fields.parsed("ownerId")));
         let (description, is_open) = (wrong.keep(text(fields, "description")), wrong.keep(fields.flag("isOpen")));
@@ -122,13 +122,14 @@ impl PlaylistDescription {
     ///
     /// # Errors
     /// If the playlist is somebody else's, or would be.
-    pub fn apply(self, held: Option<&Playlist>, caller: &Caller) -> Result<Playlist, Rejection> {
+    pub fn apply(self, stored: Option<&Playlist>, caller: &Caller) -> Result<Playlist, Rejection> {
         let owner = match caller {
             Caller::User { role: Role::Admin, id } => {
-                self.owner.or_else(|| held.map(|playlist| playlist.owner.clone())).unwrap_or_else(|| id.clone())
+                self.owner.or_else(|| stored.map(|playlist| playlist.owner.clone())).unwrap_or_else(|| id.clone())
             }
             Caller::User { id, .. }
-                if held.is_none_or(|playlist| playlist.owner == *id) && self.owner.is_none_or(|owner| owner == *id) =>
+                if stored.is_none_or(|playlist| playlist.owner == *id)
+                    && self.owner.is_none_or(|owner| owner == *id) =>
             {
                 id.clone()
             }
@@ -153,7 +154,7 @@ impl SubmissionOffer {
     ///
     /// # Errors
     /// Every field that is missing or wrong.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, &["trackId", "message"])?;
         let (track, message) = (wrong.keep(fields.required("trackId")), wrong.keep(text(fields, "message")));
         wrong.finish(track.zip(message).map(|(track, message)| Self { track, message }))
@@ -168,7 +169,7 @@ impl SubmissionOffer {
         &self,
         to: (&PlaylistId, &Playlist),
         track: &Track,
-        held: Option<&Submission>,
+        stored: Option<&Submission>,
         caller: &Caller,
         now: Time,
     ) -> Result<Submission, Rejection> {
@@ -177,7 +178,7 @@ impl SubmissionOffer {
             Caller::User { role: Role::Artist, id } if track.artist == *id => {}
             _ => return Err(NOT_THE_ARTIST),
         }
-        if let Some(standing) = held.filter(|held| held.status != Status::Rejected) {
+        if let Some(standing) = stored.filter(|stored| stored.status != Status::Rejected) {
             return Ok(standing.clone());
         }
         let (id, playlist) = to;
@@ -211,7 +212,7 @@ impl Decision {
     ///
     /// # Errors
     /// If it is missing or neither of the two.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, &["status"])?;
         let decision = wrong.keep(fields.required("status"));
         wrong.finish(decision)
@@ -254,7 +255,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::fields::MAX_TEXT;
+    use crate::validation::MAX_TEXT;
 
     fn caller(id: &str, role: Role) -> Caller {
         Caller::User { id: id.parse().unwrap(), role }
@@ -268,7 +269,7 @@ mod tests {
         format!("2026-01-31T09:30:{second:02}Z").parse().unwrap()
     }
 
-    fn fields<T: fmt::Debug>(parsed: Result<T, Vec<Invalid>>) -> Vec<String> {
+    fn fields<T: fmt::Debug>(parsed: Result<T, Vec<InvalidField>>) -> Vec<String> {
         parsed.unwrap_err().into_iter().map(|invalid| invalid.field.into_owned()).collect()
     }
 
@@ -325,8 +326,8 @@ mod tests {
         let offer = SubmissionOffer::parse(&json!({"trackId": "song", "message": "hi"})).unwrap();
         let id: PlaylistId = "list".parse().unwrap();
         let ann = caller("ann", Role::Artist);
-        let apply = |playlist: &Playlist, held: Option<&Submission>, caller: &Caller, now: Time| {
-            offer.apply((&id, playlist), &track, held, caller, now)
+        let apply = |playlist: &Playlist, stored: Option<&Submission>, caller: &Caller, now: Time| {
+            offer.apply((&id, playlist), &track, stored, caller, now)
         };
 
         let pending = apply(&playlist, None, &ann, at(1)).unwrap();

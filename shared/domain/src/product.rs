@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::authorship::{self, Owned};
 use super::caller::{Caller, Role};
-use super::fields::{Invalid, object, text, title};
+use super::creator::{self, Owned};
+use super::event_time::MAX_AHEAD;
 use super::fold::{Fold, Recorded};
 use super::id::{ProductId, SaleId, UserId};
-use super::limits::MAX_AHEAD;
 use super::money::{Currency, MAX_AMOUNT};
 use super::rejection::Rejection;
-use super::string_enum::words;
+use super::string_enum::string_enum;
 use super::time::Time;
+use super::validation::{InvalidField, object, text, title};
 
-words! {
+string_enum! {
     /// How a product stands.
     ProductStatus {
         /// It can be seen and bought.
@@ -87,7 +87,7 @@ impl Product {
     /// Whether `caller` may see it: a draft is its seller's alone.
     #[must_use]
     pub fn is_seen_by(&self, caller: &Caller) -> bool {
-        self.status != ProductStatus::Draft || authorship::is_theirs(caller, &self.seller)
+        self.status != ProductStatus::Draft || creator::is_theirs(caller, &self.seller)
     }
 
     /// Whether `caller` may delete it.
@@ -124,10 +124,10 @@ impl ProductDescription {
     ///
     /// # Errors
     /// Every field that is missing or wrong.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, FIELDS)?;
         let price = fields.whole("price", MAX_AMOUNT);
-        let price = wrong.keep(price.and_then(|price| price.ok_or_else(|| Invalid::new("price", "is required"))));
+        let price = wrong.keep(price.and_then(|price| price.ok_or_else(|| InvalidField::new("price", "is required"))));
         let id =
             wrong.keep(fields.parsed("productId").and_then(|id: Option<ProductId>| id.map(unreserved).transpose()));
         let named = wrong.keep(title(fields));
@@ -165,7 +165,7 @@ impl ProductDescription {
     /// If it is somebody else's, or would be, or cannot have been sold then.
     pub fn apply(
         self,
-        (held, owner): (Option<&Product>, Option<&UserId>),
+        (stored, owner): (Option<&Product>, Option<&UserId>),
         caller: &Caller,
         sale: SaleId,
         now: Time,
@@ -175,15 +175,17 @@ impl ProductDescription {
         if is_of_admins && !caller.is_admin() {
             return Err(Rejection::Forbidden("only an admin may set soldAt or soldAtEstimated"));
         }
-        let stands = held.map(|product| product.status);
-        let is_raised = self.price > MAX_PRICE && held.is_none_or(|held| held.price < self.price);
+        let stands = stored.map(|product| product.status);
+        let is_raised = self.price > MAX_PRICE && stored.is_none_or(|stored| stored.price < self.price);
         if is_raised && !caller.is_admin() {
-            return Err(
-                Invalid::new("price", format!("must be a whole number of minor units from 0 to {MAX_PRICE}")).into()
-            );
+            return Err(InvalidField::new(
+                "price",
+                format!("must be a whole number of minor units from 0 to {MAX_PRICE}"),
+            )
+            .into());
         }
         let status = self.status.or(stands).unwrap_or(ProductStatus::Active);
-        let sale = self.sale(status, held, sale, now)?;
+        let sale = self.sale(status, stored, sale, now)?;
         let Self { title, description, price, currency, .. } = self;
         Ok(Product { title, seller, description, price, currency, status, sale })
     }
@@ -191,22 +193,22 @@ impl ProductDescription {
     fn sale(
         &self,
         status: ProductStatus,
-        held: Option<&Product>,
+        stored: Option<&Product>,
         id: SaleId,
         now: Time,
-    ) -> Result<Option<Sale>, Invalid> {
+    ) -> Result<Option<Sale>, InvalidField> {
         if self.is_estimated && self.sold_at.is_none() {
-            return Err(Invalid::new("soldAtEstimated", "requires soldAt"));
+            return Err(InvalidField::new("soldAtEstimated", "requires soldAt"));
         }
         if status != ProductStatus::Sold {
             return match self.sold_at {
-                Some(_) => Err(Invalid::new("soldAt", "is only allowed with status sold")),
+                Some(_) => Err(InvalidField::new("soldAt", "is only allowed with status sold")),
                 None => Ok(None),
             };
         }
-        let before = held.and_then(|product| product.sale.clone());
+        let before = stored.and_then(|product| product.sale.clone());
         match (self.sold_at, before) {
-            (Some(at), _) if at.since(now) > MAX_AHEAD => Err(Invalid::new("soldAt", "must not be in the future")),
+            (Some(at), _) if at.since(now) > MAX_AHEAD => Err(InvalidField::new("soldAt", "must not be in the future")),
             (Some(at), Some(before)) if before.at == at && before.estimated == self.is_estimated => Ok(Some(before)),
             (None, Some(before)) => Ok(Some(before)),
             // What it was sold for is another matter than when.
@@ -225,7 +227,7 @@ fn sellers(caller: &Caller, owner: Option<&UserId>, asked: Option<UserId>) -> Re
     if !matches!(caller, Caller::User { role: Role::Seller | Role::Admin, .. }) {
         return Err(Rejection::Forbidden("only a seller or an admin may do this"));
     }
-    let seller = authorship::creator(caller, owner, asked);
+    let seller = creator::creator(caller, owner, asked);
     seller.map_err(|_| Rejection::Forbidden("only the product's seller or an admin may do this"))
 }
 
@@ -233,9 +235,9 @@ fn sellers(caller: &Caller, owner: Option<&UserId>, asked: Option<UserId>) -> Re
 ///
 /// # Errors
 /// If it is such an id.
-pub fn unreserved(id: ProductId) -> Result<ProductId, Invalid> {
+pub fn unreserved(id: ProductId) -> Result<ProductId, InvalidField> {
     match id.as_str() {
-        "trending" => Err(Invalid::new("productId", "must not be \"trending\"")),
+        "trending" => Err(InvalidField::new("productId", "must not be \"trending\"")),
         _ => Ok(id),
     }
 }

@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::authorship;
 use super::caller::Caller;
-use super::fields::{Invalid, object, text, title};
+use super::creator;
 use super::fold::{Fold, Recorded};
 use super::id::UserId;
 use super::interaction::{BEST, Interaction, QuizFact, WORST};
 use super::rejection::Rejection;
+use super::validation::{InvalidField, object, text, title};
 
 /// A quiz.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ impl QuizDescription {
     ///
     /// # Errors
     /// Every field that is missing or wrong.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, &["title", "creatorId", "description"])?;
         let (title, creator) = (wrong.keep(title(fields)), wrong.keep(fields.parsed("creatorId")));
         let description = wrong.keep(text(fields, "description"));
@@ -48,8 +48,8 @@ impl QuizDescription {
     ///
     /// # Errors
     /// If it is somebody else's, or would be.
-    pub fn apply(self, held: Option<&Quiz>, caller: &Caller) -> Result<Quiz, Rejection> {
-        let creator = authorship::creator(caller, held.map(|quiz| &quiz.creator), self.creator)?;
+    pub fn apply(self, stored: Option<&Quiz>, caller: &Caller) -> Result<Quiz, Rejection> {
+        let creator = creator::creator(caller, stored.map(|quiz| &quiz.creator), self.creator)?;
         Ok(Quiz { title: self.title, creator, description: self.description })
     }
 }
@@ -77,7 +77,7 @@ pub struct QuizFigures {
 impl QuizFigures {
     /// Likes that stand. That one was taken back may be counted a moment before that it was given, hence not below 0.
     #[must_use]
-    pub fn likes_that_stand(&self) -> i64 {
+    pub fn net_likes(&self) -> i64 {
         self.likes.max(0)
     }
 
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn no_number_is_one_that_cannot_be() {
         let taken_back = QuizFigures::fold(vec![fact(Interaction::Like { on: false })]);
-        assert_eq!((taken_back.likes, taken_back.likes_that_stand()), (-1, 0));
+        assert_eq!((taken_back.likes, taken_back.net_likes()), (-1, 0));
         let lowered = QuizFigures::fold(vec![rated(1, None), rated(1, Some(5))]);
         assert_eq!((lowered.rating_sum, lowered.average_rating()), (-3, Some(1.0)));
         let raised = QuizFigures::fold(vec![rated(5, None), rated(5, Some(1))]);

@@ -3,17 +3,17 @@
 use serde_json::Value;
 
 use super::calendar::Period;
-use super::days;
+use super::date_range;
 use super::entity::{Bucket, Entity};
-use super::fields::{Invalid, object};
 use super::id::PackageId;
 use super::purchase::{Buyer, Item};
-use super::string_enum::words;
+use super::string_enum::string_enum;
+use super::validation::{InvalidField, object};
 
 /// How many units a request may name.
 pub const MOST_UNITS: usize = 100;
 
-words! {
+string_enum! {
     /// Facts that one updater folds.
     System {
         /// What happens to tracks.
@@ -61,18 +61,18 @@ impl Unit {
     ///
     /// # Errors
     /// Everything that is wrong.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, &["type", "id", "itemType", "timestamp"])?;
         let Some(kind) = wrong.keep(fields.required::<UnitType>("type")) else { return wrong.finish(None) };
         for (name, is_asked_for) in [("itemType", kind == UnitType::Sales), ("timestamp", kind != UnitType::Package)] {
             if !is_asked_for && wrong.keep(fields.text(name)).flatten().is_some() {
-                wrong.add(Invalid::new(name, format!("is not allowed with type {kind}")));
+                wrong.add(InvalidField::new(name, format!("is not allowed with type {kind}")));
             }
         }
         let at = match kind {
             UnitType::Package => None,
             _ => wrong.keep(
-                fields.time("timestamp").and_then(|at| at.ok_or_else(|| Invalid::new("timestamp", "is required"))),
+                fields.time("timestamp").and_then(|at| at.ok_or_else(|| InvalidField::new("timestamp", "is required"))),
             ),
         };
         let entity = match kind {
@@ -82,15 +82,15 @@ impl Unit {
             }
             UnitType::Buyer => {
                 let buyer = wrong.keep(fields.required("id"));
-                return wrong.finish(buyer.zip(at).map(|(buyer, at)| Self::Buyer(buyer, days::day_of(at))));
+                return wrong.finish(buyer.zip(at).map(|(buyer, at)| Self::Buyer(buyer, date_range::day_of(at))));
             }
             UnitType::Track => wrong.keep(fields.required("id")).map(Entity::Track),
             UnitType::Quiz => wrong.keep(fields.required("id")).map(Entity::Quiz),
             UnitType::Product => wrong.keep(fields.required("id")).map(Entity::Product),
-            UnitType::Views => wrong.keep(fields.required("id")).map(Entity::Views),
+            UnitType::Views => wrong.keep(fields.required("id")).map(Entity::ProductViews),
             UnitType::Sales => {
                 let (kind, id) = (wrong.keep(fields.required("itemType")), wrong.keep(fields.required("id")));
-                kind.zip(id).map(|(kind, id)| Entity::Sales(Item { kind, id }))
+                kind.zip(id).map(|(kind, id)| Entity::PurchasedItem(Item { kind, id }))
             }
         };
         wrong.finish(entity.zip(at).map(|(entity, at)| Self::Bucket(Bucket { entity, minute: at.minute() })))
@@ -113,7 +113,7 @@ impl Scope {
     ///
     /// # Errors
     /// Everything that is wrong.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, &["units", "system", "day", "failure"])?;
         let is_given = |name: &str| fields.0.get(name).is_some_and(|value| !value.is_null());
         let scope = match (is_given("units"), is_given("system") || is_given("day"), is_given("failure")) {
@@ -121,8 +121,8 @@ impl Scope {
             (false, true, false) => {
                 let system = wrong.keep(fields.required("system"));
                 let day = fields.text("day").and_then(|day| {
-                    let day = day.ok_or_else(|| Invalid::new("day", "is required"))?;
-                    days::day(day).map_err(|_| Invalid::new("day", "must be a day such as 2026-01-31"))
+                    let day = day.ok_or_else(|| InvalidField::new("day", "is required"))?;
+                    date_range::day(day).map_err(|_| InvalidField::new("day", "must be a day such as 2026-01-31"))
                 });
                 system.zip(wrong.keep(day)).map(|(system, day)| Self::Day(system, day))
             }
@@ -131,7 +131,7 @@ impl Scope {
                 message.map(|message| Self::Failure(Value::Object(message.clone())))
             }
             _ => {
-                wrong.add(Invalid::new("body", "must have exactly one of units, system with day, and failure"));
+                wrong.add(InvalidField::new("body", "must have exactly one of units, system with day, and failure"));
                 None
             }
         };
@@ -139,16 +139,17 @@ impl Scope {
     }
 }
 
-fn units(list: Option<&Value>) -> Result<Vec<Unit>, Vec<Invalid>> {
+fn units(list: Option<&Value>) -> Result<Vec<Unit>, Vec<InvalidField>> {
     let list = list.and_then(Value::as_array).filter(|list| (1..=MOST_UNITS).contains(&list.len()));
     let list =
-        list.ok_or_else(|| vec![Invalid::new("units", format!("must be an array of 1 to {MOST_UNITS} units"))])?;
+        list.ok_or_else(|| vec![InvalidField::new("units", format!("must be an array of 1 to {MOST_UNITS} units"))])?;
     let (mut units, mut wrong) = (Vec::with_capacity(list.len()), Vec::new());
     for (place, unit) in list.iter().enumerate() {
         match Unit::parse(unit) {
             Ok(unit) => units.push(unit),
             Err(invalid) => {
-                let named = |Invalid { field, reason }| Invalid::new(format!("units[{place}].{field}"), reason);
+                let named =
+                    |InvalidField { field, reason }| InvalidField::new(format!("units[{place}].{field}"), reason);
                 wrong.extend(invalid.into_iter().map(named));
             }
         }

@@ -1,6 +1,6 @@
 //! Rejections: why a rule of the domain does not allow what a request asks for.
 
-use super::fields::Invalid;
+use super::validation::InvalidField;
 
 /// Why a request is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,5 +13,5 @@ pub enum Rejection {
     ConflictingState(String),
     /// A field breaks a rule: HTTP status 422.
     #[error(transparent)]
-    Invalid(#[from] Invalid),
+    Invalid(#[from] InvalidField),
 }

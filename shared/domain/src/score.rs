@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::course::Course;
-use super::fields::{Fields, Invalid, Wrong, object, title};
 use super::id::{CourseId, ScoreId, UserId};
 use super::interaction::Score;
 use super::live::Channel;
 use super::time::Time;
+use super::validation::{Fields, InvalidField, Violations, object, title};
 
 /// The fields of a description.
 const OF_SCORES: &[&str] = &["title", "score", "maxScore"];
@@ -24,7 +24,7 @@ pub struct ScoreDescription {
 }
 
 impl ScoreDescription {
-    fn read(fields: Fields<'_>, wrong: &mut Wrong) -> Option<Self> {
+    fn read(fields: Fields<'_>, wrong: &mut Violations) -> Option<Self> {
         let (title, score) = (wrong.keep(title(fields)), wrong.keep_all(Score::parse(fields)));
         Some(Self { title: title?, score: score? })
     }
@@ -33,7 +33,7 @@ impl ScoreDescription {
     ///
     /// # Errors
     /// Every field that is missing or wrong.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, OF_SCORES)?;
         let read = Self::read(fields, &mut wrong);
         wrong.finish(read)
@@ -69,7 +69,7 @@ impl GivenScore {
         if description == self.description {
             return self.clone();
         }
-        Self { description, changed_at: now.behind(self.changed_at), ..self.clone() }
+        Self { description, changed_at: now.strictly_after(self.changed_at), ..self.clone() }
     }
 
     /// Where it is told.
@@ -99,7 +99,7 @@ impl NewScore {
     ///
     /// # Errors
     /// Every field that is missing or wrong.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, &[OF_SCORES, &["courseId", "studentId"]].concat())?;
         let (course, student) = (wrong.keep(fields.required("courseId")), wrong.keep(fields.required("studentId")));
         let description = ScoreDescription::read(fields, &mut wrong);

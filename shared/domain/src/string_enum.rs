@@ -1,6 +1,6 @@
 //! Enumerations that are told by a word each.
 
-macro_rules! words {
+macro_rules! string_enum {
     ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ })+) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -40,4 +40,4 @@ macro_rules! words {
     )+};
 }
 
-pub(super) use words;
+pub(super) use string_enum;

@@ -40,7 +40,7 @@ impl Time {
     /// This time, or the first one behind `earlier` where that is later: what happens to one thing happens one after the other,
     /// whatever the clocks say.
     #[must_use]
-    pub fn behind(self, earlier: Self) -> Self {
+    pub fn strictly_after(self, earlier: Self) -> Self {
         self.max(earlier.plus(TimeDelta::milliseconds(1)))
     }
 

@@ -5,11 +5,11 @@ use serde_json::Value;
 
 use super::caller::{Caller, Role};
 use super::event::thousandths;
-use super::fields::{Fields, Invalid, object, title};
 use super::id::UserId;
-use super::joined::COMPLETE;
+use super::merge::COMPLETE;
 use super::rejection::Rejection;
 use super::time::Time;
+use super::validation::{Fields, InvalidField, object, title};
 
 /// The longest track: a week, in seconds.
 const MAX_DURATION_S: f64 = 604_800.0;
@@ -46,7 +46,7 @@ impl Description {
     ///
     /// # Errors
     /// Every field that is missing or wrong.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, &["title", "artistId", "durationSeconds", "releasedAt"])?;
         let (title, artist) = (wrong.keep(title(fields)), wrong.keep(fields.parsed("artistId")));
         let (duration, released_at) = (wrong.keep(duration(fields)), wrong.keep(fields.parsed("releasedAt")));
@@ -63,14 +63,14 @@ impl Description {
     ///
     /// # Errors
     /// If the track is somebody else's, or nobody's in particular.
-    pub fn apply(self, held: Option<&Track>, caller: &Caller) -> Result<Track, Rejection> {
+    pub fn apply(self, stored: Option<&Track>, caller: &Caller) -> Result<Track, Rejection> {
         let artist = match caller {
             Caller::User { role: Role::Admin, .. } => self
                 .artist
-                .or_else(|| held.map(|track| track.artist.clone()))
-                .ok_or_else(|| Invalid::new("artistId", "is required"))?,
+                .or_else(|| stored.map(|track| track.artist.clone()))
+                .ok_or_else(|| InvalidField::new("artistId", "is required"))?,
             Caller::User { role: Role::Artist, id }
-                if held.is_none_or(|track| track.artist == *id) && self.artist.is_none_or(|artist| artist == *id) =>
+                if stored.is_none_or(|track| track.artist == *id) && self.artist.is_none_or(|artist| artist == *id) =>
             {
                 id.clone()
             }
@@ -80,12 +80,12 @@ impl Description {
     }
 }
 
-fn duration(fields: Fields<'_>) -> Result<u64, Invalid> {
+fn duration(fields: Fields<'_>) -> Result<u64, InvalidField> {
     let seconds = fields
         .number("durationSeconds", MAX_DURATION_S)?
-        .ok_or_else(|| Invalid::new("durationSeconds", "is required"))?;
+        .ok_or_else(|| InvalidField::new("durationSeconds", "is required"))?;
     let millis = thousandths(seconds);
-    if millis == 0 { Err(Invalid::new("durationSeconds", "must be greater than 0")) } else { Ok(millis) }
+    if millis == 0 { Err(InvalidField::new("durationSeconds", "must be greater than 0")) } else { Ok(millis) }
 }
 
 impl Track {

@@ -6,16 +6,16 @@ use serde_json::Value;
 
 use domain::live::{Channel, LiveEvent, LiveEventName};
 use domain::time::Time;
-use store::{Classroom, CourseStats, Outbox, PendingEvents, Setup};
+use store::{CourseStats, Courses, Outbox, OutboxEvents, Setup};
 use system::clock::Clock;
 use system::ids::Ids;
 
 /// What every function needs that changes something in a course.
 pub struct CourseService {
     /// Courses, and who takes them.
-    pub classroom: Classroom,
+    pub courses: Courses,
     /// Their numbers.
-    pub numbers: CourseStats,
+    pub stats: CourseStats,
     /// Nothing, where live updates are off.
     outbox: Option<Outbox>,
     clock: Arc<dyn Clock>,
@@ -26,8 +26,8 @@ impl CourseService {
     /// Opens the service.
     pub fn open(setup: &mut Setup<'_>) -> Self {
         Self {
-            classroom: Classroom::open(setup),
-            numbers: CourseStats::open(setup),
+            courses: Courses::open(setup),
+            stats: CourseStats::open(setup),
             outbox: Outbox::open_if_live(setup),
             clock: setup.clock(),
             ids: setup.ids(),
@@ -54,7 +54,7 @@ impl CourseService {
 
     /// What is to be told with a change.
     #[must_use]
-    pub fn telling<'a>(&'a self, events: &'a [LiveEvent]) -> PendingEvents<'a> {
+    pub fn outbox_events<'a>(&'a self, events: &'a [LiveEvent]) -> OutboxEvents<'a> {
         (self.outbox.as_ref(), events)
     }
 }

@@ -10,8 +10,8 @@ use super::documents::{Version, Versioned};
 use super::error::StoreError;
 use super::items::from_item;
 use super::keys;
-use super::listing::{Asked, Listing, put_listed};
-use super::outbox::{Outbox, PendingEvents};
+use super::listing::{ListQuery, Listing, put_listed};
+use super::outbox::{Outbox, OutboxEvents};
 use super::table::Consistency;
 use super::transaction::Transaction;
 use crate::setup::{Setup, StateTable};
@@ -57,21 +57,21 @@ impl Attendances {
     pub fn put<'a>(
         &'a self,
         (attendance, course): (&'a Attendance, &'a Course),
-        held: Option<&'a Versioned<Attendance>>,
+        stored: Option<&'a Versioned<Attendance>>,
         numbers: &'a CourseStats,
-        telling: PendingEvents<'a>,
+        telling: OutboxEvents<'a>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let Attendance { course: id, student, date, .. } = attendance;
             let (key, at) = (keys::attendance(id, date, student), [keys::attendance_of(student, date, id)]);
             let document = Versioned { version: Version(self.ids.fresh()), document: attendance };
             let mut transaction = Transaction::new(self.state.client.clone());
-            let version = held.map(|held| &held.version);
+            let version = stored.map(|stored| &stored.version);
             put_listed(&mut transaction, &self.state.name, (&key, &at), &document, version)?;
-            let was = held.map(|held| &held.document);
+            let was = stored.map(|stored| &stored.document);
             let whose = CourseStatsScope::of(student, (id, course));
             numbers.count_in(&mut transaction, &whose, student.as_str(), (was, attendance))?;
-            Outbox::tell_in(telling, &mut transaction)?;
+            Outbox::enqueue_in(telling, &mut transaction)?;
             transaction.commit().await
         })
     }
@@ -113,6 +113,6 @@ impl Attendances {
         count: usize,
     ) -> Result<Listing<Attendance>, StoreError> {
         let prefix = keys::attended_on(date);
-        self.state.page(pk, Asked { prefix: &prefix, newest_first: true, after, count }).await
+        self.state.page(pk, ListQuery { prefix: &prefix, newest_first: true, after, count }).await
     }
 }

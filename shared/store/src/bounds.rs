@@ -10,12 +10,12 @@ use super::items::{Item, VERSION, size, to_item};
 use super::keys::{self, Key};
 use super::sums::Sums;
 use domain::calendar::Calendar;
-use domain::fields::{MAX_TEXT, MAX_TITLE};
 use domain::id::MAX_LENGTH;
 use domain::money::Currency;
 use domain::package::{MAX_QUIZZES, Package};
 use domain::purchase::MAX_ACCEPTED;
 use domain::revenue_totals::{RevenueKey, RevenueTotals, TotalsByKey};
+use domain::validation::{MAX_TEXT, MAX_TITLE};
 
 /// What an item may have.
 const MOST: usize = 400 * 1024;

@@ -127,7 +127,7 @@ impl Projection for DailyPurchases<'_> {
             let mut purchases = Vec::with_capacity(days.len());
             for day in days {
                 // No time sorts between a day's times and the next day's name.
-                let range = KeyRange::beginning(keys::purchases_of(self.buyer), &day.to_string());
+                let range = KeyRange::with_prefix(keys::purchases_of(self.buyer), &day.to_string());
                 let items = self.ledger.query(&range, Consistency::Strong).await?;
                 purchases.push(items.into_iter().map(from_item).collect::<Result<_, StoreError>>()?);
             }

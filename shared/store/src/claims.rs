@@ -23,8 +23,8 @@ impl Claims {
     ///
     /// # Errors
     /// If that could not be read.
-    pub async fn has_numbers(&self, track: &TrackId) -> Result<bool, StoreError> {
-        let all = KeyRange::beginning(keys::entity(&Entity::Track(track.clone())), "");
-        Ok(!self.stats.first(&all, 1).await?.is_empty())
+    pub async fn has_stats(&self, track: &TrackId) -> Result<bool, StoreError> {
+        let all = KeyRange::with_prefix(keys::entity(&Entity::Track(track.clone())), "");
+        Ok(!self.stats.query_head(&all, 1).await?.is_empty())
     }
 }

@@ -61,7 +61,7 @@ const PARTS: [(char, &str); 14] = [
 ];
 
 /// The item of a fact as it is stored.
-pub(super) fn shortened(key: &Key, item: Item) -> Item {
+pub(super) fn compact(key: &Key, item: Item) -> Item {
     if !key.pk.starts_with(OF_TRACKS) {
         return item;
     }
@@ -86,7 +86,7 @@ pub(super) fn shortened(key: &Key, item: Item) -> Item {
 
 /// The item of a fact as it was before it was stored.
 #[must_use]
-pub fn lengthened(item: Item) -> Item {
+pub fn expand(item: Item) -> Item {
     let Some(key) = key_of(&item).filter(|key| key.pk.starts_with(OF_TRACKS)) else { return item };
     let mut long: Item = item
         .into_iter()
@@ -240,10 +240,10 @@ mod tests {
                 {
                     let fact = fact(user, anonymous, what.clone(), agent);
                     let (key, item) = key_and_item(&fact);
-                    let short = shortened(&key, item.clone());
-                    assert_eq!(lengthened(short.clone()), item, "{short:?}");
-                    assert_eq!(from_item::<TrackFact>(lengthened(short)).unwrap(), fact);
-                    assert_eq!(from_item::<TrackFact>(lengthened(item)).unwrap(), fact, "as earlier versions wrote it");
+                    let short = compact(&key, item.clone());
+                    assert_eq!(expand(short.clone()), item, "{short:?}");
+                    assert_eq!(from_item::<TrackFact>(expand(short)).unwrap(), fact);
+                    assert_eq!(from_item::<TrackFact>(expand(item)).unwrap(), fact, "as earlier versions wrote it");
                 }
             }
         }
@@ -253,7 +253,7 @@ mod tests {
     fn nothing_of_the_key_is_stored_twice_and_names_are_letters() {
         for what in kinds() {
             let (key, item) = key_and_item(&fact(None, Some(UUID), what, BROWSERS[0]));
-            let short = shortened(&key, item);
+            let short = compact(&key, item);
             let names: BTreeSet<&str> = short.keys().map(String::as_str).collect();
             assert!(names.iter().all(|name| name.len() <= 2), "{names:?}");
             assert!(["t", "a"].iter().all(|name| !names.contains(name)), "{names:?}");
@@ -279,7 +279,7 @@ mod tests {
     fn other_facts_are_left_as_they_are() {
         let key = Key { pk: "QUIZ#q#2026-01-31T09".to_owned(), sk: "30:00.000#like#e".to_owned() };
         let item: Item = to_item(&key, serde_json::json!({"user": UUID})).unwrap();
-        assert_eq!(shortened(&key, item.clone()), item);
-        assert_eq!(lengthened(item.clone()), item);
+        assert_eq!(compact(&key, item.clone()), item);
+        assert_eq!(expand(item.clone()), item);
     }
 }

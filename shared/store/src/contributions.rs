@@ -114,7 +114,7 @@ impl<'a> ContributionBatch<'a> {
 
     /// Replaces the contribution that was read, by its version.
     pub(super) fn replace(&mut self, item: Item, version_read: Option<String>) {
-        self.children.push((item, Condition::still(version_read)));
+        self.children.push((item, Condition::unchanged(version_read)));
     }
 
     /// Adds to a parent what a child contributes after the write, and subtracts what it contributed before.
@@ -190,7 +190,7 @@ async fn replaced_parent(
     as_of: Time,
 ) -> Result<(Item, Condition), StoreError> {
     let stored = table.get(parent, Consistency::Strong).await?;
-    let condition = Condition::still(stored.as_ref().and_then(stored_version));
+    let condition = Condition::unchanged(stored.as_ref().and_then(stored_version));
     let mut item = stored.unwrap_or_else(|| to_key(parent));
     let mut sums = Sums::of(&item);
     sums.add(difference);

@@ -15,7 +15,7 @@ use super::sums::Sums;
 use super::table::Consistency;
 use super::transaction::{Changes, Transaction};
 use crate::setup::{Setup, StatsTable};
-use domain::course_stats::{Counted, CourseFigures, CourseStatsScope};
+use domain::course_stats::{CourseContributor, CourseFigures, CourseStatsScope};
 use domain::id::CourseId;
 
 /// The table of the numbers of classrooms.
@@ -36,7 +36,7 @@ impl CourseStats {
 
     /// Counts a thing in the place of what it was, for each of these; what all come to is spread by `id`, the thing's own or
     /// that of whom it concerns.
-    pub(super) fn count_in<T: Counted>(
+    pub(super) fn count_in<T: CourseContributor>(
         &self,
         transaction: &mut Transaction,
         whose: &[CourseStatsScope],
@@ -88,8 +88,8 @@ impl CourseStats {
             let asked: BTreeSet<Key> = courses.iter().map(key).collect();
             let mut items = self.stats.get_all(asked, Consistency::Eventual, deadline).await?;
             let of = |course: &CourseId| {
-                let held: Vec<Item> = items.remove(&key(course)).into_iter().collect();
-                Ok((course.clone(), figures(&held)?))
+                let stored: Vec<Item> = items.remove(&key(course)).into_iter().collect();
+                Ok((course.clone(), figures(&stored)?))
             };
             courses.iter().map(of).collect()
         })

@@ -14,8 +14,8 @@ use super::documents::{Version, Versioned};
 use super::error::StoreError;
 use super::items::from_item;
 use super::keys::{self, Key};
-use super::listing::{Asked, Listing, put_listed};
-use super::outbox::{Outbox, PendingEvents};
+use super::listing::{ListQuery, Listing, put_listed};
+use super::outbox::{Outbox, OutboxEvents};
 use super::table::Consistency;
 use super::transaction::Transaction;
 use crate::setup::{Setup, StateTable};
@@ -26,12 +26,12 @@ use system::ids::Ids;
 
 /// The table of courses.
 #[derive(Clone)]
-pub struct Classroom {
+pub struct Courses {
     state: StateTable,
     ids: Arc<dyn Ids>,
 }
 
-impl Classroom {
+impl Courses {
     /// Opens the courses and their enrollments.
     pub fn open(setup: &mut Setup<'_>) -> Self {
         Self { state: setup.state_table(), ids: setup.ids() }
@@ -69,17 +69,17 @@ impl Classroom {
     pub fn put_course<'a>(
         &'a self,
         (id, course): (&'a CourseId, &'a Course),
-        held: Option<&'a Versioned<Course>>,
+        stored: Option<&'a Versioned<Course>>,
         numbers: &'a CourseStats,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
             let document = Versioned { version: Version(self.ids.fresh()), document: course };
             let (key, listed) = (keys::course(id), [keys::taught(&course.teacher, id)]);
             let mut transaction = Transaction::new(self.state.client.clone());
-            let version = held.map(|held| &held.version);
+            let version = stored.map(|stored| &stored.version);
             put_listed(&mut transaction, &self.state.name, (&key, &listed), &document, version)?;
             let whose = [CourseStatsScope::Teacher(course.teacher.clone()), CourseStatsScope::All];
-            let was = held.map(|held| &held.document);
+            let was = stored.map(|stored| &stored.document);
             numbers.count_in(&mut transaction, &whose, id.as_str(), (was, course))?;
             transaction.commit().await?;
             Ok(document.version)
@@ -97,9 +97,9 @@ impl Classroom {
     ) -> BoxFuture<'a, Result<BTreeMap<CourseId, Course>, StoreError>> {
         Box::pin(async move {
             let by_key: BTreeMap<Key, &CourseId> = ids.iter().map(|id| (keys::course(id), id)).collect();
-            let asked = by_key.keys().cloned().collect();
+            let query = by_key.keys().cloned().collect();
             let mut courses = BTreeMap::new();
-            for (key, item) in self.state.get_all(asked, Consistency::Eventual, deadline).await? {
+            for (key, item) in self.state.get_all(query, Consistency::Eventual, deadline).await? {
                 if let Some(id) = by_key.get(&key) {
                     courses.insert((*id).clone(), from_item(item)?);
                 }
@@ -115,21 +115,21 @@ impl Classroom {
     pub fn enroll<'a>(
         &'a self,
         (enrollment, course): (&'a Enrollment, &'a Course),
-        held: Option<&'a Versioned<Enrollment>>,
+        stored: Option<&'a Versioned<Enrollment>>,
         numbers: &'a CourseStats,
-        telling: PendingEvents<'a>,
+        telling: OutboxEvents<'a>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
             let Enrollment { course: id, student, .. } = enrollment;
             let document = Versioned { version: Version(self.ids.fresh()), document: enrollment };
             let (key, listed) = (keys::enrollment(id, student), [keys::enrollment_of(student, id)]);
             let mut transaction = Transaction::new(self.state.client.clone());
-            let version = held.map(|held| &held.version);
+            let version = stored.map(|stored| &stored.version);
             put_listed(&mut transaction, &self.state.name, (&key, &listed), &document, version)?;
-            let was = held.map(|held| &held.document);
+            let was = stored.map(|stored| &stored.document);
             let whose = CourseStatsScope::of(student, (id, course));
             numbers.count_in(&mut transaction, &whose, student.as_str(), (was, enrollment))?;
-            Outbox::tell_in(telling, &mut transaction)?;
+            Outbox::enqueue_in(telling, &mut transaction)?;
             transaction.commit().await?;
             Ok(document.version)
         })
@@ -147,8 +147,8 @@ impl Classroom {
         count: usize,
     ) -> BoxFuture<'a, Result<Listing<(CourseId, Course)>, StoreError>> {
         Box::pin(async move {
-            let asked = Asked { prefix: keys::TAUGHT, newest_first: false, after, count };
-            let (placed, goes_on) = self.state.listed(keys::user(teacher), asked).await?;
+            let query = ListQuery { prefix: keys::TAUGHT, newest_first: false, after, count };
+            let (placed, goes_on) = self.state.listed(keys::user(teacher), query).await?;
             let next = placed.last().map(|(place, _)| place.clone()).filter(|_| goes_on);
             let courses = placed.into_iter().map(|(place, item)| {
                 let id = keys::parse_taught(&place).map_err(|error| StoreError::corrupt(&place, error))?;
@@ -169,8 +169,8 @@ impl Classroom {
         after: Option<&'a str>,
         count: usize,
     ) -> BoxFuture<'a, Result<Listing<Enrollment>, StoreError>> {
-        let asked = Asked { prefix: keys::ENROLLED, newest_first: false, after, count };
-        Box::pin(self.state.page(keys::course_and_students(course), asked))
+        let query = ListQuery { prefix: keys::ENROLLED, newest_first: false, after, count };
+        Box::pin(self.state.page(keys::course_and_students(course), query))
     }
 
     /// The same of the courses that somebody takes.
@@ -183,7 +183,7 @@ impl Classroom {
         after: Option<&'a str>,
         count: usize,
     ) -> BoxFuture<'a, Result<Listing<Enrollment>, StoreError>> {
-        let asked = Asked { prefix: keys::ENROLLED, newest_first: false, after, count };
-        Box::pin(self.state.page(keys::user(student), asked))
+        let query = ListQuery { prefix: keys::ENROLLED, newest_first: false, after, count };
+        Box::pin(self.state.page(keys::user(student), query))
     }
 }

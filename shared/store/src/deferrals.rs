@@ -86,7 +86,7 @@ impl Deferrals {
             Box::pin(async move {
                 let now = Time::from(self.clock.now());
                 let confirmed = item(&mark.key, &mark.version, true, now);
-                let condition = Condition::still(Some(mark.version.clone()));
+                let condition = Condition::unchanged(Some(mark.version.clone()));
                 match self.table.put(confirmed, condition).await {
                     // Somebody has received a message since, or sends another.
                     Ok(()) | Err(StoreError::Conflict) => Ok(()),

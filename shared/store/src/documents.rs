@@ -59,7 +59,7 @@ pub enum PutCondition {
     /// There is none.
     Absent,
     /// It is of this version.
-    Still(Version),
+    Unchanged(Version),
 }
 
 /// The table of documents.
@@ -112,32 +112,32 @@ impl Documents {
         &'a self,
         id: &'a TrackId,
         track: &'a Track,
-        was: Option<&'a UserId>,
+        previous_artist: Option<&'a UserId>,
         condition: PutCondition,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
             let key = keys::document(&Entity::Track(id.clone()));
             let version = Version(self.ids.fresh());
             let item = to_item(&key, Versioned { version: version.clone(), document: track })?;
-            let condition = Condition::still(match condition {
+            let condition = Condition::unchanged(match condition {
                 PutCondition::Absent => None,
-                PutCondition::Still(version) => Some(version.0),
+                PutCondition::Unchanged(version) => Some(version.0),
             });
             let mut transaction = Transaction::new(self.client.clone());
             transaction.put(&self.table, item, Some(condition))?;
             let listed = Listed { title: track.title.clone(), released_at: track.released_at };
             let listed = Versioned { version: version.clone(), document: listed };
             transaction.put(&self.table, to_item(&keys::track_of(&track.artist, id), listed)?, None)?;
-            if was != Some(&track.artist) {
+            if previous_artist != Some(&track.artist) {
                 let page = self.ids.fresh();
-                let artists: BTreeSet<&UserId> = was.into_iter().chain([&track.artist]).collect();
+                let artists: BTreeSet<&UserId> = previous_artist.into_iter().chain([&track.artist]).collect();
                 for artist in &artists {
                     transaction.put(&self.table, to_key(&keys::moving(artist, id, &page)), None)?;
                 }
                 transaction.put(&self.table, to_item(&keys::moved(id, &page), Moved { artists })?, None)?;
             }
-            if let Some(was) = was.filter(|was| **was != track.artist) {
-                transaction.delete(&self.table, &keys::track_of(was, id), None)?;
+            if let Some(previous_artist) = previous_artist.filter(|previous_artist| **previous_artist != track.artist) {
+                transaction.delete(&self.table, &keys::track_of(previous_artist, id), None)?;
             }
             transaction.commit().await?;
             Ok(version)
@@ -151,7 +151,7 @@ impl Documents {
     pub fn tracks_of<'a>(&'a self, artist: &'a UserId) -> BoxFuture<'a, Result<BTreeMap<TrackId, Listed>, StoreError>> {
         Box::pin(async move {
             let table = Table::new(self.client.clone(), self.table.clone());
-            let all = KeyRange::beginning(keys::user(artist), keys::TRACKS_OF);
+            let all = KeyRange::with_prefix(keys::user(artist), keys::TRACKS_OF);
             let mut tracks = BTreeMap::new();
             for item in table.query(&all, Consistency::Eventual).await? {
                 let id = text(&item, keys::SK).and_then(|sk| sk.strip_prefix(keys::TRACKS_OF)).unwrap_or_default();

@@ -17,7 +17,7 @@ use super::keys;
 use super::quotas::SubjectKind;
 use super::retention::Retention;
 use super::retry;
-use super::toggles::{ToggleKey, Toggles, Word};
+use super::toggles::{ToggleChange, ToggleKey, Toggles};
 use crate::setup::Setup;
 use domain::calendar::Calendar;
 use domain::caller::Actor;
@@ -43,7 +43,7 @@ const REMEMBERED: usize = 50_000;
 
 /// Events that arrived together, from one caller.
 #[derive(Debug, Clone)]
-pub struct Arrived {
+pub struct EventBatch {
     /// The events.
     pub events: Vec<Event>,
     /// Who sent them.
@@ -78,7 +78,7 @@ impl Sender {
     }
 }
 
-impl Arrived {
+impl EventBatch {
     /// Who caused each event.
     pub fn actors(&self) -> impl Iterator<Item = Actor> {
         self.events.iter().map(|event| {
@@ -143,19 +143,19 @@ impl Engagements {
     }
 
     /// Records events until the deadline, and tells what became of each, in their order.
-    pub fn record(&self, arrived: Arrived, deadline: Instant) -> BoxFuture<'_, Vec<Outcome>> {
+    pub fn record(&self, batch: EventBatch, deadline: Instant) -> BoxFuture<'_, Vec<Outcome>> {
         Box::pin(async move {
             let now = Time::from(self.clock.now());
-            let mut outcomes = vec![Outcome::Accepted; arrived.events.len()];
+            let mut outcomes = vec![Outcome::Accepted; batch.events.len()];
             let mut settle = |at: usize, outcome: Outcome| outcomes.get_mut(at).map(|slot| *slot = outcome);
 
-            let closed = self.closed(&arrived.events, now, deadline).await;
-            let lengths = self.lengths(&arrived.events, deadline).await;
+            let closed = self.closed(&batch.events, now, deadline).await;
+            let lengths = self.lengths(&batch.events, deadline).await;
 
             let expires = self.retention.expiry(now);
             let (mut facts, mut facts_at) = (Vec::new(), Vec::new());
-            let mut words: Vec<(usize, Word)> = Vec::new();
-            for (at, event) in arrived.events.into_iter().enumerate() {
+            let mut changes: Vec<(usize, ToggleChange)> = Vec::new();
+            for (at, event) in batch.events.into_iter().enumerate() {
                 let bucket = bucket_of(&event);
                 match &closed {
                     Ok(closed) if closed.contains(&bucket) => {
@@ -168,8 +168,8 @@ impl Engagements {
                     }
                     _ => {}
                 }
-                let (user, origin) = arrived.sender.of(&event);
-                let imported = matches!(arrived.sender, Sender::Importer);
+                let (user, origin) = batch.sender.of(&event);
+                let imported = matches!(batch.sender, Sender::Importer);
                 let Event { id, track, session, anonymous, at: time, what, .. } = event;
                 let Some(what) = complete(what, &track, &lengths) else {
                     settle(at, Outcome::Retry);
@@ -185,7 +185,7 @@ impl Engagements {
                 if let Some((on, playlist)) = toggle {
                     let of = ToggleKey { actor, entity: bucket.entity, playlist };
                     let toggle = Toggle { at: time, event: id, on };
-                    words.push((at, Word { of, toggle, fact, expires }));
+                    changes.push((at, ToggleChange { of, toggle, fact, expires }));
                 } else {
                     let key = keys::fact(&bucket.entity, time, &id, &actor, &fact.what);
                     match NewFact::new(key, fact, expires) {
@@ -201,8 +201,8 @@ impl Engagements {
                 }
             }
 
-            let (recorded, said) = futures::join!(self.facts.record(facts, deadline), self.say(words, deadline));
-            for (at, recorded) in facts_at.into_iter().zip(recorded).chain(said) {
+            let (recorded, applied) = futures::join!(self.facts.record(facts, deadline), self.apply(changes, deadline));
+            for (at, recorded) in facts_at.into_iter().zip(recorded).chain(applied) {
                 if !recorded {
                     settle(at, Outcome::Retry);
                 }
@@ -213,20 +213,22 @@ impl Engagements {
 
     /// Says the words on toggles that touch each other one after the other in the order of their times, of one moment those
     /// of the best known last, who take over what the others said; toggles that do not touch side by side.
-    async fn say(&self, words: Vec<(usize, Word)>, deadline: Instant) -> Vec<(usize, bool)> {
-        stream::iter(touching(words))
-            .map(|mut words| async move {
-                let order = |word: &Word| (word.toggle.at, word.toggle.event.clone(), Reverse(word.of.actor.clone()));
-                words.sort_by_cached_key(|(_, word)| order(word));
-                let mut said = Vec::with_capacity(words.len());
-                for (at, word) in &words {
-                    let result = self.toggles.say(word, &|| self.ids.fresh(), deadline).await;
+    async fn apply(&self, changes: Vec<(usize, ToggleChange)>, deadline: Instant) -> Vec<(usize, bool)> {
+        stream::iter(group_touching(changes))
+            .map(|mut changes| async move {
+                let order = |change: &ToggleChange| {
+                    (change.toggle.at, change.toggle.event.clone(), Reverse(change.of.actor.clone()))
+                };
+                changes.sort_by_cached_key(|(_, change)| order(change));
+                let mut applied = Vec::with_capacity(changes.len());
+                for (at, change) in &changes {
+                    let result = self.toggles.apply(change, &|| self.ids.fresh(), deadline).await;
                     if let Err(error) = &result {
                         tracing::warn!(error = %error, "toggle not turned: {error}");
                     }
-                    said.push((*at, result.is_ok()));
+                    applied.push((*at, result.is_ok()));
                 }
-                said
+                applied
             })
             .buffer_unordered(AT_ONCE)
             .flat_map(stream::iter)
@@ -284,25 +286,25 @@ impl Engagements {
 }
 
 /// Words in groups: those that name one session, device or person of one thing, directly or through each other.
-fn touching(words: Vec<(usize, Word)>) -> Vec<Vec<(usize, Word)>> {
-    let mut groups: Vec<Vec<(usize, Word)>> = Vec::new();
+fn group_touching(changes: Vec<(usize, ToggleChange)>) -> Vec<Vec<(usize, ToggleChange)>> {
+    let mut groups: Vec<Vec<(usize, ToggleChange)>> = Vec::new();
     let mut group_of: HashMap<ToggleKey, usize> = HashMap::new();
-    for (at, word) in words {
-        let toggles = word.toggles();
+    for (at, change) in changes {
+        let toggles = change.toggles();
         let mut touched: BTreeSet<usize> = toggles.iter().filter_map(|toggle| group_of.get(toggle)).copied().collect();
         // The largest group stays where it is, so that no word moves often.
         let size = |group: &usize| groups.get(*group).map_or(0, Vec::len);
         let group = touched.iter().copied().max_by_key(size).unwrap_or(groups.len());
         touched.remove(&group);
-        let mut moved = vec![(at, word)];
+        let mut moved = vec![(at, change)];
         for other in touched {
             moved.extend(groups.get_mut(other).map(std::mem::take).unwrap_or_default());
         }
-        for (_, word) in &moved {
-            group_of.extend(word.toggles().into_iter().map(|toggle| (toggle, group)));
+        for (_, change) in &moved {
+            group_of.extend(change.toggles().into_iter().map(|toggle| (toggle, group)));
         }
         match groups.get_mut(group) {
-            Some(words) => words.append(&mut moved),
+            Some(changes) => changes.append(&mut moved),
             None => groups.push(moved),
         }
     }

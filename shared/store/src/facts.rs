@@ -9,7 +9,7 @@ use futures::stream::{self, StreamExt};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
-use super::compact::shortened;
+use super::compact::compact;
 use super::error::StoreError;
 use super::items::{Item, TTL, key_of, to_item};
 use super::keys::Key;
@@ -37,7 +37,7 @@ impl NewFact {
     /// # Errors
     /// If the fact has no shape that an item can have.
     pub fn new<F: Serialize>(key: Key, fact: F, expires: i64) -> Result<Self, StoreError> {
-        let mut item = shortened(&key, to_item(&key, fact)?);
+        let mut item = compact(&key, to_item(&key, fact)?);
         item.insert(TTL.to_owned(), AttributeValue::N(expires.to_string()));
         Ok(Self { key, item })
     }

@@ -19,7 +19,7 @@ use futures::stream::{self, StreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
-use super::compact::lengthened;
+use super::compact::expand;
 use super::error::StoreError;
 use super::items::{Item, TTL, VERSION, from_item, key_of, number, text, to_item, to_key};
 use super::keys::{self, Key, PK, SK};
@@ -194,7 +194,7 @@ impl Folds {
         deadline: Instant,
     ) -> BoxFuture<'_, Vec<(Bucket, Result<FoldOutcome, StoreError>)>> {
         Box::pin(async move {
-            let known = timeout_at(deadline, self.held(&buckets)).await.ok().and_then(Result::ok).unwrap_or_default();
+            let known = timeout_at(deadline, self.stored(&buckets)).await.ok().and_then(Result::ok).unwrap_or_default();
             stream::iter(buckets)
                 .map(|bucket| {
                     let known = known.get(&keys::bucket(&bucket)).cloned();
@@ -228,18 +228,18 @@ impl Folds {
         budget: Budget,
     ) -> Result<FoldOutcome, StoreError> {
         let key = keys::bucket(bucket);
-        let held = match known {
-            Some(held) => held,
+        let stored = match known {
+            Some(stored) => stored,
             None => self.held_one(&key).await?,
         };
         let began = Time::from(self.clock.now());
-        if held.expires.is_some_and(|expires| retention::closed_to_folds(expires, began)) {
+        if stored.expires.is_some_and(|expires| retention::closed_to_folds(expires, began)) {
             return Ok(FoldOutcome::Sealed);
         }
-        budget.check(held.facts)?;
+        budget.check(stored.facts)?;
         let facts = self.facts_of(bucket, budget).await?;
         let item = make(bucket, self.ids.fresh(), began, facts)?;
-        let condition = Condition::still(held.version);
+        let condition = Condition::unchanged(stored.version);
         self.stats().put(item, condition).await?;
         Ok(FoldOutcome::Written)
     }
@@ -295,8 +295,8 @@ impl Folds {
     ///
     /// Eventually consistent, at half the price: an older version than the last is one that was read before the facts, too.
     /// Its write fails, and the next try reads strongly consistent.
-    async fn held(&self, buckets: &[Bucket]) -> Result<HashMap<Key, Slot>, StoreError> {
-        let mut held = HashMap::new();
+    async fn stored(&self, buckets: &[Bucket]) -> Result<HashMap<Key, Slot>, StoreError> {
+        let mut stored = HashMap::new();
         for chunk in buckets.chunks(BATCH) {
             let mut asked: HashMap<Key, Slot> =
                 chunk.iter().map(|bucket| (keys::bucket(bucket), Slot::default())).collect();
@@ -322,9 +322,9 @@ impl Folds {
                     asked.remove(&key);
                 }
             }
-            held.extend(asked);
+            stored.extend(asked);
         }
-        Ok(held)
+        Ok(stored)
     }
 
     /// Which of these buckets take no more facts, because the first ones of their days are about to expire or have.
@@ -347,14 +347,16 @@ impl Folds {
                     keys::rollup(&Scope::Track(track.clone()), &day)
                 }
                 // Has no rollups: nothing is made of its minutes but its total.
-                Entity::Quiz(_) | Entity::Sales(_) | Entity::Product(_) | Entity::Views(_) => keys::bucket(bucket),
+                Entity::Quiz(_) | Entity::PurchasedItem(_) | Entity::Product(_) | Entity::ProductViews(_) => {
+                    keys::bucket(bucket)
+                }
             };
             let table = self.stats();
             let asked = buckets.iter().flat_map(|bucket| [keys::bucket(bucket), day(bucket)]).collect();
-            let held = table.get_all(asked, Consistency::Strong, deadline).await?;
+            let stored = table.get_all(asked, Consistency::Strong, deadline).await?;
             let now = Time::from(self.clock.now());
             let is_closed = |key: &Key| {
-                let expires = held.get(key).and_then(|item| number(item, EXPIRES));
+                let expires = stored.get(key).and_then(|item| number(item, EXPIRES));
                 expires.is_some_and(|expires| retention::closed_to_facts(expires, now))
             };
             Ok(buckets.iter().filter(|bucket| is_closed(&keys::bucket(bucket)) || is_closed(&day(bucket))).collect())
@@ -376,7 +378,7 @@ pub(super) fn live<F: Fold>(version: String, as_of: Time, items: Vec<Item>) -> R
         let key = key_of(&item).ok_or_else(|| StoreError::corrupt("fact", "no key"))?;
         let (_, at, id) = keys::parse_fact(&key.pk, &key.sk)
             .map_err(|error| StoreError::corrupt(format!("{}/{}", key.pk, key.sk), error))?;
-        facts.push(Recorded { at, id, fact: from_item::<F::Fact>(lengthened(item))? });
+        facts.push(Recorded { at, id, fact: from_item::<F::Fact>(expand(item))? });
     }
     let count = u64::try_from(facts.len()).unwrap_or(u64::MAX);
     let ttl = expires.map(|expires| expires + retention::ROLLUPS_LIVE.num_seconds());

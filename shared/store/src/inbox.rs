@@ -25,7 +25,7 @@ const READ_AT: &str = "readAt";
 /// A notification that somebody has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Received {
+pub struct InboxNotification {
     /// Its id.
     pub id: NotificationId,
     /// Who sent it.
@@ -51,7 +51,7 @@ struct Named {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboxPage {
     /// They, the newest first.
-    pub notifications: Vec<Received>,
+    pub notifications: Vec<InboxNotification>,
     /// Where it goes on, if it does.
     pub next: Option<String>,
 }
@@ -88,7 +88,7 @@ impl Inbox {
         &'a self,
         of: &'a UserId,
         id: &'a NotificationId,
-    ) -> BoxFuture<'a, Result<Option<Received>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Option<InboxNotification>, StoreError>> {
         Box::pin(async move {
             let named = self.named(id).await?.filter(|named| named.to == *of);
             let Some(Named { at, .. }) = named else { return Ok(None) };
@@ -104,20 +104,20 @@ impl Inbox {
     pub fn put<'a>(
         &'a self,
         of: &'a UserId,
-        notification: &'a Received,
+        notification: &'a InboxNotification,
         (outbox, event): (&'a Outbox, &'a LiveEvent),
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            let Received { id, sent_at, .. } = notification;
+            let InboxNotification { id, sent_at, .. } = notification;
             let named = to_item(&keys::notification(id), Named { to: of.clone(), at: *sent_at })?;
             let mut one = Changes::default();
             one.add(COUNT, 1);
             let state = &self.state.name;
             let mut transaction = Transaction::new(self.state.client.clone());
-            transaction.put(state, named, Some(Condition::still(None)))?;
+            transaction.put(state, named, Some(Condition::unchanged(None)))?;
             transaction.put(state, to_item(&keys::received(of, *sent_at, id), notification)?, None)?;
             transaction.update(state, &keys::unread(of), one, None)?;
-            outbox.tell(std::slice::from_ref(event), &mut transaction)?;
+            outbox.enqueue(std::slice::from_ref(event), &mut transaction)?;
             transaction.commit().await
         })
     }
@@ -129,7 +129,7 @@ impl Inbox {
     pub fn read<'a>(
         &'a self,
         of: &'a UserId,
-        notification: &'a Received,
+        notification: &'a InboxNotification,
         now: Time,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
@@ -170,15 +170,15 @@ impl Inbox {
         Box::pin(async move {
             let from = since.map_or(keys::RECEIVED.to_owned(), |since| format!("{}{since}", keys::RECEIVED));
             let to = after.map_or(format!("{}{LAST}", keys::RECEIVED), str::to_owned);
-            let stretch = KeyRange { pk: keys::inbox(of), from, to };
+            let range = KeyRange { pk: keys::inbox(of), from, to };
             // What was last on the page before, and whether there is one more.
             let limit = i32::try_from(count + 2).unwrap_or(i32::MAX);
-            let mut items = self.state.some(&stretch, limit, true).await?;
+            let mut items = self.state.query_page(&range, limit, true).await?;
             items.retain(|item| text(item, keys::SK) != after);
             let goes_on = items.len() > count;
             items.truncate(count);
             let next = items.last().and_then(|last| text(last, keys::SK)).map(str::to_owned).filter(|_| goes_on);
-            let notifications: Result<Vec<Received>, StoreError> = items.into_iter().map(from_item).collect();
+            let notifications: Result<Vec<InboxNotification>, StoreError> = items.into_iter().map(from_item).collect();
             Ok(InboxPage { notifications: notifications?, next })
         })
     }

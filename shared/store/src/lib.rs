@@ -59,18 +59,18 @@ pub use boards::{
 };
 pub use buyers::BuyerProjector;
 pub use claims::Claims;
-pub use compact::lengthened;
+pub use compact::expand;
 pub use course_stats::CourseStats;
-pub use courses::Classroom;
+pub use courses::Courses;
 pub use deferrals::{Deferral, Deferrals};
 pub use documents::{Documents, Listed, PutCondition, Version, Versioned};
-pub use engagements::{Arrived, Engagements, Outcome, Sender};
+pub use engagements::{Engagements, EventBatch, Outcome, Sender};
 pub use error::StoreError;
 pub use facts::{Facts, NewFact};
 pub use folds::{Budget, FoldOutcome, Folds};
-pub use inbox::{Inbox, InboxPage, Received};
+pub use inbox::{Inbox, InboxNotification, InboxPage};
 pub use listing::Listing;
-pub use outbox::{Outbox, PendingEvents, Waiting};
+pub use outbox::{Outbox, OutboxEvents, PendingEvent};
 pub use packages::{
     MembershipChange, PackageNumbers, PackageProjector, PackageRebuilds, PackageStats, Packages, RebuildProgress,
     RebuildTask, membership_change,
@@ -80,10 +80,10 @@ pub use playlists::Playlists;
 pub use preview::Preview;
 pub use products::{Catalog, Products};
 pub use purchases::{
-    Answer, Change, Discounts, Filter, History, IdempotencyState, IdempotencyStore, Mark, Ownership, Page, Purchases,
-    SettledPayment, StoredDiscount, Tries,
+    CompletionMark, DiscountAttempts, Discounts, IdempotencyState, IdempotencyStore, Ownership, PurchaseChange,
+    PurchaseFilter, PurchaseHistory, PurchasePage, Purchases, SettledPayment, StoredDiscount, StoredResponse,
 };
-pub use quizzes::{Attempted, Interactions, QuizNumbers, Quizzes, Rated, Scored};
+pub use quizzes::{AttemptOutcome, Interactions, QuizNumbers, Quizzes, RatingChange, RecordedAttempt};
 pub use quotas::{Admission, Plan, QuotaCounters, Requester, Subject, SubjectKind};
 pub use refolds::{FactScan, RefoldChunk, RefoldProgress, Refolds, ScanPart, StreamRange, StreamedRecords, ToRefold};
 pub use retention::Retention;
@@ -96,4 +96,4 @@ pub use rollups::{
 pub use scores::Scores;
 pub use setup::Setup;
 pub use slot::Slot;
-pub use toggles::{ToggleKey, Toggles, Word};
+pub use toggles::{ToggleChange, ToggleKey, Toggles};

@@ -24,7 +24,7 @@ pub struct Listing<T> {
 
 /// Which part of a partition a list is, in which order, and where it goes on.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct ListQuery<'a> {
     pub(super) prefix: &'a str,
     pub(super) newest_first: bool,
     pub(super) after: Option<&'a str>,
@@ -37,14 +37,14 @@ pub(super) fn put_listed<T: Serialize>(
     table: &str,
     (key, listed): (&Key, &[Key]),
     document: &Versioned<T>,
-    held: Option<&Version>,
+    stored: Option<&Version>,
 ) -> Result<(), StoreError> {
-    let condition = Condition::still(held.map(|held| held.0.clone()));
+    let condition = Condition::unchanged(stored.map(|stored| stored.0.clone()));
     transaction.put(table, to_item(key, document)?, Some(condition))?;
     listed.iter().try_for_each(|key| transaction.put(table, to_item(key, document)?, None))
 }
 
-impl Asked<'_> {
+impl ListQuery<'_> {
     /// Where it goes on, if that is a place in this list: whoever makes one up begins anew.
     fn place(&self) -> Option<&str> {
         let is_plain =
@@ -55,21 +55,25 @@ impl Asked<'_> {
 
 impl Table {
     /// The items of a page by their sort keys, and whether there are more; eventually consistent.
-    pub(super) async fn listed(&self, pk: String, asked: Asked<'_>) -> Result<(Vec<(String, Item)>, bool), StoreError> {
-        let mut stretch = KeyRange::beginning(pk, asked.prefix);
-        let after = asked.place();
+    pub(super) async fn listed(
+        &self,
+        pk: String,
+        query: ListQuery<'_>,
+    ) -> Result<(Vec<(String, Item)>, bool), StoreError> {
+        let mut range = KeyRange::with_prefix(pk, query.prefix);
+        let after = query.place();
         match after {
-            Some(after) if asked.newest_first => after.clone_into(&mut stretch.to),
-            Some(after) => after.clone_into(&mut stretch.from),
+            Some(after) if query.newest_first => after.clone_into(&mut range.to),
+            Some(after) => after.clone_into(&mut range.from),
             None => {}
         }
         // What was last on the page before, and whether there is one more.
-        let limit = i32::try_from(asked.count + 2).unwrap_or(i32::MAX);
-        let items = self.some(&stretch, limit, asked.newest_first).await?;
+        let limit = i32::try_from(query.count + 2).unwrap_or(i32::MAX);
+        let items = self.query_page(&range, limit, query.newest_first).await?;
         let placed = items.into_iter().map(|item| (text(&item, SK).unwrap_or_default().to_owned(), item));
         let mut placed: Vec<(String, Item)> = placed.filter(|(place, _)| Some(place.as_str()) != after).collect();
-        let goes_on = placed.len() > asked.count;
-        placed.truncate(asked.count);
+        let goes_on = placed.len() > query.count;
+        placed.truncate(query.count);
         Ok((placed, goes_on))
     }
 
@@ -77,9 +81,9 @@ impl Table {
     pub(super) async fn page<T: DeserializeOwned>(
         &self,
         pk: String,
-        asked: Asked<'_>,
+        query: ListQuery<'_>,
     ) -> Result<Listing<T>, StoreError> {
-        let (placed, goes_on) = self.listed(pk, asked).await?;
+        let (placed, goes_on) = self.listed(pk, query).await?;
         page(placed, goes_on)
     }
 }
@@ -98,7 +102,7 @@ mod tests {
     #[test]
     fn a_place_is_within_its_list() {
         let place = |after: &str| {
-            Asked { prefix: "AT#", newest_first: false, after: Some(after), count: 1 }.place().map(str::to_owned)
+            ListQuery { prefix: "AT#", newest_first: false, after: Some(after), count: 1 }.place().map(str::to_owned)
         };
         assert_eq!(place("AT#x").as_deref(), Some("AT#x"));
         let long = format!("AT#{}", "x".repeat(300));

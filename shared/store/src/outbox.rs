@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::error::StoreError;
 use super::items::{Item, TTL, key_of, text, to_key};
 use super::keys::{self, Key};
-use super::purchases::{Answer, IdempotencyStore};
+use super::purchases::{IdempotencyStore, StoredResponse};
 use super::table::{Consistency, KeyRange, Write};
 use super::transaction::{Changes, Condition, Transaction};
 use crate::setup::{OutboxTable, Setup};
@@ -21,10 +21,10 @@ use domain::live::{Channel, LiveEvent};
 use domain::time::Time;
 
 /// For how long an event is worth sending: who looks later asks anew.
-const WORTH_SENDING: TimeDelta = TimeDelta::days(1);
+const TIME_TO_LIVE: TimeDelta = TimeDelta::days(1);
 
 /// For how long it is kept what could not be sent.
-const KEPT_ASIDE: TimeDelta = TimeDelta::days(14);
+const SET_ASIDE_FOR: TimeDelta = TimeDelta::days(14);
 
 /// How many events of a channel are read at once.
 const AT_ONCE: i32 = 100;
@@ -37,7 +37,7 @@ const SECOND: &str = "second";
 
 /// An event that waits to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
+pub struct PendingEvent {
     key: Key,
     /// The channel's name.
     pub channel: String,
@@ -47,17 +47,17 @@ pub struct Waiting {
     pub data: String,
 }
 
-impl Waiting {
+impl PendingEvent {
     /// The event as a record of the stream names it.
     #[must_use]
-    pub fn record(&self) -> Value {
+    pub fn stream_record(&self) -> Value {
         let keys = json!({(keys::PK): {"S": self.key.pk}, (keys::SK): {"S": self.key.sk}});
         json!({"dynamodb": {"Keys": keys}})
     }
 }
 
 /// The events that tell of what is written, and where they wait; nothing where live updates are off.
-pub type PendingEvents<'a> = (Option<&'a Outbox>, &'a [LiveEvent]);
+pub type OutboxEvents<'a> = (Option<&'a Outbox>, &'a [LiveEvent]);
 
 /// The table of events that are to be sent.
 #[derive(Debug, Clone)]
@@ -78,7 +78,7 @@ impl Outbox {
 
     fn item(event: &LiveEvent) -> Item {
         let mut item = to_key(&keys::live_event(event));
-        let expiry = event.time.plus(WORTH_SENDING).seconds();
+        let expiry = event.time.plus(TIME_TO_LIVE).seconds();
         item.insert(NAME.to_owned(), AttributeValue::S(event.name.to_string()));
         item.insert(DATA.to_owned(), AttributeValue::S(event.data().to_string()));
         item.insert(TTL.to_owned(), AttributeValue::N(expiry.to_string()));
@@ -86,23 +86,23 @@ impl Outbox {
     }
 
     /// Events are sent if and when a transaction commits.
-    pub(super) fn tell(&self, events: &[LiveEvent], transaction: &mut Transaction) -> Result<(), StoreError> {
+    pub(super) fn enqueue(&self, events: &[LiveEvent], transaction: &mut Transaction) -> Result<(), StoreError> {
         events.iter().try_for_each(|event| transaction.put(&self.table.name, Self::item(event), None))
     }
 
     /// The same, where live updates are on.
-    pub(super) fn tell_in(
-        (outbox, events): PendingEvents<'_>,
+    pub(super) fn enqueue_in(
+        (outbox, events): OutboxEvents<'_>,
         transaction: &mut Transaction,
     ) -> Result<(), StoreError> {
-        outbox.map_or(Ok(()), |outbox| outbox.tell(events, transaction))
+        outbox.map_or(Ok(()), |outbox| outbox.enqueue(events, transaction))
     }
 
     /// An event is sent that tells of nothing that is written.
     ///
     /// # Errors
     /// If it may not have been written.
-    pub fn put<'a>(&'a self, event: &'a LiveEvent) -> BoxFuture<'a, Result<(), StoreError>> {
+    pub fn enqueue_event<'a>(&'a self, event: &'a LiveEvent) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(self.table.put(Self::item(event), Condition::default()))
     }
 
@@ -110,15 +110,15 @@ impl Outbox {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if a request of its key was answered before.
-    pub fn put_answered<'a>(
+    pub fn enqueue_idempotent<'a>(
         &'a self,
         event: &'a LiveEvent,
-        (answers, answer): (&'a IdempotencyStore, &'a Answer),
+        (answers, answer): (&'a IdempotencyStore, &'a StoredResponse),
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let mut transaction = Transaction::new(self.table.client.clone());
             answers.keep(answer, &mut transaction)?;
-            self.tell(std::slice::from_ref(event), &mut transaction)?;
+            self.enqueue(std::slice::from_ref(event), &mut transaction)?;
             transaction.commit().await
         })
     }
@@ -129,32 +129,32 @@ impl Outbox {
     ///
     /// # Errors
     /// If it may not have been written.
-    pub fn put_once<'a>(&'a self, event: &'a LiveEvent, second: u64) -> BoxFuture<'a, Result<bool, StoreError>> {
+    pub fn enqueue_stats<'a>(&'a self, event: &'a LiveEvent, second: u64) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
             // Most of what is sent to be told was told by then: looking costs less than a transaction that fails.
-            if self.is_told(&event.channel, second).await? {
+            if self.is_published(&event.channel, second).await? {
                 return Ok(false);
             }
             let mut told = Changes::default();
             told.set(SECOND, AttributeValue::N(second.to_string()));
-            let expiry = event.time.plus(WORTH_SENDING).seconds();
+            let expiry = event.time.plus(TIME_TO_LIVE).seconds();
             told.set(TTL, AttributeValue::N(expiry.to_string()));
             let mut transaction = Transaction::new(self.table.client.clone());
             let is_later = Condition::below(SECOND, second, None);
-            transaction.update(&self.table.name, &keys::told(&event.channel), told, Some(is_later))?;
+            transaction.update(&self.table.name, &keys::published_second(&event.channel), told, Some(is_later))?;
             transaction.put(&self.table.name, Self::item(event), None)?;
             match transaction.commit().await {
                 Ok(()) => Ok(true),
                 // Also where another is at it: then it must be looked at again.
-                Err(StoreError::Conflict) if self.is_told(&event.channel, second).await? => Ok(false),
+                Err(StoreError::Conflict) if self.is_published(&event.channel, second).await? => Ok(false),
                 Err(error) => Err(error),
             }
         })
     }
 
     /// Whether numbers of this second, or of a later one, were told on a channel; strongly consistent.
-    async fn is_told(&self, channel: &Channel, second: u64) -> Result<bool, StoreError> {
-        let item = self.table.get(&keys::told(channel), Consistency::Strong).await?;
+    async fn is_published(&self, channel: &Channel, second: u64) -> Result<bool, StoreError> {
+        let item = self.table.get(&keys::published_second(channel), Consistency::Strong).await?;
         let told: Option<u64> = item.as_ref().and_then(|item| super::items::number(item, SECOND));
         Ok(told.is_some_and(|told| told >= second))
     }
@@ -163,15 +163,15 @@ impl Outbox {
     ///
     /// # Errors
     /// If they could not be read.
-    pub fn waiting<'a>(&'a self, channel: &'a Channel) -> BoxFuture<'a, Result<(Vec<Waiting>, bool), StoreError>> {
+    pub fn pending<'a>(&'a self, channel: &'a Channel) -> BoxFuture<'a, Result<(Vec<PendingEvent>, bool), StoreError>> {
         Box::pin(async move {
             let name = channel.to_string();
-            let stretch = KeyRange::beginning(keys::outbox(channel), "");
-            let items = self.table.first(&stretch, AT_ONCE).await?;
+            let range = KeyRange::with_prefix(keys::outbox(channel), "");
+            let items = self.table.query_head(&range, AT_ONCE).await?;
             let is_all = items.len() < usize::try_from(AT_ONCE).unwrap_or_default();
             let waiting = |item: &Item| {
                 let told = |attribute| text(item, attribute).unwrap_or_default().to_owned();
-                Some(Waiting { key: key_of(item)?, channel: name.clone(), name: told(NAME), data: told(DATA) })
+                Some(PendingEvent { key: key_of(item)?, channel: name.clone(), name: told(NAME), data: told(DATA) })
             };
             Ok((items.iter().filter_map(waiting).collect(), is_all))
         })
@@ -181,7 +181,11 @@ impl Outbox {
     ///
     /// # Errors
     /// If some of them may still wait.
-    pub fn sent<'a>(&'a self, events: &'a [Waiting], deadline: Instant) -> BoxFuture<'a, Result<(), StoreError>> {
+    pub fn remove<'a>(
+        &'a self,
+        events: &'a [PendingEvent],
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
         let gone = events.iter().map(|event| Write::Delete(event.key.clone())).collect();
         Box::pin(self.table.write_all(gone, deadline))
     }
@@ -190,18 +194,18 @@ impl Outbox {
     ///
     /// # Errors
     /// If it may still wait.
-    pub fn put_aside<'a>(
+    pub fn set_aside<'a>(
         &'a self,
-        event: &'a Waiting,
+        event: &'a PendingEvent,
         reason: &'a str,
         now: Time,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            let mut aside = to_key(&keys::put_aside(&event.key));
+            let mut aside = to_key(&keys::set_aside(&event.key));
             for (name, value) in [(NAME, event.name.as_str()), (DATA, event.data.as_str()), (REASON, reason)] {
                 aside.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
             }
-            aside.insert(TTL.to_owned(), AttributeValue::N(now.plus(KEPT_ASIDE).seconds().to_string()));
+            aside.insert(TTL.to_owned(), AttributeValue::N(now.plus(SET_ASIDE_FOR).seconds().to_string()));
             let mut transaction = Transaction::new(self.table.client.clone());
             transaction.put(&self.table.name, aside, None)?;
             transaction.delete(&self.table.name, &event.key, None)?;

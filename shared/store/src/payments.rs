@@ -12,7 +12,7 @@ use super::documents::{Version, Versioned};
 use super::error::StoreError;
 use super::items::{Item, from_item};
 use super::keys::{self, Key};
-use super::listing::{Asked, Listing, page, put_listed};
+use super::listing::{ListQuery, Listing, page, put_listed};
 use super::table::Consistency;
 use super::transaction::Transaction;
 use crate::setup::{Setup, StateTable};
@@ -56,16 +56,16 @@ impl Payments {
         &self,
         transaction: &mut Transaction,
         payment: &Payment,
-        held: Option<&Versioned<Payment>>,
+        stored: Option<&Versioned<Payment>>,
         numbers: &CourseStats,
     ) -> Result<(), StoreError> {
         let state = &self.state.name;
         let (key, at) = (keys::payment(&payment.id), listed(payment));
         let document = Versioned { version: Version(self.ids.fresh()), document: payment };
-        put_listed(transaction, state, (&key, &at), &document, held.map(|held| &held.version))?;
-        let was = held.map(|held| &held.document);
+        put_listed(transaction, state, (&key, &at), &document, stored.map(|stored| &stored.version))?;
+        let was = stored.map(|stored| &stored.document);
         numbers.count_in(transaction, &[CourseStatsScope::All], payment.id.as_str(), (was, payment))?;
-        let outdated = held.map(|held| listed(&held.document)).into_iter().flatten();
+        let outdated = stored.map(|stored| listed(&stored.document)).into_iter().flatten();
         for key in outdated.filter(|key| !at.contains(key)) {
             transaction.delete(state, &key, None)?;
         }
@@ -85,8 +85,8 @@ impl Payments {
         count: usize,
     ) -> BoxFuture<'a, Result<Listing<Payment>, StoreError>> {
         Box::pin(async move {
-            let asked = Asked { prefix: "", newest_first: true, after, count };
-            let read = |status| self.state.listed(keys::payments(of, status), asked);
+            let query = ListQuery { prefix: "", newest_first: true, after, count };
+            let read = |status| self.state.listed(keys::payments(of, status), query);
             if let Some(status) = status {
                 let (placed, goes_on) = read(status).await?;
                 return page(placed, goes_on);

@@ -63,7 +63,7 @@ impl Playlists {
         &'a self,
         id: &'a PlaylistId,
         playlist: &'a Playlist,
-        held: Option<&'a Versioned<Playlist>>,
+        stored: Option<&'a Versioned<Playlist>>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
             let version = Version(self.ids.fresh());
@@ -71,10 +71,10 @@ impl Playlists {
             let write = Write {
                 item: to_item(&keys::playlist(id), Versioned { version: version.clone(), document: playlist })?,
                 mirror: to_item(&keys::playlist_of(&playlist.owner, id), owned)?,
-                held: held.map(|held| held.version.clone()),
-                outdated: held
-                    .filter(|held| held.document.owner != playlist.owner)
-                    .map(|held| keys::playlist_of(&held.document.owner, id)),
+                stored: stored.map(|stored| stored.version.clone()),
+                outdated: stored
+                    .filter(|stored| stored.document.owner != playlist.owner)
+                    .map(|stored| keys::playlist_of(&stored.document.owner, id)),
             };
             self.write(write).await?;
             Ok(version)
@@ -100,7 +100,7 @@ impl Playlists {
     pub fn put_submission<'a>(
         &'a self,
         submission: &'a Submission,
-        held: Option<&'a Versioned<Submission>>,
+        stored: Option<&'a Versioned<Submission>>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
             let Submission { playlist, track, artist, .. } = submission;
@@ -109,10 +109,10 @@ impl Playlists {
             let write = Write {
                 item: to_item(&keys::submission(playlist, track), document)?,
                 mirror: to_item(&keys::submission_of(artist, playlist, track), submission)?,
-                held: held.map(|held| held.version.clone()),
-                outdated: held
-                    .filter(|held| held.document.artist != *artist)
-                    .map(|held| keys::submission_of(&held.document.artist, playlist, track)),
+                stored: stored.map(|stored| stored.version.clone()),
+                outdated: stored
+                    .filter(|stored| stored.document.artist != *artist)
+                    .map(|stored| keys::submission_of(&stored.document.artist, playlist, track)),
             };
             self.write(write).await?;
             Ok(version)
@@ -145,7 +145,7 @@ impl Playlists {
 
     async fn write(&self, write: Write) -> Result<(), StoreError> {
         let mut transaction = Transaction::new(self.client.clone());
-        let condition = Condition::still(write.held.map(|version| version.0));
+        let condition = Condition::unchanged(write.stored.map(|version| version.0));
         transaction.put(&self.table, write.item, Some(condition))?;
         transaction.put(&self.table, write.mirror, None)?;
         if let Some(outdated) = &write.outdated {
@@ -181,7 +181,7 @@ struct Write {
     item: Item,
     mirror: Item,
     /// The version that the item must still be of; `None`: it must still not be there.
-    held: Option<Version>,
+    stored: Option<Version>,
     /// The mirror with whom the thing was before.
     outdated: Option<Key>,
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::engagements::{Arrived, Engagements};
+use super::engagements::{Engagements, EventBatch};
 use super::error::StoreError;
 use super::items::{Item, from_item};
 use super::keys::{self, Key};
@@ -15,15 +15,15 @@ use super::toggles::ToggleKey;
 use domain::caller::Actor;
 use domain::entity::Entity;
 use domain::event::{Engagement, Event};
-use domain::toggle::{Effect, Toggle};
+use domain::toggle::{Toggle, ToggleEffect};
 
 /// What recording an event would do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preview {
     /// Nothing: it was recorded before, or outdone by a later word.
-    Settled,
+    Recorded,
     /// It repeats what holds: no new fact.
-    Confirms,
+    Unchanged,
     /// It makes a new fact.
     New,
 }
@@ -52,14 +52,14 @@ impl Engagements {
     ///
     /// # Errors
     /// If not all could be read in time.
-    pub fn foresee<'a>(
+    pub fn preview<'a>(
         &'a self,
-        arrived: &'a Arrived,
+        batch: &'a EventBatch,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Vec<Preview>, StoreError>> {
         Box::pin(async move {
             let traces: Vec<Trace> =
-                arrived.events.iter().zip(arrived.actors()).map(|(event, actor)| trace(event, actor)).collect();
+                batch.events.iter().zip(batch.actors()).map(|(event, actor)| trace(event, actor)).collect();
             let (mut facts, mut toggles) = (BTreeSet::new(), BTreeSet::new());
             for trace in &traces {
                 match trace {
@@ -72,21 +72,21 @@ impl Engagements {
                 retry::until(deadline, || events.get_all(facts.clone(), Consistency::Strong, deadline)),
                 retry::until(deadline, || states.get_all(toggles.clone(), Consistency::Strong, deadline)),
             )?;
-            traces.iter().map(|trace| foreseen(trace, &facts, &toggles)).collect()
+            traces.iter().map(|trace| preview_of(trace, &facts, &toggles)).collect()
         })
     }
 }
 
-fn foreseen(trace: &Trace, facts: &HashMap<Key, Item>, toggles: &HashMap<Key, Item>) -> Result<Preview, StoreError> {
+fn preview_of(trace: &Trace, facts: &HashMap<Key, Item>, toggles: &HashMap<Key, Item>) -> Result<Preview, StoreError> {
     let (key, word) = match trace {
-        Trace::Fact(key) if facts.contains_key(key) => return Ok(Preview::Settled),
+        Trace::Fact(key) if facts.contains_key(key) => return Ok(Preview::Recorded),
         Trace::Fact(_) => return Ok(Preview::New),
         Trace::Toggle(key, word) => (key, word),
     };
-    let held: Option<Toggle> = toggles.get(key).cloned().map(from_item).transpose()?;
-    Ok(match Toggle::effect(held.as_ref(), word) {
-        Effect::Stale => Preview::Settled,
-        Effect::Confirmed => Preview::Confirms,
-        Effect::MembershipChange => Preview::New,
+    let stored: Option<Toggle> = toggles.get(key).cloned().map(from_item).transpose()?;
+    Ok(match Toggle::effect(stored.as_ref(), word) {
+        ToggleEffect::Stale => Preview::Recorded,
+        ToggleEffect::Unchanged => Preview::Unchanged,
+        ToggleEffect::Flipped => Preview::New,
     })
 }

@@ -19,7 +19,7 @@ use super::items::{TTL, number, text, to_item, to_key};
 use super::keys;
 use super::retention::Retention;
 use super::retry;
-use super::slot::{Slot, gone};
+use super::slot::{Slot, tombstone};
 use super::table::Consistency;
 use super::transaction::{Changes, Condition, Transaction};
 use crate::setup::{InteractionsTable, Setup, StateTable};
@@ -52,8 +52,8 @@ pub struct Products {
 const SALES: &str = "sales";
 
 /// Whether a product is sold with this that was not before.
-fn begins_sale(product: &Product, held: Option<&Product>) -> bool {
-    product.sale.is_some() && held.is_none_or(|held| held.sale.is_none())
+fn begins_sale(product: &Product, stored: Option<&Product>) -> bool {
+    product.sale.is_some() && stored.is_none_or(|stored| stored.sale.is_none())
 }
 
 /// Products as they are described, for those who buy them.
@@ -74,8 +74,8 @@ impl Catalog {
     /// If it could not be read, or is not what this program writes.
     pub fn offers<'a>(&'a self, id: &'a ProductId) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
-            let held = self.state.get(&keys::document(&Entity::Product(id.clone())), Consistency::Strong).await?;
-            Ok(Slot::<Product>::read(held)?.present().is_some_and(|held| held.document.is_active()))
+            let stored = self.state.get(&keys::document(&Entity::Product(id.clone())), Consistency::Strong).await?;
+            Ok(Slot::<Product>::read(stored)?.present().is_some_and(|stored| stored.document.is_active()))
         })
     }
 }
@@ -110,12 +110,12 @@ impl Products {
     pub fn may_sell<'a>(
         &'a self,
         product: &'a Product,
-        held: Option<&'a Product>,
+        stored: Option<&'a Product>,
         most: Option<u64>,
         now: Time,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
-            let (Some(most), true) = (most, begins_sale(product, held)) else { return Ok(true) };
+            let (Some(most), true) = (most, begins_sale(product, stored)) else { return Ok(true) };
             let item = self.state.get(&keys::sales_on(&product.seller, now), Consistency::Strong).await?;
             let sales: u64 = item.as_ref().and_then(|item| number(item, SALES)).unwrap_or_default();
             Ok(sales < most)
@@ -131,7 +131,7 @@ impl Products {
         &'a self,
         id: &'a ProductId,
         product: &'a Product,
-        held: &'a Slot<Product>,
+        stored: &'a Slot<Product>,
         most: Option<u64>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
@@ -139,11 +139,11 @@ impl Products {
             let mut transaction = Transaction::new(self.state.client.clone());
             let document = Versioned { version: version.clone(), document: product };
             let item = to_item(&keys::document(&Entity::Product(id.clone())), document)?;
-            transaction.put(&self.state.name, item, Some(held.condition()))?;
-            let held = held.as_present().map(|held| &held.document);
-            self.list(id, &product.seller, (held, Some(product)), &version, &mut transaction)?;
-            let before = held.and_then(|held| held.sale.as_ref());
-            if let (Some(most), true) = (most, begins_sale(product, held)) {
+            transaction.put(&self.state.name, item, Some(stored.condition()))?;
+            let stored = stored.as_present().map(|stored| &stored.document);
+            self.list(id, &product.seller, (stored, Some(product)), &version, &mut transaction)?;
+            let before = stored.and_then(|stored| stored.sale.as_ref());
+            if let (Some(most), true) = (most, begins_sale(product, stored)) {
                 let now = Time::from(self.clock.now());
                 let mut one = Changes::default();
                 one.add(SALES, 1);
@@ -170,12 +170,12 @@ impl Products {
     pub fn delete<'a>(
         &'a self,
         id: &'a ProductId,
-        held: &'a Versioned<Product>,
+        stored: &'a Versioned<Product>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let version = Version(self.ids.fresh());
-            let (product, condition) = (&held.document, Condition::still(Some(held.version.0.clone())));
-            let gone = gone(&keys::document(&Entity::Product(id.clone())), version.0.clone(), &product.seller)?;
+            let (product, condition) = (&stored.document, Condition::unchanged(Some(stored.version.0.clone())));
+            let gone = tombstone(&keys::document(&Entity::Product(id.clone())), version.0.clone(), &product.seller)?;
             let mut transaction = Transaction::new(self.state.client.clone());
             transaction.put(&self.state.name, gone, Some(condition))?;
             self.list(id, &product.seller, (Some(product), None), &version, &mut transaction)?;
@@ -222,9 +222,9 @@ impl Products {
                 let Some(viewer) = actors.first() else { return Ok(false) };
                 let month = Calendar::default().period(Level::Month, Time::from(self.clock.now()));
                 let asked = actors.iter().map(|actor| keys::viewed(actor, id, &month)).collect();
-                let held = self.state.get_all(asked, Consistency::Strong, deadline).await?;
-                let is_known = held.contains_key(&keys::viewed(viewer, id, &month));
-                Ok(!is_known && held.values().all(|seen| text(seen, VIEWER).is_some()))
+                let stored = self.state.get_all(asked, Consistency::Strong, deadline).await?;
+                let is_known = stored.contains_key(&keys::viewed(viewer, id, &month));
+                Ok(!is_known && stored.values().all(|seen| text(seen, VIEWER).is_some()))
             })
         }))
     }
@@ -248,18 +248,18 @@ impl Products {
                 let now = Time::from(self.clock.now());
                 let month = Calendar::default().period(Level::Month, now);
                 let asked = actors.iter().map(|actor| keys::viewed(actor, id, &month)).collect();
-                let held = self.state.get_all(asked, Consistency::Strong, deadline).await?;
+                let stored = self.state.get_all(asked, Consistency::Strong, deadline).await?;
                 let own = keys::viewed(viewer, id, &month);
-                if held.contains_key(&own) {
+                if stored.contains_key(&own) {
                     return Ok(false);
                 }
                 let mut viewed = to_key(&own);
                 let expiry = month.end().plus(REMEMBERED).seconds();
                 viewed.insert(TTL.to_owned(), AttributeValue::N(expiry.to_string()));
                 let mut transaction = Transaction::new(self.state.client.clone());
-                transaction.put(&self.state.name, viewed, Some(Condition::still(None)))?;
+                transaction.put(&self.state.name, viewed, Some(Condition::unchanged(None)))?;
                 // What was seen before the viewer was known is the viewer's now, and no other's any more.
-                let before = held.into_values().filter(|item| text(item, VIEWER).is_none());
+                let before = stored.into_values().filter(|item| text(item, VIEWER).is_none());
                 let mut is_new = true;
                 for mut seen in before {
                     is_new = false;

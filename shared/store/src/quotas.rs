@@ -192,17 +192,17 @@ fn attribute(cell: u8) -> String {
 
 /// What an instance knows of a counter.
 #[derive(Debug, Clone, Default)]
-struct Known {
+struct LocalCounter {
     /// Whether it has read the item.
     is_read: bool,
     /// What the item held then.
     counted: Tally,
     /// What was granted here since, less what was given back.
-    unsent: Tally,
+    unflushed: Tally,
 }
 
 /// What events ask of a counter.
-struct Want {
+struct CounterDemand {
     bound: Bound,
     /// Which events, each with its cell.
     events: Vec<(usize, u8)>,
@@ -210,7 +210,7 @@ struct Want {
 
 /// What one event asks of one counter.
 #[derive(Debug)]
-struct Ask {
+struct CounterRequest {
     counter: Counter,
     bound: Bound,
     cell: u8,
@@ -219,20 +219,22 @@ struct Ask {
 /// What the events of a request ask of which counters.
 #[derive(Debug)]
 pub struct Plan {
-    asks: Vec<Vec<Ask>>,
+    requests: Vec<Vec<CounterRequest>>,
 }
 
 impl Plan {
     /// The same by counters, of the events of these places.
-    fn wants(&self, places: &[usize]) -> HashMap<&Counter, Want> {
-        let mut wants: HashMap<&Counter, Want> = HashMap::new();
-        for (at, asks) in places.iter().enumerate().filter_map(|(at, place)| Some((at, self.asks.get(*place)?))) {
-            for Ask { counter, bound, cell } in asks {
-                let want = wants.entry(counter).or_insert_with(|| Want { bound: *bound, events: Vec::new() });
-                want.events.push((at, *cell));
+    fn demands(&self, places: &[usize]) -> HashMap<&Counter, CounterDemand> {
+        let mut demands: HashMap<&Counter, CounterDemand> = HashMap::new();
+        for (at, requests) in places.iter().enumerate().filter_map(|(at, place)| Some((at, self.requests.get(*place)?)))
+        {
+            for CounterRequest { counter, bound, cell } in requests {
+                let demand =
+                    demands.entry(counter).or_insert_with(|| CounterDemand { bound: *bound, events: Vec::new() });
+                demand.events.push((at, *cell));
             }
         }
-        wants
+        demands
     }
 }
 
@@ -241,14 +243,14 @@ fn signed(bound: u64) -> i64 {
     i64::try_from(bound).unwrap_or(i64::MAX)
 }
 
-impl Known {
+impl LocalCounter {
     /// Which of these cells may be granted one after the other, as far as is known here; they are added to `granted`.
     fn grant(&self, bound: Bound, wanted: &[u8], granted: &mut Tally) -> Vec<bool> {
         wanted
             .iter()
             .map(|cell| {
-                let all = self.counted.all + self.unsent.all + granted.all;
-                let one = self.counted.of(*cell) + self.unsent.of(*cell) + granted.of(*cell);
+                let all = self.counted.all + self.unflushed.all + granted.all;
+                let one = self.counted.of(*cell) + self.unflushed.of(*cell) + granted.of(*cell);
                 let is_granted = all < signed(bound.all) && one < signed(bound.one);
                 if is_granted {
                     granted.add(*cell, 1);
@@ -264,7 +266,7 @@ pub struct QuotaCounters {
     quotas: Quotas,
     table: StatsTable,
     clock: Arc<dyn Clock>,
-    known: Mutex<HashMap<Counter, Known>>,
+    known: Mutex<HashMap<Counter, LocalCounter>>,
 }
 
 impl QuotaCounters {
@@ -280,7 +282,7 @@ impl QuotaCounters {
         let now = Time::from(self.clock.now());
         let sessions = counted_sessions(events);
         let mut sent: HashMap<(&SessionId, Window), i64> = HashMap::new();
-        let mut asks = Vec::with_capacity(events.len());
+        let mut requests = Vec::with_capacity(events.len());
         for (bucket, session) in events {
             let window = Window::of_event(bucket, now);
             let sent = sent.entry((session, window)).or_insert_with(|| self.sent(session, window));
@@ -290,18 +292,18 @@ impl QuotaCounters {
             let ask = |(subject, bound): (Subject, Bound)| {
                 let is_shared = matches!(subject, Subject::Key(_) | Subject::Network(_));
                 let purpose = if is_shared { share } else { Purpose::Events };
-                Ask { counter: Counter { subject, purpose, window }, bound: window.bound(bound), cell }
+                CounterRequest { counter: Counter { subject, purpose, window }, bound: window.bound(bound), cell }
             };
-            asks.push(self.subjects(requester, session, &sessions).map(ask).collect());
+            requests.push(self.subjects(requester, session, &sessions).map(ask).collect());
         }
-        Plan { asks }
+        Plan { requests }
     }
 
     /// What a session has sent in a window, as far as this instance knows.
     fn sent(&self, session: &SessionId, window: Window) -> i64 {
         let counter = Counter { subject: Subject::Session(session.clone()), purpose: Purpose::Events, window };
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(&counter).map_or(0, |known| known.counted.all + known.unsent.all)
+        known.get(&counter).map_or(0, |known| known.counted.all + known.unflushed.all)
     }
 
     /// Which of the events of a request may be recorded: those of these places, in their order.
@@ -313,18 +315,18 @@ impl QuotaCounters {
     ) -> BoxFuture<'a, Vec<Admission>> {
         Box::pin(async move {
             let mut admissions = vec![Admission::Granted; places.len()];
-            let wants = plan.wants(places);
-            let taken = join_all(wants.iter().map(|(counter, want)| async move {
-                let cells: Vec<u8> = want.events.iter().map(|(_, cell)| *cell).collect();
-                (*counter, want, self.take(counter, want.bound, &cells, deadline).await)
+            let demands = plan.demands(places);
+            let granted_by_counter = join_all(demands.iter().map(|(counter, demand)| async move {
+                let cells: Vec<u8> = demand.events.iter().map(|(_, cell)| *cell).collect();
+                (*counter, demand, self.take(counter, demand.bound, &cells, deadline).await)
             }));
-            let taken = taken.await;
-            for (counter, want, result) in &taken {
+            let granted_by_counter = granted_by_counter.await;
+            for (counter, demand, result) in &granted_by_counter {
                 let by = counter.subject.kind();
                 if let Err(error) = result {
                     tracing::warn!(error = %error, subject = ?by, "quota not read: {error}");
                 }
-                for (nth, (at, _)) in want.events.iter().enumerate() {
+                for (nth, (at, _)) in demand.events.iter().enumerate() {
                     let found = match result.as_ref().map(|granted| granted.get(nth)) {
                         Ok(Some(true)) => continue,
                         Ok(_) => Admission::Limited { until: counter.window.end(), by },
@@ -338,10 +340,10 @@ impl QuotaCounters {
                 }
             }
             // What one subject may send and another may not was not sent.
-            for (counter, want, result) in taken {
+            for (counter, demand, result) in granted_by_counter {
                 let Ok(granted) = result else { continue };
                 let is_refused = |at: usize| admissions.get(at) != Some(&Admission::Granted);
-                let back = want.events.iter().zip(granted).filter(|((at, _), granted)| *granted && is_refused(*at));
+                let back = demand.events.iter().zip(granted).filter(|((at, _), granted)| *granted && is_refused(*at));
                 self.give_back(counter, back.map(|((_, cell), _)| *cell));
             }
             admissions
@@ -350,14 +352,14 @@ impl QuotaCounters {
 
     /// Takes back that these events of a request were admitted: they had been recorded before.
     pub fn release(&self, plan: &Plan, places: &[usize]) {
-        for (counter, want) in plan.wants(places) {
-            self.give_back(counter, want.events.iter().map(|(_, cell)| *cell));
+        for (counter, demand) in plan.demands(places) {
+            self.give_back(counter, demand.events.iter().map(|(_, cell)| *cell));
         }
     }
 
     /// Whether likes and saves of anonymous callers are bounded.
     #[must_use]
-    pub fn ration_likes(&self) -> bool {
+    pub fn limits_likes(&self) -> bool {
         self.quotas.likes.is_some()
     }
 
@@ -368,7 +370,7 @@ impl QuotaCounters {
         of: &'a Entity,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Admission, StoreError>> {
-        Box::pin(self.take_one(Purpose::Likes, self.quotas.likes, network, of, deadline))
+        Box::pin(self.admit_one(Purpose::Likes, self.quotas.likes, network, of, deadline))
     }
 
     /// Whether a product that an anonymous caller of a network looks at may be counted.
@@ -378,10 +380,10 @@ impl QuotaCounters {
         of: &'a Entity,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Admission, StoreError>> {
-        Box::pin(self.take_one(Purpose::Views, self.quotas.views, network, of, deadline))
+        Box::pin(self.admit_one(Purpose::Views, self.quotas.views, network, of, deadline))
     }
 
-    async fn take_one(
+    async fn admit_one(
         &self,
         purpose: Purpose,
         bound: Option<Bound>,
@@ -436,34 +438,34 @@ impl QuotaCounters {
                 }
             });
         }
-        let mut wants = Tally::default();
+        let mut demands = Tally::default();
         // What is sent is taken out, so that nobody else sends it too.
         let (mut granted, sent) = self.with(counter, |known| {
-            let granted = known.grant(bound, wanted, &mut wants);
-            let is_due = wants.all > 0 && (is_large || (known.unsent.all + wants.all).abs() >= CHUNK);
-            let sent = is_due.then(|| std::mem::take(&mut known.unsent));
+            let granted = known.grant(bound, wanted, &mut demands);
+            let is_due = demands.all > 0 && (is_large || (known.unflushed.all + demands.all).abs() >= CHUNK);
+            let sent = is_due.then(|| std::mem::take(&mut known.unflushed));
             if !is_due {
-                known.unsent.merge(&wants);
+                known.unflushed.merge(&demands);
             }
             (granted, sent)
         });
-        let Some(unsent) = sent else { return Ok(granted) };
-        let mut all = unsent.clone();
-        all.merge(&wants);
-        let add = || async { self.table.change(&key_of(counter), changes(counter, &all)).await };
+        let Some(unflushed) = sent else { return Ok(granted) };
+        let mut all = unflushed.clone();
+        all.merge(&demands);
+        let add = || async { self.table.update_returning(&key_of(counter), changes(counter, &all)).await };
         let added = retry::until(deadline, || Box::pin(add())).await;
         self.with(counter, |known| {
             let counted = match added {
                 Ok(item) => Tally::read(&item),
                 Err(error) => {
-                    known.unsent.merge(&unsent);
+                    known.unflushed.merge(&unflushed);
                     return Err(error);
                 }
             };
             // Others have added too: the last of what is wanted goes, as far as it is over the bound.
             let over = |counted: i64, bound: u64| (counted - signed(bound)).max(0);
-            let mut left = Tally { all: wants.all - over(counted.all, bound.all), cells: BTreeMap::new() };
-            for (cell, wanted) in &wants.cells {
+            let mut left = Tally { all: demands.all - over(counted.all, bound.all), cells: BTreeMap::new() };
+            for (cell, wanted) in &demands.cells {
                 left.cells.insert(*cell, wanted - over(counted.of(*cell), bound.one));
             }
             for (cell, granted) in wanted.iter().zip(&mut granted).filter(|(_, granted)| **granted) {
@@ -471,7 +473,7 @@ impl QuotaCounters {
                     left.add(*cell, -1);
                 } else {
                     *granted = false;
-                    known.unsent.add(*cell, -1);
+                    known.unflushed.add(*cell, -1);
                 }
             }
             (known.is_read, known.counted) = (true, counted);
@@ -480,11 +482,11 @@ impl QuotaCounters {
     }
 
     fn give_back(&self, counter: &Counter, cells: impl Iterator<Item = u8>) {
-        self.with(counter, |known| cells.for_each(|cell| known.unsent.add(cell, -1)));
+        self.with(counter, |known| cells.for_each(|cell| known.unflushed.add(cell, -1)));
     }
 
     /// Does something with what is known of a counter.
-    fn with<T>(&self, counter: &Counter, act: impl FnOnce(&mut Known) -> T) -> T {
+    fn with<T>(&self, counter: &Counter, act: impl FnOnce(&mut LocalCounter) -> T) -> T {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED && !known.contains_key(counter) {
             let now = Time::from(self.clock.now());
@@ -533,7 +535,7 @@ mod tests {
 
     #[test]
     fn no_more_is_granted_than_either_bound_has_left() {
-        let known = Known { counted: Tally { all: 1, cells: [(7, 1)].into() }, ..Known::default() };
+        let known = LocalCounter { counted: Tally { all: 1, cells: [(7, 1)].into() }, ..LocalCounter::default() };
         let mut granted = Tally::default();
         assert_eq!(known.grant(BOUND, &[7, 7, 7, 8, 8, 8], &mut granted), [true, true, false, true, true, false]);
         assert_eq!(granted, Tally { all: 4, cells: [(7, 2), (8, 2)].into() });
@@ -541,9 +543,9 @@ mod tests {
 
     #[test]
     fn what_is_given_back_can_be_granted_again() {
-        let mut known = Known { counted: Tally { all: 5, cells: [(7, 3)].into() }, ..Known::default() };
+        let mut known = LocalCounter { counted: Tally { all: 5, cells: [(7, 3)].into() }, ..LocalCounter::default() };
         assert_eq!(known.grant(BOUND, &[7], &mut Tally::default()), [false]);
-        known.unsent.add(7, -1);
+        known.unflushed.add(7, -1);
         assert_eq!(known.grant(BOUND, &[7, 7], &mut Tally::default()), [true, false]);
     }
 

@@ -6,7 +6,7 @@
 
 use chrono::TimeDelta;
 
-use domain::limits::MAX_AHEAD;
+use domain::event_time::MAX_AHEAD;
 use domain::time::Time;
 
 /// Before a bucket's first fact expires by less than this, the bucket takes no more facts: the 24 hours that a stream
@@ -26,7 +26,7 @@ pub(super) const ROLLUPS_LIVE: TimeDelta = TimeDelta::days(45);
 pub(super) const MINUTES_LIVE: TimeDelta = TimeDelta::days(35);
 
 /// Once an hour is older than this, some of its minutes may be gone, or go before it is closed again. Clients' facts are
-/// younger ([`MAX_AGE`](domain::limits::MAX_AGE)).
+/// younger ([`MAX_AGE`](domain::event_time::MAX_AGE)).
 pub(super) const MINUTES_SURE: TimeDelta = TimeDelta::days(8);
 
 /// How long facts are kept.

@@ -9,9 +9,9 @@ use super::documents::{Version, Versioned};
 use super::error::StoreError;
 use super::items::from_item;
 use super::keys;
-use super::listing::{Asked, Listing, put_listed};
-use super::outbox::{Outbox, PendingEvents};
-use super::purchases::Answer;
+use super::listing::{ListQuery, Listing, put_listed};
+use super::outbox::{Outbox, OutboxEvents};
+use super::purchases::StoredResponse;
 use super::table::Consistency;
 use super::transaction::Transaction;
 use crate::setup::{Setup, StateTable};
@@ -50,25 +50,25 @@ impl Scores {
     pub fn put<'a>(
         &'a self,
         (score, course): (&'a GivenScore, &'a Course),
-        held: Option<&'a Versioned<GivenScore>>,
-        answer: Option<&'a Answer>,
+        stored: Option<&'a Versioned<GivenScore>>,
+        answer: Option<&'a StoredResponse>,
         numbers: &'a CourseStats,
-        telling: PendingEvents<'a>,
+        telling: OutboxEvents<'a>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
             let GivenScore { id, course: in_course, student, given_at, .. } = score;
             let at = [keys::score_in(in_course, *given_at, id), keys::score_of(student, *given_at, id)];
             let document = Versioned { version: Version(self.ids.fresh()), document: score };
             let mut transaction = Transaction::new(self.state.client.clone());
-            let version = held.map(|held| &held.version);
+            let version = stored.map(|stored| &stored.version);
             put_listed(&mut transaction, &self.state.name, (&keys::score(id), &at), &document, version)?;
-            let was = held.map(|held| &held.document);
+            let was = stored.map(|stored| &stored.document);
             let whose = CourseStatsScope::of(student, (in_course, course));
             numbers.count_in(&mut transaction, &whose, student.as_str(), (was, score))?;
             if let Some(answer) = answer {
                 answer.keep(&self.state.name, &mut transaction)?;
             }
-            Outbox::tell_in(telling, &mut transaction)?;
+            Outbox::enqueue_in(telling, &mut transaction)?;
             transaction.commit().await?;
             Ok(document.version)
         })
@@ -84,8 +84,8 @@ impl Scores {
         after: Option<&'a str>,
         count: usize,
     ) -> BoxFuture<'a, Result<Listing<GivenScore>, StoreError>> {
-        let asked = Asked { prefix: keys::SCORES, newest_first: true, after, count };
-        Box::pin(self.state.page(keys::course_and_students(course), asked))
+        let query = ListQuery { prefix: keys::SCORES, newest_first: true, after, count };
+        Box::pin(self.state.page(keys::course_and_students(course), query))
     }
 
     /// The same of a student.
@@ -98,7 +98,7 @@ impl Scores {
         after: Option<&'a str>,
         count: usize,
     ) -> BoxFuture<'a, Result<Listing<GivenScore>, StoreError>> {
-        let asked = Asked { prefix: keys::SCORES, newest_first: true, after, count };
-        Box::pin(self.state.page(keys::user(student), asked))
+        let query = ListQuery { prefix: keys::SCORES, newest_first: true, after, count };
+        Box::pin(self.state.page(keys::user(student), query))
     }
 }

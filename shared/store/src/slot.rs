@@ -9,7 +9,7 @@ use super::error::StoreError;
 use super::items::{Item, from_item, to_item};
 use super::keys::Key;
 use super::transaction::Condition;
-use domain::authorship::Owned;
+use domain::creator::Owned;
 use domain::id::UserId;
 
 /// What is known of the id of a document.
@@ -70,13 +70,13 @@ impl<T: Owned + DeserializeOwned> Slot<T> {
         match self {
             Self::Absent => None,
             Self::Deleted { owner, .. } => Some(owner),
-            Self::Present(held) => Some(held.document.owner()),
+            Self::Present(stored) => Some(stored.document.owner()),
         }
     }
 
     /// That it is still what was read.
     pub(super) fn condition(&self) -> Condition {
-        Condition::still(match self {
+        Condition::unchanged(match self {
             Self::Absent => None,
             Self::Deleted { version, .. } | Self::Present(Versioned { version, .. }) => Some(version.0.clone()),
         })
@@ -84,6 +84,6 @@ impl<T: Owned + DeserializeOwned> Slot<T> {
 }
 
 /// The item of a document that was deleted.
-pub(super) fn gone(key: &Key, version: String, owner: &UserId) -> Result<Item, StoreError> {
+pub(super) fn tombstone(key: &Key, version: String, owner: &UserId) -> Result<Item, StoreError> {
     to_item(key, Stored::<()>::Deleted { version: Version(version), gone: true, owner: owner.clone() })
 }

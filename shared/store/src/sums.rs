@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::items::{Item, TTL, number};
-use domain::course_stats::{CourseFigures, Paid};
+use domain::course_stats::{CourseFigures, PaymentSums};
 use domain::fold::Fold;
 use domain::id::UserId;
 use domain::money::Currency;
@@ -248,7 +248,7 @@ impl From<&CourseFigures> for Sums {
             Self::from_iter([(COURSES, figures.courses), (SCORES, figures.scores), (SCORE_SUM, figures.score_sum)]);
         sums.extend(figures.enrollments.iter().map(|(status, sum)| (format!("{ENROLLMENTS}#{status}"), *sum)));
         sums.extend(figures.attendance.iter().map(|(presence, sum)| (format!("{ATTENDANCE}#{presence}"), *sum)));
-        for ((status, currency), Paid { payments, amount }) in &figures.payments {
+        for ((status, currency), PaymentSums { payments, amount }) in &figures.payments {
             let currency = currency.map_or(UNKNOWN, Currency::code);
             sums.extend(
                 [(PAYMENTS, payments), (AMOUNT, amount)]
@@ -372,8 +372,8 @@ mod tests {
             score_sum: 150_000_000,
             attendance: [(Presence::Present, 5), (Presence::Excused, 9)].into(),
             payments: [
-                ((PaymentStatus::Received, Some(usd)), Paid { payments: 6, amount: 1_998 }),
-                ((PaymentStatus::Approved, None), Paid { payments: 7, amount: 0 }),
+                ((PaymentStatus::Received, Some(usd)), PaymentSums { payments: 6, amount: 1_998 }),
+                ((PaymentStatus::Approved, None), PaymentSums { payments: 7, amount: 0 }),
             ]
             .into(),
         };

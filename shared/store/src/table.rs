@@ -44,7 +44,7 @@ pub(super) struct KeyRange {
 
 impl KeyRange {
     /// All items whose sort keys begin with `prefix`.
-    pub(super) fn beginning(pk: String, prefix: &str) -> Self {
+    pub(super) fn with_prefix(pk: String, prefix: &str) -> Self {
         // No sort key is empty, so no query may name one.
         let from = if prefix.is_empty() { " ".to_owned() } else { prefix.to_owned() };
         Self { pk, from, to: format!("{prefix}{LAST}") }
@@ -111,7 +111,7 @@ impl Table {
     }
 
     /// Changes an item in place, or makes it; gives what it holds then.
-    pub(super) async fn change(&self, key: &Key, changes: Changes) -> Result<Item, StoreError> {
+    pub(super) async fn update_returning(&self, key: &Key, changes: Changes) -> Result<Item, StoreError> {
         let (expression, names, values) = changes.into_parts();
         let update = self.client.update_item().table_name(&self.name).set_key(Some(to_key(key)));
         let update = update.update_expression(expression).set_expression_attribute_names(Some(names));
@@ -129,7 +129,7 @@ impl Table {
     }
 
     /// Makes a number of an item at least this great.
-    pub(super) async fn raise(&self, key: &Key, name: &str, number: u64) -> Result<(), StoreError> {
+    pub(super) async fn set_maximum(&self, key: &Key, name: &str, number: u64) -> Result<(), StoreError> {
         let Condition { expression, names, values } = Condition::below(name, number, None);
         let update = self.client.update_item().table_name(&self.name).set_key(Some(to_key(key)));
         let update = update.update_expression("SET #below = :limit");
@@ -198,11 +198,11 @@ impl Table {
     /// The items of a stretch, in the order of their keys.
     pub(super) fn query<'a>(
         &'a self,
-        stretch: &'a KeyRange,
+        range: &'a KeyRange,
         consistency: Consistency,
     ) -> BoxFuture<'a, Result<Vec<Item>, StoreError>> {
         Box::pin(async move {
-            let mut pages = self.asked(stretch, consistency).into_paginator().send();
+            let mut pages = self.query_request(range, consistency).into_paginator().send();
             let mut items = Vec::new();
             while let Some(page) = pages.next().await {
                 items.extend(page?.items.unwrap_or_default());
@@ -212,15 +212,15 @@ impl Table {
     }
 
     /// The first items of a stretch, in the order of their keys, at most so many; and whether there are more.
-    pub(super) fn at_most<'a>(
+    pub(super) fn query_up_to<'a>(
         &'a self,
-        stretch: &'a KeyRange,
+        range: &'a KeyRange,
         most: usize,
         consistency: Consistency,
     ) -> BoxFuture<'a, Result<(Vec<Item>, bool), StoreError>> {
         Box::pin(async move {
             let limit = i32::try_from(most).unwrap_or(i32::MAX).saturating_add(1);
-            let mut pages = self.asked(stretch, consistency).into_paginator().page_size(limit).send();
+            let mut pages = self.query_request(range, consistency).into_paginator().page_size(limit).send();
             let mut items = Vec::new();
             while items.len() <= most
                 && let Some(page) = pages.next().await
@@ -234,26 +234,26 @@ impl Table {
     }
 
     /// The first or the last items of a stretch, in the order of their keys or against it.
-    pub(super) fn some<'a>(
+    pub(super) fn query_page<'a>(
         &'a self,
-        stretch: &'a KeyRange,
+        range: &'a KeyRange,
         limit: i32,
         backwards: bool,
     ) -> BoxFuture<'a, Result<Vec<Item>, StoreError>> {
         Box::pin(async move {
-            let asked = self.asked(stretch, Consistency::Eventual).limit(limit).scan_index_forward(!backwards);
-            Ok(asked.send().await?.items.unwrap_or_default())
+            let request = self.query_request(range, Consistency::Eventual).limit(limit).scan_index_forward(!backwards);
+            Ok(request.send().await?.items.unwrap_or_default())
         })
     }
 
     /// The first items of a stretch, in the order of their keys; strongly consistent.
-    pub(super) async fn first(&self, stretch: &KeyRange, limit: i32) -> Result<Vec<Item>, StoreError> {
-        Ok(self.asked(stretch, Consistency::Strong).limit(limit).send().await?.items.unwrap_or_default())
+    pub(super) async fn query_head(&self, range: &KeyRange, limit: i32) -> Result<Vec<Item>, StoreError> {
+        Ok(self.query_request(range, Consistency::Strong).limit(limit).send().await?.items.unwrap_or_default())
     }
 
-    fn asked(
+    fn query_request(
         &self,
-        stretch: &KeyRange,
+        range: &KeyRange,
         consistency: Consistency,
     ) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
         self.client
@@ -263,9 +263,9 @@ impl Table {
             .key_condition_expression("#pk = :pk AND #sk BETWEEN :from AND :to")
             .expression_attribute_names("#pk", PK)
             .expression_attribute_names("#sk", SK)
-            .expression_attribute_values(":pk", AttributeValue::S(stretch.pk.clone()))
-            .expression_attribute_values(":from", AttributeValue::S(stretch.from.clone()))
-            .expression_attribute_values(":to", AttributeValue::S(stretch.to.clone()))
+            .expression_attribute_values(":pk", AttributeValue::S(range.pk.clone()))
+            .expression_attribute_values(":from", AttributeValue::S(range.from.clone()))
+            .expression_attribute_values(":to", AttributeValue::S(range.to.clone()))
     }
 
     /// Writes all of it, trying again until the deadline.

@@ -26,7 +26,7 @@ use domain::entity::Entity;
 use domain::event::Engagement;
 use domain::fact::TrackFact;
 use domain::id::PlaylistId;
-use domain::toggle::{Effect, Toggle};
+use domain::toggle::{Toggle, ToggleEffect};
 
 /// Which toggle.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,7 +50,7 @@ impl ToggleKey {
 
 /// A word on a toggle, and the fact it becomes if it turns the toggle.
 #[derive(Debug, Clone)]
-pub struct Word {
+pub struct ToggleChange {
     /// Which toggle.
     pub of: ToggleKey,
     /// What is said.
@@ -92,44 +92,47 @@ impl Toggles {
     ///
     /// # Errors
     /// What stood in the way when the time was up; the word may or may not have been kept, and can be said again.
-    pub fn say<'a>(
+    pub fn apply<'a>(
         &'a self,
-        word: &'a Word,
+        change: &'a ToggleChange,
         fresh: &'a (dyn Fn() -> String + Sync),
         deadline: Instant,
-    ) -> BoxFuture<'a, Result<Effect, StoreError>> {
-        Box::pin(retry::until(deadline, move || Box::pin(self.say_once(word, fresh, deadline))))
+    ) -> BoxFuture<'a, Result<ToggleEffect, StoreError>> {
+        Box::pin(retry::until(deadline, move || Box::pin(self.apply_once(change, fresh, deadline))))
     }
 
-    async fn say_once(
+    async fn apply_once(
         &self,
-        word: &Word,
+        change: &ToggleChange,
         fresh: &(dyn Fn() -> String + Sync),
         deadline: Instant,
-    ) -> Result<Effect, StoreError> {
-        let of = &word.of;
-        let actors = word.fact.actors();
+    ) -> Result<ToggleEffect, StoreError> {
+        let of = &change.of;
+        let actors = change.fact.actors();
         let states = Table::new(self.client.clone(), self.state.clone());
         let keys: Vec<Key> = actors.iter().map(|actor| of.key_of(actor)).collect();
-        let mut held = states.get_all(keys.iter().cloned().collect(), Consistency::Strong, deadline).await?;
-        let mut effect = Effect::Stale;
+        let mut stored = states.get_all(keys.iter().cloned().collect(), Consistency::Strong, deadline).await?;
+        let mut effect = ToggleEffect::Stale;
         let (mut puts, mut turned) = (Vec::new(), Vec::new());
         for (key, actor) in keys.into_iter().zip(actors) {
-            let held: Option<State> = held.remove(&key).map(from_item).transpose()?;
+            let stored: Option<State> = stored.remove(&key).map(from_item).transpose()?;
             let is_own = actor == of.actor;
-            let last = held.as_ref().map(|state| &state.toggle);
-            let on = is_own && word.toggle.on;
-            let its_effect =
-                if is_own { Toggle::effect(last, &word.toggle) } else { Toggle::taken_over(last, &word.toggle) };
+            let last = stored.as_ref().map(|state| &state.toggle);
+            let on = is_own && change.toggle.on;
+            let its_effect = if is_own {
+                Toggle::effect(last, &change.toggle)
+            } else {
+                Toggle::takeover_effect(last, &change.toggle)
+            };
             if is_own {
                 effect = its_effect;
             }
-            if its_effect == Effect::Stale {
+            if its_effect == ToggleEffect::Stale {
                 continue;
             }
-            let state = State { version: fresh(), toggle: Toggle { on, ..word.toggle.clone() } };
-            puts.push((to_item(&key, state)?, Condition::still(held.map(|state| state.version))));
-            if its_effect == Effect::MembershipChange {
+            let state = State { version: fresh(), toggle: Toggle { on, ..change.toggle.clone() } };
+            puts.push((to_item(&key, state)?, Condition::unchanged(stored.map(|state| state.version))));
+            if its_effect == ToggleEffect::Flipped {
                 turned.push((actor, on));
             }
         }
@@ -149,19 +152,19 @@ impl Toggles {
         for (state, condition) in puts {
             transaction.put(&self.state, state, Some(condition))?;
         }
-        let Toggle { at, event, .. } = &word.toggle;
-        let own_key = keys::fact(&of.entity, *at, event, &of.actor, &word.fact.what);
+        let Toggle { at, event, .. } = &change.toggle;
+        let own_key = keys::fact(&of.entity, *at, event, &of.actor, &change.fact.what);
         for (actor, on) in turned {
             let key = if actor == of.actor { own_key.clone() } else { keys::taken_over(&own_key, &actor) };
-            let fact = word.fact_that_turns(on);
-            transaction.put(&self.facts, NewFact::new(key, fact, word.expires)?.into_item(), None)?;
+            let fact = change.fact_that_turns(on);
+            transaction.put(&self.facts, NewFact::new(key, fact, change.expires)?.into_item(), None)?;
         }
         transaction.commit().await?;
         Ok(effect)
     }
 }
 
-impl Word {
+impl ToggleChange {
     /// The toggles that it says something of: its own, and those that it takes over.
     pub(super) fn toggles(&self) -> Vec<ToggleKey> {
         let ToggleKey { entity, playlist, .. } = &self.of;

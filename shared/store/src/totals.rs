@@ -52,7 +52,7 @@ impl Folds {
         budget: Budget,
         deadline: Instant,
     ) -> BoxFuture<'_, Vec<(Bucket, StoreError)>> {
-        let minutes = minutes.into_iter().map(|(item, minutes)| (Entity::Sales(item), minutes));
+        let minutes = minutes.into_iter().map(|(item, minutes)| (Entity::PurchasedItem(item), minutes));
         Box::pin(self.refold_totals::<SalesFigures>(minutes.collect(), budget, deadline))
     }
 
@@ -231,11 +231,11 @@ fn parents(bucket: &Bucket, owner: Option<&UserId>) -> Vec<Key> {
     let period = |level| Calendar::default().period(level, bucket.minute.start());
     match &bucket.entity {
         Entity::Quiz(quiz) => vec![keys::quiz_total(quiz)],
-        Entity::Sales(item) => {
+        Entity::PurchasedItem(item) => {
             let in_period = |level| keys::sales_in(item, &period(level));
             vec![keys::sales_total(item), in_period(Level::Day), in_period(Level::Month)]
         }
-        Entity::Product(product) | Entity::Views(product) => {
+        Entity::Product(product) | Entity::ProductViews(product) => {
             let month = period(Level::Month);
             let of_seller = owner.map(|seller| [keys::seller_total(seller), keys::seller_in(seller, &month)]);
             let of_product = [keys::product_total(product), keys::product_in(product, &month)];

@@ -44,7 +44,7 @@ impl Condition {
     }
 
     /// Still of this version; `None`: still not there.
-    pub(super) fn still(version: Option<String>) -> Self {
+    pub(super) fn unchanged(version: Option<String>) -> Self {
         match version {
             Some(version) => Self {
                 expression: Some("#version = :held"),

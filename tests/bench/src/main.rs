@@ -3,8 +3,8 @@
 
 mod analytics;
 mod boards;
-mod classroom;
 mod cloud;
+mod courses;
 mod dashboard;
 mod functions;
 mod limits;
@@ -84,7 +84,7 @@ fn measure(options: &Options) -> anyhow::Result<()> {
             Part::Packages => within()?.block_on(Box::pin(packages::measure(options)))?,
             Part::Purchases => within()?.block_on(Box::pin(purchases::measure(options)))?,
             Part::Revenue => within()?.block_on(Box::pin(revenue::measure(options)))?,
-            Part::Classroom => within()?.block_on(Box::pin(classroom::measure(options)))?,
+            Part::Courses => within()?.block_on(Box::pin(courses::measure(options)))?,
             Part::Live => within()?.block_on(Box::pin(live::measure(options)))?,
             Part::Boards => within()?.block_on(Box::pin(boards::measure(options)))?,
             Part::Limits => {

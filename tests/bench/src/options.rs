@@ -65,7 +65,7 @@ pub(crate) enum Part {
     /// What boards of sellers cost to be kept up to date, and to be read.
     Boards,
     /// What courses and dashboards cost.
-    Classroom,
+    Courses,
     /// What it costs to tell open pages what happens.
     Live,
     /// What a listener notices of a bomb.
@@ -87,7 +87,7 @@ const PARTS: [(&str, Part); 15] = [
     ("purchases", Part::Purchases),
     ("revenue", Part::Revenue),
     ("boards", Part::Boards),
-    ("classroom", Part::Classroom),
+    ("classroom", Part::Courses),
     ("live", Part::Live),
     ("limits", Part::Limits),
     ("functions", Part::Functions),

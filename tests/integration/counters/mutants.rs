@@ -8,7 +8,7 @@ use domain::counters::TrackCounters;
 use domain::fold::{Fold, Recorded};
 use runtime::context::FunctionContext;
 use serde_json::Value;
-use store::{keys, lengthened};
+use store::{expand, keys};
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -119,7 +119,7 @@ async fn add(client: &Client, pk: &str, sk: &str, removed: bool) -> Option<()> {
 
 fn recorded(item: Item) -> Recorded<<TrackCounters as Fold>::Fact> {
     let (_, at, id) = keys::parse_fact(item["pk"].as_s().unwrap(), item["sk"].as_s().unwrap()).unwrap();
-    Recorded { at, id, fact: serde_dynamo::from_item(lengthened(item)).unwrap() }
+    Recorded { at, id, fact: serde_dynamo::from_item(expand(item)).unwrap() }
 }
 
 fn put(

@@ -91,9 +91,9 @@ pub(super) async fn act(stage: Stage, faults: Option<Arc<dyn Faults>>, name: Str
     let outbox = boot.open(|setup| Outbox::open(setup)).unwrap();
     let written = |event: &LiveEvent| Answer::Written(Known::of(&event.channel.to_string(), event.data()));
     let (function, channel, route, role, key, body) = match action {
-        Action::Put(event) => return outbox.put(&event).await.is_ok().then(|| written(&event)),
+        Action::Put(event) => return outbox.enqueue_event(&event).await.is_ok().then(|| written(&event)),
         Action::Numbers(event, second) => {
-            let is_told = outbox.put_once(&event, second).await.ok()?;
+            let is_told = outbox.enqueue_stats(&event, second).await.ok()?;
             return Some(if is_told { written(&event) } else { Answer::Told });
         }
         Action::Notify { key, message } => {

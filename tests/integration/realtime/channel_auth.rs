@@ -3,7 +3,7 @@
 use domain::course::{Course, Enrollment, EnrollmentStatus};
 use http::Method;
 use serde_json::{Value, json};
-use store::{Classroom, CourseStats, Outbox, Versioned};
+use store::{CourseStats, Courses, Outbox, Versioned};
 
 use super::api::{ANN, AUTH, Api, COURSE, EVE, JSON, Person, ROOT, SAM, SUE, TIM, TOM};
 use super::auth::{SOCKET, asks_with, form, is_signed, may};
@@ -18,7 +18,7 @@ async fn enrolls(
 ) -> Versioned<Enrollment> {
     let outbox = api.app.open(Outbox::open);
     let numbers = api.app.open(CourseStats::open);
-    let classroom = api.app.open(Classroom::open);
+    let courses = api.app.open(Courses::open);
     let (id, student, now) = (course.parse().unwrap(), person.0.parse().unwrap(), api.now());
     // Also where nothing is said of the course itself.
     let course = Course { title: "Logic".to_owned(), teacher: TIM.0.parse().unwrap() };
@@ -31,7 +31,7 @@ async fn enrolls(
         enrolled_at: now,
         changed_at: now,
     };
-    let version = classroom.enroll((&document, &course), held, &numbers, (Some(&outbox), &[])).await.unwrap();
+    let version = courses.enroll((&document, &course), held, &numbers, (Some(&outbox), &[])).await.unwrap();
     Versioned { version, document }
 }
 

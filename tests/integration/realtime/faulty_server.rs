@@ -8,7 +8,7 @@ use realtime_publisher::{Publisher, Refused, Server};
 use runtime::context::FunctionContext;
 use runtime::function::Invoke;
 use runtime::messaging::{Queue, SendError, Unsent};
-use store::{Outbox, Waiting};
+use store::{Outbox, PendingEvent};
 use tokio::time::{Instant, sleep};
 
 /// What an event has in its data that the server never takes.
@@ -47,17 +47,17 @@ impl Channels {
         self.random.lock().unwrap().u64(0..end)
     }
 
-    fn take(&self, events: &[Waiting]) {
+    fn take(&self, events: &[PendingEvent]) {
         assert!((1..=10).contains(&events.len()), "{} events at once", events.len());
         assert!(!events.iter().any(|event| event.data.contains(UNFIT)), "what is unfit is never taken");
-        self.taken.lock().unwrap().extend(events.iter().map(|Waiting { channel, name, data, .. }| Taken {
+        self.taken.lock().unwrap().extend(events.iter().map(|PendingEvent { channel, name, data, .. }| Taken {
             channel: channel.clone(),
             name: name.clone(),
             data: data.clone(),
         }));
     }
 
-    async fn answer(&self, events: &[Waiting]) -> Result<(), Refused> {
+    async fn answer(&self, events: &[PendingEvent]) -> Result<(), Refused> {
         sleep(Duration::from_millis(self.below(4))).await;
         let unavailable = |reason: &str| Err(Refused::Unavailable(reason.to_owned()));
         let is_unfit = events.iter().any(|event| event.data.contains(UNFIT));
@@ -98,7 +98,7 @@ impl Channels {
 }
 
 impl Server for Channels {
-    fn send<'a>(&'a self, events: &'a [Waiting]) -> BoxFuture<'a, Result<(), Refused>> {
+    fn send<'a>(&'a self, events: &'a [PendingEvent]) -> BoxFuture<'a, Result<(), Refused>> {
         Box::pin(self.answer(events))
     }
 }

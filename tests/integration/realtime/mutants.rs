@@ -12,7 +12,7 @@ use runtime::context::FunctionContext;
 use runtime::function::Invoke;
 use runtime::messaging::Queue;
 use serde_json::json;
-use store::{Budget, Outbox, Waiting};
+use store::{Budget, Outbox, PendingEvent};
 use system::clock::Clock;
 use tokio::time::Instant;
 
@@ -50,7 +50,7 @@ impl Publisher {
     async fn publish(&self, channel: &Channel, deadline: Instant) -> Option<()> {
         let mut is_whole = true;
         loop {
-            let (waiting, is_all) = self.outbox.waiting(channel).await.ok()?;
+            let (waiting, is_all) = self.outbox.pending(channel).await.ok()?;
             for event in &waiting {
                 let is_gone = self.send(std::slice::from_ref(event), deadline).await.is_some();
                 is_whole &= is_gone;
@@ -64,21 +64,21 @@ impl Publisher {
         }
     }
 
-    async fn send(&self, event: &[Waiting], deadline: Instant) -> Option<()> {
+    async fn send(&self, event: &[PendingEvent], deadline: Instant) -> Option<()> {
         if self.mutant == Mutant::TakesOutFirst {
-            self.outbox.sent(event, deadline).await.ok()?;
+            self.outbox.remove(event, deadline).await.ok()?;
         }
         match self.channels.send(event).await {
             Err(Refused::Unavailable(_)) if self.mutant != Mutant::BelievesAnything => None,
             Err(Refused::PurchaseConflict(reason)) if self.mutant != Mutant::Forgets => {
                 if self.mutant != Mutant::SaysNothing {
-                    let report = json!({"record": event[0].record(), "reason": reason}).to_string();
+                    let report = json!({"record": event[0].stream_record(), "reason": reason}).to_string();
                     self.failures.send(report).await.ok()?;
                 }
                 let now = Time::from(self.clock.now());
-                self.outbox.put_aside(&event[0], &reason, now).await.ok()
+                self.outbox.set_aside(&event[0], &reason, now).await.ok()
             }
-            _ => self.outbox.sent(event, deadline).await.ok(),
+            _ => self.outbox.remove(event, deadline).await.ok(),
         }
     }
 }

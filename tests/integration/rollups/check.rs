@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::calendar::Level;
 use domain::counters::TrackCounters;
 use domain::rollup::{Rollup, Scope};
-use domain::span::Span;
 use domain::time::Time;
+use domain::time_span::TimeSpan;
 use store::{Reading, keys};
 use tokio::time::Instant;
 
@@ -161,14 +161,14 @@ async fn all(
 ) -> Result<(), String> {
     let earliest = reading.earliest(scope, soon()).await.map_err(|error| format!("{whose:?}: {error}"))?;
     let to = world.time().plus(TimeDelta::minutes(6));
-    let span = Span { from: earliest.unwrap_or(to).min(to), to }.resolved(&world.calendar, world.time());
+    let span = TimeSpan { from: earliest.unwrap_or(to).min(to), to }.rounded(&world.calendar, world.time());
     let first = model.numbers(whose, DateTime::UNIX_EPOCH, utc(span.from));
     equal(&format!("{whose:?} before the earliest, {}", span.from), &Numbers::new(), &checked.cut(whose, first))?;
     if random.bool() {
         return read(reading, model, checked, (whose, scope), &[span]).await;
     }
     let level = [Level::Day, Level::Week, Level::Month, Level::Year][random.usize(0..4)];
-    let mut cells = span.cells(&world.calendar, level);
+    let mut cells = span.split(&world.calendar, level);
     cells.drain(..cells.len().saturating_sub(60));
     read(reading, model, checked, (whose, scope), &cells).await
 }
@@ -178,7 +178,7 @@ async fn read(
     model: &Model,
     checked: Checked,
     (whose, scope): (Whose, &Scope),
-    cells: &[Span],
+    cells: &[TimeSpan],
 ) -> Result<(), String> {
     let read = reading.read(scope, cells, soon()).await.map_err(|error| format!("{whose:?} {cells:?}: {error}"))?;
     for (cell, rollup) in cells.iter().zip(&read.cells) {
@@ -190,7 +190,7 @@ async fn read(
 }
 
 /// Cells that follow each other, with their ends near to where something happened.
-fn any_cells(world: &World, model: &Model, random: &mut fastrand::Rng) -> Vec<Span> {
+fn any_cells(world: &World, model: &Model, random: &mut fastrand::Rng) -> Vec<TimeSpan> {
     let now = world.time();
     let mut ends: Vec<Time> = Vec::new();
     let facts: Vec<DateTime<Utc>> = model.facts.values().map(|fact| fact.sent.at).collect();
@@ -213,14 +213,14 @@ fn any_cells(world: &World, model: &Model, random: &mut fastrand::Rng) -> Vec<Sp
         ends.push(end);
     }
     ends.sort();
-    let cells = ends.windows(2).map(|pair| Span { from: pair[0], to: pair[1] }.resolved(&world.calendar, now));
-    let cells: Vec<Span> = cells.filter(|cell| !cell.is_empty()).collect();
+    let cells = ends.windows(2).map(|pair| TimeSpan { from: pair[0], to: pair[1] }.rounded(&world.calendar, now));
+    let cells: Vec<TimeSpan> = cells.filter(|cell| !cell.is_empty()).collect();
     match cells.last() {
         // Sometimes as a series.
         Some(last) if random.u8(0..3) == 0 => {
             let level = [Level::Hour, Level::Day, Level::Week, Level::Month][random.usize(0..4)];
-            let span = Span { from: cells[0].from, to: last.to };
-            let mut series = span.cells(&world.calendar, level);
+            let span = TimeSpan { from: cells[0].from, to: last.to };
+            let mut series = span.split(&world.calendar, level);
             series.truncate(40);
             series
         }
@@ -285,7 +285,7 @@ pub(crate) async fn items(world: &World, model: &Model, checked: Checked) -> Res
 }
 
 /// The numbers of one span, as they are read.
-pub(crate) async fn read_one(world: &World, scope: &Scope, span: Span) -> Rollup {
+pub(crate) async fn read_one(world: &World, scope: &Scope, span: TimeSpan) -> Rollup {
     let read = world.reading().read(scope, &[span], soon()).await.unwrap();
     read.cells.into_iter().next().unwrap()
 }

@@ -3,8 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::analytics::top_tracks;
 use domain::rollup::Scope;
-use domain::span::Span;
 use domain::time::Time;
+use domain::time_span::TimeSpan;
 use tokio::time::Instant;
 
 use super::check::{read_one, scope};
@@ -48,7 +48,7 @@ fn artist_with_ten_thousand_active_tracks_is_exact() {
         world.settle().await;
         let spans = ["2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z", "2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z"];
         let [from, to, day, next] = spans.map(|time| Time::from(at(time)));
-        for span in [Span { from, to }, Span { from: day, to: next }] {
+        for span in [TimeSpan { from, to }, TimeSpan { from: day, to: next }] {
             let all = u64::try_from(TRACKS).unwrap();
             let of_artist = read_one(&world, &scope(Whose::Artist(0)), span).await;
             assert_eq!(of_artist.counters.plays, all, "{span:?}");
@@ -67,7 +67,7 @@ fn artist_with_ten_thousand_active_tracks_is_exact() {
         assert!(world.deliver(&world.records()[delivered..], None, None).await);
         world.settle().await;
         let all = u64::try_from(TRACKS).unwrap() + 1;
-        let whole = Span { from: day, to: next };
+        let whole = TimeSpan { from: day, to: next };
         assert_eq!(read_one(&world, &scope(Whose::Artist(0)), whole).await.counters.plays, all);
         // The tables take no item of more than 400 KB; these hold what stands for too many.
         let stats = world.stats().await;

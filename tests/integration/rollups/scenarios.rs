@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::counters::TrackCounters;
 use domain::distinct::Distinct;
 use domain::rollup::Rollup;
-use domain::span::Span;
 use domain::time::Time;
+use domain::time_span::TimeSpan;
 use store::Work;
 
 use super::check::{self, Checked, scope};
@@ -239,7 +239,7 @@ fn too_many_late_hours_move_as_of_back() {
         }
         story.world.advance(TimeDelta::seconds(10));
         let from = Time::from(at("2024-01-01T00:00:00Z"));
-        let span = Span { from, to: story.world.time() }.resolved(&story.world.calendar, story.world.time());
+        let span = TimeSpan { from, to: story.world.time() }.rounded(&story.world.calendar, story.world.time());
         let until = || tokio::time::Instant::now() + std::time::Duration::from_secs(20);
         let reading = story.world.reading();
         for whose in [Whose::Platform, Whose::Track(0), Whose::Artist(0)] {
@@ -332,9 +332,10 @@ fn unique_estimate_is_within_three_standard_errors() {
         for batch in records.chunks(1000) {
             assert!(story.world.deliver(batch, None, None).await);
         }
-        let day = Span { from: Time::from(at("2026-11-20T00:00:00Z")), to: Time::from(at("2026-11-21T00:00:00Z")) };
-        let month = Span { from: Time::from(at("2026-11-01T00:00:00Z")), to: Time::from(at("2026-12-01T00:00:00Z")) };
-        let all = Span { from: Time::from(at("2026-11-20T04:00:00Z")), to: Time::from(at("2026-12-02T00:00:00Z")) };
+        let day = TimeSpan { from: Time::from(at("2026-11-20T00:00:00Z")), to: Time::from(at("2026-11-21T00:00:00Z")) };
+        let month =
+            TimeSpan { from: Time::from(at("2026-11-01T00:00:00Z")), to: Time::from(at("2026-12-01T00:00:00Z")) };
+        let all = TimeSpan { from: Time::from(at("2026-11-20T04:00:00Z")), to: Time::from(at("2026-12-02T00:00:00Z")) };
         for round in ["live", "closed"] {
             for whose in [Whose::Track(0), Whose::Track(1), Whose::Artist(0), Whose::Platform] {
                 for span in [day, month, all] {

@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 use domain::calendar::Level;
-use domain::span::Span;
 use domain::time::Time;
+use domain::time_span::TimeSpan;
 use serde_json::{Value, json};
 use store::Work;
 use tokio::time::Instant;
@@ -84,7 +84,7 @@ fn unclosable_day_is_set_aside_and_answers_stay_exact() {
         let month = ["2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"];
         let year = ["2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"];
         for [from, to] in [day, week, month, year] {
-            let span = Span { from: Time::from(at(from)), to: Time::from(at(to)) };
+            let span = TimeSpan { from: Time::from(at(from)), to: Time::from(at(to)) };
             for (whose, plays) in [(Whose::Platform, 4), (Whose::Artist(0), 2), (Whose::Artist(1), 2)] {
                 let read = check::read_one(&world, &check::scope(whose), span).await;
                 assert_eq!(read.counters.plays, plays, "{whose:?} {span:?}");

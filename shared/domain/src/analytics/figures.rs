@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::counters::TrackCounters;
 use crate::distinct::Sketch;
 use crate::event::{Platform, Source};
-use crate::span::Span;
+use crate::time_span::TimeSpan;
 
 /// What somebody may want to know about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -200,7 +200,7 @@ impl Figures {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Point {
     #[serde(flatten)]
-    span: Span,
+    span: TimeSpan,
     #[serde(flatten)]
     figures: Figures,
 }
@@ -208,7 +208,7 @@ pub struct Point {
 impl Point {
     /// The point of this span.
     #[must_use]
-    pub fn of(span: Span, counters: &TrackCounters, asked: &BTreeSet<Metric>) -> Self {
+    pub fn of(span: TimeSpan, counters: &TrackCounters, asked: &BTreeSet<Metric>) -> Self {
         Self { span, figures: Figures::of(counters, asked) }
     }
 }
@@ -340,7 +340,8 @@ mod tests {
         );
         let figures = serde_json::to_value(Figures::of(&after, &asked)).unwrap();
         assert_eq!(figures.as_object().unwrap().keys().collect::<Vec<_>>(), ["likes", "saves"]);
-        let span = Span { from: "2026-01-31T09:00:00Z".parse().unwrap(), to: "2026-01-31T10:00:00Z".parse().unwrap() };
+        let span =
+            TimeSpan { from: "2026-01-31T09:00:00Z".parse().unwrap(), to: "2026-01-31T10:00:00Z".parse().unwrap() };
         let point = serde_json::to_value(Point::of(span, &after, &asked)).unwrap();
         assert_eq!(point.as_object().unwrap().keys().collect::<Vec<_>>(), ["from", "likes", "saves", "to"]);
         let growth = serde_json::to_value(Growth::of(&before, &after, &asked)).unwrap();

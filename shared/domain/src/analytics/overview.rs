@@ -8,7 +8,7 @@ use super::figures::{Uniques, average_completion, average_duration, net, percent
 use crate::counters::TrackCounters;
 use crate::id::TrackId;
 use crate::rollup::{Rollup, Share};
-use crate::span::Span;
+use crate::time_span::TimeSpan;
 
 /// The totals of a range.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -86,7 +86,7 @@ impl Engagement {
 #[serde(rename_all = "camelCase")]
 pub struct TrendPoint {
     #[serde(flatten)]
-    span: Span,
+    span: TimeSpan,
     total_plays: u64,
     total_likes: u64,
     total_shares: u64,
@@ -97,7 +97,7 @@ pub struct TrendPoint {
 impl TrendPoint {
     /// The point of this span.
     #[must_use]
-    pub fn of(span: Span, counters: &TrackCounters) -> Self {
+    pub fn of(span: TimeSpan, counters: &TrackCounters) -> Self {
         Self {
             span,
             total_plays: counters.plays,
@@ -160,7 +160,8 @@ mod tests {
         assert_eq!((&rates["likeRate"], &rates["averageCompletionRate"]), (&json!(75.0), &json!(25.0)));
         let overview = serde_json::to_value(Overview::of(&counters, 2)).unwrap();
         assert_eq!((&overview["totalTracks"], &overview["averageDurationSeconds"]), (&json!(2), &json!(null)));
-        let span = Span { from: "2026-01-31T09:00:00Z".parse().unwrap(), to: "2026-01-31T10:00:00Z".parse().unwrap() };
+        let span =
+            TimeSpan { from: "2026-01-31T09:00:00Z".parse().unwrap(), to: "2026-01-31T10:00:00Z".parse().unwrap() };
         assert_eq!(
             serde_json::to_value(TrendPoint::of(span, &counters)).unwrap(),
             json!({

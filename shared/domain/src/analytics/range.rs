@@ -6,9 +6,9 @@ use std::str::FromStr;
 use chrono::{DateTime, TimeDelta};
 
 use crate::calendar::{Calendar, Level};
-use crate::fields::Invalid;
-use crate::span::{FINE_FOR, Span};
 use crate::time::Time;
+use crate::time_span::{HOURS_KEPT_FOR, TimeSpan};
+use crate::validation::InvalidField;
 
 /// The most points that a series has: two years of days, a month of hours.
 pub const MAX_POINTS: usize = 750;
@@ -113,9 +113,9 @@ pub struct Range {
     /// Its name, if it was asked for by one.
     pub named: Option<TimeRange>,
     /// From when to when it goes.
-    pub span: Span,
+    pub span: TimeSpan,
     /// What it is compared with, where there is such a thing.
-    pub previous: Option<Span>,
+    pub previous: Option<TimeSpan>,
 }
 
 /// The beginning of the running minute's successor: a range that ends there has all that happened until now.
@@ -132,16 +132,16 @@ impl Range {
             (TimeRange::All, _) => (everything(now), None),
             (_, Some(days)) => {
                 let from = calendar.days_before(now, days - 1);
-                (Span { from, to }, Some(calendar.days_before(from, days)))
+                (TimeSpan { from, to }, Some(calendar.days_before(from, days)))
             }
             (_, None) => {
                 let running = calendar.period(Level::Hour, now);
                 let from = (1..24).fold(running, |hour, _| calendar.previous(&hour)).start();
-                (Span { from, to }, Some(from.plus(-TimeDelta::hours(24))))
+                (TimeSpan { from, to }, Some(from.plus(-TimeDelta::hours(24))))
             }
         };
         // As far into its period as the running one is; a day more or less of an hour must not make them overlap.
-        let previous = before.map(|from| Span { from, to: from.plus(span.length()).min(span.from) });
+        let previous = before.map(|from| TimeSpan { from, to: from.plus(span.length()).min(span.from) });
         Self::resolved(Some(named), span, previous, calendar, now)
     }
 
@@ -149,37 +149,43 @@ impl Range {
     ///
     /// # Errors
     /// If there is nothing in it, or not enough to be told apart any more.
-    pub fn between(from: Time, to: Option<Time>, calendar: &Calendar, now: Time) -> Result<Self, Invalid> {
+    pub fn between(from: Time, to: Option<Time>, calendar: &Calendar, now: Time) -> Result<Self, InvalidField> {
         match to {
-            Some(to) if to <= from => return Err(Invalid::new("to", "must be later than from")),
-            None if now < from => return Err(Invalid::new("from", "must not be in the future")),
+            Some(to) if to <= from => return Err(InvalidField::new("to", "must be later than from")),
+            None if now < from => return Err(InvalidField::new("from", "must not be in the future")),
             _ => {}
         }
         // Nothing lies outside of everything, so that neither end can make reading longer than it must be.
         let all = everything(now);
-        let span = Span { from: from.max(all.from), to: to.unwrap_or_else(|| after(now)).min(all.to) };
+        let span = TimeSpan { from: from.max(all.from), to: to.unwrap_or_else(|| after(now)).min(all.to) };
         if span.is_empty() {
             let field = if from < all.to { "to" } else { "from" };
-            return Err(Invalid::new(field, "must be between 1970 and now"));
+            return Err(InvalidField::new(field, "must be between 1970 and now"));
         }
         let range = Self::resolved(None, span, None, calendar, now);
         if range.span.is_empty() {
-            return Err(Invalid::new(
+            return Err(InvalidField::new(
                 "to",
                 format!(
                     "must be in a later minute than from, or on a later day if from is {} days ago",
-                    FINE_FOR.num_days()
+                    HOURS_KEPT_FOR.num_days()
                 ),
             ));
         }
-        let previous = Span { from: range.span.from.plus(-range.span.length()), to: range.span.from };
+        let previous = TimeSpan { from: range.span.from.plus(-range.span.length()), to: range.span.from };
         Ok(Self::resolved(None, range.span, Some(previous), calendar, now))
     }
 
-    fn resolved(named: Option<TimeRange>, span: Span, previous: Option<Span>, calendar: &Calendar, now: Time) -> Self {
-        let previous = previous.map(|previous| previous.resolved(calendar, now));
+    fn resolved(
+        named: Option<TimeRange>,
+        span: TimeSpan,
+        previous: Option<TimeSpan>,
+        calendar: &Calendar,
+        now: Time,
+    ) -> Self {
+        let previous = previous.map(|previous| previous.rounded(calendar, now));
         let previous = previous.filter(|span| !span.is_empty() && span.to > Time::from(DateTime::UNIX_EPOCH));
-        Self { named, span: span.resolved(calendar, now), previous }
+        Self { named, span: span.rounded(calendar, now), previous }
     }
 
     /// This range with its ends at full hours, but not that of the running one: for numbers of so many tracks that minutes
@@ -190,8 +196,9 @@ impl Range {
         let hour = |time: Time| calendar.period(Level::Hour, time);
         let from = |time: Time| hour(time).start();
         let to = |time: Time| if time <= from(time) || time > running { time } else { hour(time).end() };
-        let span = Span { from: from(self.span.from), to: to(self.span.to) };
-        let previous = self.previous.map(|before| Span { from: from(before.from), to: to(before.to).min(span.from) });
+        let span = TimeSpan { from: from(self.span.from), to: to(self.span.to) };
+        let previous =
+            self.previous.map(|before| TimeSpan { from: from(before.from), to: to(before.to).min(span.from) });
         Self { span, previous: previous.filter(|before| !before.is_empty()), ..self }
     }
 
@@ -203,13 +210,13 @@ impl Range {
 
     /// The points of a series; `first` is when the first thing happened, and asked only of everything.
     #[must_use]
-    pub fn points(&self, level: Level, first: Option<Time>, calendar: &Calendar) -> Vec<Span> {
+    pub fn points(&self, level: Level, first: Option<Time>, calendar: &Calendar) -> Vec<TimeSpan> {
         let from = match first {
             _ if !self.begins_with_the_first() => self.span.from,
             Some(first) => calendar.period(level, first).start().max(self.span.from),
             None => return Vec::new(),
         };
-        Span { from, to: self.span.to }.cells(calendar, level)
+        TimeSpan { from, to: self.span.to }.split(calendar, level)
     }
 
     /// The points of a series that somebody may ask for.
@@ -222,30 +229,30 @@ impl Range {
         first: Option<Time>,
         calendar: &Calendar,
         now: Time,
-    ) -> Result<Vec<Span>, Invalid> {
+    ) -> Result<Vec<TimeSpan>, InvalidField> {
         let points = self.points(interval.level(), first, calendar);
         let begins = points.first().map_or(now, |point| point.from);
-        if interval.level() == Level::Hour && now.since(begins) > FINE_FOR {
+        if interval.level() == Level::Hour && now.since(begins) > HOURS_KEPT_FOR {
             let reason = format!(
                 "must be longer than an hour for a range that begins more than {} days ago",
-                FINE_FOR.num_days()
+                HOURS_KEPT_FOR.num_days()
             );
-            return Err(Invalid::new("interval", reason));
+            return Err(InvalidField::new("interval", reason));
         }
         if points.len() > MAX_POINTS {
             let reason = format!(
                 "must be longer: it divides this range into {} points, and the limit is {MAX_POINTS}",
                 points.len()
             );
-            return Err(Invalid::new("interval", reason));
+            return Err(InvalidField::new("interval", reason));
         }
         Ok(points)
     }
 }
 
 /// From 1970 until after anything that may have happened.
-fn everything(now: Time) -> Span {
-    Span { from: Time::from(DateTime::UNIX_EPOCH), to: now.plus(AHEAD) }
+fn everything(now: Time) -> TimeSpan {
+    TimeSpan { from: Time::from(DateTime::UNIX_EPOCH), to: now.plus(AHEAD) }
 }
 
 #[cfg(test)]
@@ -266,12 +273,12 @@ mod tests {
         Range::named(name.parse().unwrap(), &calendar(zone), time(now))
     }
 
-    fn show(span: Span) -> String {
+    fn show(span: TimeSpan) -> String {
         let minute = |time: Time| time.minute().to_string();
         format!("{}..{}", minute(span.from), minute(span.to))
     }
 
-    fn between(from: &str, to: Option<&str>) -> Result<Range, Invalid> {
+    fn between(from: &str, to: Option<&str>) -> Result<Range, InvalidField> {
         Range::between(time(from), to.map(time), &Calendar::default(), time("2026-11-20T14:37:20.500Z"))
     }
 
@@ -347,14 +354,14 @@ mod tests {
                 for name in NAMED {
                     let range = Range::named(name.parse().unwrap(), &calendar, now);
                     let Range { span, previous, .. } = range;
-                    assert_eq!(span, span.resolved(&calendar, now), "{zone} {now} {name}");
+                    assert_eq!(span, span.rounded(&calendar, now), "{zone} {now} {name}");
                     assert!(span.from <= now && now < span.to, "{zone} {now} {name}");
                     if let Some(previous) = previous {
-                        assert_eq!(previous, previous.resolved(&calendar, now), "{zone} {now} {name}");
+                        assert_eq!(previous, previous.rounded(&calendar, now), "{zone} {now} {name}");
                         assert!(!previous.is_empty() && previous.to <= span.from, "{zone} {now} {name}");
                     }
                     let points = range.points(range.named.unwrap().step(), Some(now), &calendar);
-                    let resolved = points.iter().all(|point| *point == point.resolved(&calendar, now));
+                    let resolved = points.iter().all(|point| *point == point.rounded(&calendar, now));
                     assert!(resolved && points.len() <= 92, "{zone} {now} {name}: {points:?}");
                     assert!(points.windows(2).all(|two| two[0].to == two[1].from), "{zone} {now} {name}");
                 }

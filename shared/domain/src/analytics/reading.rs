@@ -1,12 +1,12 @@
 //! What is read for an answer, and how that is put together again.
 
 use crate::rollup::Rollup;
-use crate::span::Span;
+use crate::time_span::TimeSpan;
 
 /// What is read for one answer: everything at once, each piece of time once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cells {
-    cells: Vec<Span>,
+    cells: Vec<TimeSpan>,
     compares: bool,
 }
 
@@ -24,14 +24,14 @@ pub struct Numbers {
 impl Cells {
     /// What to read for a range with these points; without any, the range is read as a whole.
     #[must_use]
-    pub fn new(previous: Option<Span>, range: Span, points: &[Span]) -> Self {
+    pub fn new(previous: Option<TimeSpan>, range: TimeSpan, points: &[TimeSpan]) -> Self {
         let range = if points.is_empty() { std::slice::from_ref(&range) } else { points };
         Self { cells: previous.iter().chain(range).copied().collect(), compares: previous.is_some() }
     }
 
     /// The cells, in their order.
     #[must_use]
-    pub fn spans(&self) -> &[Span] {
+    pub fn spans(&self) -> &[TimeSpan] {
         &self.cells
     }
 
@@ -52,9 +52,9 @@ mod tests {
     use super::*;
     use crate::counters::TrackCounters;
 
-    fn span(from: u32, to: u32) -> Span {
+    fn span(from: u32, to: u32) -> TimeSpan {
         let at = |minute: u32| format!("2026-01-31T09:{minute:02}:00Z").parse().unwrap();
-        Span { from: at(from), to: at(to) }
+        TimeSpan { from: at(from), to: at(to) }
     }
 
     fn plays(plays: u64) -> Rollup {

@@ -6,14 +6,14 @@ mod subject;
 
 use serde_json::{Value, json};
 
-use super::string_enum::words;
+use super::string_enum::string_enum;
 use super::time::Time;
 
 pub use channel::{Audience, Channel, InvalidChannel, MAX_NAME, RESERVED_FOR_COURSES};
 pub use signing::{Credentials, InvalidSocketId, SocketId};
 pub use subject::{InvalidSubject, Subject};
 
-words! {
+string_enum! {
     /// What an event tells.
     LiveEventName {
         /// A dashboard has changed, and is to be asked for again.

@@ -10,18 +10,18 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::fields::Invalid;
 use super::id::{DiscountCode, GuestId, InvalidId, ItemId, PaymentMethod, PurchaseId, UserId};
 use super::money::Currency;
 use super::rejection::Rejection;
-use super::string_enum::words;
+use super::string_enum::string_enum;
 use super::time::Time;
+use super::validation::InvalidField;
 
 pub use order::Order;
 pub use refund_order::RefundOrder;
 pub use terms::{Accepted, Approval, MAX_ACCEPTED, Terms};
 
-words! {
+string_enum! {
     /// What kind of thing is bought.
     ItemType {
         /// A course.
@@ -50,7 +50,7 @@ words! {
 impl ItemType {
     /// Whether somebody has such a thing or has it not, so that nobody buys it twice; of a product one may buy more.
     #[must_use]
-    pub fn is_had_once(self) -> bool {
+    pub fn is_single_ownership(self) -> bool {
         self != Self::Product
     }
 }
@@ -218,12 +218,12 @@ pub struct Refund {
     pub amount: Option<u64>,
 }
 
-fn too_much(left: u64) -> Invalid {
-    Invalid::new("amount", format!("must be from 1 to {left}, the amount that is not refunded yet"))
+fn too_much(left: u64) -> InvalidField {
+    InvalidField::new("amount", format!("must be from 1 to {left}, the amount that is not refunded yet"))
 }
 
-fn unknown_price() -> Invalid {
-    Invalid::new("amount", "must be left out: the amount paid is unknown, so only a full refund is possible")
+fn unknown_price() -> InvalidField {
+    InvalidField::new("amount", "must be left out: the amount paid is unknown, so only a full refund is possible")
 }
 
 impl Purchase {

@@ -7,12 +7,12 @@ use serde_json::Value;
 use super::{Approval, Buyer, Item, Paid, Purchase, Status, Terms};
 use crate::caller::Caller;
 use crate::discount::{Discount, DiscountRejection};
-use crate::fields::{Fields, Invalid, Wrong, object};
+use crate::event_time::MAX_AHEAD;
 use crate::id::{DiscountCode, GuestId, PaymentMethod, PurchaseId, UserId};
-use crate::limits::MAX_AHEAD;
 use crate::money::{Currency, MAX_AMOUNT};
 use crate::rejection::Rejection;
 use crate::time::Time;
+use crate::validation::{Fields, InvalidField, Violations, object};
 
 /// The most of an item that one purchase is of.
 const MAX_QUANTITY: u64 = 1_000_000;
@@ -72,7 +72,7 @@ impl Order {
     ///
     /// # Errors
     /// Every field that is missing or wrong.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, FIELDS)?;
         let kind = wrong.keep(fields.required("itemType"));
         let id = wrong.keep(fields.required("itemId"));
@@ -148,20 +148,20 @@ impl Order {
         terms.check(&self.payment_method, self.price.as_ref().map(|(_, currency)| currency))?;
         let purchased_at = self.purchased_at.unwrap_or(now);
         if purchased_at.since(now) > MAX_AHEAD {
-            return Err(Invalid::new("purchasedAt", "must not be in the future").into());
+            return Err(InvalidField::new("purchasedAt", "must not be in the future").into());
         }
-        let not_given = |reason: DiscountRejection| reason.told_to(caller);
-        let off = match (&self.discount_code, self.price) {
+        let rejected = |reason: DiscountRejection| reason.told_to(caller);
+        let reduction = match (&self.discount_code, self.price) {
             (None, _) => 0,
-            (Some(_), None) => return Err(Invalid::new("discountCode", "requires an amount").into()),
+            (Some(_), None) => return Err(InvalidField::new("discountCode", "requires an amount").into()),
             (Some(_), Some((price, currency))) => {
-                let discount = discount.ok_or_else(|| not_given(DiscountRejection::Unknown))?;
+                let discount = discount.ok_or_else(|| rejected(DiscountRejection::Unknown))?;
                 // An order is judged by its own date: what an admin brings in had the discounts of then.
-                discount.off(price, currency, purchased_at).map_err(not_given)?
+                discount.reduction(price, currency, purchased_at).map_err(rejected)?
             }
         };
         let is_pending = self.is_pending || (terms.approval == Approval::Needed && !caller.is_admin());
-        let paid = self.price.map(|(listed, currency)| Paid { listed, discount: off, refunded: 0, currency });
+        let paid = self.price.map(|(listed, currency)| Paid { listed, discount: reduction, refunded: 0, currency });
         Ok(Purchase {
             id,
             buyer,
@@ -189,7 +189,7 @@ impl Order {
         let own = caller.user().ok_or(ONLY_ADMINS)?;
         if caller.is_admin() {
             return match (&self.user, &self.guest) {
-                (Some(_), Some(_)) => Err(Invalid::new("guestId", "must not be given with userId").into()),
+                (Some(_), Some(_)) => Err(InvalidField::new("guestId", "must not be given with userId").into()),
                 (_, Some(guest)) => Ok(Buyer::Guest(guest.clone())),
                 (user, None) => Ok(Buyer::User(user.as_ref().unwrap_or(own).clone())),
             };
@@ -203,27 +203,27 @@ impl Order {
 }
 
 /// The price, or that nobody knows it: `"amount": null`.
-fn price(fields: Fields<'_>) -> Result<Option<(u64, Currency)>, Vec<Invalid>> {
+fn price(fields: Fields<'_>) -> Result<Option<(u64, Currency)>, Vec<InvalidField>> {
     if fields.is_null("amount") {
         return Ok(None);
     }
-    let mut wrong = Wrong::default();
+    let mut wrong = Violations::default();
     let amount = fields.whole("amount", MAX_AMOUNT);
-    let amount = wrong.keep(amount.and_then(|amount| amount.ok_or_else(|| Invalid::new("amount", "is required"))));
+    let amount = wrong.keep(amount.and_then(|amount| amount.ok_or_else(|| InvalidField::new("amount", "is required"))));
     let currency = wrong.keep(fields.required("currency"));
     wrong.finish(amount.zip(currency).map(Some))
 }
 
-fn status(fields: Fields<'_>) -> Result<Option<Status>, Invalid> {
+fn status(fields: Fields<'_>) -> Result<Option<Status>, InvalidField> {
     match fields.parsed("status")? {
-        Some(Status::Refunded | Status::Cancelled) => Err(Invalid::new("status", "must be pending or completed")),
+        Some(Status::Refunded | Status::Cancelled) => Err(InvalidField::new("status", "must be pending or completed")),
         status => Ok(status),
     }
 }
 
-fn quantity(fields: Fields<'_>) -> Result<Option<u64>, Invalid> {
+fn quantity(fields: Fields<'_>) -> Result<Option<u64>, InvalidField> {
     match fields.whole("quantity", MAX_QUANTITY)? {
-        Some(0) => Err(Invalid::new("quantity", "must be greater than 0")),
+        Some(0) => Err(InvalidField::new("quantity", "must be greater than 0")),
         quantity => Ok(quantity),
     }
 }
@@ -232,21 +232,21 @@ fn is_word(text: &str) -> bool {
     !text.is_empty() && text.chars().count() <= MAX_WORD && !text.chars().any(char::is_control)
 }
 
-fn word(fields: Fields<'_>, field: &'static str) -> Result<Option<String>, Invalid> {
+fn word(fields: Fields<'_>, field: &'static str) -> Result<Option<String>, InvalidField> {
     let Some(text) = fields.text(field)? else { return Ok(None) };
     if is_word(text) {
         return Ok(Some(text.to_owned()));
     }
-    Err(Invalid::new(field, format!("must have 1 to {MAX_WORD} characters without control characters")))
+    Err(InvalidField::new(field, format!("must have 1 to {MAX_WORD} characters without control characters")))
 }
 
-fn metadata(fields: Fields<'_>) -> Result<BTreeMap<String, String>, Invalid> {
+fn metadata(fields: Fields<'_>) -> Result<BTreeMap<String, String>, InvalidField> {
     let wrong = || {
         let rule = format!(
             "must be an object of at most {MAX_METADATA} strings, each with 1 to {MAX_WORD} characters, and have at most \
              {MAX_METADATA_BYTES} bytes as JSON"
         );
-        Invalid::new("metadata", rule)
+        InvalidField::new("metadata", rule)
     };
     let Some(object) = fields.object("metadata")? else { return Ok(BTreeMap::new()) };
     if object.len() > MAX_METADATA || Value::Object(object.clone()).to_string().len() > MAX_METADATA_BYTES {

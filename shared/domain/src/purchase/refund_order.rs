@@ -5,11 +5,11 @@ use serde_json::Value;
 use super::Purchase;
 use super::order::ONLY_ADMINS;
 use crate::caller::Caller;
-use crate::fields::{Invalid, object};
-use crate::limits::MAX_AHEAD;
+use crate::event_time::MAX_AHEAD;
 use crate::money::MAX_AMOUNT;
 use crate::rejection::Rejection;
 use crate::time::Time;
+use crate::validation::{InvalidField, object};
 
 /// What is to be given back of a purchase; by default, all that is left of it, now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl RefundOrder {
     ///
     /// # Errors
     /// Every field that is wrong.
-    pub fn parse(body: &Value) -> Result<Self, Vec<Invalid>> {
+    pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, &["amount", "refundedAt"])?;
         let amount = wrong.keep(fields.whole("amount", MAX_AMOUNT));
         let at = wrong.keep(fields.time("refundedAt"));
@@ -41,10 +41,10 @@ impl RefundOrder {
             return Err(ONLY_ADMINS);
         }
         if at.since(now) > MAX_AHEAD {
-            return Err(Invalid::new("refundedAt", "must not be in the future").into());
+            return Err(InvalidField::new("refundedAt", "must not be in the future").into());
         }
         if purchase.completed_at.is_none_or(|paid| at < paid) {
-            return Err(Invalid::new("refundedAt", "must not be before the purchase was paid").into());
+            return Err(InvalidField::new("refundedAt", "must not be before the purchase was paid").into());
         }
         Ok(at)
     }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use crate::fields::Invalid;
 use crate::id::PaymentMethod;
 use crate::money::Currency;
+use crate::validation::InvalidField;
 
 /// How many payment methods, and how many currencies, are taken at most: what is sold is summed by each of both.
 pub const MAX_ACCEPTED: usize = 32;
@@ -69,12 +69,12 @@ impl<T: Ord + ToString> Accepted<T> {
     ///
     /// # Errors
     /// If it is not; which are is told.
-    pub fn check(&self, field: &'static str, value: &T) -> Result<(), Invalid> {
+    pub fn check(&self, field: &'static str, value: &T) -> Result<(), InvalidField> {
         if self.0.contains(value) {
             return Ok(());
         }
         let all: Vec<String> = self.0.iter().map(ToString::to_string).collect();
-        Err(Invalid::new(field, format!("must be one of {}", all.join(", "))))
+        Err(InvalidField::new(field, format!("must be one of {}", all.join(", "))))
     }
 }
 
@@ -83,7 +83,7 @@ impl Accepted<Currency> {
     ///
     /// # Errors
     /// If nothing can be bought in it.
-    pub fn check_change(&self, before: Option<Currency>, now: Option<Currency>) -> Result<(), Invalid> {
+    pub fn check_change(&self, before: Option<Currency>, now: Option<Currency>) -> Result<(), InvalidField> {
         match now {
             Some(currency) if before != now => self.check("currency", &currency),
             _ => Ok(()),
@@ -104,7 +104,7 @@ pub struct Terms {
 
 impl Terms {
     /// Makes sure that one may pay so.
-    pub(super) fn check(&self, method: &PaymentMethod, currency: Option<&Currency>) -> Result<(), Invalid> {
+    pub(super) fn check(&self, method: &PaymentMethod, currency: Option<&Currency>) -> Result<(), InvalidField> {
         self.methods.check("paymentMethod", method)?;
         currency.map_or(Ok(()), |currency| self.currencies.check("currency", currency))
     }
@@ -125,8 +125,8 @@ mod tests {
         let (eur, gbp) = ("EUR".parse().unwrap(), "GBP".parse().unwrap());
         assert_eq!(terms.check(&card, Some(&eur)), Ok(()));
         assert_eq!(terms.check(&card, None), Ok(()));
-        assert_eq!(terms.check(&cheque, None), Err(Invalid::new("paymentMethod", "must be one of card, cash")));
-        assert_eq!(terms.check(&card, Some(&gbp)), Err(Invalid::new("currency", "must be one of EUR, USD")));
+        assert_eq!(terms.check(&cheque, None), Err(InvalidField::new("paymentMethod", "must be one of card, cash")));
+        assert_eq!(terms.check(&card, Some(&gbp)), Err(InvalidField::new("currency", "must be one of EUR, USD")));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use domain::board::Metric;
 use domain::counters::TrackCounters;
 use domain::course::{Course, Enrollment, EnrollmentStatus};
 use domain::course_stats::CourseFigures;
-use domain::discount::{Discount, Off};
+use domain::discount::{Discount, Reduction};
 use domain::id::{CourseId, DiscountCode, PackageId, PlaylistId, ProductId, QuizId};
 use domain::interaction::Attempt;
 use domain::package::Package;
@@ -18,7 +18,7 @@ use domain::product::Product;
 use domain::purchase::Purchase;
 use domain::quiz::{Quiz, QuizFigures};
 use domain::score::GivenScore;
-use store::{PackageStats, Ranked, Received, Scored, SettledPayment, Version, Versioned};
+use store::{InboxNotification, PackageStats, Ranked, RecordedAttempt, SettledPayment, Version, Versioned};
 
 /// A playlist.
 #[must_use]
@@ -81,8 +81,8 @@ pub fn ranked(metric: Metric, entries: &[Ranked]) -> Vec<Value> {
 
 /// A notification, to whoever has it.
 #[must_use]
-pub fn notification(received: &Received) -> Value {
-    let Received { id, sender, sent_at, read_at, notice } = received;
+pub fn notification(received: &InboxNotification) -> Value {
+    let InboxNotification { id, sender, sent_at, read_at, notice } = received;
     json!({
         "notificationId": id,
         "senderId": sender,
@@ -190,7 +190,7 @@ pub fn payment(payment: &Payment) -> Value {
 pub fn settled(held: Option<Versioned<Payment>>, purchase: &Purchase) -> Option<SettledPayment> {
     let held = held?;
     let settled = held.document.settled(purchase);
-    (settled != held.document).then(|| SettledPayment { told: payment(&settled), payment: settled, held })
+    (settled != held.document).then(|| SettledPayment { body: payment(&settled), payment: settled, stored: held })
 }
 
 /// A product.
@@ -220,7 +220,7 @@ pub fn quiz(id: &QuizId, quiz: &Quiz) -> Value {
 
 /// An attempt at a quiz.
 #[must_use]
-pub fn attempt(quiz: &QuizId, attempt: &Attempt, scored: Scored) -> Value {
+pub fn attempt(quiz: &QuizId, attempt: &Attempt, scored: RecordedAttempt) -> Value {
     let score = attempt.score;
     json!({
         "quizId": quiz,
@@ -240,7 +240,7 @@ pub fn quiz_stats(id: &QuizId, figures: &QuizFigures) -> Value {
     json!({
         "quizId": id,
         "totalAttempts": figures.attempts,
-        "totalLikes": figures.likes_that_stand(),
+        "totalLikes": figures.net_likes(),
         "totalRatings": figures.ratings,
         "averageRating": figures.average_rating(),
         "averageScore": figures.average_score(),
@@ -269,7 +269,7 @@ pub fn package_stats(id: &PackageId, stats: &PackageStats, is_theirs: bool) -> V
         "packageId": id,
         "creatorId": stats.creator,
         "totalAttempts": figures.attempts,
-        "totalLikes": figures.likes_that_stand(),
+        "totalLikes": figures.net_likes(),
         "totalRatings": figures.ratings,
         "averageRating": figures.average_rating(),
         "averageScore": figures.average_score(),
@@ -314,9 +314,9 @@ pub fn purchase(purchase: &Purchase) -> Value {
 /// A discount, and how often it was used.
 #[must_use]
 pub fn discount(code: &DiscountCode, discount: &Discount, uses: u64, version: &Version) -> Value {
-    let (percent, amount, currency) = match discount.off {
-        Off::Percent { percent } => (Some(percent), None, None),
-        Off::Fixed { amount, currency } => (None, Some(amount), Some(currency)),
+    let (percent, amount, currency) = match discount.reduction {
+        Reduction::Percent { percent } => (Some(percent), None, None),
+        Reduction::Fixed { amount, currency } => (None, Some(amount), Some(currency)),
     };
     json!({
         "code": code,

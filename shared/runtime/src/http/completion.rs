@@ -11,7 +11,7 @@ use domain::id::PurchaseId;
 use domain::payment::Payment;
 use domain::purchase::{Purchase, Status};
 use domain::time::Time;
-use store::{Change, Ownership, Purchases, Setup, StoreError, Versioned};
+use store::{Ownership, PurchaseChange, Purchases, Setup, StoreError, Versioned};
 use system::clock::Clock;
 
 /// What completes purchases.
@@ -36,21 +36,21 @@ impl Completion {
     pub async fn complete(&self, id: &PurchaseId, deadline: Instant) -> Result<Purchase, Problem> {
         let now = Time::from(self.clock.now());
         store::update_idempotent(deadline, || async {
-            let held = self.purchases.purchase(id).await?;
-            let held = held.ok_or_else(|| Problem::NotFound(format!("there is no purchase {id}")))?;
+            let stored = self.purchases.purchase(id).await?;
+            let stored = stored.ok_or_else(|| Problem::NotFound(format!("there is no purchase {id}")))?;
             let payment = self.purchases.payment_of(id).await?;
-            if held.document.status != Status::Pending {
-                settle(&self.purchases, &held, payment, deadline).await?;
-                return if held.document.status == Status::Completed {
-                    Ok(Ok(held.document))
+            if stored.document.status != Status::Pending {
+                settle(&self.purchases, &stored, payment, deadline).await?;
+                return if stored.document.status == Status::Completed {
+                    Ok(Ok(stored.document))
                 } else {
-                    Err(held.document.conflict().into())
+                    Err(stored.document.conflict().into())
                 };
             }
             // A payment is approved after it was received, whatever the clocks say, and in the moment of its purchase.
-            let at = payment.as_ref().map_or(now, |payment| now.behind(payment.document.received_at));
-            let purchase = held.document.complete(at)?;
-            if purchase.item.kind.is_had_once() {
+            let at = payment.as_ref().map_or(now, |payment| now.strictly_after(payment.document.received_at));
+            let purchase = stored.document.complete(at)?;
+            if purchase.item.kind.is_single_ownership() {
                 let items = BTreeSet::from([purchase.item.clone()]);
                 let mut owned = self.ownership.of(&purchase.buyer, &items, true, deadline).await?;
                 match owned.remove(&purchase.item) {
@@ -62,7 +62,7 @@ impl Completion {
             }
             let body = bodies::purchase(&purchase);
             let settled = bodies::settled(payment, &purchase);
-            let change = Change::Completed(&held, settled.as_ref());
+            let change = PurchaseChange::Completed(&stored, settled.as_ref());
             let written = self.purchases.write(&purchase, change, None, &body).await;
             Ok(written.map(|()| purchase))
         })
@@ -87,7 +87,7 @@ pub async fn settle(
         let payment = purchases.payment_of(&purchase.document.id).await?;
         let stored = payment.as_ref().map(|payment| payment.document.clone());
         let Some(settled) = bodies::settled(payment, &purchase.document) else { return Ok(Ok(stored)) };
-        let written = purchases.settle(purchase, &settled).await;
+        let written = purchases.settle_payment(purchase, &settled).await;
         Ok(written.map(|()| Some(settled.payment)))
     })
     .await

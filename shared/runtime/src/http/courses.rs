@@ -8,12 +8,12 @@ use super::bodies;
 use super::cursor::Cursor;
 use super::problem::Problem;
 use super::request::Request;
-use domain::authorship;
 use domain::caller::{Caller, Role};
 use domain::course::{Course, Enrollment};
-use domain::fields::Invalid;
+use domain::creator;
 use domain::id::{CourseId, UserId};
-use store::{Classroom, CourseStats};
+use domain::validation::InvalidField;
+use store::{CourseStats, Courses};
 
 /// How many of a student's courses are looked through for one of a teacher's: so many at once, so many times.
 const SEARCHED_AT_ONCE: usize = 100;
@@ -32,8 +32,8 @@ pub enum Part {
 ///
 /// # Errors
 /// If there is none, or it is somebody else's, or it could not be read.
-pub async fn run_by(classroom: &Classroom, id: &CourseId, request: &Request) -> Result<Course, Problem> {
-    let course = classroom.course(id).await?;
+pub async fn run_by(courses: &Courses, id: &CourseId, request: &Request) -> Result<Course, Problem> {
+    let course = courses.course(id).await?;
     let course = course.ok_or_else(|| Problem::NotFound(format!("there is no course {id}")))?.document;
     if !course.is_run_by(&request.caller) {
         return Err(Problem::Forbidden("only the course's teacher or an admin may do this".to_owned()));
@@ -45,10 +45,10 @@ pub async fn run_by(classroom: &Classroom, id: &CourseId, request: &Request) -> 
 ///
 /// # Errors
 /// If they do not, or it could not be read.
-pub async fn takes_part(classroom: &Classroom, course: &CourseId, student: &UserId) -> Result<Enrollment, Problem> {
-    let enrollment = classroom.enrollment(course, student).await?.map(|held| held.document);
+pub async fn takes_part(courses: &Courses, course: &CourseId, student: &UserId) -> Result<Enrollment, Problem> {
+    let enrollment = courses.enrollment(course, student).await?.map(|held| held.document);
     let takes_part = enrollment.filter(|enrollment| enrollment.status.takes_part());
-    takes_part.ok_or_else(|| Invalid::new("studentId", format!("does not take course {course}")).into())
+    takes_part.ok_or_else(|| InvalidField::new("studentId", format!("does not take course {course}")).into())
 }
 
 /// Makes sure that a student takes part in a course that the caller teaches: this one, or any of theirs.
@@ -56,7 +56,7 @@ pub async fn takes_part(classroom: &Classroom, course: &CourseId, student: &User
 /// # Errors
 /// If the student does not, or it could not be read.
 pub async fn teaches(
-    classroom: &Classroom,
+    courses: &Courses,
     student: &UserId,
     course: Option<&CourseId>,
     request: &Request,
@@ -64,16 +64,16 @@ pub async fn teaches(
     let teacher = request.user()?;
     let rule = || Problem::Forbidden("a teacher may notify only students of their own courses".to_owned());
     if let Some(id) = course {
-        let course = classroom.course(id).await?.filter(|held| held.document.teacher == *teacher);
-        let enrollment = classroom.enrollment(id, student).await?.filter(|held| held.document.status.takes_part());
+        let course = courses.course(id).await?.filter(|held| held.document.teacher == *teacher);
+        let enrollment = courses.enrollment(id, student).await?.filter(|held| held.document.status.takes_part());
         return course.and(enrollment.map(drop)).ok_or_else(rule);
     }
     let mut after = None;
     for _ in 0..SEARCHED_PAGES {
-        let page = classroom.courses_of(student, after.as_deref(), SEARCHED_AT_ONCE).await?;
+        let page = courses.courses_of(student, after.as_deref(), SEARCHED_AT_ONCE).await?;
         let taken = page.items.into_iter().filter(|enrollment| enrollment.status.takes_part());
         let taken: BTreeSet<CourseId> = taken.map(|enrollment| enrollment.course).collect();
-        let courses = classroom.courses(&taken, request.deadline).await?;
+        let courses = courses.courses(&taken, request.deadline).await?;
         if courses.values().any(|course| course.teacher == *teacher) {
             return Ok(());
         }
@@ -83,7 +83,7 @@ pub async fn teaches(
         }
     }
     // Whoever takes so many courses is written to by naming the one.
-    Err(Invalid::new("courseId", "is required: the student takes too many courses to search").into())
+    Err(InvalidField::new("courseId", "is required: the student takes too many courses to search").into())
 }
 
 /// Whose part of the classroom is asked for: the caller's own, or that of whom an admin names in this parameter.
@@ -92,7 +92,7 @@ pub async fn teaches(
 /// If the caller may not, or the query is wrong.
 pub fn whose(request: &Request, parameter: &'static str) -> Result<UserId, Problem> {
     let person = request.query::<UserId>(parameter)?.map_or_else(|| request.user().cloned(), Ok)?;
-    if !authorship::is_theirs(&request.caller, &person) {
+    if !creator::is_theirs(&request.caller, &person) {
         return Err(Problem::Forbidden("only the user whose data it is or an admin may read it".to_owned()));
     }
     Ok(person)
@@ -120,12 +120,12 @@ pub fn taught_by(teacher: &UserId) -> String {
 /// # Errors
 /// If they could not be read.
 pub async fn courses(
-    (classroom, numbers): (&Classroom, &CourseStats),
+    (courses, numbers): (&Courses, &CourseStats),
     teacher: &UserId,
     (after, count): (Option<&str>, usize),
     request: &Request,
 ) -> Result<(Vec<Value>, Option<String>), Problem> {
-    let page = classroom.taught_by(teacher, after, count).await?;
+    let page = courses.taught_by(teacher, after, count).await?;
     let ids = page.items.iter().map(|(id, _)| id.clone()).collect();
     let numbers = numbers.of_courses(&ids, request.deadline).await?;
     let courses = page.items.iter().map(|(id, course)| {
@@ -151,11 +151,13 @@ impl Part {
     ///
     /// # Errors
     /// If the caller may not, there is no such course, or the query is wrong.
-    pub async fn of(request: &Request, classroom: &Classroom) -> Result<Self, Problem> {
+    pub async fn of(request: &Request, courses: &Courses) -> Result<Self, Problem> {
         match (request.query::<CourseId>("courseId")?, request.query::<UserId>("studentId")?) {
-            (Some(_), Some(_)) => Err(Problem::query(Invalid::new("studentId", "must not be given with courseId"))),
+            (Some(_), Some(_)) => {
+                Err(Problem::query(InvalidField::new("studentId", "must not be given with courseId")))
+            }
             (Some(id), None) => {
-                let course = run_by(classroom, &id, request).await?;
+                let course = run_by(courses, &id, request).await?;
                 Ok(Self::Course(id, course))
             }
             (None, _) => Ok(Self::Student(whose(request, "studentId")?)),
@@ -178,11 +180,11 @@ impl Part {
     pub async fn courses(
         self,
         found: BTreeSet<CourseId>,
-        (classroom, request): (&Classroom, &Request),
+        (courses, request): (&Courses, &Request),
     ) -> Result<BTreeMap<CourseId, Course>, Problem> {
         match self {
             Self::Course(id, course) => Ok(BTreeMap::from([(id, course)])),
-            Self::Student(_) => Ok(classroom.courses(&found, request.deadline).await?),
+            Self::Student(_) => Ok(courses.courses(&found, request.deadline).await?),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::str::FromStr;
 
 use super::problem::Problem;
-use domain::fields::Invalid;
+use domain::validation::InvalidField;
 
 /// The most that one page of a list holds.
 const MAX_LIMIT: usize = 100;
@@ -71,7 +71,7 @@ impl Cursor {
     pub fn after<T: FromStr>(&self, scope: &str) -> Result<T, Problem> {
         let is_ours = self.seal == seal(scope, &self.after);
         let after = self.after.parse().ok().filter(|_| is_ours);
-        after.ok_or_else(|| Problem::query(Invalid::new("cursor", FOREIGN)))
+        after.ok_or_else(|| Problem::query(InvalidField::new("cursor", FOREIGN)))
     }
 }
 

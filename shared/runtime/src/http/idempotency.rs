@@ -12,7 +12,7 @@ use super::request::Request;
 use super::response::Response;
 use domain::id::{IdempotencyKey, UserId};
 use domain::time::Time;
-use store::{Answer, IdempotencyState, IdempotencyStore, Mark};
+use store::{CompletionMark, IdempotencyState, IdempotencyStore, StoredResponse};
 
 /// The namespace of the ids of requests.
 const REQUESTS: Uuid = Uuid::from_u128(0x1f6c_8d0e_52b7_4f0a_9d35_6c1e_a4b0_77e2);
@@ -93,15 +93,15 @@ impl IdempotentRequest {
     /// That it is answered so; and that it was done is known even when the answer has expired. For requests that make nothing
     /// under their own [`IdempotentRequest::id`].
     #[must_use]
-    pub fn lasting_answer(&self, status: StatusCode, body: &Value, now: Time) -> Answer {
-        self.answer(status, body, now).marked(&self.id(), Mark { content: self.fingerprint(), at: now })
+    pub fn lasting_answer(&self, status: StatusCode, body: &Value, now: Time) -> StoredResponse {
+        self.answer(status, body, now).marked(&self.id(), CompletionMark { content: self.fingerprint(), at: now })
     }
 
     /// That it is answered so.
     #[must_use]
-    pub fn answer(&self, status: StatusCode, body: &Value, now: Time) -> Answer {
+    pub fn answer(&self, status: StatusCode, body: &Value, now: Time) -> StoredResponse {
         let answer = (status.as_u16(), body.to_string());
-        Answer::new((&self.user, self.operation, &self.key), &self.content, answer, now)
+        StoredResponse::new((&self.user, self.operation, &self.key), &self.content, answer, now)
     }
 }
 

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::identity::Fault;
 use super::response::Response;
-use domain::fields::Invalid;
 use domain::id::PurchaseId;
 use domain::rejection::Rejection;
+use domain::validation::InvalidField;
 use store::StoreError;
 
 /// How long a caller should wait before trying again, in seconds.
@@ -77,7 +77,7 @@ kinds! {
 }
 
 /// What is wrong with a request: the only invalid field with its reason, several by name.
-fn summary(what: &str, wrong: &[Invalid]) -> String {
+fn summary(what: &str, wrong: &[InvalidField]) -> String {
     if let [only] = wrong {
         return format!("{} {}", only.field, only.reason);
     }
@@ -109,7 +109,7 @@ pub enum Problem {
     },
     /// Parameters of the query are not what the route takes.
     #[error("{}", summary("query parameter", .0))]
-    Query(Vec<Invalid>),
+    Query(Vec<InvalidField>),
     /// It is not known who calls.
     #[error("{0}")]
     Unauthenticated(Fault),
@@ -145,7 +145,7 @@ pub enum Problem {
     UnsupportedCoding,
     /// The body can be read but breaks rules.
     #[error("{}", summary("field", .0))]
-    Invalid(Vec<Invalid>),
+    Invalid(Vec<InvalidField>),
     /// Its key was used for another request.
     #[error("the Idempotency-Key was already used for a different request; send a new key")]
     KeyReused,
@@ -168,7 +168,7 @@ pub enum Problem {
 impl Problem {
     /// A parameter of the query that is not what the route takes.
     #[must_use]
-    pub fn query(invalid: Invalid) -> Self {
+    pub fn query(invalid: InvalidField) -> Self {
         Self::Query(vec![invalid])
     }
 
@@ -287,8 +287,8 @@ impl From<StoreError> for Problem {
     }
 }
 
-impl From<Invalid> for Problem {
-    fn from(invalid: Invalid) -> Self {
+impl From<InvalidField> for Problem {
+    fn from(invalid: InvalidField) -> Self {
         Self::Invalid(vec![invalid])
     }
 }
@@ -310,12 +310,12 @@ mod tests {
     #[test]
     fn detail_gives_one_field_with_its_reason_and_names_several() {
         let invalid = |fields: &[&'static str]| {
-            Problem::Invalid(fields.iter().map(|field| Invalid::new(*field, "is wrong")).collect()).to_string()
+            Problem::Invalid(fields.iter().map(|field| InvalidField::new(*field, "is wrong")).collect()).to_string()
         };
         assert_eq!(invalid(&["amount"]), "amount is wrong");
         assert_eq!(invalid(&["amount", "currency"]), "2 fields are invalid: amount, currency");
         assert_eq!(invalid(&["quizIds", "quizIds"]), "1 field is invalid: quizIds");
-        let query = Problem::query(Invalid::new("from", "is wrong"));
+        let query = Problem::query(InvalidField::new("from", "is wrong"));
         assert_eq!(query.to_string(), "from is wrong");
     }
 

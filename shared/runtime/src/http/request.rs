@@ -21,8 +21,8 @@ use super::problem::Problem;
 use domain::caller::Caller;
 use domain::country::Country;
 use domain::fact::{MAX_USER_AGENT, Origin};
-use domain::fields::{Invalid, nearest};
 use domain::id::UserId;
+use domain::validation::{InvalidField, nearest};
 
 /// The client program and its network, as the request alone tells.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -93,8 +93,8 @@ impl Request {
     /// If it is not what the route needs.
     pub fn path<T: FromStr<Err: ToString>>(&self, name: &'static str) -> Result<T, Problem> {
         let parameters: QueryMap = self.inner.path_parameters();
-        let text = parameters.first(name).ok_or_else(|| Invalid::new(name, "is required"))?;
-        Ok(text.parse().map_err(|error: T::Err| Invalid::new(name, error))?)
+        let text = parameters.first(name).ok_or_else(|| InvalidField::new(name, "is required"))?;
+        Ok(text.parse().map_err(|error: T::Err| InvalidField::new(name, error))?)
     }
 
     /// Whether the path has a parameter.
@@ -113,7 +113,7 @@ impl Request {
         match parameters.all(name).unwrap_or_default().as_slice() {
             [] => Ok(None),
             [text] => parsed(name, text).map(Some),
-            _ => Err(Problem::query(Invalid::new(name, "must be given only once"))),
+            _ => Err(Problem::query(InvalidField::new(name, "must be given only once"))),
         }
     }
 
@@ -199,7 +199,7 @@ impl Request {
         }
         match self.json(limit, &[FORM, "application/json"])? {
             Value::Object(fields) => Ok(fields),
-            _ => Err(Invalid::new("body", "must be an object").into()),
+            _ => Err(InvalidField::new("body", "must be an object").into()),
         }
     }
 
@@ -249,7 +249,7 @@ impl Request {
 #[derive(Debug)]
 pub struct Asked<'a> {
     request: &'a Request,
-    wrong: Vec<Invalid>,
+    wrong: Vec<InvalidField>,
     /// Whether a parameter is read that was not declared.
     unknown: bool,
 }
@@ -275,7 +275,7 @@ impl Asked<'_> {
 
     /// One more rule that is broken.
     pub fn refuse(&mut self, name: &'static str, reason: impl ToString) {
-        self.wrong.push(Invalid::new(name, reason));
+        self.wrong.push(InvalidField::new(name, reason));
     }
 
     fn keep<T>(&mut self, read: Result<Option<T>, Problem>) -> Option<T> {
@@ -320,11 +320,11 @@ fn unknown_parameters(request: &lambda_http::Request, access: Access, known: &[&
     let given: BTreeSet<&str> = parameters.iter().map(|(name, _)| name).collect();
     let is_key = |name: &str| access == Access::WriteKey && name == WRITE_KEY;
     let unknown = given.into_iter().filter(|name| !known.contains(name) && !is_key(name));
-    let wrong: Vec<Invalid> = unknown.take(MAX_NAMED).map(|name| unknown_parameter(name, known)).collect();
+    let wrong: Vec<InvalidField> = unknown.take(MAX_NAMED).map(|name| unknown_parameter(name, known)).collect();
     if wrong.is_empty() { Ok(()) } else { Err(Problem::Query(wrong)) }
 }
 
-fn unknown_parameter(name: &str, known: &[&'static str]) -> Invalid {
+fn unknown_parameter(name: &str, known: &[&'static str]) -> InvalidField {
     let reason = match nearest(name, known) {
         Some(meant) => {
             format!("is not a parameter of this route; did you mean {meant}? The route accepts {}", known.join(", "))
@@ -332,11 +332,11 @@ fn unknown_parameter(name: &str, known: &[&'static str]) -> Invalid {
         None if known.is_empty() => "is not a parameter of this route, which accepts none".to_owned(),
         None => format!("is not a parameter of this route, which accepts {}", known.join(", ")),
     };
-    Invalid::new(name.chars().take(MAX_NAME).collect::<String>(), reason)
+    InvalidField::new(name.chars().take(MAX_NAME).collect::<String>(), reason)
 }
 
 fn parsed<T: FromStr<Err: ToString>>(name: &'static str, text: &str) -> Result<T, Problem> {
-    text.parse().map_err(|error: T::Err| Problem::query(Invalid::new(name, error)))
+    text.parse().map_err(|error: T::Err| Problem::query(InvalidField::new(name, error)))
 }
 
 /// The network of an address: its first 24 bits, or 48 of IPv6. An address itself is never kept.

@@ -6,7 +6,7 @@ use aws_lambda_events::dynamodb::{EventRecord, StreamRecord};
 use serde_dynamo::AttributeValue;
 
 use domain::calendar::Period;
-use domain::days;
+use domain::date_range;
 use domain::entity::{Bucket, Entity};
 use domain::live::Channel;
 use domain::purchase::{Buyer, Item};
@@ -64,10 +64,10 @@ pub fn sold(record: &EventRecord) -> Result<Sold, Foreign> {
     let (pk, sk) = (key(record, keys::PK)?, key(record, keys::SK)?);
     if pk.starts_with(keys::BUYERS) {
         let (buyer, at) = keys::parse_purchase_of(pk, sk).map_err(|_| Foreign(format!("{pk}/{sk}: not a purchase")))?;
-        return Ok(Sold::Buyer(buyer, days::day_of(at)));
+        return Ok(Sold::Buyer(buyer, date_range::day_of(at)));
     }
     match touched_bucket(record)? {
-        Bucket { entity: Entity::Sales(item), minute } => Ok(Sold::Item(item, minute)),
+        Bucket { entity: Entity::PurchasedItem(item), minute } => Ok(Sold::Item(item, minute)),
         Bucket { .. } => Err(Foreign(format!("{pk}/{sk}: a fact of no item that is sold"))),
     }
 }

@@ -15,7 +15,7 @@ use crate::sums::Sums;
 use crate::table::{Consistency, KeyRange};
 use domain::audit::{Checked, FindingKind};
 use domain::calendar::Period;
-use domain::days;
+use domain::date_range;
 use domain::purchase::{Buyer, Purchase};
 
 impl Audits {
@@ -66,20 +66,20 @@ impl Audits {
 
     /// The purchases of a buyer with their items, strongly consistent.
     pub(super) async fn purchases_of(&self, buyer: &Buyer) -> Result<Vec<(Item, Purchase)>, StoreError> {
-        let all = KeyRange::beginning(keys::purchases_of(buyer), "");
+        let all = KeyRange::with_prefix(keys::purchases_of(buyer), "");
         let entries = self.ledger.query(&all, Consistency::Strong).await?;
         entries.into_iter().map(|entry| Ok((entry.clone(), from_item(entry)?))).collect()
     }
 
     /// The days on which the buyer's sums differ from the purchases.
     async fn wrong_days(&self, buyer: &Buyer) -> Result<BTreeSet<Period>, StoreError> {
-        let stored = KeyRange::beginning(keys::purchases_of(buyer), keys::CONTRIBUTIONS);
+        let stored = KeyRange::with_prefix(keys::purchases_of(buyer), keys::CONTRIBUTIONS);
         let stored = self.stats.query(&stored, Consistency::Strong).await?;
         let mut stored: BTreeMap<Key, Sums> =
             stored.iter().filter_map(|item| Some((key_of(item)?, Sums::of(item)))).collect();
         let (mut purchases, mut young): (BTreeMap<Period, Vec<Purchase>>, BTreeSet<Period>) = Default::default();
         for (entry, purchase) in self.purchases_of(buyer).await? {
-            let day = days::day_of(purchase.purchased_at);
+            let day = date_range::day_of(purchase.purchased_at);
             if self.is_young(&entry) {
                 young.insert(day);
             }
@@ -108,7 +108,7 @@ impl Audits {
     async fn repair_buyer_total(&self, buyer: &Buyer) -> Result<bool, StoreError> {
         let key = keys::buyer_total(buyer);
         let stored = self.stats.get(&key, Consistency::Strong).await?;
-        let all = KeyRange::beginning(key.pk.clone(), keys::CONTRIBUTIONS);
+        let all = KeyRange::with_prefix(key.pk.clone(), keys::CONTRIBUTIONS);
         let sums = Sums::of_all(&self.stats.query(&all, Consistency::Strong).await?);
         self.repair_sums(&key, stored.as_ref(), &sums).await
     }

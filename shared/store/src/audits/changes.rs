@@ -21,7 +21,7 @@ use crate::retry;
 use crate::table::{Consistency, KeyRange};
 use domain::audit::FindingKind;
 use domain::calendar::{Calendar, Level, Period};
-use domain::days;
+use domain::date_range;
 use domain::entity::Bucket;
 use domain::id::{AuditId, PurchaseId};
 use domain::purchase::{Buyer, Item as Sold};
@@ -55,7 +55,7 @@ impl ChangedSubjects {
         match subject_of(&keys::parse_change(text(change, SK)?)?)? {
             Subject::Hour(item, key) => {
                 let (Bucket { minute, .. }, ..) = keys::parse_fact(&key.pk, &key.sk).ok()?;
-                self.days.insert((item.clone(), days::day_of(minute.start())));
+                self.days.insert((item.clone(), date_range::day_of(minute.start())));
                 self.hours.insert(key.pk.clone(), (item, key));
             }
             Subject::Purchase(_) | Subject::Buyer(_) => {}
@@ -69,8 +69,8 @@ impl Audits {
     /// audited again. `None` if there is no complete audit as young as the list of changes.
     pub(super) async fn last_complete_start(&self) -> Result<Option<Time>, StoreError> {
         let oldest = self.now().plus(-MAX_AGE);
-        let all = KeyRange::beginning(keys::AUDITS.to_owned(), "");
-        for listed in self.stats.some(&all, MAX_LOOKBACK, true).await? {
+        let all = KeyRange::with_prefix(keys::AUDITS.to_owned(), "");
+        for listed in self.stats.query_page(&all, MAX_LOOKBACK, true).await? {
             let Some((at, id)) = text(&listed, SK).and_then(|sk| sk.split_once('#')) else { continue };
             let at: Time = at.parse().map_err(|error| StoreError::corrupt(at, error))?;
             let since = at.plus(-YOUNG);
@@ -88,7 +88,7 @@ impl Audits {
     /// The steps of an audit of what has changed since a time.
     pub(super) async fn steps_since(&self, since: Time) -> Result<Vec<AuditStep>, StoreError> {
         let calendar = Calendar::default();
-        let (mut day, last) = (days::day_of(since), days::day_of(self.now()));
+        let (mut day, last) = (date_range::day_of(since), date_range::day_of(self.now()));
         let mut steps = Vec::new();
         while day.start() <= last.start() {
             let of_day = (0..keys::CHANGE_LANES).map(|lane| AuditStep::Changes {
@@ -105,14 +105,14 @@ impl Audits {
             |row: &Item| text(row, AS_OF).and_then(|at| at.parse::<Time>().ok()).is_none_or(|at| at >= since);
         let mut periods = BTreeSet::new();
         for level in [Level::Month, Level::Day] {
-            let rows = KeyRange::beginning(keys::REVENUE.to_owned(), keys::rollups_of(level));
+            let rows = KeyRange::with_prefix(keys::REVENUE.to_owned(), keys::rollups_of(level));
             for row in self.stats.query(&rows, Consistency::Strong).await?.iter().filter(|row| has_changed(row)) {
                 let named = keys::parse_revenue(level, text(row, SK).unwrap_or_default());
                 periods.extend(named.ok().map(|(name, _)| name));
             }
         }
         steps.extend(periods.into_iter().map(|period| AuditStep::Period { period }));
-        let cohorts = KeyRange::beginning(keys::COHORTS.to_owned(), "");
+        let cohorts = KeyRange::with_prefix(keys::COHORTS.to_owned(), "");
         let cohorts = self.stats.query(&cohorts, Consistency::Strong).await?;
         let cohorts = cohorts.iter().filter(|row| has_changed(row)).filter_map(|row| text(row, SK));
         steps.extend(cohorts.map(|month| AuditStep::CohortSum { month: month.to_owned() }));
@@ -132,13 +132,13 @@ impl Audits {
                 "the task runs so late that they are no longer listed",
             ));
         }
-        let mut range = KeyRange::beginning(keys::changes(&period(Level::Day, day)?, lane), "");
+        let mut range = KeyRange::with_prefix(keys::changes(&period(Level::Day, day)?, lane), "");
         if let Some(after) = after {
             range.from = format!("{after} ");
         }
         let size = (self.task_size / SUBJECTS_PER_CHANGE).max(1);
         let limit = i32::try_from(size).unwrap_or(i32::MAX);
-        let changes = retry::until(deadline, || Box::pin(self.state.some(&range, limit, false))).await?;
+        let changes = retry::until(deadline, || Box::pin(self.state.query_page(&range, limit, false))).await?;
         let (mut changed, mut outcome) = (ChangedSubjects::default(), Outcome::default());
         for change in changes.iter().filter(|change| number::<i64>(change, RECORDED) >= Some(since.millis())) {
             if changed.add(change).is_none() {

@@ -81,7 +81,7 @@ impl Audits {
 
     /// Removes the members of a cohort who are not counted in it.
     async fn remove_foreign_members(&self, month: &str, deadline: Instant) -> Result<Repairs<Buyer>, StoreError> {
-        let members = KeyRange::beginning(keys::cohort_members(month), "");
+        let members = KeyRange::with_prefix(keys::cohort_members(month), "");
         let mut stored = BTreeSet::new();
         for member in self.stats.query(&members, Consistency::Strong).await? {
             let sk = text(&member, SK).unwrap_or_default();
@@ -106,7 +106,7 @@ impl Audits {
     pub(super) async fn repair_cohort(&self, month: &str, deadline: Instant) -> Result<bool, StoreError> {
         let repaired = retry::until(deadline, || {
             let key = keys::cohort(month);
-            let members = KeyRange::beginning(keys::cohort_members(month), "");
+            let members = KeyRange::with_prefix(keys::cohort_members(month), "");
             Box::pin(async move {
                 let stored = self.stats.get(&key, Consistency::Strong).await?;
                 let sums = Sums::of_all(&self.stats.query(&members, Consistency::Strong).await?);
@@ -119,7 +119,7 @@ impl Audits {
     /// Audits the members of a cohort only where it is not their sum: members who have changed are audited as buyers.
     pub(super) async fn audit_cohort_sum(&self, month: &Period, deadline: Instant) -> Result<Outcome, StoreError> {
         let name = month.to_string();
-        let members = KeyRange::beginning(keys::cohort_members(&name), "");
+        let members = KeyRange::with_prefix(keys::cohort_members(&name), "");
         let is_sum = retry::until(deadline, || Box::pin(self.is_sum(keys::cohort(&name), &members))).await?;
         if !is_sum {
             return self.audit_cohort(month, deadline).await;

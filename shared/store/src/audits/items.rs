@@ -27,8 +27,8 @@ const ITEMS_PER_TASK: usize = 25;
 /// The minutes of an item's sales in a day or a month.
 fn minutes_of(item: &Sold, period: &Period) -> KeyRange {
     let separator = if period.level() == Level::Month { '-' } else { 'T' };
-    KeyRange::beginning(
-        keys::entity(&Entity::Sales(item.clone())),
+    KeyRange::with_prefix(
+        keys::entity(&Entity::PurchasedItem(item.clone())),
         &format!("{}{period}{separator}", keys::LIVE_BUCKETS),
     )
 }
@@ -41,12 +41,12 @@ impl Audits {
         after: Option<&str>,
         deadline: Instant,
     ) -> Result<(Option<AuditStep>, Outcome), StoreError> {
-        let mut range = KeyRange::beginning(keys::revenue_in(month), keys::CONTRIBUTIONS);
+        let mut range = KeyRange::with_prefix(keys::revenue_in(month), keys::CONTRIBUTIONS);
         if let Some(after) = after {
             range.from = format!("{after} ");
         }
         let limit = i32::try_from(ITEMS_PER_TASK).unwrap_or(i32::MAX);
-        let contributions = retry::until(deadline, || Box::pin(self.stats.some(&range, limit, false))).await?;
+        let contributions = retry::until(deadline, || Box::pin(self.stats.query_page(&range, limit, false))).await?;
         let mut outcome = Outcome::default();
         for stored in &contributions {
             let sk = text(stored, SK).unwrap_or_default();
@@ -97,7 +97,7 @@ impl Audits {
     /// The minutes of a day or a month that have sales, in hours without facts: a scan of the ledger does not find
     /// them.
     async fn minutes_without_facts(&self, item: &Sold, period: &Period) -> Result<BTreeSet<Minute>, StoreError> {
-        let entity = Entity::Sales(item.clone());
+        let entity = Entity::PurchasedItem(item.clone());
         let minutes = minutes_of(item, period);
         let mut hours: BTreeMap<String, BTreeSet<Minute>> = BTreeMap::new();
         for bucket in self.stats.query(&minutes, Consistency::Strong).await? {
@@ -110,9 +110,9 @@ impl Audits {
         }
         let mut foreign = BTreeSet::new();
         for (hour, minutes) in hours {
-            let facts = KeyRange::beginning(hour, "");
+            let facts = KeyRange::with_prefix(hour, "");
             // The cheap query may be a moment old. Only where it finds nothing, the strongly consistent one is made.
-            let is_empty = self.ledger.some(&facts, 1, false).await?.is_empty();
+            let is_empty = self.ledger.query_page(&facts, 1, false).await?.is_empty();
             if is_empty && self.ledger.query(&facts, Consistency::Strong).await?.is_empty() {
                 foreign.extend(minutes);
             }
@@ -126,7 +126,7 @@ impl Audits {
         let mut stored: BTreeMap<Key, Option<Item>> =
             BTreeMap::from([(whole.clone(), self.stats.get(&whole, Consistency::Strong).await?)]);
         if of.level() == Level::Month {
-            let days = KeyRange::beginning(whole.pk.clone(), &format!("{}{of}-", keys::rollups_of(Level::Day)));
+            let days = KeyRange::with_prefix(whole.pk.clone(), &format!("{}{of}-", keys::rollups_of(Level::Day)));
             for day in self.stats.query(&days, Consistency::Strong).await? {
                 stored.extend(key_of(&day).map(|key| (key, Some(day))));
             }
@@ -159,7 +159,7 @@ impl Audits {
     async fn repair_item_total(&self, item: &Sold) -> Result<Option<Key>, StoreError> {
         let key = keys::sales_total(item);
         let stored = self.stats.get(&key, Consistency::Strong).await?;
-        let months = KeyRange::beginning(key.pk.clone(), keys::rollups_of(Level::Month));
+        let months = KeyRange::with_prefix(key.pk.clone(), keys::rollups_of(Level::Month));
         let sums = Sums::of_all(&self.stats.query(&months, Consistency::Strong).await?);
         Ok(self.repair_sums(&key, stored.as_ref(), &sums).await?.then_some(key))
     }
@@ -205,7 +205,7 @@ impl Audits {
         }
         let month = Calendar::default().period(Level::Month, day.start());
         let key = keys::sales_in(item, &month);
-        let days = KeyRange::beginning(key.pk.clone(), &format!("{}{month}-", keys::rollups_of(Level::Day)));
+        let days = KeyRange::with_prefix(key.pk.clone(), &format!("{}{month}-", keys::rollups_of(Level::Day)));
         if !retry::until(deadline, || Box::pin(self.is_sum(key.clone(), &days))).await? {
             let whole = self.audit_item(item, &month, deadline).await?;
             outcome.findings.extend(whole.findings);
@@ -229,7 +229,7 @@ impl Audits {
         let foreign = retry::until(deadline, || Box::pin(self.minutes_without_facts(item, period))).await?;
         if !foreign.is_empty() {
             for minute in &foreign {
-                let key = keys::bucket(&Bucket { entity: Entity::Sales(item.clone()), minute: *minute });
+                let key = keys::bucket(&Bucket { entity: Entity::PurchasedItem(item.clone()), minute: *minute });
                 outcome.add_finding(FindingKind::Bucket, format!("{}/{}", key.pk, key.sk));
             }
             self.refold(item, foreign, deadline).await?;

@@ -44,8 +44,8 @@ pub(super) fn subject_of(key: &Key) -> Option<Subject> {
         return purchase.parse().ok().map(Subject::Purchase);
     }
     match keys::parse_fact(&key.pk, &key.sk).ok()?.0.entity {
-        Entity::Sales(item) => Some(Subject::Hour(item, key.clone())),
-        Entity::Track(_) | Entity::Quiz(_) | Entity::Product(_) | Entity::Views(_) => None,
+        Entity::PurchasedItem(item) => Some(Subject::Hour(item, key.clone())),
+        Entity::Track(_) | Entity::Quiz(_) | Entity::Product(_) | Entity::ProductViews(_) => None,
     }
 }
 
@@ -156,7 +156,7 @@ impl Audits {
             let mut transaction = Transaction::new(self.ledger.client.clone());
             let mut same = stored.clone();
             same.insert(VERSION.to_owned(), AttributeValue::S(self.ids.fresh()));
-            transaction.put(&self.ledger.name, same, Some(Condition::still(Some(version.0))))?;
+            transaction.put(&self.ledger.name, same, Some(Condition::unchanged(Some(version.0))))?;
             let mut entry = stored;
             entry.remove(VERSION);
             entry.extend(to_key(&entry_key));
@@ -179,7 +179,7 @@ impl Audits {
         let ended = purchase.ended_by.or(purchase.ended_at);
         let (Status::Refunded, Some(at)) = (purchase.status, ended) else { return Ok(true) };
         let refunds = keys::sale(&purchase.item, at, SaleKind::Refund.name(), "");
-        let refunds = self.ledger.query(&KeyRange::beginning(refunds.pk, &refunds.sk), Consistency::Strong).await?;
+        let refunds = self.ledger.query(&KeyRange::with_prefix(refunds.pk, &refunds.sk), Consistency::Strong).await?;
         let refunds: Result<Vec<SaleFact>, StoreError> = refunds.into_iter().map(from_item).collect();
         Ok(refunds?.iter().any(|refund| refund.purchase == purchase.id && refund.ended))
     }
@@ -193,14 +193,14 @@ impl Audits {
             keys::parse_fact(&key.pk, &key.sk).map_err(|error| StoreError::corrupt(&key.pk, error))?;
         // Minutes are read before facts: a minute that is folded meanwhile has at least these facts.
         let hour = keys::bucket(&Bucket { entity: entity.clone(), minute });
-        let hour = KeyRange::beginning(hour.pk, hour.sk.trim_end_matches(|last| last != ':'));
+        let hour = KeyRange::with_prefix(hour.pk, hour.sk.trim_end_matches(|last| last != ':'));
         let mut stored: HashMap<Key, Live<SalesFigures>> = HashMap::new();
         for bucket in retry::until(deadline, || Box::pin(self.stats.query(&hour, Consistency::Strong))).await? {
             if let Some(key) = key_of(&bucket) {
                 stored.insert(key, from_item(bucket)?);
             }
         }
-        let facts = KeyRange::beginning(key.pk.clone(), "");
+        let facts = KeyRange::with_prefix(key.pk.clone(), "");
         let facts = retry::until(deadline, || Box::pin(self.ledger.query(&facts, Consistency::Strong))).await?;
         let (mut minutes, mut young): (BTreeMap<Minute, Vec<Item>>, BTreeSet<Minute>) = Default::default();
         for fact in facts {

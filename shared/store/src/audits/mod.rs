@@ -152,7 +152,7 @@ impl Audits {
             steps.push(AuditStep::Revenue { month });
         }
         // Every month with purchases may be a cohort, whether or not there is an item for it.
-        let cohorts = KeyRange::beginning(keys::COHORTS.to_owned(), "");
+        let cohorts = KeyRange::with_prefix(keys::COHORTS.to_owned(), "");
         let cohorts = self.stats.query(&cohorts, Consistency::Strong).await?;
         let cohorts = cohorts.iter().filter_map(|cohort| text(cohort, keys::SK).map(str::to_owned));
         let cohorts: BTreeSet<String> = cohorts.chain(months).collect();
@@ -164,7 +164,7 @@ impl Audits {
     async fn months(&self) -> Result<BTreeSet<String>, StoreError> {
         let mut months = BTreeSet::new();
         for level in [Level::Month, Level::Day] {
-            let rows = KeyRange::beginning(keys::REVENUE.to_owned(), keys::rollups_of(level));
+            let rows = KeyRange::with_prefix(keys::REVENUE.to_owned(), keys::rollups_of(level));
             for row in self.stats.query(&rows, Consistency::Strong).await? {
                 let named = keys::parse_revenue(level, text(&row, keys::SK).unwrap_or_default());
                 let month = named.ok().and_then(|(name, _)| name.get(.."2026-01".len()).map(str::to_owned));
@@ -232,7 +232,7 @@ impl Audits {
         item.insert(AS_OF.to_owned(), AttributeValue::S(self.now().to_string()));
         // An item without a version was not written by this program.
         let condition =
-            if stored.is_some() && version.is_none() { Condition::default() } else { Condition::still(version) };
+            if stored.is_some() && version.is_none() { Condition::default() } else { Condition::unchanged(version) };
         self.stats.put(item, condition).await?;
         Ok(true)
     }

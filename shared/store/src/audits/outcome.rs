@@ -197,8 +197,8 @@ impl Audits {
                 counts(CHECKED).map(|(word, count)| Ok((word.parse()?, count))).collect();
             let found: Result<BTreeMap<FindingKind, i64>, String> =
                 counts(FOUND).map(|(word, count)| Ok((word.parse()?, count))).collect();
-            let findings = KeyRange::beginning(pk.clone(), keys::FINDINGS);
-            let findings = self.stats.some(&findings, MAX_FINDINGS, false).await?;
+            let findings = KeyRange::with_prefix(pk.clone(), keys::FINDINGS);
+            let findings = self.stats.query_page(&findings, MAX_FINDINGS, false).await?;
             let finding = |item: &Item| {
                 let (kind, subject) = text(item, keys::SK)?.strip_prefix(keys::FINDINGS)?.split_once('#')?;
                 Some(Finding { kind: kind.parse().ok()?, subject: subject.to_owned() })
@@ -222,8 +222,8 @@ impl Audits {
     /// If they could not be read.
     pub fn latest(&self) -> BoxFuture<'_, Result<Vec<ListedAudit>, StoreError>> {
         Box::pin(async move {
-            let all = KeyRange::beginning(keys::AUDITS.to_owned(), "");
-            let items = self.stats.some(&all, MAX_LISTED, true).await?;
+            let all = KeyRange::with_prefix(keys::AUDITS.to_owned(), "");
+            let items = self.stats.query_page(&all, MAX_LISTED, true).await?;
             let listed = items.iter().filter_map(|item| {
                 let (at, id) = text(item, keys::SK)?.split_once('#')?;
                 let scope = scope(item).map_err(|error| StoreError::corrupt(id, error));

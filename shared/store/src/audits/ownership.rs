@@ -10,7 +10,7 @@ use crate::contributions::stored_version;
 use crate::error::StoreError;
 use crate::items::{Item, VERSION, from_item, number, text, to_key};
 use crate::keys::{self, SK};
-use crate::purchases::{PURCHASE, SINCE, STANDING};
+use crate::purchases::{ACTIVE_PURCHASES, PURCHASE, SINCE};
 use crate::table::{Consistency, KeyRange};
 use crate::transaction::Condition;
 use domain::audit::{Finding, FindingKind};
@@ -22,7 +22,7 @@ impl Audits {
     /// changes it.
     pub(super) async fn repair_ownership(&self, buyer: &Buyer) -> Result<Repairs<Finding>, StoreError> {
         let mut repairs = Repairs::default();
-        let owned = KeyRange::beginning(keys::owned_by(buyer), "");
+        let owned = KeyRange::with_prefix(keys::owned_by(buyer), "");
         let mut stored: BTreeMap<Sold, Item> = BTreeMap::new();
         for item in self.state.query(&owned, Consistency::Strong).await? {
             let sk = text(&item, SK).unwrap_or_default();
@@ -38,11 +38,11 @@ impl Audits {
             let is_completed = |purchase: &&Purchase| purchase.status == Status::Completed;
             let completed: Vec<&Purchase> = bought.iter().filter(is_completed).collect();
             let count = i64::try_from(completed.len()).unwrap_or(i64::MAX);
-            let stored_count: Option<i64> = stored.as_ref().map_or(Some(0), |stored| number(stored, STANDING));
+            let stored_count: Option<i64> = stored.as_ref().map_or(Some(0), |stored| number(stored, ACTIVE_PURCHASES));
             let named = stored.as_ref().and_then(|stored| text(stored, PURCHASE));
             let named = bought.iter().find(|purchase| named == Some(purchase.id.as_str()));
             // The last purchase of a product that can be bought repeatedly stays named after it is refunded.
-            let is_named = named.is_some_and(|named| is_completed(&named) || !item.kind.is_had_once());
+            let is_named = named.is_some_and(|named| is_completed(&named) || !item.kind.is_single_ownership());
             if stored_count == Some(count) && (is_named || completed.is_empty()) {
                 continue;
             }
@@ -60,7 +60,7 @@ impl Audits {
             let key = keys::ownership(buyer, &item);
             let mut owned = to_key(&key);
             owned.insert(VERSION.to_owned(), AttributeValue::S(self.ids.fresh()));
-            owned.insert(STANDING.to_owned(), AttributeValue::N(count.to_string()));
+            owned.insert(ACTIVE_PURCHASES.to_owned(), AttributeValue::N(count.to_string()));
             if let Some(last) = completed.iter().max_by_key(|purchase| purchase.completed_at) {
                 owned.insert(PURCHASE.to_owned(), AttributeValue::S(last.id.to_string()));
                 let since = last.completed_at.unwrap_or(last.purchased_at);
@@ -73,7 +73,7 @@ impl Audits {
                 continue;
             }
             let is_foreign = stored.is_some() && version.is_none();
-            let condition = if is_foreign { Condition::default() } else { Condition::still(version) };
+            let condition = if is_foreign { Condition::default() } else { Condition::unchanged(version) };
             repairs.record(self.state.put(owned, condition).await.map(|()| true), finding)?;
         }
         Ok(repairs)

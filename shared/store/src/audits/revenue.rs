@@ -25,7 +25,8 @@ const MAX_PLACES: usize = 90;
 impl Audits {
     /// Audits the revenue of a month and its days.
     pub(super) async fn audit_revenue(&self, month: &Period, deadline: Instant) -> Result<Outcome, StoreError> {
-        let days = KeyRange::beginning(keys::REVENUE.to_owned(), &format!("{}{month}-", keys::rollups_of(Level::Day)));
+        let days =
+            KeyRange::with_prefix(keys::REVENUE.to_owned(), &format!("{}{month}-", keys::rollups_of(Level::Day)));
         let rows = retry::until(deadline, || Box::pin(self.stats.query(&days, Consistency::Strong))).await?;
         let mut periods = BTreeSet::from([*month]);
         for row in &rows {
@@ -61,7 +62,7 @@ impl Audits {
     /// Compares all contributions to a period with their sources, which are read after them, and refreshes those that
     /// differ.
     async fn repair_contributions(&self, period: &Period, deadline: Instant) -> Result<Vec<Sold>, StoreError> {
-        let all = KeyRange::beginning(keys::revenue_in(period), keys::CONTRIBUTIONS);
+        let all = KeyRange::with_prefix(keys::revenue_in(period), keys::CONTRIBUTIONS);
         let mut stored: BTreeMap<Sold, Sums> = BTreeMap::new();
         for contribution in self.stats.query(&all, Consistency::Strong).await? {
             let sk = text(&contribution, SK).unwrap_or_default();
@@ -95,7 +96,7 @@ impl Audits {
             let row = self.stats.get(&key, Consistency::Strong).await?;
             stored.insert(*kind, (key, row, Sums::default()));
         }
-        let all = KeyRange::beginning(keys::revenue_in(period), keys::CONTRIBUTIONS);
+        let all = KeyRange::with_prefix(keys::revenue_in(period), keys::CONTRIBUTIONS);
         for contribution in self.stats.query(&all, Consistency::Strong).await? {
             let sk = text(&contribution, SK).unwrap_or_default();
             let item = keys::parse_revenue_of(sk).map_err(|error| StoreError::corrupt(sk, error))?;
@@ -113,7 +114,7 @@ impl Audits {
     /// Moves items to their right places in the rankings of a period, in one transaction with their unchanged
     /// contribution.
     async fn repair_places(&self, period: &Period) -> Result<Repairs<Sold>, StoreError> {
-        let all = KeyRange::beginning(keys::revenue_in(period), "");
+        let all = KeyRange::with_prefix(keys::revenue_in(period), "");
         let (mut stored, mut taken): (BTreeMap<Sold, Item>, BTreeMap<Sold, BTreeSet<Key>>) = Default::default();
         for read in self.stats.query(&all, Consistency::Strong).await? {
             let Some(key) = key_of(&read) else { continue };

@@ -111,7 +111,7 @@ impl Projection for BoardPlaces<'_> {
                     continue;
                 }
                 let at = u64::try_from(now.millis()).unwrap_or_default();
-                self.stats.raise(&keys::board_changed(&board), CHANGED, at).await?;
+                self.stats.set_maximum(&keys::board_changed(&board), CHANGED, at).await?;
                 self.recorded.lock().unwrap_or_else(PoisonError::into_inner).insert(board, now);
             }
             Ok(())

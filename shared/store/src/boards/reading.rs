@@ -111,9 +111,9 @@ impl Boards {
             (Some(after), false) => (format!("{after} "), LAST.to_string()),
             (Some(after), true) => (" ".to_owned(), after.to_owned()),
         };
-        let stretch = KeyRange { pk: keys::board(&board, shard), from, to };
+        let range = KeyRange { pk: keys::board(&board, shard), from, to };
         let more = i32::try_from(limit + usize::from(backwards)).unwrap_or(i32::MAX);
-        let items = self.stats.some(&stretch, more, backwards).await?;
+        let items = self.stats.query_page(&range, more, backwards).await?;
         let keys = items.iter().filter_map(|item| text(item, keys::SK));
         // Before somebody includes them.
         keys.filter(|sk| Some(*sk) != after).take(limit).map(place).collect()

@@ -30,13 +30,13 @@ pub fn parse_outbox(pk: &str) -> Result<Channel, ForeignKey> {
 
 /// An event that will never be sent.
 #[must_use]
-pub fn put_aside(event: &Key) -> Key {
+pub fn set_aside(event: &Key) -> Key {
     Key { pk: format!("ASIDE#{}", event.pk), sk: event.sk.clone() }
 }
 
 /// Of which second the numbers of a channel were told last.
 #[must_use]
-pub fn told(channel: &Channel) -> Key {
+pub fn published_second(channel: &Channel) -> Key {
     Key { pk: format!("TOLD#{channel}"), sk: "LAST".to_owned() }
 }
 

@@ -177,9 +177,9 @@ impl fmt::Display for EntityKey<'_> {
         match self.0 {
             Entity::Track(id) => write!(f, "TRACK#{id}"),
             Entity::Quiz(id) => write!(f, "QUIZ#{id}"),
-            Entity::Sales(item) => write!(f, "SALES#{}", ItemKey(item)),
+            Entity::PurchasedItem(item) => write!(f, "SALES#{}", ItemKey(item)),
             Entity::Product(id) => write!(f, "PRODUCT#{id}"),
-            Entity::Views(id) => write!(f, "VIEWS#{id}"),
+            Entity::ProductViews(id) => write!(f, "VIEWS#{id}"),
         }
     }
 }
@@ -249,9 +249,9 @@ pub fn parse_fact(pk: &str, sk: &str) -> Result<(Bucket, Time, EventId), Foreign
     let entity = match part()? {
         "TRACK" => Entity::Track(part()?.parse().map_err(|_| ForeignKey)?),
         "QUIZ" => Entity::Quiz(part()?.parse().map_err(|_| ForeignKey)?),
-        "SALES" => Entity::Sales(item(part()?, part()?)?),
+        "SALES" => Entity::PurchasedItem(item(part()?, part()?)?),
         "PRODUCT" => Entity::Product(part()?.parse().map_err(|_| ForeignKey)?),
-        "VIEWS" => Entity::Views(part()?.parse().map_err(|_| ForeignKey)?),
+        "VIEWS" => Entity::ProductViews(part()?.parse().map_err(|_| ForeignKey)?),
         _ => return Err(ForeignKey),
     };
     let hour = part()?;

@@ -31,7 +31,7 @@ pub fn listing(of: &ProductId, at: Time, id: &str) -> Key {
 /// That somebody looked at a product.
 #[must_use]
 pub fn view(of: &ProductId, at: Time, id: &str) -> Key {
-    let of = Entity::Views(of.clone());
+    let of = Entity::ProductViews(of.clone());
     Key { pk: facts_of_hour(&of, at.hour()), sk: format!("{}#view#{id}", at.offset_in_hour()) }
 }
 

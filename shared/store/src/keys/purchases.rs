@@ -3,7 +3,7 @@
 use super::revenue::named;
 use super::{CONTRIBUTIONS, DOCUMENT, ForeignKey, ItemKey, Key, TOTAL, facts_of_hour, parse_item, rollups_of};
 use domain::calendar::{Level, Period};
-use domain::days;
+use domain::date_range;
 use domain::entity::Entity;
 use domain::id::{DiscountCode, IdempotencyKey, PurchaseId, UserId};
 use domain::purchase::{Buyer, Item};
@@ -24,7 +24,7 @@ pub fn sales_in(of: &Item, period: &Period) -> Key {
 /// A sale or a refund, which a purchase guards.
 #[must_use]
 pub fn sale(of: &Item, at: Time, kind: &str, id: &str) -> Key {
-    let of = Entity::Sales(of.clone());
+    let of = Entity::PurchasedItem(of.clone());
     Key { pk: facts_of_hour(&of, at.hour()), sk: format!("{}#{kind}#{id}", at.offset_in_hour()) }
 }
 
@@ -80,7 +80,7 @@ pub fn bought_on(of: &Buyer, day: &Period) -> Key {
 /// If the key is of nothing such.
 pub fn parse_bought_on(sk: &str) -> Result<Period, ForeignKey> {
     let prefix = format!("{CONTRIBUTIONS}{}", rollups_of(Level::Day));
-    days::day(sk.strip_prefix(&prefix).ok_or(ForeignKey)?).map_err(|_| ForeignKey)
+    date_range::day(sk.strip_prefix(&prefix).ok_or(ForeignKey)?).map_err(|_| ForeignKey)
 }
 
 /// In which months a buyer bought, as it is counted.

@@ -4,7 +4,7 @@ use super::{
     BUYERS, CONTRIBUTIONS, ForeignKey, Key, TOTAL, facts_of_hour, facts_of_minute, package, parse_fact, parse_package,
     parse_purchase_of, purchases_of,
 };
-use domain::days;
+use domain::date_range;
 use domain::entity::{Bucket, Entity};
 use domain::id::RefoldId;
 use domain::refold::{System, Unit};
@@ -51,7 +51,7 @@ pub fn parse_unit(pk: &str, sk: &str) -> Result<Unit, ForeignKey> {
     }
     if pk.starts_with(BUYERS) {
         let (buyer, at) = parse_purchase_of(pk, sk)?;
-        return Ok(Unit::Buyer(buyer, days::day_of(at)));
+        return Ok(Unit::Buyer(buyer, date_range::day_of(at)));
     }
     Ok(Unit::Bucket(parse_fact(pk, sk)?.0))
 }

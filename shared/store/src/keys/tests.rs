@@ -116,7 +116,7 @@ fn golden_of_purchases() {
     for kind in ItemType::ALL {
         let item = Item { kind: *kind, id: "x".parse().unwrap() };
         let key = sale(&item, at, "sale", "p");
-        let of = Bucket { entity: Entity::Sales(item), minute: at.minute() };
+        let of = Bucket { entity: Entity::PurchasedItem(item), minute: at.minute() };
         assert_eq!(parse_fact(&key.pk, &key.sk), Ok((of, at, "p".parse().unwrap())));
     }
     for pk in ["SALES#SONG#x#2026-01-31T09", "SALES#COURSE#2026-01-31T09", "SALES#course#x#2026-01-31T09"] {
@@ -211,7 +211,7 @@ fn golden_of_products() {
     let looked = view(&id, at, "v");
     assert_eq!(looked, key("VIEWS#p.1#2026-01-31T09", "07:05.040#view#v"));
     let product = Entity::Product(id.clone());
-    for (key, entity) in [(sale, product.clone()), (listed, product), (looked, Entity::Views(id.clone()))] {
+    for (key, entity) in [(sale, product.clone()), (listed, product), (looked, Entity::ProductViews(id.clone()))] {
         let bucket = Bucket { entity, minute: at.minute() };
         assert_eq!(parse_fact(&key.pk, &key.sk).unwrap().0, bucket);
     }

@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::items::{VERSION, to_item, to_key};
 use crate::keys;
 use crate::setup::{Setup, StateTable};
-use crate::slot::{Slot, gone};
+use crate::slot::{Slot, tombstone};
 use crate::table::Consistency;
 use crate::transaction::{Changes, Condition, Transaction};
 use domain::id::{PackageId, UserId};
@@ -95,9 +95,9 @@ impl Packages {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let creator = &current.document.creator;
-            let gone = gone(&keys::package(id), self.ids.fresh(), creator)?;
+            let gone = tombstone(&keys::package(id), self.ids.fresh(), creator)?;
             let state = &self.state.name;
-            let condition = Condition::still(Some(current.version.0.clone()));
+            let condition = Condition::unchanged(Some(current.version.0.clone()));
             let mut transaction = Transaction::new(self.state.client.clone());
             transaction.put(state, gone, Some(condition))?;
             transaction.delete(state, &keys::package_of(creator, id), None)?;

@@ -123,7 +123,7 @@ impl PackageProjector {
 
     async fn packages_with(&self, quiz: &QuizId) -> Result<Vec<PackageId>, StoreError> {
         let pk = keys::quiz_total(quiz).pk;
-        let with = KeyRange::beginning(pk, keys::PACKAGES_WITH);
+        let with = KeyRange::with_prefix(pk, keys::PACKAGES_WITH);
         let items = self.stats.query(&with, Consistency::Strong).await?;
         let package = |sk: &str| sk.strip_prefix(keys::PACKAGES_WITH).and_then(|id| id.parse().ok());
         let packages = items.iter().map(|item| {

@@ -99,7 +99,7 @@ pub(super) async fn package_ids(
     limit: usize,
 ) -> Result<Vec<PackageId>, StoreError> {
     let limit = i32::try_from(limit).unwrap_or(i32::MAX);
-    let items = table.some(range, limit, false).await?;
+    let items = table.query_page(range, limit, false).await?;
     let ids = items.iter().map(|item| {
         let sk = text(item, keys::SK).unwrap_or_default();
         let id = sk.strip_prefix(prefix).unwrap_or_default();

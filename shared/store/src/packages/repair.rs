@@ -69,7 +69,7 @@ impl PackageProjector {
 
     /// All contributions to a package, strongly consistent.
     async fn contributions(&self, package: &PackageId) -> Result<Vec<(Child, Contribution)>, StoreError> {
-        let all = KeyRange::beginning(keys::package_total(package).pk, keys::CONTRIBUTIONS);
+        let all = KeyRange::with_prefix(keys::package_total(package).pk, keys::CONTRIBUTIONS);
         let items = self.stats.query(&all, Consistency::Strong).await?;
         let contributions = items.iter().map(|item| {
             let sk = text(item, keys::SK).unwrap_or_default();
@@ -108,7 +108,7 @@ impl PackageProjector {
             changes.set(name, AttributeValue::N(sum.to_string()));
         }
         let mut transaction = Transaction::new(self.stats.client.clone());
-        transaction.update(&self.stats.name, &key, changes, Some(Condition::still(version)))?;
+        transaction.update(&self.stats.name, &key, changes, Some(Condition::unchanged(version)))?;
         transaction.commit().await?;
         Ok(true)
     }

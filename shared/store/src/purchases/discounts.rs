@@ -55,7 +55,7 @@ impl StoredDiscount {
         let version = Some(self.version.0.clone());
         let condition = match self.discount.max_uses {
             Some(max) => Condition::below(USES, max, version),
-            None => Condition::still(version),
+            None => Condition::unchanged(version),
         };
         transaction.update(state, &keys::discount(code), changes, Some(condition))
     }
@@ -76,11 +76,11 @@ const KEPT: TimeDelta = TimeDelta::hours(2);
 
 /// The counts of the codes that callers name and that are not given: a bound on guessing.
 #[derive(Debug, Clone)]
-pub struct Tries {
+pub struct DiscountAttempts {
     state: StateTable,
 }
 
-impl Tries {
+impl DiscountAttempts {
     /// Opens the attempts.
     pub fn open(setup: &mut Setup<'_>) -> Self {
         Self { state: setup.state_table() }
@@ -137,9 +137,9 @@ impl Discounts {
     /// If it could not be read, or is not what this program writes.
     pub fn discount<'a>(&'a self, code: &'a DiscountCode) -> BoxFuture<'a, Result<Option<StoredDiscount>, StoreError>> {
         Box::pin(async move {
-            let held = self.state.get(&keys::discount(code), Consistency::Strong).await?;
-            let held: Option<StoredDiscount> = held.map(from_item).transpose()?;
-            Ok(held.map(|held| StoredDiscount { code: Some(code.clone()), ..held }))
+            let stored = self.state.get(&keys::discount(code), Consistency::Strong).await?;
+            let stored: Option<StoredDiscount> = stored.map(from_item).transpose()?;
+            Ok(stored.map(|stored| StoredDiscount { code: Some(code.clone()), ..stored }))
         })
     }
 
@@ -151,7 +151,7 @@ impl Discounts {
         &'a self,
         code: &'a DiscountCode,
         discount: &'a Discount,
-        held: Option<&'a StoredDiscount>,
+        stored: Option<&'a StoredDiscount>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
             let version = Version(self.ids.fresh());
@@ -161,7 +161,7 @@ impl Discounts {
             changes.set(VERSION, AttributeValue::S(version.0.clone()));
             changes.set(DISCOUNT, described);
             changes.set_if_absent(USES, AttributeValue::N("0".to_owned()));
-            let condition = Condition::still(held.map(|held| held.version.0.clone()));
+            let condition = Condition::unchanged(stored.map(|stored| stored.version.0.clone()));
             let mut transaction = Transaction::new(self.state.client.clone());
             transaction.update(&self.state.name, &keys::discount(code), changes, Some(condition))?;
             transaction.commit().await?;

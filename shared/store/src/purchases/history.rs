@@ -20,7 +20,7 @@ const PAGES: usize = 10;
 
 /// Which purchases are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct PurchaseFilter {
     /// Of this kind of item.
     pub kind: Option<ItemType>,
     /// That stand so.
@@ -31,7 +31,7 @@ pub struct Filter {
     pub until: Option<Time>,
 }
 
-impl Filter {
+impl PurchaseFilter {
     fn takes(&self, purchase: &Purchase) -> bool {
         self.kind.is_none_or(|kind| kind == purchase.item.kind)
             && self.status.is_none_or(|status| status == purchase.status)
@@ -41,7 +41,7 @@ impl Filter {
 
 /// Some of what a buyer bought.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
+pub struct PurchasePage {
     /// The purchases.
     pub purchases: Vec<Purchase>,
     /// Where it goes on, if it does.
@@ -50,11 +50,11 @@ pub struct Page {
 
 /// The table of purchases, for looking back.
 #[derive(Debug, Clone)]
-pub struct History {
+pub struct PurchaseHistory {
     ledger: PurchasesTable,
 }
 
-impl History {
+impl PurchaseHistory {
     /// Opens the history.
     pub fn open(setup: &mut Setup<'_>) -> Self {
         Self { ledger: setup.purchases_table() }
@@ -81,26 +81,26 @@ impl History {
     pub fn of<'a>(
         &'a self,
         buyer: &'a Buyer,
-        filter: &'a Filter,
+        filter: &'a PurchaseFilter,
         after: Option<&'a str>,
         limit: usize,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+    ) -> BoxFuture<'a, Result<PurchasePage, StoreError>> {
         Box::pin(async move {
             let from = filter.from.map(|from| from.to_string()).unwrap_or_else(|| " ".to_owned());
             // The end of the year 9999 is told with a sign, which sorts before all.
             let last = filter.until.map(|until| until.to_string()).filter(|until| !until.starts_with('+'));
             let last = last.unwrap_or_else(|| LAST.to_string());
-            let mut stretch = KeyRange { pk: keys::purchases_of(buyer), from, to: after.map_or(last, str::to_owned) };
+            let mut range = KeyRange { pk: keys::purchases_of(buyer), from, to: after.map_or(last, str::to_owned) };
             let mut seen = after.map(str::to_owned);
             let mut purchases = Vec::new();
             // What was seen last comes again, and one more tells whether it goes on.
             let is_picky = filter.kind.is_some() || filter.status.is_some();
             let page = if is_picky { PAGE } else { i32::try_from(limit + 2).unwrap_or(PAGE).min(PAGE) };
             for _ in 0..PAGES {
-                if stretch.to < stretch.from {
-                    return Ok(Page { purchases, next: None });
+                if range.to < range.from {
+                    return Ok(PurchasePage { purchases, next: None });
                 }
-                let items = self.ledger.some(&stretch, page, true).await?;
+                let items = self.ledger.query_page(&range, page, true).await?;
                 let is_last = items.len() < usize::try_from(page).unwrap_or_default();
                 for item in items {
                     let key = text(&item, SK).unwrap_or_default().to_owned();
@@ -111,20 +111,20 @@ impl History {
                     let purchase: Purchase = from_item(item)?;
                     if filter.takes(&purchase) {
                         if purchases.len() == limit {
-                            return Ok(Page { purchases, next: seen });
+                            return Ok(PurchasePage { purchases, next: seen });
                         }
                         purchases.push(purchase);
                     }
                     seen = Some(key);
                 }
                 if is_last {
-                    return Ok(Page { purchases, next: None });
+                    return Ok(PurchasePage { purchases, next: None });
                 }
                 if let Some(seen) = &seen {
-                    stretch.to.clone_from(seen);
+                    range.to.clone_from(seen);
                 }
             }
-            Ok(Page { purchases, next: seen })
+            Ok(PurchasePage { purchases, next: seen })
         })
     }
 }

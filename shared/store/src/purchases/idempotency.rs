@@ -23,16 +23,16 @@ const KEPT: TimeDelta = TimeDelta::days(30);
 
 /// An answer that is to be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct StoredResponse {
     key: Key,
     kept: Kept,
     expires: i64,
-    mark: Option<(Key, Mark)>,
+    mark: Option<(Key, CompletionMark)>,
 }
 
 /// That a request was done, for ever.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
+pub struct CompletionMark {
     /// Which content it had, by an id that follows from it.
     pub content: String,
     /// When it was done.
@@ -47,7 +47,7 @@ struct Kept {
     body: String,
 }
 
-impl Answer {
+impl StoredResponse {
     /// That a person's request of this content, with this key, is answered so.
     #[must_use]
     pub fn new(
@@ -62,16 +62,16 @@ impl Answer {
 
     /// The same, with a mark that the request of this id was done.
     #[must_use]
-    pub fn marked(self, request: &str, mark: Mark) -> Self {
+    pub fn marked(self, request: &str, mark: CompletionMark) -> Self {
         Self { mark: Some((keys::done(request), mark)), ..self }
     }
 
     /// It is kept if and when a transaction commits, which is the first of its key.
     pub(crate) fn keep(&self, state: &str, transaction: &mut Transaction) -> Result<(), StoreError> {
         if let Some((key, mark)) = &self.mark {
-            transaction.put(state, to_item(key, mark)?, Some(Condition::still(None)))?;
+            transaction.put(state, to_item(key, mark)?, Some(Condition::unchanged(None)))?;
         }
-        transaction.put(state, self.item()?, Some(Condition::still(None)))
+        transaction.put(state, self.item()?, Some(Condition::unchanged(None)))
     }
 
     fn item(&self) -> Result<Item, StoreError> {
@@ -110,7 +110,7 @@ impl IdempotencyStore {
     }
 
     /// An answer is kept if and when a transaction commits, which is the first of its key.
-    pub(crate) fn keep(&self, answer: &Answer, transaction: &mut Transaction) -> Result<(), StoreError> {
+    pub(crate) fn keep(&self, answer: &StoredResponse, transaction: &mut Transaction) -> Result<(), StoreError> {
         answer.keep(&self.state.name, transaction)
     }
 
@@ -118,7 +118,7 @@ impl IdempotencyStore {
     ///
     /// # Errors
     /// If it could not be read, or is not what this program writes.
-    pub fn mark<'a>(&'a self, request: &'a str) -> BoxFuture<'a, Result<Option<Mark>, StoreError>> {
+    pub fn mark<'a>(&'a self, request: &'a str) -> BoxFuture<'a, Result<Option<CompletionMark>, StoreError>> {
         Box::pin(
             async move { self.state.get(&keys::done(request), Consistency::Strong).await?.map(from_item).transpose() },
         )

@@ -32,7 +32,7 @@ use super::payments::Payments;
 use super::table::Consistency;
 use super::transaction::{Changes, Condition, Transaction};
 use crate::setup::{PurchasesTable, Setup, StateTable};
-use domain::days;
+use domain::date_range;
 use domain::id::PurchaseId;
 use domain::live::{Channel, LiveEvent, LiveEventName};
 use domain::payment::{Payment, PaymentStatus};
@@ -42,11 +42,11 @@ use domain::time::Time;
 use system::clock::Clock;
 use system::ids::Ids;
 
-pub use discounts::{Discounts, StoredDiscount, Tries};
-pub use history::{Filter, History, Page};
-pub use idempotency::{Answer, IdempotencyState, IdempotencyStore, Mark};
+pub use discounts::{DiscountAttempts, Discounts, StoredDiscount};
+pub use history::{PurchaseFilter, PurchaseHistory, PurchasePage};
+pub use idempotency::{CompletionMark, IdempotencyState, IdempotencyStore, StoredResponse};
 pub use ownership::Ownership;
-pub(super) use ownership::{PURCHASE, SINCE, STANDING};
+pub(super) use ownership::{ACTIVE_PURCHASES, PURCHASE, SINCE};
 
 /// When an item of the ledger was written, in milliseconds since 1970.
 pub(super) const RECORDED: &str = "recorded";
@@ -60,9 +60,9 @@ pub(super) const CHANGED_PURCHASE: &str = "purchase";
 
 /// What happens to a purchase.
 #[derive(Debug, Clone, Copy)]
-pub enum Change<'a> {
+pub enum PurchaseChange<'a> {
     /// It is made, with this discount.
-    Made(Option<&'a StoredDiscount>),
+    Created(Option<&'a StoredDiscount>),
     /// Its payment was approved; with what becomes of its payment, if it has one.
     Completed(&'a Versioned<Purchase>, Option<&'a SettledPayment>),
     /// All or a part of it was given back, or it was cancelled; with what becomes of its payment, if it has one that waits.
@@ -74,11 +74,11 @@ pub enum Change<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettledPayment {
     /// The payment as it was read.
-    pub held: Versioned<Payment>,
+    pub stored: Versioned<Payment>,
     /// The payment as it is from then on.
     pub payment: Payment,
     /// What is told of it.
-    pub told: Value,
+    pub body: Value,
 }
 
 /// For how long it is news that something was bought or given back: admins record what happened long ago, too.
@@ -106,7 +106,7 @@ fn recorded(mut item: Item, now: Time) -> Item {
 /// Lists that an item of the ledger was written, for the next audit.
 fn listed(purchase: &Purchase, written: &Key, now: Time) -> Item {
     let lane = keys::change_lane(&purchase.buyer);
-    let mut item = recorded(to_key(&keys::change(&days::day_of(now), lane, written)), now);
+    let mut item = recorded(to_key(&keys::change(&date_range::day_of(now), lane, written)), now);
     item.insert(CHANGED_BUYER.to_owned(), AttributeValue::S(purchase.buyer.to_string()));
     item.insert(CHANGED_PURCHASE.to_owned(), AttributeValue::S(purchase.id.to_string()));
     item.insert(TTL.to_owned(), AttributeValue::N(now.plus(LISTED).seconds().to_string()));
@@ -114,19 +114,19 @@ fn listed(purchase: &Purchase, written: &Key, now: Time) -> Item {
 }
 
 /// What is told of a change: to the buyer and to admins, what is news.
-fn events(purchase: &Purchase, change: Change<'_>, id: &str, told: &Value, now: Time) -> Vec<LiveEvent> {
+fn events(purchase: &Purchase, change: PurchaseChange<'_>, id: &str, body: &Value, now: Time) -> Vec<LiveEvent> {
     let completed = purchase.completed_at.map(|at| (LiveEventName::PurchaseCompleted, at));
     let news = match change {
-        Change::Made(_) | Change::Completed(..) => completed,
-        Change::Refunded(held, refund, ..) if held.document.status == Status::Completed => {
+        PurchaseChange::Created(_) | PurchaseChange::Completed(..) => completed,
+        PurchaseChange::Refunded(stored, refund, ..) if stored.document.status == Status::Completed => {
             Some((LiveEventName::PurchaseRefunded, refund.at))
         }
         // Nobody had it, and nobody paid.
-        Change::Refunded(..) => None,
+        PurchaseChange::Refunded(..) => None,
     };
     let Some((name, _)) = news.filter(|(_, at)| now.since(*at) < NEWS) else { return Vec::new() };
     let buyers = purchase.buyer.user().map(|user| Channel::User(user.clone()));
-    let event = |channel| LiveEvent { channel, name, id: id.to_owned(), time: now, body: json!({"purchase": told}) };
+    let event = |channel| LiveEvent { channel, name, id: id.to_owned(), time: now, body: json!({"purchase": body}) };
     buyers.into_iter().chain([Channel::AdminDashboard]).map(event).collect()
 }
 
@@ -163,15 +163,20 @@ impl Purchases {
         &'a self,
         purchase: &'a Versioned<Purchase>,
         payment: &'a Payment,
-        answer: &'a Answer,
-        told: &'a Value,
+        answer: &'a StoredResponse,
+        body: &'a Value,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let mut transaction = Transaction::new(self.ledger.client.clone());
-            self.is_still(purchase, &mut transaction)?;
+            self.check_unchanged(purchase, &mut transaction)?;
             self.payments.put_in(&mut transaction, payment, None, &self.numbers)?;
             answer.keep(&self.state.name, &mut transaction)?;
-            self.tell_of(payment, (LiveEventName::PaymentReceived, payment.received_at), told, &mut transaction)?;
+            self.enqueue_payment_event(
+                payment,
+                (LiveEventName::PaymentReceived, payment.received_at),
+                body,
+                &mut transaction,
+            )?;
             transaction.commit().await
         })
     }
@@ -180,57 +185,57 @@ impl Purchases {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the purchase or the payment has changed.
-    pub fn settle<'a>(
+    pub fn settle_payment<'a>(
         &'a self,
         purchase: &'a Versioned<Purchase>,
         settled: &'a SettledPayment,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let mut transaction = Transaction::new(self.ledger.client.clone());
-            self.is_still(purchase, &mut transaction)?;
-            self.settle_in(settled, Time::from(self.clock.now()), &mut transaction)?;
+            self.check_unchanged(purchase, &mut transaction)?;
+            self.put_settled(settled, Time::from(self.clock.now()), &mut transaction)?;
             transaction.commit().await
         })
     }
 
-    fn is_still(&self, purchase: &Versioned<Purchase>, transaction: &mut Transaction) -> Result<(), StoreError> {
-        let condition = Condition::still(Some(purchase.version.0.clone()));
+    fn check_unchanged(&self, purchase: &Versioned<Purchase>, transaction: &mut Transaction) -> Result<(), StoreError> {
+        let condition = Condition::unchanged(Some(purchase.version.0.clone()));
         transaction.check(&self.ledger.name, &keys::purchase(&purchase.document.id), condition)
     }
 
-    fn settle_in(&self, settled: &SettledPayment, at: Time, transaction: &mut Transaction) -> Result<(), StoreError> {
-        let SettledPayment { held, payment, told } = settled;
-        self.payments.put_in(transaction, payment, Some(held), &self.numbers)?;
+    fn put_settled(&self, settled: &SettledPayment, at: Time, transaction: &mut Transaction) -> Result<(), StoreError> {
+        let SettledPayment { stored, payment, body } = settled;
+        self.payments.put_in(transaction, payment, Some(stored), &self.numbers)?;
         if payment.status != PaymentStatus::Approved {
             return Ok(());
         }
-        self.tell_of(payment, (LiveEventName::PaymentApproved, at), told, transaction)
+        self.enqueue_payment_event(payment, (LiveEventName::PaymentApproved, at), body, transaction)
     }
 
-    fn tell_of(
+    fn enqueue_payment_event(
         &self,
         payment: &Payment,
         (name, at): (LiveEventName, Time),
-        told: &Value,
+        body: &Value,
         transaction: &mut Transaction,
     ) -> Result<(), StoreError> {
-        let events = LiveEvent::on(payment.channels(), name, (&self.ids.fresh(), at), ("payment", told));
-        Outbox::tell_in((self.outbox.as_ref(), events.as_slice()), transaction)
+        let events = LiveEvent::on(payment.channels(), name, (&self.ids.fresh(), at), ("payment", body));
+        Outbox::enqueue_in((self.outbox.as_ref(), events.as_slice()), transaction)
     }
 
     /// What becomes of the payment of a purchase that was read so. Where none is known there must be none, if there could be.
-    fn settle_with(
+    fn settle_payment_of(
         &self,
-        (held, purchase): (&Versioned<Purchase>, &Purchase),
+        (stored, purchase): (&Versioned<Purchase>, &Purchase),
         settled: Option<&SettledPayment>,
         now: Time,
         transaction: &mut Transaction,
     ) -> Result<(), StoreError> {
         match settled {
-            Some(settled) => self.settle_in(settled, purchase.completed_at.unwrap_or(now), transaction),
-            None if held.document.status == Status::Pending => {
+            Some(settled) => self.put_settled(settled, purchase.completed_at.unwrap_or(now), transaction),
+            None if stored.document.status == Status::Pending => {
                 let key = keys::payment(&purchase.id.clone().into());
-                transaction.check(&self.state.name, &key, Condition::still(None))
+                transaction.check(&self.state.name, &key, Condition::unchanged(None))
             }
             None => Ok(()),
         }
@@ -257,9 +262,9 @@ impl Purchases {
     pub fn write<'a>(
         &'a self,
         purchase: &'a Purchase,
-        change: Change<'a>,
-        answer: Option<&'a Answer>,
-        told: &'a Value,
+        change: PurchaseChange<'a>,
+        answer: Option<&'a StoredResponse>,
+        body: &'a Value,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let mut transaction = Transaction::new(self.ledger.client.clone());
@@ -268,40 +273,44 @@ impl Purchases {
             if let Some(answer) = answer {
                 answer.keep(state, &mut transaction)?;
             }
-            let held = match change {
-                Change::Made(_) => None,
-                Change::Completed(held, _) | Change::Refunded(held, ..) => Some(held.version.0.clone()),
+            let stored = match change {
+                PurchaseChange::Created(_) => None,
+                PurchaseChange::Completed(stored, _) | PurchaseChange::Refunded(stored, ..) => {
+                    Some(stored.version.0.clone())
+                }
             };
             let version = self.ids.fresh();
             let document = Versioned { version: Version(version.clone()), document: purchase };
             let document = recorded(to_item(&keys::purchase(&purchase.id), document)?, now);
-            transaction.put(ledger, document, Some(Condition::still(held)))?;
+            transaction.put(ledger, document, Some(Condition::unchanged(stored)))?;
             let among = keys::purchase_of(&purchase.buyer, purchase.purchased_at, &purchase.id);
             transaction.put(ledger, recorded(to_item(&among, purchase)?, now), None)?;
             if let Some(outbox) = &self.outbox {
-                outbox.tell(&events(purchase, change, &version, told, now), &mut transaction)?;
+                outbox.enqueue(&events(purchase, change, &version, body, now), &mut transaction)?;
             }
             let mut written = keys::purchase(&purchase.id);
             match change {
-                Change::Made(discount) => {
+                PurchaseChange::Created(discount) => {
                     if let Some(discount) = discount {
                         discount.take(state, &mut transaction)?;
                     }
                     if let Some(at) = purchase.completed_at {
-                        written = self.begin(purchase, at, now, &mut transaction)?;
+                        written = self.record_sale(purchase, at, now, &mut transaction)?;
                     }
                 }
-                Change::Completed(held, settled) => {
-                    self.settle_with((held, purchase), settled, now, &mut transaction)?;
+                PurchaseChange::Completed(stored, settled) => {
+                    self.settle_payment_of((stored, purchase), settled, now, &mut transaction)?;
                     if let Some(at) = purchase.completed_at {
-                        written = self.begin(purchase, at, now, &mut transaction)?;
+                        written = self.record_sale(purchase, at, now, &mut transaction)?;
                     }
                 }
-                Change::Refunded(held, refund, settled, request) if held.document.status == Status::Completed => {
-                    self.settle_with((held, purchase), settled, now, &mut transaction)?;
+                PurchaseChange::Refunded(stored, refund, settled, request)
+                    if stored.document.status == Status::Completed =>
+                {
+                    self.settle_payment_of((stored, purchase), settled, now, &mut transaction)?;
                     let (at, ended) = (refund.at, purchase.status == Status::Refunded);
                     if ended {
-                        self.own(purchase, -1, at, &mut transaction)?;
+                        self.change_ownership(purchase, -1, at, &mut transaction)?;
                     }
                     let fact = SaleFact::refund(purchase, refund.amount, ended);
                     let key = keys::sale(&purchase.item, at, fact.kind.name(), request.unwrap_or(&version));
@@ -309,8 +318,8 @@ impl Purchases {
                     let fact = recorded(NewFact::for_ever(key, fact)?.into_item(), now);
                     transaction.put(ledger, fact, None)?;
                 }
-                Change::Refunded(held, _, settled, _) => {
-                    self.settle_with((held, purchase), settled, now, &mut transaction)?;
+                PurchaseChange::Refunded(stored, _, settled, _) => {
+                    self.settle_payment_of((stored, purchase), settled, now, &mut transaction)?;
                     if let Some(code) = &purchase.discount_code {
                         discounts::give_back(state, code, &mut transaction)?;
                     }
@@ -323,14 +332,14 @@ impl Purchases {
     }
 
     /// A purchase was paid: its buyer has the item, and it is a sale, whose key this tells.
-    fn begin(
+    fn record_sale(
         &self,
         purchase: &Purchase,
         at: Time,
         now: Time,
         transaction: &mut Transaction,
     ) -> Result<Key, StoreError> {
-        self.own(purchase, 1, at, transaction)?;
+        self.change_ownership(purchase, 1, at, transaction)?;
         let fact = SaleFact::sale(purchase);
         let key = keys::sale(&purchase.item, at, fact.kind.name(), purchase.id.as_str());
         let fact = recorded(NewFact::for_ever(key.clone(), fact)?.into_item(), now);
@@ -339,16 +348,22 @@ impl Purchases {
     }
 
     /// One more, or one less, of a buyer's purchases of an item stands. Who has what can be had once does not buy it again.
-    fn own(&self, purchase: &Purchase, by: i64, at: Time, transaction: &mut Transaction) -> Result<(), StoreError> {
+    fn change_ownership(
+        &self,
+        purchase: &Purchase,
+        by: i64,
+        at: Time,
+        transaction: &mut Transaction,
+    ) -> Result<(), StoreError> {
         let mut changes = Changes::default();
         changes.set(VERSION, AttributeValue::S(self.ids.fresh()));
-        changes.add(ownership::STANDING, by);
+        changes.add(ownership::ACTIVE_PURCHASES, by);
         if by > 0 {
             changes.set(ownership::PURCHASE, AttributeValue::S(purchase.id.to_string()));
             changes.set(ownership::SINCE, AttributeValue::S(at.to_string()));
         }
-        let is_first = by > 0 && purchase.item.kind.is_had_once();
-        let condition = is_first.then(|| Condition::below(ownership::STANDING, 1, None));
+        let is_first = by > 0 && purchase.item.kind.is_single_ownership();
+        let condition = is_first.then(|| Condition::below(ownership::ACTIVE_PURCHASES, 1, None));
         transaction.update(&self.state.name, &keys::ownership(&purchase.buyer, &purchase.item), changes, condition)
     }
 }

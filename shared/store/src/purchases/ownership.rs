@@ -14,7 +14,7 @@ use domain::id::PurchaseId;
 use domain::purchase::{Buyer, Item};
 
 /// How many purchases stand.
-pub(crate) const STANDING: &str = "standing";
+pub(crate) const ACTIVE_PURCHASES: &str = "standing";
 /// The last of them.
 pub(crate) const PURCHASE: &str = "purchase";
 /// When that was paid.
@@ -51,12 +51,12 @@ impl Ownership {
             let mut owned = BTreeMap::new();
             for item in items {
                 let key = keys::ownership(buyer, item);
-                let Some(held) = found.get(&key) else { continue };
-                let standing: Option<i64> = number(held, STANDING);
+                let Some(stored) = found.get(&key) else { continue };
+                let standing: Option<i64> = number(stored, ACTIVE_PURCHASES);
                 let standing =
                     standing.ok_or_else(|| StoreError::corrupt(format!("{}/{}", key.pk, key.sk), "no number"))?;
                 if standing > 0 {
-                    let purchase = text(held, PURCHASE).unwrap_or_default().parse();
+                    let purchase = text(stored, PURCHASE).unwrap_or_default().parse();
                     let corrupt = |error| StoreError::corrupt(format!("{}/{}", key.pk, key.sk), error);
                     owned.insert(item.clone(), purchase.map_err(corrupt)?);
                 }

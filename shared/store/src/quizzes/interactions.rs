@@ -32,7 +32,7 @@ use system::ids::Ids;
 
 /// What became of a rating.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rated {
+pub struct RatingChange {
     /// How the person had rated the quiz before.
     pub was: Option<Rating>,
     /// Whether that is another rating than the new one.
@@ -41,18 +41,18 @@ pub struct Rated {
 
 /// What became of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Attempted {
+pub enum AttemptOutcome {
     /// It was recorded.
-    Recorded(Scored),
+    Recorded(RecordedAttempt),
     /// The same had been recorded.
-    Before(Scored),
+    Repeated(RecordedAttempt),
     /// Another had been recorded under its id.
-    Other,
+    Conflicting,
 }
 
 /// How an attempt was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Scored {
+pub struct RecordedAttempt {
     /// When.
     pub at: Time,
     /// Whether averages count it.
@@ -69,18 +69,18 @@ struct Guard<T> {
 }
 
 #[derive(Clone, Serialize, Deserialize)]
-struct Liked {
+struct LikeState {
     on: bool,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
-struct Opinion {
+struct RatingState {
     rating: Rating,
 }
 
 /// An attempt as it is kept.
 #[derive(Clone, Serialize, Deserialize)]
-struct Kept {
+struct AttemptState {
     #[serde(flatten)]
     attempt: Attempt,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -89,7 +89,7 @@ struct Kept {
 
 /// How many attempts of a person at a quiz have counted on a day.
 #[derive(Clone, Serialize, Deserialize)]
-struct Counted {
+struct AttemptCount {
     count: u32,
     ttl: i64,
 }
@@ -139,12 +139,12 @@ impl Interactions {
         Box::pin(retry::until(deadline, move || {
             Box::pin(async move {
                 let key = keys::like(&Actor::User(user.clone()), &Entity::Quiz(quiz.clone()));
-                let held = self.held::<Liked>(&key).await?;
-                if held.as_ref().is_some_and(|held| held.state.on) == on {
+                let stored = self.read_state::<LikeState>(&key).await?;
+                if stored.as_ref().is_some_and(|stored| stored.state.on) == on {
                     return Ok(false);
                 }
                 let fact = QuizFact { user: user.clone(), what: Interaction::Like { on }, unscored: false };
-                self.record(quiz, &key, held, Liked { on }, fact).await?;
+                self.record(quiz, &key, stored, LikeState { on }, fact).await?;
                 Ok(true)
             })
         }))
@@ -160,19 +160,19 @@ impl Interactions {
         quiz: &'a QuizId,
         rating: Rating,
         deadline: Instant,
-    ) -> BoxFuture<'a, Result<Rated, StoreError>> {
+    ) -> BoxFuture<'a, Result<RatingChange, StoreError>> {
         Box::pin(retry::until(deadline, move || {
             Box::pin(async move {
                 let key = keys::rating(user, quiz);
-                let held = self.held::<Opinion>(&key).await?;
-                let was = held.as_ref().map(|held| held.state.rating);
+                let stored = self.read_state::<RatingState>(&key).await?;
+                let was = stored.as_ref().map(|stored| stored.state.rating);
                 let has_changed = was != Some(rating);
                 if has_changed {
                     let fact =
                         QuizFact { user: user.clone(), what: Interaction::Rate { rating, was }, unscored: false };
-                    self.record(quiz, &key, held, Opinion { rating }, fact).await?;
+                    self.record(quiz, &key, stored, RatingState { rating }, fact).await?;
                 }
-                Ok(Rated { was, has_changed })
+                Ok(RatingChange { was, has_changed })
             })
         }))
     }
@@ -187,16 +187,16 @@ impl Interactions {
         quiz: &'a QuizId,
         attempt: &'a Attempt,
         deadline: Instant,
-    ) -> BoxFuture<'a, Result<Attempted, StoreError>> {
+    ) -> BoxFuture<'a, Result<AttemptOutcome, StoreError>> {
         Box::pin(retry::until(deadline, move || {
             Box::pin(async move {
                 let key = keys::attempt(user, quiz, &attempt.id);
-                match self.held::<Kept>(&key).await? {
-                    Some(Guard { at, state: Kept { attempt: held, unscored }, .. }) if held == *attempt => {
-                        Ok(Attempted::Before(Scored { at, counts: !unscored }))
+                match self.read_state::<AttemptState>(&key).await? {
+                    Some(Guard { at, state: AttemptState { attempt: stored, unscored }, .. }) if stored == *attempt => {
+                        Ok(AttemptOutcome::Repeated(RecordedAttempt { at, counts: !unscored }))
                     }
-                    Some(_) => Ok(Attempted::Other),
-                    None => self.record_attempt(user, quiz, attempt, &key).await.map(Attempted::Recorded),
+                    Some(_) => Ok(AttemptOutcome::Conflicting),
+                    None => self.record_attempt(user, quiz, attempt, &key).await.map(AttemptOutcome::Recorded),
                 }
             })
         }))
@@ -208,29 +208,29 @@ impl Interactions {
         quiz: &QuizId,
         attempt: &Attempt,
         key: &Key,
-    ) -> Result<Scored, StoreError> {
+    ) -> Result<RecordedAttempt, StoreError> {
         let now = Time::from(self.clock.now());
         let mut counted = None;
         let mut unscored = false;
         if let Some(most) = self.counted_attempts {
             let key = keys::counted_attempts(user, quiz, Window::day(now));
-            let held = self.held::<Counted>(&key).await?;
-            let count = held.as_ref().map_or(0, |held| held.state.count);
+            let stored = self.read_state::<AttemptCount>(&key).await?;
+            let count = stored.as_ref().map_or(0, |stored| stored.state.count);
             unscored = count >= most;
             // Both are written together, so of several at once only one is the last that counts.
             let ttl = Window::day(now).end().plus(TimeDelta::days(1)).seconds();
-            let state = Counted { count: count + 1, ttl };
+            let state = AttemptCount { count: count + 1, ttl };
             let guard = Guard { version: self.ids.fresh(), at: now, state };
-            let condition = Condition::still(held.map(|held| held.version));
+            let condition = Condition::unchanged(stored.map(|stored| stored.version));
             counted = (!unscored).then_some((to_item(&key, guard)?, condition));
         }
         let fact = QuizFact { user: user.clone(), what: Interaction::Attempt(attempt.clone()), unscored };
-        let state = Kept { attempt: attempt.clone(), unscored };
+        let state = AttemptState { attempt: attempt.clone(), unscored };
         let at = self.record_with(quiz, key, None, state, fact, counted).await?;
-        Ok(Scored { at, counts: !unscored })
+        Ok(RecordedAttempt { at, counts: !unscored })
     }
 
-    async fn held<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<Guard<T>>, StoreError> {
+    async fn read_state<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<Guard<T>>, StoreError> {
         self.state.get(key, Consistency::Strong).await?.map(from_item).transpose()
     }
 
@@ -239,11 +239,11 @@ impl Interactions {
         &self,
         quiz: &QuizId,
         key: &Key,
-        held: Option<Guard<T>>,
+        stored: Option<Guard<T>>,
         state: T,
         fact: QuizFact,
     ) -> Result<Time, StoreError> {
-        self.record_with(quiz, key, held, state, fact, None).await
+        self.record_with(quiz, key, stored, state, fact, None).await
     }
 
     /// The same, together with another item of state.
@@ -251,7 +251,7 @@ impl Interactions {
         &self,
         quiz: &QuizId,
         key: &Key,
-        held: Option<Guard<T>>,
+        stored: Option<Guard<T>>,
         state: T,
         fact: QuizFact,
         other: Option<(Item, Condition)>,
@@ -263,7 +263,7 @@ impl Interactions {
         let fact = NewFact::new(fact_key, fact, self.retention.expiry(at))?.into_item();
         let state = to_item(key, Guard { version, at, state })?;
         let mut transaction = Transaction::new(self.state.client.clone());
-        transaction.put(&self.state.name, state, Some(Condition::still(held.map(|held| held.version))))?;
+        transaction.put(&self.state.name, state, Some(Condition::unchanged(stored.map(|stored| stored.version))))?;
         transaction.put(&self.facts.name, fact, None)?;
         if let Some((other, condition)) = other {
             transaction.put(&self.state.name, other, Some(condition))?;

@@ -23,7 +23,7 @@ use domain::quiz::{Quiz, QuizFigures};
 use domain::time::Time;
 use system::ids::Ids;
 
-pub use interactions::{Attempted, Interactions, Rated, Scored};
+pub use interactions::{AttemptOutcome, Interactions, RatingChange, RecordedAttempt};
 
 /// The table of quizzes' documents.
 #[derive(Clone)]
@@ -54,12 +54,12 @@ impl Quizzes {
         &'a self,
         id: &'a QuizId,
         quiz: &'a Quiz,
-        held: Option<&'a Version>,
+        stored: Option<&'a Version>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
             let version = Version(self.ids.fresh());
             let item = to_item(&document(id), Versioned { version: version.clone(), document: quiz })?;
-            self.state.put(item, Condition::still(held.map(|held| held.0.clone()))).await?;
+            self.state.put(item, Condition::unchanged(stored.map(|stored| stored.0.clone()))).await?;
             Ok(version)
         })
     }

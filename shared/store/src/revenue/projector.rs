@@ -140,7 +140,8 @@ impl RevenueProjector {
         minutes: &BTreeMap<Item, BTreeSet<Minute>>,
         deadline: Instant,
     ) -> Result<bool, StoreError> {
-        let bucket = |item: &Item, minute| keys::bucket(&Bucket { entity: Entity::Sales(item.clone()), minute });
+        let bucket =
+            |item: &Item, minute| keys::bucket(&Bucket { entity: Entity::PurchasedItem(item.clone()), minute });
         let keys = minutes.iter().flat_map(|(item, minutes)| minutes.iter().map(move |minute| bucket(item, *minute)));
         let folded = self.stats.get_all(keys.collect(), Consistency::Strong, deadline).await?;
         let mut buyers = Buyers::default();
@@ -163,7 +164,7 @@ impl RevenueProjector {
             return Ok(false);
         }
         let item = to_item(&key, BuyersIn { version: self.ids.fresh(), buyers: all })?;
-        self.stats.put(item, Condition::still(version)).await?;
+        self.stats.put(item, Condition::unchanged(version)).await?;
         Ok(true)
     }
 }

@@ -104,8 +104,8 @@ impl RevenueReader {
     async fn read_on(&self, list: &mut List, by: Ranking, page: usize) -> Result<usize, StoreError> {
         let Some(from) = list.next.take() else { return Ok(0) };
         let to = format!("{}{LAST}", keys::ranked_by(by));
-        let stretch = KeyRange { pk: keys::revenue_in(&list.period), from, to };
-        let items = self.stats.some(&stretch, i32::try_from(page).unwrap_or(i32::MAX), false).await?;
+        let range = KeyRange { pk: keys::revenue_in(&list.period), from, to };
+        let items = self.stats.query_page(&range, i32::try_from(page).unwrap_or(i32::MAX), false).await?;
         for item in &items {
             let sk = text(item, keys::SK).unwrap_or_default();
             let place = keys::parse_ranked(by, sk).map_err(|error| StoreError::corrupt(sk, error))?;

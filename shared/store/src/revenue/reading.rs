@@ -16,7 +16,7 @@ use crate::setup::{Setup, StatsTable};
 use crate::sums::Sums;
 use crate::table::{Consistency, KeyRange, LAST};
 use domain::calendar::{Calendar, Level, Period};
-use domain::days::Days;
+use domain::date_range::DateRange;
 use domain::distinct::Buyers;
 use domain::purchase::{Buyer, ItemType};
 use domain::revenue_totals::{Ranking, TotalsByKey};
@@ -34,9 +34,11 @@ pub struct Rows {
 impl Rows {
     /// What each type of item brought in, in those of the periods that lie in this one.
     #[must_use]
-    pub fn within(&self, days: &Days) -> BTreeMap<ItemType, TotalsByKey> {
+    pub fn within(&self, days: &DateRange) -> BTreeMap<ItemType, TotalsByKey> {
         let mut all: BTreeMap<ItemType, TotalsByKey> = BTreeMap::new();
-        for (kind, tills) in self.periods.iter().filter(|(period, _)| days.hold(period)).flat_map(|(_, types)| types) {
+        for (kind, tills) in
+            self.periods.iter().filter(|(period, _)| days.contains(period)).flat_map(|(_, types)| types)
+        {
             all.entry(*kind).or_default().merge(tills);
         }
         all
@@ -94,13 +96,13 @@ impl RevenueReader {
         Box::pin(async move {
             let level = first.level();
             let prefix = keys::rollups_of(level);
-            let stretch = KeyRange {
+            let range = KeyRange {
                 pk: REVENUE.to_owned(),
                 from: format!("{prefix}{first}"),
                 to: format!("{prefix}{last}{LAST}"),
             };
             let mut rows = Rows::default();
-            for item in self.stats.query(&stretch, Consistency::Eventual).await? {
+            for item in self.stats.query(&range, Consistency::Eventual).await? {
                 let sk = text(&item, SK).unwrap_or_default();
                 let (period, kind) = keys::parse_revenue(level, sk).map_err(|error| corrupt(sk, error))?;
                 let period = Calendar::default().parse(level, &period).map_err(|error| corrupt(sk, error))?;
@@ -135,8 +137,8 @@ impl RevenueReader {
     /// If it could not be read, or is not what this program writes.
     pub fn first_month(&self) -> BoxFuture<'_, Result<Option<Period>, StoreError>> {
         Box::pin(async move {
-            let months = KeyRange::beginning(REVENUE.to_owned(), keys::rollups_of(Level::Month));
-            let first = self.stats.some(&months, 1, false).await?;
+            let months = KeyRange::with_prefix(REVENUE.to_owned(), keys::rollups_of(Level::Month));
+            let first = self.stats.query_page(&months, 1, false).await?;
             let Some(sk) = first.first().and_then(|item| text(item, SK)) else { return Ok(None) };
             let (month, _) = keys::parse_revenue(Level::Month, sk).map_err(|error| corrupt(sk, error))?;
             Calendar::default().parse(Level::Month, &month).map(Some).map_err(|error| corrupt(sk, error))
@@ -179,12 +181,12 @@ impl RevenueReader {
     /// If not all could be read, or some are not what this program writes.
     pub fn cohorts(&self, first: Period, last: Period) -> BoxFuture<'_, Result<Vec<Cohort>, StoreError>> {
         Box::pin(async move {
-            let stretch = KeyRange { pk: keys::COHORTS.to_owned(), from: first.to_string(), to: last.to_string() };
+            let range = KeyRange { pk: keys::COHORTS.to_owned(), from: first.to_string(), to: last.to_string() };
             let month = |text: &str| {
                 Calendar::default().parse(Level::Month, text).map_err(|error| corrupt(keys::COHORTS, error))
             };
             let mut cohorts = Vec::new();
-            for item in self.stats.query(&stretch, Consistency::Eventual).await? {
+            for item in self.stats.query(&range, Consistency::Eventual).await? {
                 let sums = Sums::of(&item);
                 let bought = sums.iter().map(|(name, buyers)| Ok((month(name)?, buyers)));
                 let bought: Result<_, StoreError> = bought.collect();
@@ -201,7 +203,7 @@ impl RevenueReader {
     pub fn pattern<'a>(&'a self, of: &'a Buyer) -> BoxFuture<'a, Result<Option<Pattern>, StoreError>> {
         Box::pin(async move {
             let total = keys::buyer_total(of);
-            let days = KeyRange::beginning(total.pk.clone(), keys::CONTRIBUTIONS);
+            let days = KeyRange::with_prefix(total.pk.clone(), keys::CONTRIBUTIONS);
             let (total, days) = futures::try_join!(
                 self.stats.get(&total, Consistency::Eventual),
                 self.stats.query(&days, Consistency::Eventual)

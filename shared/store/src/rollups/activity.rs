@@ -93,7 +93,7 @@ impl Activity {
                     Entity::Track(track) => {
                         Some((self.lists.calendar.period(Level::Hour, minute.start()), track.clone()))
                     }
-                    Entity::Quiz(_) | Entity::Sales(_) | Entity::Product(_) | Entity::Views(_) => None,
+                    Entity::Quiz(_) | Entity::PurchasedItem(_) | Entity::Product(_) | Entity::ProductViews(_) => None,
                 })
                 .collect();
             let now = self.now();
@@ -218,7 +218,7 @@ impl Activity {
             year: name(Level::Year),
             aside: frontier.aside().map(|period| format!("{}{period}", keys::rollups_of(period.level()))).collect(),
         };
-        let condition = Condition::still(held);
+        let condition = Condition::unchanged(held);
         self.lists.stats.put(to_item(&keys::frontier(), stored)?, condition).await
     }
 

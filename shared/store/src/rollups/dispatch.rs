@@ -18,8 +18,8 @@ use crate::setup::{Setup, StateTable};
 use crate::table::{Consistency, KeyRange, LAST};
 use domain::calendar::{Level, Period};
 use domain::id::TrackId;
-use domain::span::Span;
 use domain::time::Time;
+use domain::time_span::TimeSpan;
 
 /// How long it may take to mark the hours of a few pages.
 const TO_MARK: Duration = Duration::from_secs(10);
@@ -279,7 +279,7 @@ impl Dispatcher {
 
     async fn moved(&self) -> Result<Vec<Work>, StoreError> {
         let all = KeyRange { pk: keys::MOVED.to_owned(), from: " ".to_owned(), to: LAST.to_string() };
-        let (notes, _) = self.state.at_most(&all, AT_A_TIME, Consistency::Strong).await?;
+        let (notes, _) = self.state.query_up_to(&all, AT_A_TIME, Consistency::Strong).await?;
         let mut due = Vec::with_capacity(notes.len());
         for note in notes {
             let page = key_of(&note).ok_or_else(|| StoreError::corrupt("note", "no key"))?.sk;
@@ -319,7 +319,7 @@ impl Dispatcher {
     ///
     /// # Errors
     /// If the lists could not be read.
-    pub fn again(&self, level: Level, span: Span) -> BoxFuture<'_, Result<RecomputePlan, StoreError>> {
+    pub fn again(&self, level: Level, span: TimeSpan) -> BoxFuture<'_, Result<RecomputePlan, StoreError>> {
         Box::pin(async move {
             let mut due = Vec::new();
             let frontier = self.activity.lists.frontier(Consistency::Strong).await?;

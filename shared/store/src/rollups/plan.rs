@@ -1,7 +1,7 @@
 //! Which parts of cells are read from closed periods, and which from live minutes.
 
 use domain::calendar::{Calendar, Level, Period};
-use domain::span::Span;
+use domain::time_span::TimeSpan;
 
 use super::worklist::Watermark;
 
@@ -9,7 +9,7 @@ use super::worklist::Watermark;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Segment {
     pub(super) level: Option<Level>,
-    pub(super) span: Span,
+    pub(super) span: TimeSpan,
 }
 
 impl Segment {
@@ -20,14 +20,14 @@ impl Segment {
 }
 
 /// Cuts cells into the largest closed periods that fit, and minutes elsewhere.
-pub(super) fn plan(calendar: &Calendar, frontier: Option<&Watermark>, cells: &[Span]) -> Vec<Segment> {
+pub(super) fn plan(calendar: &Calendar, frontier: Option<&Watermark>, cells: &[TimeSpan]) -> Vec<Segment> {
     let mut segments = Vec::new();
     let open_from = frontier.map(|frontier| frontier.of(Level::Hour).end());
     for span in cells {
         let mut from = span.from;
         while from < span.to {
             let Some((frontier, open_from)) = frontier.zip(open_from).filter(|(_, open_from)| from < *open_from) else {
-                segments.push(Segment { level: None, span: Span { from, to: span.to } });
+                segments.push(Segment { level: None, span: TimeSpan { from, to: span.to } });
                 break;
             };
             let closed = Level::ALL.into_iter().rev().find_map(|level| {
@@ -39,7 +39,7 @@ pub(super) fn plan(calendar: &Calendar, frontier: Option<&Watermark>, cells: &[S
                 Some((level, to)) => (Some(level), to),
                 None => (None, calendar.period(Level::Hour, from).end().min(span.to).min(open_from)),
             };
-            segments.push(Segment { level, span: Span { from, to } });
+            segments.push(Segment { level, span: TimeSpan { from, to } });
             from = to;
         }
     }
@@ -47,8 +47,8 @@ pub(super) fn plan(calendar: &Calendar, frontier: Option<&Watermark>, cells: &[S
 }
 
 /// Closed segments of one level that follow each other: each is one query.
-pub(super) fn runs(segments: &[Segment]) -> Vec<(Level, Span)> {
-    let mut runs: Vec<(Level, Span)> = Vec::new();
+pub(super) fn runs(segments: &[Segment]) -> Vec<(Level, TimeSpan)> {
+    let mut runs: Vec<(Level, TimeSpan)> = Vec::new();
     for segment in segments {
         let Some(level) = segment.level else { continue };
         match runs.last_mut() {
@@ -60,8 +60,8 @@ pub(super) fn runs(segments: &[Segment]) -> Vec<(Level, Span)> {
 }
 
 /// Live segments that follow each other.
-pub(super) fn live_runs(segments: &[Segment]) -> Vec<Span> {
-    let mut runs: Vec<Span> = Vec::new();
+pub(super) fn live_runs(segments: &[Segment]) -> Vec<TimeSpan> {
+    let mut runs: Vec<TimeSpan> = Vec::new();
     for segment in segments.iter().filter(|segment| segment.level.is_none()) {
         match runs.last_mut() {
             Some(span) if span.to == segment.span.from => span.to = segment.span.to,
@@ -90,7 +90,7 @@ mod tests {
                 frontier.set(before);
             }
         }
-        let cells = [Span { from: time(from), to: time(to) }];
+        let cells = [TimeSpan { from: time(from), to: time(to) }];
         let segments = plan(&calendar, reached.as_ref(), &cells);
         assert_eq!((segments[0].span.from, segments.last().unwrap().span.to), (cells[0].from, cells[0].to));
         assert!(segments.windows(2).all(|pair| pair[0].span.to == pair[1].span.from));

@@ -24,8 +24,8 @@ use domain::counters::TrackCounters;
 use domain::fold::Fold;
 use domain::id::{TrackId, UserId};
 use domain::rollup::{Rollup, Scope};
-use domain::span::{FINE_FOR, Span};
 use domain::time::{Minute, Time};
+use domain::time_span::{HOURS_KEPT_FOR, TimeSpan};
 use system::backoff::Backoff;
 use system::clock::Clock;
 
@@ -162,7 +162,7 @@ type Minutes = Vec<(TrackId, Minute, TrackCounters)>;
 /// Numbers that are being summed up.
 struct Sum {
     read: Read,
-    cells: Vec<Span>,
+    cells: Vec<TimeSpan>,
     /// Whether it is kept what each track brings.
     by_track: bool,
 }
@@ -207,7 +207,7 @@ impl Reading {
     pub fn read<'a>(
         &'a self,
         scope: &'a Scope,
-        cells: &'a [Span],
+        cells: &'a [TimeSpan],
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Read, StoreError>> {
         Box::pin(async move {
@@ -225,7 +225,7 @@ impl Reading {
         })
     }
 
-    async fn read_once(&self, scope: &Scope, cells: &[Span], deadline: Instant) -> Result<Read, StoreError> {
+    async fn read_once(&self, scope: &Scope, cells: &[TimeSpan], deadline: Instant) -> Result<Read, StoreError> {
         let Scope::Artist(artist) = scope else {
             let frontier = self.frontier().await?;
             return self.read_rollups(scope, None, frontier, cells, deadline).await;
@@ -244,7 +244,7 @@ impl Reading {
         &self,
         membership: &Membership,
         frontier: Option<Watermark>,
-        cells: &[Span],
+        cells: &[TimeSpan],
         deadline: Instant,
     ) -> Result<Read, StoreError> {
         let as_of = Time::from(self.clock.now());
@@ -284,7 +284,7 @@ impl Reading {
         &'a self,
         track: TrackId,
         frontier: Option<Watermark>,
-        cells: &'a [Span],
+        cells: &'a [TimeSpan],
         deadline: Instant,
     ) -> BoxFuture<'a, Result<(TrackId, Read), StoreError>> {
         Box::pin(async move {
@@ -296,8 +296,8 @@ impl Reading {
     /// The hours of a track that are closed and still there.
     async fn closed_hours(&self, track: &TrackId) -> Result<Vec<(Period, TrackId)>, StoreError> {
         let prefix = keys::rollups_of(Level::Hour);
-        let mut hours = KeyRange::beginning(keys::rollups(&Scope::Track(track.clone())), prefix);
-        hours.from = format!("{prefix}{}", Time::from(self.clock.now()).plus(-FINE_FOR).minute());
+        let mut hours = KeyRange::with_prefix(keys::rollups(&Scope::Track(track.clone())), prefix);
+        hours.from = format!("{prefix}{}", Time::from(self.clock.now()).plus(-HOURS_KEPT_FOR).minute());
         let hours = self.lists.stats.query(&hours, Consistency::Eventual).await?;
         hours.iter().map(|hour| Ok((self.hour(hour, prefix)?, track.clone()))).collect()
     }
@@ -308,7 +308,7 @@ impl Reading {
         scope: &Scope,
         members: Option<BTreeSet<TrackId>>,
         frontier: Option<Watermark>,
-        cells: &[Span],
+        cells: &[TimeSpan],
         deadline: Instant,
     ) -> Result<Read, StoreError> {
         let as_of = Time::from(self.clock.now());
@@ -382,7 +382,7 @@ impl Reading {
     /// The tracks of an artist, and those that come or go. The notes of these are read after the tracks: which track has come
     /// or gone before either has a note, or has been followed by all of its periods.
     pub(super) async fn membership(&self, artist: &UserId) -> Result<Membership, StoreError> {
-        let mut all = KeyRange::beginning(keys::user(artist), keys::MOVING);
+        let mut all = KeyRange::with_prefix(keys::user(artist), keys::MOVING);
         keys::TRACKS_OF.clone_into(&mut all.from);
         let mut membership = Membership::default();
         for item in self.state.query(&all, Consistency::Strong).await? {
@@ -441,8 +441,8 @@ impl Reading {
     /// The hours of a track that are marked, at most so many, and whether there are more.
     fn marked(&self, track: TrackId) -> BoxFuture<'_, Result<Marked, StoreError>> {
         Box::pin(async move {
-            let marks = KeyRange::beginning(keys::rollups(&Scope::Track(track.clone())), keys::CHANGED);
-            let (marks, more) = self.lists.stats.at_most(&marks, MOST_LATE, Consistency::Eventual).await?;
+            let marks = KeyRange::with_prefix(keys::rollups(&Scope::Track(track.clone())), keys::CHANGED);
+            let (marks, more) = self.lists.stats.query_up_to(&marks, MOST_LATE, Consistency::Eventual).await?;
             let hours = marks.iter().map(|mark| Ok((self.hour(mark, keys::CHANGED)?, track.clone())));
             Ok((hours.collect::<Result<_, StoreError>>()?, more))
         })
@@ -468,15 +468,15 @@ impl Reading {
     }
 
     /// The closed periods of one level that follow each other.
-    fn run(&self, pk: String, level: Level, span: Span) -> BoxFuture<'_, Result<Vec<Closed>, StoreError>> {
+    fn run(&self, pk: String, level: Level, span: TimeSpan) -> BoxFuture<'_, Result<Vec<Closed>, StoreError>> {
         Box::pin(async move {
             let calendar = &self.lists.calendar;
             let prefix = keys::rollups_of(level);
             let first = calendar.period(level, span.from);
             let last = calendar.period(level, span.to.plus(-TimeDelta::milliseconds(1)));
-            let stretch = KeyRange { pk, from: format!("{prefix}{first}"), to: format!("{prefix}{last}") };
+            let range = KeyRange { pk, from: format!("{prefix}{first}"), to: format!("{prefix}{last}") };
             let mut closed = Vec::new();
-            for item in self.lists.stats.query(&stretch, Consistency::Strong).await? {
+            for item in self.lists.stats.query(&range, Consistency::Strong).await? {
                 let name: String = after(&item, prefix)?;
                 let period = calendar.parse(level, &name).map_err(|error| StoreError::corrupt(name, error))?;
                 closed.push((level, period.start(), from_item(item)?));
@@ -493,7 +493,7 @@ impl Reading {
         late: &[(Period, TrackId)],
         members: Option<&BTreeSet<TrackId>>,
         frontier: Option<&Watermark>,
-    ) -> Result<(Vec<(TrackId, Span)>, Option<Time>), StoreError> {
+    ) -> Result<(Vec<(TrackId, TimeSpan)>, Option<Time>), StoreError> {
         let (mut spans, mut up_to) = (Vec::new(), None);
         let open_from = frontier.map(|frontier| frontier.of(Level::Hour).end());
         for span in live_runs(segments) {
@@ -527,9 +527,9 @@ impl Reading {
     }
 
     /// The hours of a span that may have pages: none before anything was listed.
-    pub(super) fn listed_hours(&self, span: Span, frontier: Option<&Watermark>) -> Vec<Period> {
+    pub(super) fn listed_hours(&self, span: TimeSpan, frontier: Option<&Watermark>) -> Vec<Period> {
         let calendar = &self.lists.calendar;
-        let end = span.to.min(Time::from(self.clock.now()).plus(domain::limits::MAX_AHEAD));
+        let end = span.to.min(Time::from(self.clock.now()).plus(domain::event_time::MAX_AHEAD));
         let mut hours = Vec::new();
         let mut hour = calendar.period(Level::Hour, span.from);
         while frontier.is_some() && hour.start() <= end {
@@ -540,7 +540,7 @@ impl Reading {
     }
 
     /// The live minutes of tracks.
-    async fn live(&self, spans: Vec<(TrackId, Span)>) -> Result<Minutes, StoreError> {
+    async fn live(&self, spans: Vec<(TrackId, TimeSpan)>) -> Result<Minutes, StoreError> {
         let read: Vec<_> =
             spans.into_iter().map(|(track, span)| self.minutes_of(track, span, Consistency::Eventual)).collect();
         let read: Vec<_> = stream::iter(read).buffer_unordered(AT_ONCE).try_collect().await?;
@@ -551,7 +551,7 @@ impl Reading {
     pub(super) fn minutes_of(
         &self,
         track: TrackId,
-        span: Span,
+        span: TimeSpan,
         how: Consistency,
     ) -> BoxFuture<'_, Result<Minutes, StoreError>> {
         Box::pin(async move {

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::reading::{Known, OpenMinute, Read, Reading, newest_first};
 use super::stored::StoredRollup;
 use super::worklist::Watermark;
-use crate::compact::lengthened;
+use crate::compact::expand;
 use crate::error::StoreError;
 use crate::items::{Item, from_item, key_of, text};
 use crate::keys::{self, Key};
@@ -23,10 +23,10 @@ use domain::entity::{Bucket, Entity};
 use domain::event::Engagement;
 use domain::fact::TrackFact;
 use domain::id::{EventId, TrackId, UserId};
-use domain::joined::{Joined, JoinedPlay, PlayKey};
+use domain::merge::{MergedFacts, MergedPlay, PlayKey};
 use domain::rollup::{Scope, Share, Shares};
-use domain::span::MINUTES_FOR;
 use domain::time::{Minute, Time};
+use domain::time_span::MINUTES_KEPT_FOR;
 
 /// How many queries are under way at once.
 const AT_ONCE: usize = 32;
@@ -38,7 +38,7 @@ const DAYS: i32 = 90;
 #[derive(Debug, Clone, Default)]
 pub struct RecentActivity {
     /// Plays, each as all facts of it tell.
-    pub plays: Vec<Happened<JoinedPlay>>,
+    pub plays: Vec<Happened<MergedPlay>>,
     /// Likes that were given.
     pub likes: Vec<Happened<()>>,
 }
@@ -156,7 +156,7 @@ impl Recent {
         let stats = &self.reading.lists.stats;
         if let Some(frontier) = frontier.as_ref().filter(|_| search.goes_on()) {
             let after = frontier.of(Level::Day).end();
-            let mut today = KeyRange::beginning(pk.clone(), keys::rollups_of(Level::Hour));
+            let mut today = KeyRange::with_prefix(pk.clone(), keys::rollups_of(Level::Hour));
             today.from = format!("{}{}", keys::rollups_of(Level::Hour), after.minute());
             let hours = stats.query(&today, Consistency::Eventual).await?;
             self.look_at_hours(hours, members, &mut late, &mut search).await?;
@@ -314,7 +314,7 @@ impl Recent {
 
     /// The minutes of tracks in a closed hour. Those that may have expired are told by the keys of their facts.
     async fn minutes(&self, hour: Period, tracks: BTreeSet<TrackId>) -> Result<Vec<OpenMinute>, StoreError> {
-        if Time::from(self.reading.clock.now()).since(hour.start()) > MINUTES_FOR {
+        if Time::from(self.reading.clock.now()).since(hour.start()) > MINUTES_KEPT_FOR {
             let read: Vec<_> = tracks.into_iter().map(|track| self.minutes_by_facts(hour, track)).collect();
             let read: Vec<_> = stream::iter(read).buffer_unordered(AT_ONCE).try_collect().await?;
             return Ok(read.into_iter().flatten().collect());
@@ -341,7 +341,7 @@ impl Recent {
             let mut minutes: BTreeMap<Minute, OpenMinute> = BTreeMap::new();
             // An hour of a time zone may lie in two of UTC, which facts are filed under.
             for utc in BTreeSet::from([hour.start().hour(), last.hour()]) {
-                let facts = KeyRange::beginning(keys::facts_of_hour(&of, utc), "");
+                let facts = KeyRange::with_prefix(keys::facts_of_hour(&of, utc), "");
                 for fact in self.events.query(&facts, Consistency::Eventual).await? {
                     let key = key_of(&fact).ok_or_else(|| StoreError::corrupt("fact", "no key"))?;
                     let (_, at, _) = keys::parse_fact(&key.pk, &key.sk)
@@ -349,7 +349,7 @@ impl Recent {
                     if hour.contains(at) {
                         let none = || OpenMinute { track: track.clone(), minute: at.minute(), plays: 0, likes: 0 };
                         let minute = minutes.entry(at.minute()).or_insert_with(none);
-                        let fact: TrackFact = from_item(lengthened(fact))?;
+                        let fact: TrackFact = from_item(expand(fact))?;
                         match fact.what {
                             Engagement::Play(_) => minute.plays = 1,
                             Engagement::Like { .. } => minute.likes = 1,
@@ -387,15 +387,15 @@ impl Recent {
         }
         let facts: Vec<_> = wanted.into_iter().map(|minute| self.facts(minute.clone())).collect();
         let facts: Vec<_> = stream::iter(facts).buffer_unordered(AT_ONCE).try_collect().await?;
-        let mut joined: Joined<(TrackId, PlayKey), JoinedPlay> = Joined::default();
+        let mut merged: MergedFacts<(TrackId, PlayKey), MergedPlay> = MergedFacts::default();
         for Fact { track, at, event, key, fact } in facts.into_iter().flatten() {
             if !seen.insert(key) {
                 continue;
             }
             match &fact.what {
                 Engagement::Play(play) => {
-                    let (key, play) = JoinedPlay::of(at, event, &fact, play);
-                    joined.tell((track, key), fact.user, play);
+                    let (key, play) = MergedPlay::of(at, event, &fact, play);
+                    merged.add((track, key), fact.user, play);
                 }
                 Engagement::Like { on: true, .. } => {
                     let told_by = (event, fact.actor());
@@ -404,8 +404,8 @@ impl Recent {
                 _ => {}
             }
         }
-        recent.plays.extend(joined.settle().map(|((track, (at, ..)), play)| {
-            let told_by = (play.named_by.clone(), play.actor.clone());
+        recent.plays.extend(merged.merged().map(|((track, (at, ..)), play)| {
+            let told_by = (play.first_event.clone(), play.actor.clone());
             Happened { track, at, what: play, told_by }
         }));
         newest(&mut recent.plays, plays);
@@ -417,14 +417,14 @@ impl Recent {
         Box::pin(async move {
             let bucket = Bucket { entity: Entity::Track(of.track.clone()), minute: of.minute };
             let pk = keys::facts_of_hour(&bucket.entity, bucket.minute.hour());
-            let stretch = KeyRange::beginning(pk, &keys::facts_of_minute(&bucket));
-            let items = self.events.query(&stretch, Consistency::Eventual).await?;
+            let range = KeyRange::with_prefix(pk, &keys::facts_of_minute(&bucket));
+            let items = self.events.query(&range, Consistency::Eventual).await?;
             let mut facts = Vec::with_capacity(items.len());
             for item in items {
                 let key = key_of(&item).ok_or_else(|| StoreError::corrupt("fact", "no key"))?;
                 let (_, at, event) = keys::parse_fact(&key.pk, &key.sk)
                     .map_err(|error| StoreError::corrupt(format!("{}/{}", key.pk, key.sk), error))?;
-                facts.push(Fact { track: of.track.clone(), at, event, key, fact: from_item(lengthened(item))? });
+                facts.push(Fact { track: of.track.clone(), at, event, key, fact: from_item(expand(item))? });
             }
             Ok(facts)
         })

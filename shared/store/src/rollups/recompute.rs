@@ -140,10 +140,10 @@ impl Closing {
         for ((period, track), change) in changes {
             let version = change.held.map(|held| held.version);
             let item = to_item(&keys::rollup(&Scope::Track(track), &period), change.new)?;
-            writes.put(&stats.name, item, Some(Condition::still(version)))?;
+            writes.put(&stats.name, item, Some(Condition::unchanged(version)))?;
         }
         for track in chunk.tracks {
-            let condition = Condition::still(owners.get(track).map(|owner| owner.version.clone()));
+            let condition = Condition::unchanged(owners.get(track).map(|owner| owner.version.clone()));
             writes.check(&self.state.name, &keys::document(&Entity::Track(track.clone())), condition)?;
         }
         writes.commit().await?;
@@ -164,7 +164,7 @@ impl Closing {
 
     fn unmark_one(&self, key: Key, version: String) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            match self.activity.lists.stats.delete(&key, Condition::still(Some(version))).await {
+            match self.activity.lists.stats.delete(&key, Condition::unchanged(Some(version))).await {
                 // A later fold has renewed it: its own page has the hour closed again.
                 Ok(()) | Err(StoreError::Conflict) => Ok(()),
                 Err(error) => Err(error),
@@ -393,7 +393,7 @@ impl Closing {
                     named: holding.named.clone(),
                     ..self.rolled(&period, now, None, None, value)
                 };
-                let condition = Condition::still(held.map(|held| held.version));
+                let condition = Condition::unchanged(held.map(|held| held.version));
                 writes.put(&self.activity.lists.stats.name, to_item(&key, new)?, Some(condition))?;
             }
             numbers.insert((scope, period), holding.changes);
@@ -409,7 +409,7 @@ impl Closing {
         but: &BTreeSet<TrackId>,
         deadline: Instant,
     ) -> Result<(Distinct, Distinct), StoreError> {
-        let all = KeyRange::beginning(keys::user(artist), keys::TRACKS_OF);
+        let all = KeyRange::with_prefix(keys::user(artist), keys::TRACKS_OF);
         let mut keys = BTreeMap::new();
         for item in self.state.query(&all, Consistency::Strong).await? {
             let track = text(&item, keys::SK).and_then(|sk| sk.strip_prefix(keys::TRACKS_OF)).unwrap_or_default();
@@ -577,7 +577,7 @@ fn add_totals(
             let Holding { changes, named } = holding.next(parts.map(|((part, track), _)| (track, part)));
             numbers.insert(track.clone(), changes);
             let new = Total { version: activity.ids.fresh(), as_of: now, changes, named, value };
-            let condition = Condition::still(total.map(|total| total.version));
+            let condition = Condition::unchanged(total.map(|total| total.version));
             writes.put(&activity.lists.stats.name, to_item(&key, new)?, Some(condition))?;
         }
     }

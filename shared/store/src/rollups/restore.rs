@@ -136,7 +136,7 @@ impl Activity {
         // An hour of a time zone may lie in two of UTC, which facts are filed under.
         let last = hour.end().plus(-chrono::TimeDelta::milliseconds(1));
         for utc in BTreeSet::from([hour.start().hour(), last.hour()]) {
-            let facts = KeyRange::beginning(keys::facts_of_hour(&of, utc), "");
+            let facts = KeyRange::with_prefix(keys::facts_of_hour(&of, utc), "");
             for fact in folds.facts_table().query(&facts, Consistency::Strong).await? {
                 // One that is not a fact is poison to its own minute, and told of there.
                 let Some(Ok((bucket, at, _))) = key_of(&fact).map(|key| keys::parse_fact(&key.pk, &key.sk)) else {

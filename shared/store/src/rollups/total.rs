@@ -21,8 +21,8 @@ use domain::counters::TrackCounters;
 use domain::fold::Fold;
 use domain::id::TrackId;
 use domain::rollup::Scope;
-use domain::span::Span;
 use domain::time::Time;
+use domain::time_span::TimeSpan;
 use system::backoff::Backoff;
 
 /// So many open minutes and marks of a track are read at once: three days of minutes, and more than as many marks as are put
@@ -176,7 +176,7 @@ impl Reading {
             from: format!("{}{}", keys::LIVE_BUCKETS, next_hour.start().minute()),
             to: format!("{}{LAST}", keys::CHANGED),
         };
-        let (items, more) = self.lists.stats.at_most(&both, MOST_OPEN, Consistency::Eventual).await?;
+        let (items, more) = self.lists.stats.query_up_to(&both, MOST_OPEN, Consistency::Eventual).await?;
         let is_mark = |item: &Item| text(item, SK).is_some_and(|sk| sk.starts_with(keys::CHANGED));
         let (mut marks, mut live): (Vec<Item>, Vec<Item>) = items.into_iter().partition(is_mark);
         if more && marks.is_empty() {
@@ -191,9 +191,9 @@ impl Reading {
         Ok(LiveAndLate { live, late, but_since })
     }
 
-    async fn query(&self, stretch: Option<KeyRange>) -> Result<Vec<Item>, StoreError> {
-        match stretch {
-            Some(stretch) => self.lists.stats.query(&stretch, Consistency::Strong).await,
+    async fn query(&self, range: Option<KeyRange>) -> Result<Vec<Item>, StoreError> {
+        match range {
+            Some(range) => self.lists.stats.query(&range, Consistency::Strong).await,
             None => Ok(Vec::new()),
         }
     }
@@ -212,7 +212,7 @@ impl Reading {
 
     /// What the first sort key with a prefix says behind it.
     async fn first(&self, pk: &str, prefix: &str) -> Result<Option<String>, StoreError> {
-        let found = self.lists.stats.first(&KeyRange::beginning(pk.to_owned(), prefix), 1).await?;
+        let found = self.lists.stats.query_head(&KeyRange::with_prefix(pk.to_owned(), prefix), 1).await?;
         found.first().map(|item| after(item, prefix)).transpose()
     }
 
@@ -262,9 +262,9 @@ impl Reading {
             && let Some(frontier) = self.frontier().await?
         {
             // An hour that came late may be closed before an open one that lies before it.
-            let ahead = Time::from(self.clock.now()).plus(domain::limits::MAX_AHEAD);
+            let ahead = Time::from(self.clock.now()).plus(domain::event_time::MAX_AHEAD);
             let to = candidates.iter().copied().min().unwrap_or(ahead);
-            let open = Span { from: frontier.of(Level::Hour).end(), to };
+            let open = TimeSpan { from: frontier.of(Level::Hour).end(), to };
             for hour in self.listed_hours(open, Some(&frontier)) {
                 let pages = self.lists.active(&hour, Consistency::Strong).await?;
                 if pages.iter().any(|(_, page)| page.tracks.iter().any(belongs)) {

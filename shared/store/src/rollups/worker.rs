@@ -111,14 +111,14 @@ impl Closing {
         for above in self.activity.directly_above(&period) {
             self.activity.enlist(&above, tracks, false, deadline).await?;
         }
-        let word = if is_hour || left.is_empty() { Word::Done } else { Word::Aside };
-        self.say_of_all(&period, pages, word).await?;
+        let change = if is_hour || left.is_empty() { Word::Done } else { Word::Aside };
+        self.say_of_all(&period, pages, change).await?;
         left.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
     }
 
-    async fn say_of_all(&self, period: &Period, pages: &[String], word: Word) -> Result<(), StoreError> {
+    async fn say_of_all(&self, period: &Period, pages: &[String], change: Word) -> Result<(), StoreError> {
         for page in pages {
-            self.activity.say(Key { pk: keys::active(period), sk: page.clone() }, word).await?;
+            self.activity.say(Key { pk: keys::active(period), sk: page.clone() }, change).await?;
         }
         Ok(())
     }
@@ -187,7 +187,7 @@ impl Closing {
         let tracks = BTreeSet::from([track.clone()]);
         let pk = keys::rollups(&Scope::Track(track.clone()));
         for level in Level::ALL {
-            let all = KeyRange::beginning(pk.clone(), keys::rollups_of(level));
+            let all = KeyRange::with_prefix(pk.clone(), keys::rollups_of(level));
             let mut periods = Vec::new();
             for item in self.activity.lists.stats.query(&all, Consistency::Strong).await? {
                 let name = text(&item, keys::SK).and_then(|sk| sk.strip_prefix(keys::rollups_of(level)));

@@ -13,8 +13,8 @@ use crate::table::{Consistency, KeyRange, LAST};
 use domain::calendar::{Calendar, Level, Period};
 use domain::id::TrackId;
 use domain::rollup::Scope;
-use domain::span::Span;
 use domain::time::Time;
+use domain::time_span::TimeSpan;
 
 /// So many periods are set aside at most; then the frontier stands until one of them is closed.
 const MOST_ASIDE: usize = 100;
@@ -179,7 +179,7 @@ impl Lists {
     /// The pages of hours that are to be closed again, the oldest first, at most so many; and whether there are more.
     pub(super) async fn late(&self, most: usize, how: Consistency) -> Result<(Vec<LatePage>, bool), StoreError> {
         let all = KeyRange { pk: keys::LATE.to_owned(), from: " ".to_owned(), to: LAST.to_string() };
-        let (items, more) = self.stats.at_most(&all, most, how).await?;
+        let (items, more) = self.stats.query_up_to(&all, most, how).await?;
         let mut pages = Vec::with_capacity(items.len());
         for item in items {
             let name = sort_key(&item)?;
@@ -214,7 +214,7 @@ fn sort_key(item: &Item) -> Result<String, StoreError> {
 }
 
 /// The live buckets of a span.
-pub(super) fn minutes(track: &TrackId, span: Span) -> KeyRange {
+pub(super) fn minutes(track: &TrackId, span: TimeSpan) -> KeyRange {
     let last = span.to.plus(-TimeDelta::milliseconds(1)).minute();
     KeyRange {
         pk: keys::rollups(&Scope::Track(track.clone())),

@@ -21,7 +21,7 @@ pub fn earliest() -> Time {
 
 /// Why an event's time is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Untimely {
+pub enum InvalidEventTime {
     /// The client's clock is wrong; `serverTime` in the answer helps it to correct it.
     #[error("must be at most 5 minutes ahead of serverTime")]
     Ahead,
@@ -38,13 +38,13 @@ pub enum Untimely {
 /// # Errors
 /// If it is ahead of `now` by more than [`MAX_AHEAD`], or older than [`MAX_AGE`] and no backfill, or before
 /// [`earliest`].
-pub fn timely(at: Time, now: Time, may_backfill: bool) -> Result<(), Untimely> {
+pub fn check_event_time(at: Time, now: Time, may_backfill: bool) -> Result<(), InvalidEventTime> {
     if at.since(now) > MAX_AHEAD {
-        Err(Untimely::Ahead)
+        Err(InvalidEventTime::Ahead)
     } else if at < earliest() {
-        Err(Untimely::Ancient)
+        Err(InvalidEventTime::Ancient)
     } else if !may_backfill && now.since(at) > MAX_AGE {
-        Err(Untimely::Old)
+        Err(InvalidEventTime::Old)
     } else {
         Ok(())
     }
@@ -57,14 +57,14 @@ mod tests {
     #[test]
     fn the_borders_themselves_are_taken() {
         let now: Time = "2026-01-31T12:00:00.000Z".parse().unwrap();
-        let judge = |by: TimeDelta, backfill| timely(now.plus(by), now, backfill);
+        let judge = |by: TimeDelta, backfill| check_event_time(now.plus(by), now, backfill);
         let tick = TimeDelta::milliseconds(1);
         assert_eq!(judge(MAX_AHEAD, false), Ok(()));
-        assert_eq!(judge(MAX_AHEAD + tick, true), Err(Untimely::Ahead));
+        assert_eq!(judge(MAX_AHEAD + tick, true), Err(InvalidEventTime::Ahead));
         assert_eq!(judge(-MAX_AGE, false), Ok(()));
-        assert_eq!(judge(-MAX_AGE - tick, false), Err(Untimely::Old));
+        assert_eq!(judge(-MAX_AGE - tick, false), Err(InvalidEventTime::Old));
         assert_eq!(judge(-TimeDelta::days(4000), true), Ok(()));
-        assert_eq!(timely(earliest(), now, true), Ok(()));
-        assert_eq!(timely(earliest().plus(-tick), now, true), Err(Untimely::Ancient));
+        assert_eq!(check_event_time(earliest(), now, true), Ok(()));
+        assert_eq!(check_event_time(earliest().plus(-tick), now, true), Err(InvalidEventTime::Ancient));
     }
 }

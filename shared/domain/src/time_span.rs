@@ -7,14 +7,14 @@ use super::calendar::{Calendar, Level};
 use super::time::Time;
 
 /// How long hours are surely kept: further back only whole days can be told apart.
-pub const FINE_FOR: TimeDelta = TimeDelta::days(88);
+pub const HOURS_KEPT_FOR: TimeDelta = TimeDelta::days(88);
 
 /// How long minutes are surely kept: further back only whole hours can be told apart.
-pub const MINUTES_FOR: TimeDelta = TimeDelta::days(31);
+pub const MINUTES_KEPT_FOR: TimeDelta = TimeDelta::days(31);
 
 /// From a time until just before another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Span {
+pub struct TimeSpan {
     /// The first moment in it. Of times before 1970 nothing is told, though a day of the zone may begin there.
     #[serde(serialize_with = "since_1970")]
     pub from: Time,
@@ -27,14 +27,14 @@ fn since_1970<S: Serializer>(from: &Time, to: S) -> Result<S::Ok, S::Error> {
     (*from).max(Time::from(DateTime::UNIX_EPOCH)).serialize(to)
 }
 
-impl Span {
+impl TimeSpan {
     /// This span with its ends where the past can be cut: at a minute, or at the beginning of an hour or a day where they
     /// lie further back than minutes or hours are kept.
     #[must_use]
-    pub fn resolved(self, calendar: &Calendar, now: Time) -> Self {
+    pub fn rounded(self, calendar: &Calendar, now: Time) -> Self {
         let cut = |time: Time| match now.since(time) {
-            ago if ago > FINE_FOR => calendar.period(Level::Day, time).start(),
-            ago if ago > MINUTES_FOR => calendar.period(Level::Hour, time).start(),
+            ago if ago > HOURS_KEPT_FOR => calendar.period(Level::Day, time).start(),
+            ago if ago > MINUTES_KEPT_FOR => calendar.period(Level::Hour, time).start(),
             _ => time.minute().start(),
         };
         Self { from: cut(self.from), to: cut(self.to) }
@@ -54,15 +54,15 @@ impl Span {
 
     /// The parts of it that lie in different periods of a level, in their order.
     #[must_use]
-    pub fn cells(self, calendar: &Calendar, level: Level) -> Vec<Self> {
-        let mut cells = Vec::new();
+    pub fn split(self, calendar: &Calendar, level: Level) -> Vec<Self> {
+        let mut split = Vec::new();
         let mut from = self.from;
         while from < self.to {
             let to = calendar.period(level, from).end().min(self.to);
-            cells.push(Self { from, to });
+            split.push(Self { from, to });
             from = to;
         }
-        cells
+        split
     }
 }
 
@@ -73,16 +73,16 @@ mod tests {
     #[test]
     fn is_cut_at_minutes_and_further_back_at_hours_and_days() {
         let now: Time = "2026-11-20T14:37:20.000Z".parse().unwrap();
-        let span = Span { from: "2026-01-05T10:20:30.400Z".parse().unwrap(), to: now };
-        let resolved = span.resolved(&Calendar::default(), now);
-        assert_eq!(resolved.from.to_string(), "2026-01-05T00:00:00.000Z");
-        assert_eq!(resolved.to.to_string(), "2026-11-20T14:37:00.000Z");
-        let in_october = Span { from: "2026-10-05T10:20:30.400Z".parse().unwrap(), to: now };
-        assert_eq!(in_october.resolved(&Calendar::default(), now).from.to_string(), "2026-10-05T10:00:00.000Z");
-        let cells =
-            Span { from: "2026-10-31T12:00:00Z".parse().unwrap(), to: now }.cells(&Calendar::default(), Level::Month);
-        let starts: Vec<String> = cells.iter().map(|cell| cell.from.to_string()[..10].to_owned()).collect();
+        let span = TimeSpan { from: "2026-01-05T10:20:30.400Z".parse().unwrap(), to: now };
+        let rounded = span.rounded(&Calendar::default(), now);
+        assert_eq!(rounded.from.to_string(), "2026-01-05T00:00:00.000Z");
+        assert_eq!(rounded.to.to_string(), "2026-11-20T14:37:00.000Z");
+        let in_october = TimeSpan { from: "2026-10-05T10:20:30.400Z".parse().unwrap(), to: now };
+        assert_eq!(in_october.rounded(&Calendar::default(), now).from.to_string(), "2026-10-05T10:00:00.000Z");
+        let split = TimeSpan { from: "2026-10-31T12:00:00Z".parse().unwrap(), to: now }
+            .split(&Calendar::default(), Level::Month);
+        let starts: Vec<String> = split.iter().map(|cell| cell.from.to_string()[..10].to_owned()).collect();
         assert_eq!(starts, ["2026-10-31", "2026-11-01"]);
-        assert_eq!(cells[1].to, now);
+        assert_eq!(split[1].to, now);
     }
 }

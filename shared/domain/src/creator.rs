@@ -20,11 +20,11 @@ pub trait Owned {
 ///
 /// # Errors
 /// If it is somebody else's, or would be.
-pub fn creator(caller: &Caller, held: Option<&UserId>, asked: Option<UserId>) -> Result<UserId, Rejection> {
+pub fn creator(caller: &Caller, stored: Option<&UserId>, asked: Option<UserId>) -> Result<UserId, Rejection> {
     match caller {
-        Caller::User { role: Role::Admin, id } => Ok(held.cloned().or(asked).unwrap_or_else(|| id.clone())),
+        Caller::User { role: Role::Admin, id } => Ok(stored.cloned().or(asked).unwrap_or_else(|| id.clone())),
         Caller::User { role: Role::Teacher | Role::Seller, id } => {
-            let is_theirs = held.is_none_or(|held| held == id) && asked.is_none_or(|asked| asked == *id);
+            let is_theirs = stored.is_none_or(|stored| stored == id) && asked.is_none_or(|asked| asked == *id);
             if is_theirs { Ok(id.clone()) } else { Err(NOT_THE_CREATOR) }
         }
         _ => Err(NOT_AN_AUTHOR),
@@ -43,10 +43,10 @@ mod tests {
 
     #[test]
     fn authors_make_their_own_and_admins_anybody_s() {
-        let of = |role, held: Option<&str>, asked: Option<&str>| {
+        let of = |role, stored: Option<&str>, asked: Option<&str>| {
             let caller = Caller::User { id: "me".parse().unwrap(), role };
-            let held: Option<UserId> = held.map(|id| id.parse().unwrap());
-            creator(&caller, held.as_ref(), asked.map(|id| id.parse().unwrap())).map(|id| id.to_string())
+            let stored: Option<UserId> = stored.map(|id| id.parse().unwrap());
+            creator(&caller, stored.as_ref(), asked.map(|id| id.parse().unwrap())).map(|id| id.to_string())
         };
         for role in [Role::Teacher, Role::Seller] {
             assert_eq!(of(role, None, None).as_deref(), Ok("me"));

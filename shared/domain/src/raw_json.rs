@@ -10,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::fields::Invalid;
+use super::validation::InvalidField;
 
 /// A JSON object, not yet read. Of two fields of one name the last counts.
 #[derive(Debug, Clone)]
@@ -30,7 +30,11 @@ impl<'a> RawObject<'a> {
     }
 
     /// Reads these fields. What is wrong with one goes to `wrong`, and the field is left out.
-    pub fn read(&self, names: impl IntoIterator<Item = &'static str>, wrong: &mut Vec<Invalid>) -> Map<String, Value> {
+    pub fn read(
+        &self,
+        names: impl IntoIterator<Item = &'static str>,
+        wrong: &mut Vec<InvalidField>,
+    ) -> Map<String, Value> {
         let mut fields = Map::new();
         for name in names {
             let Some(raw) = self.0.get(name) else { continue };
@@ -38,7 +42,7 @@ impl<'a> RawObject<'a> {
                 Ok(value) => {
                     fields.insert(name.to_owned(), value);
                 }
-                Err(_) => wrong.push(Invalid::new(name, unreadable(raw.get()))),
+                Err(_) => wrong.push(InvalidField::new(name, unreadable(raw.get()))),
             }
         }
         fields

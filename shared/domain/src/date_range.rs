@@ -1,19 +1,19 @@
-//! Days of UTC, from one to another, both included.
+//! DateRange of UTC, from one to another, both included.
 
 use chrono::{DateTime, TimeDelta};
 
 use super::calendar::{Calendar, InvalidPeriod, Level, Period};
-use super::fields::Invalid;
 use super::time::Time;
+use super::validation::InvalidField;
 
 /// The days from one to another, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Days {
+pub struct DateRange {
     first: Period,
     last: Period,
 }
 
-/// Days of UTC: money is told in the days that everybody has.
+/// DateRange of UTC: money is told in the days that everybody has.
 fn utc() -> Calendar {
     Calendar::default()
 }
@@ -37,15 +37,15 @@ pub fn day_of(time: Time) -> Period {
     utc().period(Level::Day, time)
 }
 
-impl Days {
+impl DateRange {
     /// From the day of one time to that of another.
     ///
     /// # Errors
     /// If the last is before the first.
-    pub fn between(first: Time, last: Time) -> Result<Self, Invalid> {
+    pub fn between(first: Time, last: Time) -> Result<Self, InvalidField> {
         let (first, last) = (day_of(first), day_of(last));
         if last.start() < first.start() {
-            return Err(Invalid::new("to", "must not be before from"));
+            return Err(InvalidField::new("to", "must not be before from"));
         }
         Ok(Self { first, last })
     }
@@ -70,7 +70,7 @@ impl Days {
 
     /// Whether they are the days of whole months.
     #[must_use]
-    pub fn are_whole_months(&self) -> bool {
+    pub fn is_whole_months(&self) -> bool {
         self.first.start() == self.month(self.first).start() && self.last.end() == self.month(self.last).end()
     }
 
@@ -113,7 +113,7 @@ impl Days {
 
     /// Whether a day or a month lies among them as a whole.
     #[must_use]
-    pub fn hold(&self, period: &Period) -> bool {
+    pub fn contains(&self, period: &Period) -> bool {
         self.first.start() <= period.start() && period.end() <= self.last.end()
     }
 
@@ -122,7 +122,7 @@ impl Days {
     pub fn parts(&self) -> Vec<Period> {
         let months = self.months().into_iter();
         let part =
-            |month: Period| if self.hold(&month) { vec![month] } else { self.within(&month).periods(Level::Day) };
+            |month: Period| if self.contains(&month) { vec![month] } else { self.within(&month).periods(Level::Day) };
         months.flat_map(part).collect()
     }
 
@@ -130,7 +130,7 @@ impl Days {
     #[must_use]
     pub fn before(&self) -> Option<Self> {
         let last = day_of(moment_before(self.first.start()));
-        let first = if self.are_whole_months() {
+        let first = if self.is_whole_months() {
             let mut month = self.month(last);
             for _ in 1..self.months().len() {
                 month = utc().previous(&month);
@@ -147,8 +147,8 @@ impl Days {
 mod tests {
     use super::*;
 
-    fn days(first: &str, last: &str) -> Days {
-        Days::between(day(first).unwrap().start(), day(last).unwrap().start()).unwrap()
+    fn days(first: &str, last: &str) -> DateRange {
+        DateRange::between(day(first).unwrap().start(), day(last).unwrap().start()).unwrap()
     }
 
     fn names(periods: &[Period]) -> Vec<String> {
@@ -188,7 +188,7 @@ mod tests {
         let cut: Vec<(String, i64)> =
             weeks.iter().map(|week| all.within(week)).map(|days| (days.first.to_string(), days.count())).collect();
         assert_eq!(cut, [("2026-01-30".to_owned(), 3), ("2026-02-02".to_owned(), 7), ("2026-02-09".to_owned(), 2)]);
-        assert!(Days::between(all.last.start(), all.first.start()).is_err());
+        assert!(DateRange::between(all.last.start(), all.first.start()).is_err());
         assert!(day("2026-02-30").is_err() && day("+12026-02-03").is_err());
     }
 }

@@ -16,14 +16,14 @@ pub const MAX_TEXT: usize = 1_000;
 /// Why something from outside is refused: which field, and what it must be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
-pub struct Invalid {
+pub struct InvalidField {
     /// The field's name.
     pub field: Cow<'static, str>,
     /// What it must be.
     pub reason: String,
 }
 
-impl Invalid {
+impl InvalidField {
     /// A field that breaks a rule.
     pub fn new(field: impl Into<Cow<'static, str>>, reason: impl ToString) -> Self {
         Self { field: field.into(), reason: reason.to_string() }
@@ -41,18 +41,23 @@ const MAX_EDITS: usize = 2;
 
 /// What was found wrong so far.
 #[derive(Debug, Default)]
-pub struct Wrong(Vec<Invalid>);
+pub struct Violations(Vec<InvalidField>);
 
-impl Wrong {
+impl Violations {
     /// What is wrong with the names of a body's fields: a command takes the fields that it knows, and no others. Whoever
     /// mistypes the name of an optional field would otherwise get something else than they asked for.
     fn names(fields: &Map<String, Value>, known: &[&str]) -> Self {
         let unknown = fields.keys().filter(|name| !known.contains(&name.as_str()));
-        Self(unknown.take(MAX_NAMED).map(|name| Invalid::new(shortened(name), unknown_field(name, known))).collect())
+        Self(
+            unknown
+                .take(MAX_NAMED)
+                .map(|name| InvalidField::new(shortened(name), unknown_field(name, known)))
+                .collect(),
+        )
     }
 
     /// One more rule that is broken.
-    pub fn add(&mut self, invalid: Invalid) {
+    pub fn add(&mut self, invalid: InvalidField) {
         self.0.push(invalid);
     }
 
@@ -60,23 +65,23 @@ impl Wrong {
     ///
     /// # Errors
     /// Everything that is wrong.
-    pub fn finish<T>(self, read: Option<T>) -> Result<T, Vec<Invalid>> {
+    pub fn finish<T>(self, read: Option<T>) -> Result<T, Vec<InvalidField>> {
         read.filter(|_| self.0.is_empty()).ok_or(self.0)
     }
 
     /// What was read, unless that is wrong.
-    pub fn keep<T>(&mut self, read: Result<T, Invalid>) -> Option<T> {
+    pub fn keep<T>(&mut self, read: Result<T, InvalidField>) -> Option<T> {
         read.map_err(|invalid| self.0.push(invalid)).ok()
     }
 
     /// The same of what several fields tell.
-    pub fn keep_all<T>(&mut self, read: Result<T, Vec<Invalid>>) -> Option<T> {
+    pub fn keep_all<T>(&mut self, read: Result<T, Vec<InvalidField>>) -> Option<T> {
         read.map_err(|invalid| self.0.extend(invalid)).ok()
     }
 }
 
-impl From<Wrong> for Vec<Invalid> {
-    fn from(wrong: Wrong) -> Self {
+impl From<Violations> for Vec<InvalidField> {
+    fn from(wrong: Violations) -> Self {
         wrong.0
     }
 }
@@ -124,25 +129,27 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// If it is not a string.
-    pub fn text(self, field: &'static str) -> Result<Option<&'a str>, Invalid> {
-        self.get(field).map(|value| value.as_str().ok_or_else(|| Invalid::new(field, "must be a string"))).transpose()
+    pub fn text(self, field: &'static str) -> Result<Option<&'a str>, InvalidField> {
+        self.get(field)
+            .map(|value| value.as_str().ok_or_else(|| InvalidField::new(field, "must be a string")))
+            .transpose()
     }
 
     /// A text that parses (an id, a time, one of an enumeration), if present.
     ///
     /// # Errors
     /// If it is not a string or does not parse.
-    pub fn parsed<T: FromStr<Err: ToString>>(self, field: &'static str) -> Result<Option<T>, Invalid> {
-        self.text(field)?.map(|text| text.parse().map_err(|error: T::Err| Invalid::new(field, error))).transpose()
+    pub fn parsed<T: FromStr<Err: ToString>>(self, field: &'static str) -> Result<Option<T>, InvalidField> {
+        self.text(field)?.map(|text| text.parse().map_err(|error: T::Err| InvalidField::new(field, error))).transpose()
     }
 
     /// When something happened, if present. What is counted by its time did not happen before 1970.
     ///
     /// # Errors
     /// If it is not a string, no time, or before 1970.
-    pub fn time(self, field: &'static str) -> Result<Option<Time>, Invalid> {
+    pub fn time(self, field: &'static str) -> Result<Option<Time>, InvalidField> {
         match self.parsed::<Time>(field)? {
-            Some(at) if at.millis() < 0 => Err(Invalid::new(field, "must not be before 1970")),
+            Some(at) if at.millis() < 0 => Err(InvalidField::new(field, "must not be before 1970")),
             at => Ok(at),
         }
     }
@@ -151,21 +158,21 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// If it is absent, not a string or does not parse.
-    pub fn required<T: FromStr<Err: ToString>>(self, field: &'static str) -> Result<T, Invalid> {
-        self.parsed(field)?.ok_or_else(|| Invalid::new(field, "is required"))
+    pub fn required<T: FromStr<Err: ToString>>(self, field: &'static str) -> Result<T, InvalidField> {
+        self.parsed(field)?.ok_or_else(|| InvalidField::new(field, "is required"))
     }
 
     /// A finite number from 0 to `max`, if present.
     ///
     /// # Errors
     /// If it is not a number or out of range.
-    pub fn number(self, field: &'static str, max: f64) -> Result<Option<f64>, Invalid> {
+    pub fn number(self, field: &'static str, max: f64) -> Result<Option<f64>, InvalidField> {
         let Some(value) = self.get(field) else { return Ok(None) };
-        let number = value.as_f64().ok_or_else(|| Invalid::new(field, "must be a number"))?;
+        let number = value.as_f64().ok_or_else(|| InvalidField::new(field, "must be a number"))?;
         if (0.0..=max).contains(&number) {
             Ok(Some(number))
         } else {
-            Err(Invalid::new(field, format!("must be from 0 to {max}")))
+            Err(InvalidField::new(field, format!("must be from 0 to {max}")))
         }
     }
 
@@ -173,9 +180,9 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// If it is neither `true` nor `false`.
-    pub fn flag(self, field: &'static str) -> Result<Option<bool>, Invalid> {
+    pub fn flag(self, field: &'static str) -> Result<Option<bool>, InvalidField> {
         self.get(field)
-            .map(|value| value.as_bool().ok_or_else(|| Invalid::new(field, "must be true or false")))
+            .map(|value| value.as_bool().ok_or_else(|| InvalidField::new(field, "must be true or false")))
             .transpose()
     }
 
@@ -183,13 +190,13 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// If it is not a whole number or out of range.
-    pub fn whole(self, field: &'static str, max: u64) -> Result<Option<u64>, Invalid> {
+    pub fn whole(self, field: &'static str, max: u64) -> Result<Option<u64>, InvalidField> {
         let Some(value) = self.get(field) else { return Ok(None) };
         value
             .as_u64()
             .filter(|number| *number <= max)
             .map(Some)
-            .ok_or_else(|| Invalid::new(field, format!("must be a whole number from 0 to {max}")))
+            .ok_or_else(|| InvalidField::new(field, format!("must be a whole number from 0 to {max}")))
     }
 
     /// Whether a field is there and `null`.
@@ -202,17 +209,18 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// If it is not one.
-    pub fn object(self, field: &'static str) -> Result<Option<&'a Map<String, Value>>, Invalid> {
+    pub fn object(self, field: &'static str) -> Result<Option<&'a Map<String, Value>>, InvalidField> {
         let object = self.get(field).map(|value| value.as_object());
-        object.map(|object| object.ok_or_else(|| Invalid::new(field, "must be an object"))).transpose()
+        object.map(|object| object.ok_or_else(|| InvalidField::new(field, "must be an object"))).transpose()
     }
 
     /// A list, if present.
     ///
     /// # Errors
     /// If it is not an array.
-    pub fn list(self, field: &'static str) -> Result<Option<&'a [Value]>, Invalid> {
-        let list = self.get(field).map(|value| value.as_array().ok_or_else(|| Invalid::new(field, "must be an array")));
+    pub fn list(self, field: &'static str) -> Result<Option<&'a [Value]>, InvalidField> {
+        let list =
+            self.get(field).map(|value| value.as_array().ok_or_else(|| InvalidField::new(field, "must be an array")));
         Ok(list.transpose()?.map(Vec::as_slice))
     }
 }
@@ -221,27 +229,30 @@ impl<'a> Fields<'a> {
 ///
 /// # Errors
 /// If it is no object.
-pub fn object<'a>(body: &'a Value, known: &[&str]) -> Result<(Fields<'a>, Wrong), Vec<Invalid>> {
-    let fields = body.as_object().ok_or_else(|| vec![Invalid::new("body", "must be an object")])?;
-    Ok((Fields(fields), Wrong::names(fields, known)))
+pub fn object<'a>(body: &'a Value, known: &[&str]) -> Result<(Fields<'a>, Violations), Vec<InvalidField>> {
+    let fields = body.as_object().ok_or_else(|| vec![InvalidField::new("body", "must be an object")])?;
+    Ok((Fields(fields), Violations::names(fields, known)))
 }
 
 /// A title that must be there.
-pub(super) fn title(fields: Fields<'_>) -> Result<String, Invalid> {
-    let title = fields.text("title")?.ok_or_else(|| Invalid::new("title", "is required"))?;
+pub(super) fn title(fields: Fields<'_>) -> Result<String, InvalidField> {
+    let title = fields.text("title")?.ok_or_else(|| InvalidField::new("title", "is required"))?;
     if title.trim().is_empty() || title.chars().count() > MAX_TITLE || title.chars().any(char::is_control) {
-        return Err(Invalid::new("title", format!("must have 1 to {MAX_TITLE} characters without control characters")));
+        return Err(InvalidField::new(
+            "title",
+            format!("must have 1 to {MAX_TITLE} characters without control characters"),
+        ));
     }
     Ok(title.to_owned())
 }
 
 /// A text of several lines, if there is anything in it.
-pub(super) fn text(fields: Fields<'_>, field: &'static str) -> Result<Option<String>, Invalid> {
+pub(super) fn text(fields: Fields<'_>, field: &'static str) -> Result<Option<String>, InvalidField> {
     let Some(text) = fields.text(field)? else { return Ok(None) };
     let is_unfit = |character: char| character.is_control() && !matches!(character, '\n' | '\r' | '\t');
     if text.chars().count() > MAX_TEXT || text.chars().any(is_unfit) {
         let reason = format!("must be at most {MAX_TEXT} characters, none of them control characters but line breaks");
-        return Err(Invalid::new(field, reason));
+        return Err(InvalidField::new(field, reason));
     }
     Ok(Some(text.to_owned()).filter(|text| !text.trim().is_empty()))
 }
