@@ -8,6 +8,7 @@ use local::wire::{Call, Fault, Service};
 use serde_json::{Value, json};
 
 use crate::support::app::{App, ago, event, now};
+use crate::support::items::text;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_are_counted_once() {
@@ -135,12 +136,10 @@ async fn takes_identity_from_token_and_origin_from_request() {
     let app = App::start().await;
     let claimed = event("e", &json!({"userId": "somebody-else", "ip": "198.51.100.7", "userAgent": "forged"}));
     app.post_as("student", &json!([claimed])).await;
-    let table = app.cloud.table("EventsTable").unwrap();
-    let request = json!({"TableName": table}).to_string();
-    let stored = app.cloud.database().call("Scan", &request, &local::wire::ClientOptions::default()).body;
-    let items: Value = serde_json::from_str(&stored).unwrap();
-    assert!(items["Items"][0]["sk"]["S"].as_str().unwrap().ends_with("#u:student-1"), "{stored}");
-    assert_eq!(items["Items"][0]["n"]["S"], "127.0.0.0/24");
+    let [fact] = app.scan("EventsTable").try_into().unwrap();
+    assert!(text(&fact, "sk").ends_with("#u:student-1"), "{fact}");
+    assert_eq!(text(&fact, "n"), "127.0.0.0/24");
+    let stored = fact.to_string();
     for secret in ["somebody-else", "198.51.100.7", "forged", "127.0.0.1"] {
         assert!(!stored.contains(secret), "{secret} is kept: {stored}");
     }

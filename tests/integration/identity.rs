@@ -31,9 +31,7 @@ fn seconds_ago(seconds: i64) -> String {
 
 /// All facts, as they are stored.
 fn facts(app: &App) -> Vec<Value> {
-    let request = json!({"TableName": app.cloud.table("EventsTable").unwrap()}).to_string();
-    let stored = app.cloud.database().call("Scan", &request, &local::wire::ClientOptions::default()).body;
-    serde_json::from_str::<Value>(&stored).unwrap()["Items"].as_array().unwrap().clone()
+    app.scan("EventsTable")
 }
 
 async fn analytics(app: &App, track: &str) -> Value {

@@ -7,9 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use local::cloud::Options;
 use runtime::obs::metrics::{DIMENSIONS, EMITTED, NAMESPACE, Sink};
 use serde_json::{Value, json};
-use system::clock::{Clock, SystemClock};
 
-use crate::support::app::{App, Forward, event};
+use crate::support::app::{App, event};
+use crate::support::clock::OffsetClock;
 use crate::tidy::{files, read};
 
 /// The time when everything begins.
@@ -35,14 +35,14 @@ impl Lines {
 
 struct Measured {
     app: App,
-    clock: Arc<Forward>,
+    clock: Arc<OffsetClock>,
     lines: Arc<Lines>,
 }
 
 impl Measured {
     async fn start(parameters: &[(&str, &str)]) -> Self {
-        let (clock, lines) = (Arc::new(Forward::default()), Arc::new(Lines::default()));
-        clock.by(BEGIN.parse::<DateTime<Utc>>().unwrap() - SystemClock.now());
+        let (clock, lines) = (Arc::new(OffsetClock::default()), Arc::new(Lines::default()));
+        clock.set_time(BEGIN.parse::<DateTime<Utc>>().unwrap());
         let change = |options: &mut Options| {
             options.clock = clock.clone();
             options.metrics = lines.clone();
@@ -68,7 +68,7 @@ async fn dispatcher_reports_the_age_of_the_watermark_at_each_run() {
     let answer = measured.app.post(&json!([event("a", &json!({"timestamp": BEGIN}))])).await;
     assert_eq!(answer.body["accepted"], 1, "{answer:?}");
     measured.app.settled().await;
-    measured.clock.by(BEGIN.parse::<DateTime<Utc>>().unwrap() + TimeDelta::hours(5) - SystemClock.now());
+    measured.clock.set_time(BEGIN.parse::<DateTime<Utc>>().unwrap() + TimeDelta::hours(5));
     // The hour before the play's ended five hours ago and is the last one that is closed.
     let alarming = 7_200.0;
     let open = measured.watermark_age().await;

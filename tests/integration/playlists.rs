@@ -1,6 +1,7 @@
 //! Playlists and submissions, over HTTP; every answer is held against the contract.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -9,67 +10,59 @@ use http::Method;
 use local::wire::{Call, ClientOptions, Fault, Service};
 use serde_json::{Value, json};
 use store::Playlists;
-use system::clock::{Clock, SystemClock};
 
 use crate::contract::{assert_response_matches, contract};
 use crate::support::app::{Answer, App};
+use crate::support::client::{Client, forged, headers};
+use crate::support::people::{ANN, EVE, Person, ROOT, SAM};
 
 const PLAYLIST: &str = "/api/playlists/{playlistId}";
 const SUBMISSIONS: &str = "/api/playlists/{playlistId}/submissions";
 const SUBMISSION: &str = "/api/playlists/{playlistId}/submissions/{submissionId}";
 
-/// Somebody with a token.
-#[derive(Debug, Clone, Copy)]
-struct Person(&'static str, &'static str);
-
-const SAM: Person = Person("sam", "student");
-const EVE: Person = Person("eve", "seller");
-const ANN: Person = Person("ann", "artist");
-const BOB: Person = Person("bob", "artist");
-const ROOT: Person = Person("root", "admin");
+const BOB: Person<'_> = Person("bob", "artist");
 
 struct Api {
-    app: App,
-    contract: Value,
+    client: Client,
+}
+
+impl Deref for Api {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
 }
 
 impl Api {
     async fn start() -> Self {
-        Self { app: App::start().await, contract: contract() }
-    }
-
-    fn token(&self, Person(subject, role): Person) -> String {
-        let claims =
-            local::tokens::Claims { secret: self.app.cloud.jwt_secret().to_owned(), issuer: None, audience: None };
-        format!("Bearer {}", local::tokens::token(&claims, subject, role, SystemClock.now()).unwrap())
+        Self { client: Client::start().await }
     }
 
     async fn call(
         &self,
         (method, route, ids): (Method, &str, &[&str]),
-        person: Person,
-        headers: &[(&str, &str)],
+        person: Person<'_>,
+        more: &[(&str, &str)],
         body: &Value,
     ) -> Answer {
         let token = self.token(person);
-        let mut all = vec![("content-type", "application/json"), ("authorization", token.as_str())];
-        all.extend_from_slice(headers);
         let path =
             ["{playlistId}", "{submissionId}"].iter().zip(ids).fold(route.to_owned(), |p, (n, id)| p.replace(n, id));
-        let answer = self.app.send(method.clone(), &path, &all, body.to_string()).await;
-        assert_response_matches(&self.contract, &method, route, &answer);
+        let answer = self.app.send(method.clone(), &path, &headers(&token, more), body.to_string()).await;
+        assert_response_matches(&contract(), &method, route, &answer);
         answer
     }
 
-    async fn put(&self, person: Person, id: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+    async fn put(&self, person: Person<'_>, id: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
         self.call((Method::PUT, PLAYLIST, &[id]), person, headers, body).await
     }
 
-    async fn submit(&self, person: Person, playlist: &str, body: &Value) -> Answer {
+    async fn submit(&self, person: Person<'_>, playlist: &str, body: &Value) -> Answer {
         self.call((Method::POST, SUBMISSIONS, &[playlist]), person, &[], body).await
     }
 
-    async fn judge(&self, person: Person, playlist: &str, submission: &str, body: &Value) -> Answer {
+    async fn judge(&self, person: Person<'_>, playlist: &str, submission: &str, body: &Value) -> Answer {
         self.call((Method::PATCH, SUBMISSION, &[playlist, submission]), person, &[], body).await
     }
 
@@ -85,7 +78,7 @@ impl Api {
     }
 
     /// What everybody has by the mirrors: titles of playlists, and how submissions stand.
-    async fn mirrored(&self, person: Person) -> (Vec<String>, Vec<(String, Status)>) {
+    async fn mirrored(&self, person: Person<'_>) -> (Vec<String>, Vec<(String, Status)>) {
         let (user, playlists) = (person.0.parse().unwrap(), self.playlists());
         let owned = playlists.of_owner(&user).await.unwrap();
         let submitted = playlists.submissions_of(&user).await.unwrap();
@@ -97,12 +90,8 @@ impl Api {
 
     /// Asserts that every item has its mirror with the same content, and that there is no other mirror.
     async fn finish(self) {
-        let request = json!({"TableName": self.app.cloud.table("StateTable").unwrap()}).to_string();
-        let answer = self.app.cloud.database().call("Scan", &request, &ClientOptions::default());
-        let answer: Value = serde_json::from_str(&answer.body).unwrap();
-        assert_eq!(answer["LastEvaluatedKey"], Value::Null, "the scan is not complete");
         let (mut expected, mut mirrors) = (BTreeMap::new(), BTreeMap::new());
-        for mut item in answer["Items"].as_array().unwrap().clone() {
+        for mut item in self.app.scan("StateTable") {
             let fields = item.as_object_mut().unwrap();
             let [pk, sk] = ["pk", "sk"].map(|name| fields.remove(name).unwrap()["S"].as_str().unwrap().to_owned());
             fields.remove("version");
@@ -380,7 +369,7 @@ async fn playlists_require_valid_token() {
     let api = Api::start().await;
     let app = &api.app;
     let json_type = ("content-type", "application/json");
-    let forged = format!("{}x", api.token(SAM).trim_end_matches(char::is_alphanumeric));
+    let forged = forged(&api.token(SAM));
     for (method, path, body) in [
         (Method::PUT, "/api/playlists/list", json!({"title": "a"})),
         (Method::POST, "/api/playlists/list/submissions", json!({"trackId": "song"})),
@@ -476,7 +465,7 @@ async fn outage_leaves_documents_and_mirrors_equal() {
         }));
     })
     .await;
-    let api = Api { app, contract: contract() };
+    let api = Api { client: Client::of(app) };
     // Whoever is told to come again does so.
     let token = api.token(ROOT);
     let insist = async |method: Method, path: &str, body: Value| loop {
@@ -509,7 +498,7 @@ async fn outage_leaves_documents_and_mirrors_equal() {
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_every_page_of_many_playlists() {
     let app = App::start().await;
-    let api = Api { app, contract: contract() };
+    let api = Api { client: Client::of(app) };
     let playlists = api.playlists();
     let owner = "sam".parse().unwrap();
     // A page is at most 1 MiB.

@@ -10,11 +10,11 @@ use local::cloud::Options;
 use local::wire::ClientOptions;
 use serde_json::{Value, json};
 use store::Deferrals;
-use system::clock::{Clock, SystemClock};
 use tokio::time::Instant;
 
 use crate::contract::{assert_response_matches, contract};
-use crate::support::app::{Answer, App, Forward, event};
+use crate::support::app::{Answer, App, event};
+use crate::support::clock::OffsetClock;
 use crate::support::stage::Stage;
 
 /// The time when everything begins: far from the end of a minute and of a day.
@@ -23,13 +23,13 @@ const BEGIN: &str = "2026-04-10T12:00:05.000Z";
 /// A cloud with limits, at a time of its own.
 struct Limited {
     app: App,
-    clock: Arc<Forward>,
+    clock: Arc<OffsetClock>,
 }
 
 impl Limited {
     async fn start(parameters: &[(&str, &str)]) -> Self {
-        let clock = Arc::new(Forward::default());
-        clock.by(BEGIN.parse::<DateTime<Utc>>().unwrap() - SystemClock.now());
+        let clock = Arc::new(OffsetClock::default());
+        clock.set_time(BEGIN.parse::<DateTime<Utc>>().unwrap());
         let change = |options: &mut Options| {
             options.clock = clock.clone();
             options.schedules = false;
@@ -40,7 +40,7 @@ impl Limited {
 
     /// Puts the clock forward by so much since the beginning.
     fn later(&self, by: TimeDelta) {
-        self.clock.by(BEGIN.parse::<DateTime<Utc>>().unwrap() + by - SystemClock.now());
+        self.clock.set_time(BEGIN.parse::<DateTime<Utc>>().unwrap() + by);
     }
 
     async fn post(&self, events: &[Value]) -> Answer {

@@ -10,10 +10,12 @@ use local::cloud::Source;
 use local::iam::Access;
 use local::lambda::LONGEST_CHAIN;
 use local::template::{Surroundings, Template, read_template};
-use local::wire::{ClientOptions, queue_arn};
+use local::wire::queue_arn;
 use serde_json::{Value, json};
 
-use crate::support::app::{App, Forward};
+use crate::support::app::App;
+use crate::support::clock::OffsetClock;
+use crate::support::items::key;
 
 /// How many parts the chains have.
 const PARTS: usize = 1_000;
@@ -67,8 +69,8 @@ impl Chain {
         format!("{before}{}", if is_allowed { own } else { own.replacen(allowed, "RecursiveLoop: Terminate", 1) })
     }
 
-    async fn start(&self, is_allowed: bool) -> (App, Arc<Forward>) {
-        let clock = Arc::new(Forward::default());
+    async fn start(&self, is_allowed: bool) -> (App, Arc<OffsetClock>) {
+        let clock = Arc::new(OffsetClock::default());
         let app = App::start_with(|options| {
             options.template = Source::Text(self.template(is_allowed));
             options.clock = clock.clone();
@@ -92,48 +94,18 @@ impl Chain {
     }
 
     /// Waits until what Lambda refuses to bring to its function is a dead letter.
-    async fn gives_up(&self, app: &App, clock: &Forward) {
+    async fn gives_up(&self, app: &App, clock: &OffsetClock) {
         let queue = app.cloud.queue(self.queue).unwrap();
         let mut ahead = TimeDelta::zero();
         app.eventually("a dead letter", || {
             let depth = app.cloud.queues().depth(queue).unwrap();
             if depth.visible == 0 && depth.delayed == 0 {
                 ahead += TimeDelta::minutes(1);
-                clock.by(ahead);
+                clock.set_offset(ahead);
             }
             app.queue_depth(self.dead) == 1 && depth.total() == 0
         })
         .await;
-    }
-}
-
-fn database(app: &App, operation: &str, table: &str, mut request: Value) -> Value {
-    request["TableName"] = json!(app.cloud.table(table).unwrap());
-    let answer = app.cloud.database().call(operation, &request.to_string(), &ClientOptions::default());
-    assert!(answer.is_ok(), "{operation} {request}: {answer:?}");
-    serde_json::from_str(&answer.body).unwrap()
-}
-
-fn key(pk: &str, sk: &str) -> Value {
-    json!({"pk": {"S": pk}, "sk": {"S": sk}})
-}
-
-/// The items of a partition.
-fn partition(app: &App, table: &str, pk: &str) -> Vec<Value> {
-    let (mut items, mut from) = (Vec::new(), Value::Null);
-    loop {
-        let mut request = json!({
-            "KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": pk}}, "ConsistentRead": true,
-        });
-        if !from.is_null() {
-            request["ExclusiveStartKey"] = from;
-        }
-        let mut page = database(app, "Query", table, request);
-        items.extend(page["Items"].as_array().unwrap().iter().cloned());
-        from = page["LastEvaluatedKey"].take();
-        if from.is_null() {
-            return items;
-        }
     }
 }
 
@@ -148,11 +120,11 @@ async fn sell(app: &App) {
     let bought = app.send(Method::POST, "/api/purchases", &headers, order.to_string()).await;
     assert_eq!(bought.status, 201, "{bought:?}");
     let hour = "SALES#COURSE#algebra#2026-01-10T12";
-    let sold = partition(app, "PurchasesTable", hour).remove(0);
+    let sold = app.query("PurchasesTable", hour).remove(0);
     for sale in 1..PARTS {
         let mut another = sold.clone();
         another["sk"] = json!({"S": format!("{:02}:{:02}.000#sale#s{sale}", sale / 60, sale % 60)});
-        database(app, "PutItem", "PurchasesTable", json!({"Item": another}));
+        app.database("PutItem", "PurchasesTable", json!({"Item": another}));
     }
     app.settled().await;
 }
@@ -160,7 +132,7 @@ async fn sell(app: &App) {
 /// How many parts the longest chain of an audit has, of those that have been done.
 fn longest_chain(app: &App, audit: &str) -> usize {
     let mut chains: BTreeMap<String, usize> = BTreeMap::new();
-    for item in partition(app, "StatsTable", &format!("AUDIT#{audit}")) {
+    for item in app.query("StatsTable", &format!("AUDIT#{audit}")) {
         if let Some(part) = item["sk"]["S"].as_str().unwrap().strip_prefix("C#LEDGER#") {
             *chains.entry(part.split('#').next().unwrap().to_owned()).or_default() += 1;
         }
@@ -172,7 +144,7 @@ fn longest_chain(app: &App, audit: &str) -> usize {
 fn list_packages(app: &App) {
     for package in 0..PARTS {
         let listed = key("PACKAGES#03", &format!("p{package:04}"));
-        database(app, "PutItem", "StateTable", json!({"Item": listed}));
+        app.database("PutItem", "StateTable", json!({"Item": listed}));
     }
 }
 
@@ -180,7 +152,7 @@ fn list_packages(app: &App) {
 async fn audit_of_thousand_tasks_completes() {
     let (app, clock) = AUDIT.start(true).await;
     sell(&app).await;
-    clock.by(TimeDelta::minutes(16));
+    clock.set_offset(TimeDelta::minutes(16));
     let audit = AUDIT.begin(&app).await;
     app.settled().await;
     let report = AUDIT.report(&app, &audit).await;

@@ -9,12 +9,13 @@ use runtime::context::FunctionContext;
 use serde_json::{Value, json};
 use system::clock::Clock as _;
 
-use crate::support::app::{App, Forward, ago, event};
+use crate::support::app::{App, ago, event};
+use crate::support::clock::OffsetClock;
 use crate::support::stage::{self, Stage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn counters_survive_expiry_and_reject_expired_minutes() {
-    let clock = Arc::new(Forward::default());
+    let clock = Arc::new(OffsetClock::default());
     let app = App::start_with(|options| options.clock = clock.clone()).await;
     // The ready-made tokens are good for 30 days, so this one is made for longer.
     let (at, later) = (ago(TimeDelta::days(10)), ago(TimeDelta::days(-89)));
@@ -27,17 +28,17 @@ async fn counters_survive_expiry_and_reject_expired_minutes() {
     assert_eq!(post("first", &at).await["accepted"], 1);
     assert_eq!(app.counters("song").await["totalPlays"], 1);
 
-    clock.by(TimeDelta::days(87));
+    clock.set_offset(TimeDelta::days(87));
     assert_eq!(post("second", &at).await["accepted"], 1, "the first fact expires only in three days");
     assert_eq!(app.counters("song").await["totalPlays"], 2);
 
-    clock.by(TimeDelta::days(89));
+    clock.set_offset(TimeDelta::days(89));
     let refused = post("third", &at).await;
     assert_eq!((&refused["accepted"], &refused["rejected"][0]["field"]), (&json!(0), &json!("timestamp")), "{refused}");
     assert_eq!(post("fresh", &later).await["accepted"], 1, "other minutes take facts as ever");
 
     // DynamoDB deletes what has expired, and tells the stream so.
-    clock.by(TimeDelta::days(91));
+    clock.set_offset(TimeDelta::days(91));
     assert_eq!(app.cloud.database().sweep_expired(clock.now().timestamp()).unwrap(), 1);
     assert_eq!(app.counters("song").await["totalPlays"], 3);
 

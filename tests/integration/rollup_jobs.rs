@@ -5,15 +5,18 @@ use std::sync::Arc;
 use chrono::{Datelike, NaiveDate, TimeDelta};
 use domain::time::Time;
 use http::Method;
+use local::wire::ClientOptions;
 use serde_json::{Value, json};
 use system::clock::{Clock, SystemClock};
 
-use crate::support::app::{App, Forward, event};
+use crate::support::app::{App, event};
+use crate::support::clock::OffsetClock;
 use crate::support::data::access_log;
+use crate::support::items::key;
 
 /// A cloud whose time is put forward, and where only the test runs the dispatcher.
-async fn start() -> (App, Arc<Forward>) {
-    let clock = Arc::new(Forward::default());
+async fn start() -> (App, Arc<OffsetClock>) {
+    let clock = Arc::new(OffsetClock::default());
     let app = App::start_with(|options| {
         options.clock = clock.clone();
         options.schedules = false;
@@ -58,7 +61,7 @@ async fn closing_a_period_changes_no_answer() {
     // From a noon in March no step below ends more than its own period, at whatever hour the test is run.
     let now = SystemClock.now();
     let noon = NaiveDate::from_ymd_opt(now.year() + 1, 3, 15).unwrap().and_hms_opt(12, 0, 0).unwrap().and_utc();
-    clock.by(noon - now);
+    clock.set_offset(noon - now);
     let timestamp = Time::from(noon).to_string();
     let plays =
         [json!({"timestamp": timestamp}), json!({"timestamp": timestamp, "sessionId": "s2", "trackId": "tune"})];
@@ -69,7 +72,7 @@ async fn closing_a_period_changes_no_answer() {
 
     // An hour later the hour is closed, a day later the day, and so on to the year.
     for (days, read) in [(0, "hour"), (2, "day"), (40, "month"), (400, "year")] {
-        clock.by(noon - now + TimeDelta::days(days) + TimeDelta::minutes(65));
+        clock.set_offset(noon - now + TimeDelta::days(days) + TimeDelta::minutes(65));
         assert!(close(&app).await > 0, "nothing was closed after {days} days");
         let closed = analytics(&app, "timeRange=all").await;
         assert_eq!(closed["readFrom"], json!([read]), "after {days} days");
@@ -84,7 +87,7 @@ async fn closing_a_period_changes_no_answer() {
 async fn platform_answer_ends_at_last_closed_hour_with_too_many_active_tracks() {
     let (app, clock) = start().await;
     post(&app, &[event("a", &json!({}))]).await;
-    clock.by(TimeDelta::minutes(65));
+    clock.set_offset(TimeDelta::minutes(65));
     close(&app).await;
     let later = crate::support::app::ago(-TimeDelta::minutes(65));
     let crowd = |track| event("b", &json!({"trackId": format!("t{track}"), "timestamp": later}));
@@ -95,7 +98,7 @@ async fn platform_answer_ends_at_last_closed_hour_with_too_many_active_tracks() 
     assert_eq!(told["asOf"].as_str().unwrap()[13..], *":00:00.000Z", "it ends with an hour, and says so");
     assert!(told["asOf"].as_str().unwrap() <= later.as_str());
     assert_eq!(analytics(&app, "timeRange=24h&trackId=t7").await["metrics"]["plays"]["totalPlays"], 1);
-    clock.by(TimeDelta::minutes(130));
+    clock.set_offset(TimeDelta::minutes(130));
     close(&app).await;
     assert_eq!(analytics(&app, "timeRange=24h").await["metrics"]["plays"]["totalPlays"], 1_002);
     app.finish().await;
@@ -105,7 +108,7 @@ async fn platform_answer_ends_at_last_closed_hour_with_too_many_active_tracks() 
 async fn rebuilding_rollups_requires_admin() {
     let (app, clock) = start().await;
     post(&app, &[event("a", &json!({}))]).await;
-    clock.by(TimeDelta::days(2));
+    clock.set_offset(TimeDelta::days(2));
     close(&app).await;
     let body = |period: &str| json!({"interval": period, "from": crate::support::app::ago(TimeDelta::days(3)), "to": crate::support::app::now()});
     let again = async |token: &str, body: Value| {
@@ -147,41 +150,34 @@ async fn poison_is_dead_lettered_and_succeeds_after_redrive() {
     app.settled().await;
     // The bucket of one track becomes something that no function of ours writes.
     let minute = events[3]["timestamp"].as_str().unwrap()[..16].to_owned();
-    let table = app.cloud.table("StatsTable").unwrap();
-    let anybody = local::wire::ClientOptions::default();
-    let key = json!({"pk": {"S": "TRACK#t3"}, "sk": {"S": format!("B#{minute}")}});
-    let held = app.cloud.database().call("GetItem", &json!({"TableName": table, "Key": key}).to_string(), &anybody);
-    let held: Value = serde_json::from_str(&held.body).unwrap();
-    let mut broken = held["Item"].clone();
+    let get = |pk: &str, sk: &str| app.database("GetItem", "StatsTable", json!({"Key": key(pk, sk)}))["Item"].clone();
+    let put = |item: &Value| app.database("PutItem", "StatsTable", json!({"Item": item}));
+    let bucket = get("TRACK#t3", &format!("B#{minute}"));
+    let mut broken = bucket.clone();
     broken["value"] = json!({"S": "garbage"});
-    let put = |item: &Value| {
-        let put = json!({"TableName": table, "Item": item}).to_string();
-        assert!(app.cloud.database().call("PutItem", &put, &anybody).is_ok());
-    };
     put(&broken);
 
-    clock.by(TimeDelta::minutes(70));
+    clock.set_offset(TimeDelta::minutes(70));
     app.invoke("RollupDispatcherFunction", &json!({})).await.unwrap();
     // Each try hides the message for six minutes; the fifth is the last. A message that is kept for four days must not grow
     // old while a slow machine tries.
     let mut minutes = 70;
     app.eventually("the poison is among the dead letters", || {
         minutes += 1;
-        clock.by(TimeDelta::minutes(minutes));
+        clock.set_offset(TimeDelta::minutes(minutes));
         app.queue_depth("RollupFailuresQueue") == 1
     })
     .await;
     for track in ["t0", "t1", "t2", "t4"] {
-        let key = json!({"pk": {"S": format!("TRACK#{track}")}, "sk": {"S": format!("H#{}:00", &minute[..13])}});
-        let hour = app.cloud.database().call("GetItem", &json!({"TableName": table, "Key": key}).to_string(), &anybody);
-        assert!(hour.body.contains("\"asOf\""), "{track} was not closed: {hour:?}");
+        let hour = get(&format!("TRACK#{track}"), &format!("H#{}:00", &minute[..13]));
+        assert!(hour["asOf"].is_object(), "{track} was not closed: {hour}");
     }
 
     // Mended, and sent back where it came from, as the README says.
-    put(&held["Item"]);
+    put(&bucket);
     let dead_letters = app.cloud.queue("RollupFailuresQueue").unwrap();
     let request = json!({"SourceArn": format!("arn:aws:sqs:us-east-1:000000000000:{dead_letters}")}).to_string();
-    let moved = app.cloud.queues().call("StartMessageMoveTask", &request, &anybody).await;
+    let moved = app.cloud.queues().call("StartMessageMoveTask", &request, &ClientOptions::default()).await;
     assert!(moved.is_ok(), "{moved:?}");
     close(&app).await;
     let healed = analytics(&app, "timeRange=24h&trackId=t3").await;
@@ -283,16 +279,9 @@ async fn late_fact_is_added_to_hour_with_expired_buckets() {
         assert_eq!(told["metrics"]["plays"]["uniquePlays"], expected, "{after}: {told}");
         assert_eq!(app.counters("song").await["totalPlays"], expected, "{after}");
     };
-    let table = app.cloud.table("StatsTable").unwrap();
-    let call = |operation: &str, mut request: Value| -> Value {
-        request["TableName"] = json!(table);
-        let request = request.to_string();
-        let answer = app.cloud.database().call(operation, &request, &local::wire::ClientOptions::default());
-        serde_json::from_str(&answer.body).unwrap()
-    };
+    let call = |operation: &str, request: Value| app.database(operation, "StatsTable", request);
     let minutes = || {
-        let found = call("Scan", json!({}));
-        let keys = found["Items"].as_array().unwrap().iter().map(|item| json!({"pk": item["pk"], "sk": item["sk"]}));
+        let keys = app.scan("StatsTable").into_iter().map(|item| json!({"pk": item["pk"], "sk": item["sk"]}));
         keys.filter(|key| key["sk"]["S"].as_str().unwrap().starts_with("B#")).collect::<Vec<Value>>()
     };
     let sweep = || app.cloud.database().sweep_expired(clock.now().timestamp()).unwrap();
@@ -316,11 +305,11 @@ async fn late_fact_is_added_to_hour_with_expired_buckets() {
     assert!(app.put_track("admin", "song", &[], &described).await.status.is_success());
     post(&app, &[play("a", 5), play("b", 20)]).await;
     app.settled().await;
-    clock.by(TimeDelta::days(20));
+    clock.set_offset(TimeDelta::days(20));
     close(&app).await;
     plays("closed", 2).await;
     assert_eq!(minutes().len(), 2);
-    clock.by(TimeDelta::days(40));
+    clock.set_offset(TimeDelta::days(40));
     close(&app).await;
     sweep();
     assert_eq!(minutes().len(), 0, "minutes expire when nothing needs them any more");
@@ -334,7 +323,7 @@ async fn late_fact_is_added_to_hour_with_expired_buckets() {
     plays("a late fact is closed", 3).await;
 
     // Without its minutes an hour stays as it is, whoever has it closed again.
-    clock.by(TimeDelta::days(60));
+    clock.set_offset(TimeDelta::days(60));
     for key in minutes() {
         call("DeleteItem", json!({"Key": key}));
     }
@@ -354,25 +343,16 @@ async fn late_fact_beside_corrupt_fact_is_set_aside_and_blocks_nothing() {
     };
     post(&app, &[play("a", 5), play("b", 20)]).await;
     app.settled().await;
-    clock.by(TimeDelta::days(20));
+    clock.set_offset(TimeDelta::days(20));
     close(&app).await;
-    clock.by(TimeDelta::days(40));
+    clock.set_offset(TimeDelta::days(40));
     close(&app).await;
     app.cloud.database().sweep_expired(clock.now().timestamp()).unwrap();
 
-    let table = app.cloud.table("EventsTable").unwrap();
-    let call = |operation: &str, mut request: Value| -> Value {
-        request["TableName"] = json!(table);
-        let anybody = local::wire::ClientOptions::default();
-        let answer = app.cloud.database().call(operation, &request.to_string(), &anybody);
-        assert!(answer.is_ok(), "{answer:?}");
-        serde_json::from_str(&answer.body).unwrap()
-    };
-    let facts = call("Scan", json!({}));
-    let of_b = |item: &&Value| item["sk"]["S"].as_str().unwrap().starts_with("20:");
-    let mut spoiled = facts["Items"].as_array().unwrap().iter().find(of_b).unwrap().clone();
+    let is_of_b = |item: &Value| item["sk"]["S"].as_str().unwrap().starts_with("20:");
+    let mut spoiled = app.scan("EventsTable").into_iter().find(is_of_b).unwrap();
     spoiled["d"] = json!({"S": "spoiled"});
-    call("PutItem", json!({"Item": spoiled}));
+    app.database("PutItem", "EventsTable", json!({"Item": spoiled}));
     app.settled().await;
     assert_eq!(app.queue_depth("CounterFailuresQueue"), 1, "the fact itself");
 

@@ -18,8 +18,9 @@ use system::clock::{Clock, SystemClock};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::support::app::{App, Forward, event};
-use crate::support::requests::signed;
+use crate::support::app::{App, event};
+use crate::support::client::signed;
+use crate::support::clock::OffsetClock;
 
 /// A key of the provider.
 struct Key {
@@ -205,14 +206,14 @@ async fn provider_outage_answers_503_and_recovers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn token_is_accepted_once_valid_despite_cached_rejection() {
-    let clock = Arc::new(Forward::default());
+    let clock = Arc::new(OffsetClock::default());
     let app = App::start_with(|options| options.clock = Arc::clone(&clock) as Arc<dyn Clock>).await;
     let now = clock.now().timestamp();
     let token = signed(&app, &json!({"sub": "ann", "role": "student", "nbf": now + 360, "exp": now + 3600}));
     assert_eq!(cached_status(&app, &token).await, 401);
-    clock.by(chrono::TimeDelta::minutes(6));
+    clock.set_offset(chrono::TimeDelta::minutes(6));
     assert_eq!(cached_status(&app, &token).await, 200);
-    clock.by(chrono::TimeDelta::hours(2));
+    clock.set_offset(chrono::TimeDelta::hours(2));
     assert_eq!(cached_status(&app, &token).await, 401);
     app.finish().await;
 }

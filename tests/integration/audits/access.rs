@@ -4,12 +4,13 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::api::{ANN, AUDIT, AUDITS, Api, EVE, Findings, Person, ROOT, SAM, TIM, findings};
+use crate::support::client::forged;
 use crate::tidy::read;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn audits_require_admin() {
     let api = Api::start().await;
-    let nothing = api.scan("StatsTable", None);
+    let nothing = api.app.scan("StatsTable");
     for person in [TIM, EVE, SAM, ANN, Person("root", "teacher")] {
         for (route, of) in [
             ((Method::POST, AUDITS), ""),
@@ -21,7 +22,7 @@ async fn audits_require_admin() {
             assert_eq!(problem.is_problem(403)["detail"], "only an admin may start and read audits");
         }
     }
-    let forged = format!("{}x", api.token(ROOT).trim_end_matches(char::is_alphanumeric));
+    let forged = forged(&api.token(ROOT));
     for (method, path) in [(Method::POST, AUDITS), (Method::GET, AUDITS), (Method::GET, "/api/admin/audits/a")] {
         for credentials in [forged.as_str(), "Bearer a.b.c", "Bearer ", "x"] {
             api.app.send(method.clone(), path, &[("authorization", credentials)], "").await.is_problem(401);
@@ -32,7 +33,7 @@ async fn audits_require_admin() {
         }
     }
     api.app.settled().await;
-    assert_eq!(api.scan("StatsTable", None), nothing, "nothing has begun");
+    assert_eq!(api.app.scan("StatsTable"), nothing, "nothing has begun");
     api.app.finish().await;
 }
 
@@ -59,7 +60,7 @@ async fn unknown_audit_is_not_found() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_latest_audits_newest_first() {
-    let mut api = Api::start().await;
+    let api = Api::start().await;
     let mut begun = Vec::new();
     for _ in 0..22 {
         let audit = api.begin().await;

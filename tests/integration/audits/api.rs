@@ -1,19 +1,17 @@
 //! People, what they buy, audits of that, and all that is stored and told of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::ops::Deref;
 
-use bytes::Bytes;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use http::Method;
 use local::cloud::Options;
-use local::wire::ClientOptions;
 use serde_json::{Value, json};
-use system::clock::{Clock, SystemClock};
+use system::clock::Clock;
 
-use crate::contract::contract;
-use crate::support::app::{Answer, App, Forward};
-use crate::support::requests;
+use crate::support::client::Client;
+pub(super) use crate::support::items::key;
+pub(super) use crate::support::people::{ANN, EVE, KIM, Person, ROOT, SAM, SUE, TIM};
 
 pub(super) const PURCHASES: &str = "/api/purchases";
 pub(super) const PURCHASE: &str = "/api/purchases/{purchaseId}";
@@ -34,18 +32,6 @@ const NOON: &str = "2026-04-10T12:00:00.000Z";
 
 /// Longer than what a stream brings about is given.
 pub(super) const A_WHILE: i64 = 16;
-
-/// Somebody with a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Person(pub(super) &'static str, pub(super) &'static str);
-
-pub(super) const TIM: Person = Person("tim", "teacher");
-pub(super) const EVE: Person = Person("eve", "seller");
-pub(super) const SAM: Person = Person("sam", "student");
-pub(super) const SUE: Person = Person("sue", "student");
-pub(super) const KIM: Person = Person("kim", "student");
-pub(super) const ANN: Person = Person("ann", "artist");
-pub(super) const ROOT: Person = Person("root", "admin");
 
 /// Everything in the tables of purchases, by table and key, without what is the audits' own.
 pub(super) type Dump = BTreeMap<String, Value>;
@@ -113,11 +99,16 @@ fn without_as_of(value: &mut Value) {
 }
 
 pub(super) struct Api {
-    pub(super) app: App,
-    contract: Value,
-    clock: Arc<Forward>,
-    ahead: TimeDelta,
+    client: Client,
     scope: &'static str,
+}
+
+impl Deref for Api {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
 }
 
 impl Api {
@@ -139,51 +130,21 @@ impl Api {
     }
 
     pub(super) async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
-        let clock = Arc::new(Forward::default());
-        let ahead = NOON.parse::<DateTime<Utc>>().unwrap() - SystemClock.now();
-        clock.by(ahead);
-        let app = App::start_with(|options| {
-            options.clock = clock.clone();
+        let client = Client::start_at(NOON, |options| {
             options.schedules = false;
             change(options);
         });
-        Self { app: app.await, contract: contract(), clock, ahead, scope: "full" }
+        Self { client: client.await, scope: "full" }
     }
 
-    /// Puts the clock forward, further than all stream readers need.
+    /// Lets minutes pass once everything has settled.
     pub(super) async fn later(&mut self, minutes: i64) {
         self.app.settled().await;
         self.forward(minutes);
     }
 
-    pub(super) fn forward(&mut self, minutes: i64) {
-        self.ahead += TimeDelta::minutes(minutes);
-        self.clock.by(self.ahead);
-    }
-
-    pub(super) fn clock(&self) -> Arc<Forward> {
-        Arc::clone(&self.clock)
-    }
-
-    pub(super) fn ahead(&self) -> TimeDelta {
-        self.ahead
-    }
-
-    pub(super) fn token(&self, Person(subject, role): Person) -> String {
-        requests::token(&self.app, subject, role, self.clock.now())
-    }
-
-    /// Sends a request of a route of the contract; `of` is the id in its path, or what comes behind it.
-    pub(super) async fn call(
-        &self,
-        to: (Method, &str),
-        of: &str,
-        person: Person,
-        headers: &[(&str, &str)],
-        body: impl Into<Bytes>,
-    ) -> Answer {
-        let token = self.token(person);
-        requests::send(&self.app, &self.contract, to, of, &requests::headers(&token, headers), body).await
+    pub(super) fn forward(&self, minutes: i64) {
+        self.clock.set_time(self.clock.now() + TimeDelta::minutes(minutes));
     }
 
     /// Begins an audit; tells its id.
@@ -233,40 +194,12 @@ impl Api {
         findings(&self.audited().await)
     }
 
-    /// Asks the database itself, as no function would.
-    pub(super) fn database(&self, operation: &str, table: &str, mut request: Value) -> Value {
-        request["TableName"] = json!(self.app.cloud.table(table).unwrap());
-        let answer = self.app.cloud.database().call(operation, &request.to_string(), &ClientOptions::default());
-        assert!(answer.is_ok(), "{operation} {request}: {answer:?}");
-        serde_json::from_str(&answer.body).unwrap()
-    }
-
-    /// All items of a table, or of one of so many segments.
-    pub(super) fn scan(&self, table: &str, segment: Option<(i32, i32)>) -> Vec<Value> {
-        let (mut items, mut from) = (Vec::new(), Value::Null);
-        loop {
-            let mut request = json!({"ConsistentRead": true});
-            if let Some((segment, of)) = segment {
-                (request["Segment"], request["TotalSegments"]) = (json!(segment), json!(of));
-            }
-            if !from.is_null() {
-                request["ExclusiveStartKey"] = from;
-            }
-            let mut page = self.database("Scan", table, request);
-            items.extend(page["Items"].as_array().unwrap().iter().cloned());
-            from = page["LastEvaluatedKey"].take();
-            if from.is_null() {
-                return items;
-            }
-        }
-    }
-
     /// Everything that is stored of purchases.
     pub(super) async fn dump(&self) -> Dump {
         self.app.settled().await;
         let mut dump = Dump::new();
         for table in ["PurchasesTable", "StateTable", "StatsTable"] {
-            for item in self.scan(table, None) {
+            for item in self.app.scan(table) {
                 let (pk, sk) = (item["pk"]["S"].as_str().unwrap(), item["sk"]["S"].as_str().unwrap());
                 if !pk.starts_with("AUDIT") && !pk.starts_with("CHANGES#") {
                     dump.insert(format!("{table} {pk}/{sk}"), item.clone());
@@ -314,9 +247,4 @@ impl Api {
         }
         told
     }
-}
-
-/// The key of an item.
-pub(super) fn key(pk: &str, sk: &str) -> Value {
-    json!({"pk": {"S": pk}, "sk": {"S": sk}})
 }

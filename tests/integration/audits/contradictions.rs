@@ -105,7 +105,7 @@ async fn reports_unreadable_ledger_items_and_repairs_the_rest() {
     for (pk, sk) in [("PURCHASE#broken", "DOC"), ("SOMETHING#else", "x")] {
         let mut item = super::api::key(pk, sk);
         item["purchase"] = broken["purchase"].clone();
-        vandal.api().database("PutItem", "PurchasesTable", json!({"Item": item}));
+        vandal.api().app.database("PutItem", "PurchasesTable", json!({"Item": item}));
     }
     vandal.lose("OWNER#u:sam", "PACKAGE#p");
     let ledger = |subject: &str| ("ledger".to_owned(), subject.to_owned());

@@ -65,14 +65,14 @@ impl<'a> Vandal<'a> {
 
     pub(super) fn item(&self, pk: &str, sk: &str) -> Value {
         let asked = json!({"Key": key(pk, sk), "ConsistentRead": true});
-        let item = self.api.database("GetItem", table(pk, sk), asked)["Item"].clone();
+        let item = self.api.app.database("GetItem", table(pk, sk), asked)["Item"].clone();
         assert!(item.is_object(), "there is no {pk} {sk}");
         item
     }
 
     pub(super) fn put(&self, item: &Value) {
         let (pk, sk) = (item["pk"]["S"].as_str().unwrap(), item["sk"]["S"].as_str().unwrap());
-        self.api.database("PutItem", table(pk, sk), json!({"Item": item}));
+        self.api.app.database("PutItem", table(pk, sk), json!({"Item": item}));
     }
 
     /// Changes an item that is there.
@@ -100,13 +100,13 @@ impl<'a> Vandal<'a> {
 
     pub(super) fn lose(&self, pk: &str, sk: &str) {
         self.item(pk, sk);
-        self.api.database("DeleteItem", table(pk, sk), json!({"Key": key(pk, sk)}));
+        self.api.app.database("DeleteItem", table(pk, sk), json!({"Key": key(pk, sk)}));
     }
 
     /// Puts something where nothing is.
     pub(super) fn invent(&self, pk: &str, sk: &str, rest: &Value) {
         let mut item = key(pk, sk);
-        let there = self.api.database("GetItem", table(pk, sk), json!({"Key": item, "ConsistentRead": true}));
+        let there = self.api.app.database("GetItem", table(pk, sk), json!({"Key": item, "ConsistentRead": true}));
         assert!(there["Item"].is_null(), "there is {there}");
         for (name, value) in rest.as_object().unwrap() {
             item[name] = value.clone();
@@ -129,7 +129,7 @@ impl<'a> Vandal<'a> {
         let asked = json!({
             "KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": pk}}, "ConsistentRead": true,
         });
-        let found = self.api.database("Query", table(pk, begin), asked);
+        let found = self.api.app.database("Query", table(pk, begin), asked);
         let all = found["Items"].as_array().unwrap().iter().map(|item| item["sk"]["S"].as_str().unwrap().to_owned());
         all.filter(|sk| sk.starts_with(begin) && sk.ends_with(end)).collect()
     }

@@ -61,9 +61,9 @@ async fn broken_off(api: &Api) {
     let (faulty, audit) = (json!({"begun": {"N": "1000"}}), api.begin().await);
     api.app.settled().await;
     let total = format!("AUDIT#{audit}");
-    let mut item = api.database("GetItem", "StatsTable", json!({"Key": key(&total, "T")}))["Item"].clone();
+    let mut item = api.app.database("GetItem", "StatsTable", json!({"Key": key(&total, "T")}))["Item"].clone();
     item["begun"] = faulty["begun"].clone();
-    api.database("PutItem", "StatsTable", json!({"Item": item}));
+    api.app.database("PutItem", "StatsTable", json!({"Item": item}));
     assert_eq!(api.report(&audit).await["status"], "running");
 }
 

@@ -7,10 +7,10 @@ use super::shop::{self, Shop};
 
 /// Loses all that the stream of purchases brought about, as if it had not come.
 pub(super) fn undelivered(api: &Api) {
-    for item in api.scan("StatsTable", None) {
+    for item in api.app.scan("StatsTable") {
         let (pk, sk) = (item["pk"]["S"].as_str().unwrap(), item["sk"]["S"].as_str().unwrap());
         if !pk.starts_with("AUDIT") {
-            api.database("DeleteItem", "StatsTable", json!({"Key": key(pk, sk)}));
+            api.app.database("DeleteItem", "StatsTable", json!({"Key": key(pk, sk)}));
         }
     }
 }
@@ -64,13 +64,13 @@ async fn skips_recently_written_bucket_in_older_hour() {
     for (name, item) in &right {
         let Some((pk, sk)) = name.strip_prefix("StatsTable ").and_then(|name| name.split_once('/')) else { continue };
         match before.get(name) {
-            Some(was) if was != item => drop(api.database("PutItem", "StatsTable", json!({"Item": was}))),
+            Some(was) if was != item => drop(api.app.database("PutItem", "StatsTable", json!({"Item": was}))),
             Some(_) => {}
-            None => drop(api.database("DeleteItem", "StatsTable", json!({"Key": key(pk, sk)}))),
+            None => drop(api.app.database("DeleteItem", "StatsTable", json!({"Key": key(pk, sk)}))),
         }
     }
     for name in before.keys().filter(|name| !right.contains_key(*name)) {
-        api.database("PutItem", "StatsTable", json!({"Item": before[name]}));
+        api.app.database("PutItem", "StatsTable", json!({"Item": before[name]}));
     }
     let spoiled = api.dump().await;
     let report = api.audited().await;

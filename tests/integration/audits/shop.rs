@@ -30,7 +30,13 @@ pub(super) struct Shop {
 
 impl Shop {
     /// An order that differs from the usual one: something of 9.99 dollars.
-    pub(super) async fn order(&mut self, api: &Api, person: Person, (kind, item): (&str, &str), patch: Value) -> Value {
+    pub(super) async fn order(
+        &mut self,
+        api: &Api,
+        person: Person<'_>,
+        (kind, item): (&str, &str),
+        patch: Value,
+    ) -> Value {
         let mut order =
             json!({"itemType": kind, "itemId": item, "amount": 999, "currency": "USD", "paymentMethod": "card"});
         for (field, value) in patch.as_object().unwrap() {
@@ -43,7 +49,7 @@ impl Shop {
                 "title": {"S": "A thing"}, "seller": {"S": "eve"}, "price": {"N": "999"}, "currency": {"S": "USD"},
                 "status": {"S": "active"},
             });
-            api.database("PutItem", "StateTable", json!({"Item": product}));
+            api.app.database("PutItem", "StateTable", json!({"Item": product}));
         }
         self.keys += 1;
         let key = format!("k{}", self.keys);

@@ -6,6 +6,7 @@ use super::api::{A_WHILE, Api};
 use super::corruption::Vandal;
 use super::shop::{self, id};
 use super::tasks::{delivery, leg, walks};
+use crate::support::app::items_of;
 
 /// Goes legs one after the other.
 async fn go(api: &Api, legs: impl IntoIterator<Item = Value>) {
@@ -96,10 +97,15 @@ async fn repairs_when_buyers_are_checked_after_cohorts() {
     is_mended(backward, guards).await;
 }
 
+/// The items of one of eight segments.
+fn segment_of(api: &Api, segment: i32) -> Vec<Value> {
+    let segment = json!({"ConsistentRead": true, "Segment": segment, "TotalSegments": 8});
+    items_of(api.app.pages("Scan", "PurchasesTable", segment))
+}
+
 /// In which segment of the ledger a partition is.
 fn segment(api: &Api, pk: &str) -> usize {
-    let holds =
-        |segment: &i32| api.scan("PurchasesTable", Some((*segment, 8))).iter().any(|item| item["pk"]["S"] == pk);
+    let holds = |segment: &i32| segment_of(api, *segment).iter().any(|item| item["pk"]["S"] == pk);
     (0..8).find(holds).unwrap().try_into().unwrap()
 }
 

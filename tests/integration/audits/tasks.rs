@@ -101,7 +101,7 @@ async fn poison_is_dead_lettered_and_its_batch_completes() {
     let total = json!({"Key": key(&format!("AUDIT#{audit}"), "T"), "ConsistentRead": true});
     api.app
         .eventually("the audit is done", || {
-            let total = &api.database("GetItem", "StatsTable", total.clone())["Item"];
+            let total = &api.app.database("GetItem", "StatsTable", total.clone())["Item"];
             total["ended"] == total["begun"]
         })
         .await;
@@ -109,13 +109,10 @@ async fn poison_is_dead_lettered_and_its_batch_completes() {
     assert_eq!((&report["status"], &report["checked"]), (&json!("done"), &shop.counts()));
     assert_eq!(findings(&report), [("revenue".to_owned(), "REVENUE/M#2026-03#PRODUCT".to_owned())].into());
     // Each try hides a message for six minutes; the fifth is the last.
-    let clock = api.clock();
-    let mut ahead = api.ahead();
     api.app
         .eventually("the poison is among the dead letters", || {
             if api.app.cloud.queues().depth(&queue).unwrap().visible == 0 {
-                ahead += chrono::TimeDelta::minutes(1);
-                clock.by(ahead);
+                api.forward(1);
             }
             api.app.queue_depth("AuditFailuresQueue") == poison.len() as u64
         })

@@ -1,9 +1,9 @@
 //! People, what they do, and what open pages are told of it by a server of channels that writes down what it takes.
 
 use std::collections::BTreeSet;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
 use http::Method;
 use local::channels::Application;
 use serde_json::{Value, json};
@@ -11,10 +11,11 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::contract::{assert_event_matches, contract};
-use crate::support::app::{Answer, App};
-use crate::support::requests;
-
-pub(super) use crate::support::requests::are_wrong;
+use crate::support::app::Answer;
+pub(super) use crate::support::client::assert_invalid;
+use crate::support::client::{Client, pages};
+pub(super) use crate::support::items::with;
+pub(super) use crate::support::people::{EVE, Person, ROOT, SAM, SUE, TIM, TOM};
 
 pub(super) const COURSE: &str = "/api/courses/{courseId}";
 pub(super) const ENROLLMENTS: &str = "/api/enrollments";
@@ -31,19 +32,6 @@ const PURCHASES: &str = "/api/purchases";
 const PURCHASE: &str = "/api/purchases/{purchaseId}";
 const COMPLETE: &str = "/api/purchases/{purchaseId}/complete";
 const NOTIFICATIONS: &str = "/api/notifications";
-
-/// Somebody with a token, which tells what they are called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Person<'a>(pub(super) &'a str, pub(super) &'a str);
-
-/// Who teaches algebra.
-pub(super) const TIM: Person<'_> = Person("tim", "teacher");
-/// Who teaches something else.
-pub(super) const TOM: Person<'_> = Person("tom", "teacher");
-pub(super) const SAM: Person<'_> = Person("sam", "student");
-pub(super) const SUE: Person<'_> = Person("sue", "student");
-pub(super) const EVE: Person<'_> = Person("eve", "seller");
-pub(super) const ROOT: Person<'_> = Person("root", "admin");
 
 /// An event as the server of channels took it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,15 +88,6 @@ impl Ears {
     }
 }
 
-/// A value with some fields changed.
-pub(super) fn with(body: &Value, patch: &Value) -> Value {
-    let mut body = body.clone();
-    for (field, value) in patch.as_object().unwrap() {
-        body[field] = value.clone();
-    }
-    body
-}
-
 /// Asserts that these events are one, told on these channels: this name, this time, and all of this body.
 #[track_caller]
 pub(super) fn is_told(told: &[Told], name: &str, channels: &[&str], time: &Value, body: &Value) {
@@ -128,9 +107,16 @@ pub(super) fn is_told(told: &[Told], name: &str, channels: &[&str], time: &Value
 }
 
 pub(super) struct Api {
-    pub(super) app: App,
-    contract: Value,
+    client: Client,
     ears: Ears,
+}
+
+impl Deref for Api {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
 }
 
 impl Api {
@@ -138,50 +124,14 @@ impl Api {
     pub(super) async fn start() -> Self {
         let ears = Ears::default();
         let host = format!("http://127.0.0.1:{}", ears.listen().await);
-        let app = App::start_with(|options| {
+        let client = Client::start_with(|options| {
             options.schedules = false;
             let [app, key, secret] = ["tally", "key", "a-secret-that-nobody-knows"].map(str::to_owned);
             options.publish_to(&Application { app, key, secret }, &host);
         });
-        let api = Self { app: app.await, contract: contract(), ears };
+        let api = Self { client: client.await.with_names(), ears };
         api.teaches(TIM, "algebra").await;
         api
-    }
-
-    pub(super) fn token(&self, Person(subject, role): Person<'_>) -> String {
-        let exp = system::clock::system().now().timestamp() + 3_600;
-        let claims = json!({"sub": subject, "role": role, "name": format!("{subject} the {role}"), "exp": exp});
-        requests::signed(&self.app, &claims)
-    }
-
-    /// Sends a request of a route of the contract, with these headers alone; `of` is the id in its path, or what comes behind
-    /// it.
-    pub(super) async fn send(
-        &self,
-        to: (Method, &str),
-        of: &str,
-        headers: &[(&str, &str)],
-        body: impl Into<Bytes>,
-    ) -> Answer {
-        requests::send(&self.app, &self.contract, to, of, headers, body).await
-    }
-
-    /// The same as somebody who is signed in.
-    pub(super) async fn call(
-        &self,
-        to: (Method, &str),
-        of: &str,
-        person: Person<'_>,
-        headers: &[(&str, &str)],
-        body: &Value,
-    ) -> Answer {
-        let token = self.token(person);
-        self.send(to, of, &requests::headers(&token, headers), body.to_string()).await
-    }
-
-    pub(super) async fn get(&self, route: &str, person: Person<'_>, query: &str) -> Answer {
-        let token = self.token(person);
-        self.send((Method::GET, route), query, &[("authorization", &token)], "").await
     }
 
     /// Somebody teaches a course.
@@ -223,7 +173,7 @@ impl Api {
                 "title": {"S": "A thing"}, "seller": {"S": "eve"}, "price": {"N": "999"}, "currency": {"S": "USD"},
                 "status": {"S": "active"},
             });
-            self.database("PutItem", "StateTable", json!({"Item": product}));
+            self.app.database("PutItem", "StateTable", json!({"Item": product}));
         }
         let key = system::ids::random().fresh();
         let headers = [("idempotency-key", key.as_str())];
@@ -250,14 +200,6 @@ impl Api {
     /// A purchase, as somebody sees it.
     pub(super) async fn purchase(&self, person: Person<'_>, purchase: &str) -> Answer {
         self.call((Method::GET, PURCHASE), purchase, person, &[], &json!({})).await
-    }
-
-    /// Asks the database itself, as no function would.
-    pub(super) fn database(&self, operation: &str, table: &str, mut request: Value) {
-        request["TableName"] = json!(self.app.cloud.table(table).unwrap());
-        let anybody = local::wire::ClientOptions::default();
-        let answer = self.app.cloud.database().call(operation, &request.to_string(), &anybody);
-        assert!(answer.is_ok(), "{operation} {request}: {answer:?}");
     }
 
     /// How a purchase of somebody stands.
@@ -302,7 +244,7 @@ impl Api {
     /// The pages of a list, by as many requests as it takes. The query begins with `?`.
     pub(super) async fn pages(&self, route: &str, field: &str, person: Person<'_>, query: &str) -> Vec<Vec<Value>> {
         self.app.settled().await;
-        requests::pages(field, async |cursor| self.get(route, person, &format!("{query}{cursor}")).await).await
+        pages(field, async |cursor| self.get(route, person, &format!("{query}{cursor}")).await).await
     }
 
     /// What was told since this was last asked, in the order of each channel; what comes twice has the same id, and counts

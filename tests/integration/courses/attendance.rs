@@ -4,7 +4,7 @@ use futures::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::api::{ATTENDANCE, Api, EVE, ROOT, SAM, SUE, TIM, TOM, are_wrong, is_told, with};
+use super::api::{ATTENDANCE, Api, EVE, ROOT, SAM, SUE, TIM, TOM, assert_invalid, is_told, with};
 
 const CHANNELS: [&str; 3] = ["private-user-sam", "private-student-dashboard-sam", "private-teacher-dashboard-tim"];
 
@@ -53,7 +53,7 @@ async fn recording_attendance_requires_teacher_or_admin_and_enrolled_student() {
     for person in [TIM, ROOT, SAM] {
         api.mark(person, &with(&body, &json!({"courseId": "latin"}))).await.is_problem(404);
     }
-    are_wrong(&api.mark(TIM, &mark("nobody", "2026-01-31", "present")).await, 422, &["studentId"]);
+    assert_invalid(&api.mark(TIM, &mark("nobody", "2026-01-31", "present")).await, 422, &["studentId"]);
     for (day, status, expected) in [(1, "pending", 422), (2, "dropped", 422), (3, "completed", 201), (4, "active", 201)]
     {
         api.takes("sam", status).await;
@@ -118,7 +118,7 @@ async fn attendance_is_paged_latest_day_first() {
     api.get(ATTENDANCE, ROOT, "?courseId=latin").await.is_problem(404);
     let page = api.get(ATTENDANCE, TIM, "?courseId=algebra&limit=1").await;
     let foreign = format!("?courseId=algebra&date=2026-01-01&cursor={}", page.body["cursor"].as_str().unwrap());
-    are_wrong(&api.get(ATTENDANCE, TIM, &foreign).await, 400, &["cursor"]);
+    assert_invalid(&api.get(ATTENDANCE, TIM, &foreign).await, 400, &["cursor"]);
     for (query, field) in [
         ("?courseId=algebra&studentId=sam", "studentId"),
         ("?date=2026-1-31", "date"),
@@ -126,7 +126,7 @@ async fn attendance_is_paged_latest_day_first() {
         ("?limit=0", "limit"),
         ("?cursor=x", "cursor"),
     ] {
-        are_wrong(&api.get(ATTENDANCE, ROOT, query).await, 400, &[field]);
+        assert_invalid(&api.get(ATTENDANCE, ROOT, query).await, 400, &[field]);
     }
     api.app.finish().await;
 }
@@ -135,14 +135,14 @@ async fn attendance_is_paged_latest_day_first() {
 async fn names_invalid_attendance_fields() {
     let api = Api::start().await;
     api.takes("sam", "active").await;
-    are_wrong(&api.mark(TIM, &json!({})).await, 422, &["courseId", "studentId", "date", "status"]);
-    are_wrong(&api.mark(TIM, &json!([])).await, 422, &["body"]);
+    assert_invalid(&api.mark(TIM, &json!({})).await, 422, &["courseId", "studentId", "date", "status"]);
+    assert_invalid(&api.mark(TIM, &json!([])).await, 422, &["body"]);
     for date in
         ["", "2026-02-30", "2026-1-31", "31.01.2026", "2026-01-31T00:00:00Z", "12026-01-31", "1969-12-31", "0001-01-01"]
     {
-        are_wrong(&api.mark(TIM, &mark("sam", date, "present")).await, 422, &["date"]);
+        assert_invalid(&api.mark(TIM, &mark("sam", date, "present")).await, 422, &["date"]);
     }
-    are_wrong(&api.mark(TIM, &mark("a b", "2026-01-31", "there")).await, 422, &["studentId", "status"]);
+    assert_invalid(&api.mark(TIM, &mark("a b", "2026-01-31", "there")).await, 422, &["studentId", "status"]);
     let token = api.token(TIM);
     let (json_type, authorized) = (("content-type", "application/json"), ("authorization", token.as_str()));
     let to = || (Method::POST, ATTENDANCE);

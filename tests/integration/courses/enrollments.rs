@@ -4,7 +4,8 @@ use futures::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::api::{Api, ENROLLMENTS, EVE, Person, ROOT, SAM, SUE, TIM, TOM, are_wrong, is_told, with};
+use super::api::{Api, ENROLLMENTS, EVE, Person, ROOT, SAM, SUE, TIM, TOM, assert_invalid, is_told, with};
+use crate::support::client::forged;
 
 const OF_SAM: [&str; 4] = [
     "private-course-enrollments-algebra",
@@ -86,9 +87,9 @@ async fn student_accepts_invitation_of_teacher() {
         api.update(TIM, &[], &of("sam", status)).await.is_problem(403);
     }
     let score = json!({"courseId": "algebra", "studentId": "sam", "title": "Test", "score": 1, "maxScore": 2});
-    are_wrong(&api.give(TIM, "k", &score).await, 422, &["studentId"]);
+    assert_invalid(&api.give(TIM, "k", &score).await, 422, &["studentId"]);
     let mark = json!({"courseId": "algebra", "studentId": "sam", "date": "2026-01-31", "status": "absent"});
-    are_wrong(&api.mark(TIM, &mark).await, 422, &["studentId"]);
+    assert_invalid(&api.mark(TIM, &mark).await, 422, &["studentId"]);
     api.notify(TIM, &json!({"userId": "sam"})).await.is_problem(403);
     assert_eq!(api.told().await, []);
     let accepted = api.enroll(SAM, &algebra()).await;
@@ -149,9 +150,9 @@ async fn admin_enrolls_any_student() {
         let again = api.enroll(person, &body).await;
         assert_eq!((again.status.as_u16(), &again.bytes), (201, &made.bytes));
         // They do not say who by leaving it out.
-        are_wrong(&api.enroll(person, &algebra()).await, 422, &["studentId"]);
+        assert_invalid(&api.enroll(person, &algebra()).await, 422, &["studentId"]);
     }
-    are_wrong(&api.enroll(TIM, &algebra()).await, 422, &["studentId"]);
+    assert_invalid(&api.enroll(TIM, &algebra()).await, 422, &["studentId"]);
     // Who teaches something else takes it as anybody does.
     let toms = api.enroll(TOM, &algebra()).await;
     assert_eq!((toms.status.as_u16(), &toms.body["status"]), (201, &json!("pending")));
@@ -200,7 +201,7 @@ async fn student_may_only_drop_own_enrollment() {
 async fn enrollment_requires_valid_token() {
     let api = Api::start().await;
     let json_type = ("content-type", "application/json");
-    let forged = format!("{}x", api.token(TIM).trim_end_matches(char::is_alphanumeric));
+    let forged = forged(&api.token(TIM));
     for (method, body) in [(Method::POST, algebra()), (Method::PATCH, of("sam", "active")), (Method::GET, json!(""))] {
         let headers = [json_type, ("authorization", forged.as_str())];
         api.send((method.clone(), ENROLLMENTS), "", &headers, body.to_string()).await.is_problem(401);
@@ -222,7 +223,7 @@ async fn names_invalid_enrollment_fields() {
         (json!({"courseId": 7, "studentId": ""}), vec!["courseId", "studentId"]),
         (json!({"courseId": "algebra", "studentId": 7}), vec!["studentId"]),
     ] {
-        are_wrong(&api.enroll(SAM, &body).await, 422, &fields);
+        assert_invalid(&api.enroll(SAM, &body).await, 422, &fields);
     }
     for (body, fields) in [
         (json!({}), vec!["courseId", "studentId", "status"]),
@@ -230,7 +231,7 @@ async fn names_invalid_enrollment_fields() {
         (of("a b", "Active"), vec!["studentId", "status"]),
         (with(&of("sam", "active"), &json!({"courseId": null})), vec!["courseId"]),
     ] {
-        are_wrong(&api.update(TIM, &[], &body).await, 422, &fields);
+        assert_invalid(&api.update(TIM, &[], &body).await, 422, &fields);
     }
     let token = api.token(SAM);
     let authorized = ("authorization", token.as_str());

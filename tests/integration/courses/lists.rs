@@ -3,7 +3,7 @@
 use runtime::http::Cursor;
 use serde_json::{Value, json};
 
-use super::api::{Api, ENROLLMENTS, EVE, Person, ROOT, SAM, SUE, TIM, TOM, are_wrong};
+use super::api::{Api, ENROLLMENTS, EVE, Person, ROOT, SAM, SUE, TIM, TOM, assert_invalid};
 
 fn names<'a>(enrollments: &'a [Value], field: &str) -> Vec<&'a str> {
     enrollments.iter().map(|one| one[field].as_str().unwrap()).collect()
@@ -69,7 +69,7 @@ async fn names_invalid_query_parameter() {
         ("?courseId=algebra&cursor=x", "cursor"),
         ("?courseId=algebra&courseId=latin", "courseId"),
     ] {
-        are_wrong(&api.get(ENROLLMENTS, ROOT, query).await, 400, &[field]);
+        assert_invalid(&api.get(ENROLLMENTS, ROOT, query).await, 400, &[field]);
     }
     for student in ["a", "b", "c"] {
         api.takes(student, "active").await;
@@ -78,7 +78,7 @@ async fn names_invalid_query_parameter() {
     let page = api.get(ENROLLMENTS, TIM, "?courseId=algebra&limit=1").await;
     let cursor = page.body["cursor"].as_str().unwrap();
     for query in ["?courseId=latin&limit=1", "?studentId=tim"] {
-        are_wrong(&api.get(ENROLLMENTS, TIM, &format!("{query}&cursor={cursor}")).await, 400, &["cursor"]);
+        assert_invalid(&api.get(ENROLLMENTS, TIM, &format!("{query}&cursor={cursor}")).await, 400, &["cursor"]);
     }
     // Whoever makes a cursor up reads on in this list alone.
     for place in ["", "A", "DOC", "ENROLLED#", "ENROLLED#~", "ENROLLED#\u{e9}", "~", &"x".repeat(2_000)] {

@@ -8,7 +8,7 @@ use runtime::http::Cursor;
 use serde_json::{Value, json};
 
 use super::api::{
-    ADMIN_DASHBOARD, APPROVE, Api, EVE, PAYMENTS, ROOT, SAM, STUDENT_DASHBOARD, SUE, TIM, are_wrong, is_told, with,
+    ADMIN_DASHBOARD, APPROVE, Api, EVE, PAYMENTS, ROOT, SAM, STUDENT_DASHBOARD, SUE, TIM, assert_invalid, is_told, with,
 };
 use crate::support::app::Answer;
 
@@ -82,7 +82,7 @@ async fn pending_purchase_is_paid_by_buyer_or_admin() {
         assert_eq!(answer.is_problem(404)["detail"], format!("there is no purchase {purchase}"));
     }
     api.approve(ROOT, "never").await.is_problem(404);
-    are_wrong(&api.approve(ROOT, "a%20b").await, 422, &["paymentId"]);
+    assert_invalid(&api.approve(ROOT, "a%20b").await, 422, &["paymentId"]);
     // It has no payment as long as nobody says so.
     api.approve(ROOT, &waiting).await.is_problem(404);
     let (completed, cancelled) = (api.orders(SAM, "product", "mug").await, api.orders(SAM, "product", "mug").await);
@@ -186,7 +186,7 @@ async fn stale_payment_is_reconciled_on_next_access() {
             let purchase = api.orders(SAM, "course", &format!("{key}-{touch}")).await;
             let payment = id(&api.pay(SAM, &format!("{key}-{touch}"), &purchase).await);
             // As an earlier version left it: the purchase alone was changed.
-            api.database(
+            api.app.database(
                 "UpdateItem",
                 "PurchasesTable",
                 json!({
@@ -274,11 +274,11 @@ async fn payments_are_listed_by_status_newest_first() {
     for (query, field) in
         [("?status=gone", "status"), ("?userId=a%20b", "userId"), ("?limit=0", "limit"), ("?cursor=x", "cursor")]
     {
-        are_wrong(&api.get(PAYMENTS, ROOT, query).await, 400, &[field]);
+        assert_invalid(&api.get(PAYMENTS, ROOT, query).await, 400, &[field]);
     }
     let page = api.get(PAYMENTS, ROOT, "?limit=1").await;
     let foreign = format!("?limit=1&status=received&cursor={}", page.body["cursor"].as_str().unwrap());
-    are_wrong(&api.get(PAYMENTS, ROOT, &foreign).await, 400, &["cursor"]);
+    assert_invalid(&api.get(PAYMENTS, ROOT, &foreign).await, 400, &["cursor"]);
     for place in ["~", "\u{e9}", &"x".repeat(2_000)] {
         let cursor = Cursor::new("payments of None: None", place);
         let page = api.get(PAYMENTS, ROOT, &format!("?cursor={cursor}")).await;
@@ -293,15 +293,15 @@ async fn names_invalid_payment_fields() {
     let [one, other] = [api.orders(SAM, "product", "mug").await, api.orders(SAM, "product", "mug").await];
     let key = [("idempotency-key", "k")];
     for body in [json!({}), json!({"purchaseId": 7}), json!({"purchaseId": "a b"})] {
-        are_wrong(&api.call((Method::POST, PAYMENTS), "", SAM, &key, &body).await, 422, &["purchaseId"]);
+        assert_invalid(&api.call((Method::POST, PAYMENTS), "", SAM, &key, &body).await, 422, &["purchaseId"]);
     }
-    are_wrong(&api.call((Method::POST, PAYMENTS), "", SAM, &key, &json!([])).await, 422, &["body"]);
+    assert_invalid(&api.call((Method::POST, PAYMENTS), "", SAM, &key, &json!([])).await, 422, &["body"]);
     let body = json!({"purchaseId": one});
     for headers in [vec![], vec![("idempotency-key", "a b")]] {
         api.call((Method::POST, PAYMENTS), "", SAM, &headers, &body).await.is_problem(400);
     }
     assert_eq!(api.pay(SAM, "k", &one).await.status, 201);
-    are_wrong(&api.pay(SAM, "k", &other).await, 422, &["Idempotency-Key"]);
+    assert_invalid(&api.pay(SAM, "k", &other).await, 422, &["Idempotency-Key"]);
     // Keys of different people have nothing to do with each other.
     assert_eq!(api.pay(ROOT, "k", &other).await.status, 201);
     let token = api.token(SAM);

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::api::{Api, EVE, ROOT, SAM, SCORE, SCORES, SUE, TIM, TOM, are_wrong, is_told, with};
+use super::api::{Api, EVE, ROOT, SAM, SCORE, SCORES, SUE, TIM, TOM, assert_invalid, is_told, with};
 
 const CHANNELS: [&str; 3] = ["private-user-sam", "private-student-dashboard-sam", "private-teacher-dashboard-tim"];
 
@@ -31,7 +31,7 @@ async fn score_is_recorded_once_and_corrected() {
     is_told(&api.told().await, "new-score", &CHANNELS, at, &expected);
     let again = api.give(TIM, "k", &score()).await;
     assert_eq!((again.status.as_u16(), &again.bytes), (201, &given.bytes));
-    are_wrong(&api.give(TIM, "k", &with(&score(), &json!({"score": 1}))).await, 422, &["Idempotency-Key"]);
+    assert_invalid(&api.give(TIM, "k", &with(&score(), &json!({"score": 1}))).await, 422, &["Idempotency-Key"]);
     assert_eq!(api.told().await, []);
 
     let right = json!({"title": "First test", "score": 18, "maxScore": 20});
@@ -66,7 +66,7 @@ async fn scoring_requires_teacher_or_admin_and_enrolled_student() {
     for person in [TIM, ROOT, SAM] {
         api.give(person, "k", &with(&score(), &json!({"courseId": "latin"}))).await.is_problem(404);
     }
-    are_wrong(&api.give(TIM, "k", &with(&score(), &json!({"studentId": "nobody"}))).await, 422, &["studentId"]);
+    assert_invalid(&api.give(TIM, "k", &with(&score(), &json!({"studentId": "nobody"}))).await, 422, &["studentId"]);
     for (status, expected) in [("pending", 422), ("dropped", 422), ("completed", 201), ("active", 201)] {
         api.takes("sam", status).await;
         assert_eq!(api.give(TIM, status, &score()).await.status, expected, "{status}");
@@ -146,7 +146,7 @@ async fn scores_are_paged_newest_first() {
     for (query, field) in
         [("?courseId=algebra&studentId=sam", "studentId"), ("?limit=0", "limit"), ("?cursor=x", "cursor")]
     {
-        are_wrong(&api.get(SCORES, ROOT, query).await, 400, &[field]);
+        assert_invalid(&api.get(SCORES, ROOT, query).await, 400, &[field]);
     }
     api.app.finish().await;
 }
@@ -156,8 +156,8 @@ async fn names_invalid_score_fields() {
     let api = Api::start().await;
     api.takes("sam", "active").await;
     let all = ["courseId", "studentId", "title", "score", "maxScore"];
-    are_wrong(&api.give(TIM, "k", &json!({})).await, 422, &all);
-    are_wrong(&api.give(TIM, "k", &json!([])).await, 422, &["body"]);
+    assert_invalid(&api.give(TIM, "k", &json!({})).await, 422, &all);
+    assert_invalid(&api.give(TIM, "k", &json!([])).await, 422, &["body"]);
     let made = api.give(TIM, "k", &score()).await;
     let id = made.body["scoreId"].as_str().unwrap();
     for (patch, field) in [
@@ -168,12 +168,12 @@ async fn names_invalid_score_fields() {
         (json!({"maxScore": 0}), "maxScore"),
         (json!({"maxScore": null}), "maxScore"),
     ] {
-        are_wrong(&api.give(TIM, "l", &with(&score(), &patch)).await, 422, &[field]);
+        assert_invalid(&api.give(TIM, "l", &with(&score(), &patch)).await, 422, &[field]);
         let right = json!({"title": "First test", "score": 17.5, "maxScore": 20});
-        are_wrong(&api.change(TIM, id, &[], &with(&right, &patch)).await, 422, &[field]);
+        assert_invalid(&api.change(TIM, id, &[], &with(&right, &patch)).await, 422, &[field]);
     }
-    are_wrong(&api.change(TIM, id, &[], &json!({})).await, 422, &all[2..]);
-    are_wrong(&api.change(TIM, "a%20b", &[], &score()).await, 422, &["scoreId"]);
+    assert_invalid(&api.change(TIM, id, &[], &json!({})).await, 422, &all[2..]);
+    assert_invalid(&api.change(TIM, "a%20b", &[], &score()).await, 422, &["scoreId"]);
     api.call((Method::POST, SCORES), "", TIM, &[], &score()).await.is_problem(400);
     let token = api.token(TIM);
     let (json_type, authorized) = (("content-type", "application/json"), ("authorization", token.as_str()));

@@ -9,7 +9,7 @@ use super::operation::{Operation, operations};
 use super::world::{Bindings, Person, World, allows};
 use crate::contract::contract;
 use crate::support::app::Answer;
-use crate::support::requests;
+use crate::support::client;
 
 const ROLES: [&str; 5] = ["admin", "artist", "seller", "teacher", "student"];
 
@@ -17,7 +17,7 @@ const ROLES: [&str; 5] = ["admin", "artist", "seller", "teacher", "student"];
 async fn every_operation_requires_the_credentials_of_the_contract() {
     let contract = contract();
     let world = World::of(&contract).await;
-    let expired = requests::token(&world.app, "ann", "admin", SystemClock.now() - TimeDelta::days(365));
+    let expired = client::token(&world.app, "ann", "admin", SystemClock.now() - TimeDelta::days(365));
     let good = world.token(&world.person("admin"));
     let forged = format!("{}x", &good[..good.len() - 1]);
     let key = world.app.cloud.write_key().to_owned();

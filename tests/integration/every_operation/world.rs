@@ -10,7 +10,7 @@ use system::clock::{Clock, SystemClock};
 use super::operation::{Operation, Place, operation};
 use crate::contract::assert_response_matches;
 use crate::support::app::{Answer, App};
-use crate::support::requests;
+use crate::support::client;
 
 /// A caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn token(&self, person: &Person) -> String {
-        requests::token(&self.app, &person.id, &person.role, SystemClock.now())
+        client::token(&self.app, &person.id, &person.role, SystemClock.now())
     }
 
     pub(super) fn is_person(&self, name: &str) -> bool {

@@ -4,6 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::api::{ANN, Api, EVE, Person, REFRESHES, ROOT, SAM, TIM, described, named};
+use crate::support::client::forged;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn packages_require_teacher_seller_or_admin() {
@@ -54,7 +55,7 @@ async fn packages_require_valid_token() {
     app.settled().await;
     let written = ["StateTable", "StatsTable"].map(|table| app.items(table));
     let json_type = ("content-type", "application/json");
-    let forged = format!("{}x", api.token(TIM).trim_end_matches(char::is_alphanumeric));
+    let forged = forged(&api.token(TIM));
     let body = named::<&str>("p", &[]).to_string();
     for (method, path) in [
         (Method::POST, "/api/packages"),

@@ -1,17 +1,16 @@
 //! People, what they do to quizzes and packages, and what that comes to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 
-use bytes::Bytes;
 use futures::StreamExt;
 use http::Method;
-use local::wire::ClientOptions;
 use serde_json::{Value, json};
-use system::clock::{Clock, SystemClock};
 
-use crate::contract::contract;
 use crate::support::app::{Answer, App};
-use crate::support::requests;
+use crate::support::client::{Client, pages};
+pub(super) use crate::support::items::key;
+pub(super) use crate::support::people::{ANN, EVE, KAI, Person, ROOT, SAM, SUE, TIM};
 
 pub(super) const PACKAGES: &str = "/api/packages";
 pub(super) const PACKAGE: &str = "/api/packages/{packageId}";
@@ -29,18 +28,6 @@ const MAX_SCORE: u64 = 8;
 /// How many requests are under way at once where many are sent.
 const AT_ONCE: usize = 16;
 
-/// Somebody with a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Person(pub(super) &'static str, pub(super) &'static str);
-
-pub(super) const TIM: Person = Person("tim", "teacher");
-pub(super) const EVE: Person = Person("eve", "seller");
-pub(super) const SAM: Person = Person("sam", "student");
-pub(super) const SUE: Person = Person("sue", "student");
-pub(super) const KAI: Person = Person("kai", "student");
-pub(super) const ANN: Person = Person("ann", "artist");
-pub(super) const ROOT: Person = Person("root", "admin");
-
 /// What somebody does to a quiz.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Deed {
@@ -54,13 +41,13 @@ pub(super) enum Deed {
 /// What people did to quizzes, as the test remembers it.
 #[derive(Debug, Default)]
 pub(super) struct Deeds {
-    likes: BTreeSet<(Person, String)>,
-    ratings: BTreeMap<(Person, String), u64>,
-    attempts: BTreeMap<(Person, String, u64), u64>,
+    likes: BTreeSet<(Person<'static>, String)>,
+    ratings: BTreeMap<(Person<'static>, String), u64>,
+    attempts: BTreeMap<(Person<'static>, String, u64), u64>,
 }
 
 impl Deeds {
-    pub(super) fn note(&mut self, person: Person, quiz: &str, deed: Deed) {
+    pub(super) fn note(&mut self, person: Person<'static>, quiz: &str, deed: Deed) {
         let key = (person, quiz.to_owned());
         match deed {
             Deed::Like => drop(self.likes.insert(key)),
@@ -150,8 +137,15 @@ pub(super) fn names(prefix: &str, numbers: std::ops::Range<usize>) -> Vec<String
 }
 
 pub(super) struct Api {
-    pub(super) app: App,
-    contract: Value,
+    client: Client,
+}
+
+impl Deref for Api {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
 }
 
 impl Api {
@@ -160,35 +154,24 @@ impl Api {
     }
 
     pub(super) fn of(app: App) -> Self {
-        Self { app, contract: contract() }
+        Self { client: Client::of(app) }
     }
 
-    pub(super) fn token(&self, Person(subject, role): Person) -> String {
-        requests::token(&self.app, subject, role, SystemClock.now())
-    }
-
-    /// Sends a request of a route of the contract; `of` is the id in its path, or what comes behind it.
-    pub(super) async fn call(
-        &self,
-        to: (Method, &str),
-        of: &str,
-        person: Person,
-        headers: &[(&str, &str)],
-        body: impl Into<Bytes>,
-    ) -> Answer {
-        let token = self.token(person);
-        requests::send(&self.app, &self.contract, to, of, &requests::headers(&token, headers), body).await
-    }
-
-    pub(super) async fn post(&self, person: Person, body: &Value) -> Answer {
+    pub(super) async fn post(&self, person: Person<'static>, body: &Value) -> Answer {
         self.call((Method::POST, PACKAGES), "", person, &[], body.to_string()).await
     }
 
-    pub(super) async fn put(&self, person: Person, id: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+    pub(super) async fn put(
+        &self,
+        person: Person<'static>,
+        id: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> Answer {
         self.call((Method::PUT, PACKAGE), id, person, headers, body.to_string()).await
     }
 
-    pub(super) async fn delete(&self, person: Person, id: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(super) async fn delete(&self, person: Person<'static>, id: &str, headers: &[(&str, &str)]) -> Answer {
         self.call((Method::DELETE, PACKAGE), id, person, headers, "").await
     }
 
@@ -197,7 +180,7 @@ impl Api {
     }
 
     /// What is told of packages for this query.
-    pub(super) async fn asked(&self, person: Person, query: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(super) async fn asked(&self, person: Person<'static>, query: &str, headers: &[(&str, &str)]) -> Answer {
         self.call((Method::GET, STATS), query, person, headers, "").await
     }
 
@@ -236,7 +219,7 @@ impl Api {
     }
 
     /// Somebody does something to a quiz.
-    pub(super) async fn tries(&self, person: Person, quiz: &str, deed: Deed) -> Answer {
+    pub(super) async fn tries(&self, person: Person<'static>, quiz: &str, deed: Deed) -> Answer {
         let (route, body) = match deed {
             Deed::Like => ((Method::POST, LIKE), Value::Null),
             Deed::Unlike => ((Method::DELETE, LIKE), Value::Null),
@@ -250,14 +233,14 @@ impl Api {
     }
 
     /// Somebody does something to a quiz, which succeeds and is remembered.
-    pub(super) async fn does(&self, deeds: &mut Deeds, person: Person, quiz: &str, deed: Deed) {
+    pub(super) async fn does(&self, deeds: &mut Deeds, person: Person<'static>, quiz: &str, deed: Deed) {
         let answer = self.tries(person, quiz, deed).await;
         assert!(answer.status.is_success(), "{answer:?}");
         deeds.note(person, quiz, deed);
     }
 
     /// All of this happens, many at once, and is remembered.
-    pub(super) async fn all_do(&self, deeds: &mut Deeds, all: &[(Person, &str, Deed)]) {
+    pub(super) async fn all_do(&self, deeds: &mut Deeds, all: &[(Person<'static>, &str, Deed)]) {
         let tries: Vec<_> = all.iter().map(|(person, quiz, deed)| self.tries(*person, quiz, *deed)).collect();
         let answers: Vec<Answer> = futures::stream::iter(tries).buffered(AT_ONCE).collect().await;
         for (answer, (person, quiz, deed)) in answers.iter().zip(all) {
@@ -267,13 +250,13 @@ impl Api {
     }
 
     /// What is told to somebody of a package, when everything has reached it.
-    pub(super) async fn stats(&self, person: Person, id: &str) -> Value {
+    pub(super) async fn stats(&self, person: Person<'static>, id: &str) -> Value {
         self.app.settled().await;
         self.stats_now(person, id).await
     }
 
     /// What is told to somebody of a package at this moment.
-    pub(super) async fn stats_now(&self, person: Person, id: &str) -> Value {
+    pub(super) async fn stats_now(&self, person: Person<'static>, id: &str) -> Value {
         let answer = self.asked(person, &format!("?packageId={id}"), &[]).await;
         assert_eq!((answer.status.as_u16(), &answer.body["unknown"]), (200, &json!([])), "{answer:?}");
         assert_eq!(answer.body["packages"].as_array().map(Vec::len), Some(1), "{answer:?}");
@@ -288,22 +271,9 @@ impl Api {
     /// All packages of a creator, by as many pages as it takes.
     pub(super) async fn of_creator(&self, creator: &str, limit: &str) -> Vec<Vec<String>> {
         let ask = async |cursor: &str| self.asked(SAM, &format!("?creatorId={creator}{limit}{cursor}"), &[]).await;
-        let pages = requests::pages("packages", ask).await;
+        let pages = pages("packages", ask).await;
         let ids =
             |page: Vec<Value>| page.iter().map(|package| package["packageId"].as_str().unwrap().to_owned()).collect();
         pages.into_iter().map(ids).collect()
     }
-
-    /// Asks the database itself, as no function would.
-    pub(super) fn database(&self, operation: &str, table: &str, mut request: Value) -> Value {
-        request["TableName"] = json!(self.app.cloud.table(table).unwrap());
-        let answer = self.app.cloud.database().call(operation, &request.to_string(), &ClientOptions::default());
-        assert!(answer.is_ok(), "{operation} {request}: {answer:?}");
-        serde_json::from_str(&answer.body).unwrap()
-    }
-}
-
-/// The key of an item.
-pub(super) fn key(pk: &str, sk: &str) -> Value {
-    json!({"pk": {"S": pk}, "sk": {"S": sk}})
 }

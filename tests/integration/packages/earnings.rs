@@ -16,7 +16,7 @@ pub(super) fn sold(api: &Api, package: &str, version: &str, earned: &[(&str, i64
     for (currency, amount) in earned {
         item[format!("gross#{currency}@card")] = json!({"N": amount.to_string()});
     }
-    api.database("PutItem", "StatsTable", json!({"Item": item}));
+    api.app.database("PutItem", "StatsTable", json!({"Item": item}));
 }
 
 /// The same, and has it followed.
@@ -28,7 +28,7 @@ async fn earns(api: &Api, package: &str, version: &str, earned: &[(&str, i64)]) 
 }
 
 /// What somebody is told of a package's earnings, if anything.
-async fn told(api: &Api, person: Person, package: &str) -> Option<(i64, Value)> {
+async fn told(api: &Api, person: Person<'static>, package: &str) -> Option<(i64, Value)> {
     let stats = api.stats(person, package).await;
     let told = ["earnings", "currency", "earningsByCurrency"].map(|name| stats.get(name).cloned());
     match told {

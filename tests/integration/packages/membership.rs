@@ -88,13 +88,13 @@ async fn package_of_500_quizzes_is_created_replaced_and_emptied() {
     let (api, mut deeds) = (Api::start().await, Deeds::default());
     let all = names("q", 0..1_000);
     api.quizzes(&all).await;
-    let of = |number: usize, quiz: &'_ String| -> Vec<(Person, String, Deed)> {
+    let of = |number: usize, quiz: &'_ String| -> Vec<(Person<'static>, String, Deed)> {
         let score = (number / 9 % 9) as u64;
         let done = [(SAM, Like), (SUE, Rate(number as u64 % 5 + 1)), (KAI, Attempt(1, score))];
         done.into_iter().map(|(person, deed)| (person, quiz.clone(), deed)).collect()
     };
     let done: Vec<_> = all.iter().enumerate().step_by(9).flat_map(|(number, quiz)| of(number, quiz)).collect();
-    let done: Vec<(Person, &str, Deed)> =
+    let done: Vec<(Person<'static>, &str, Deed)> =
         done.iter().map(|(person, quiz, deed)| (*person, quiz.as_str(), *deed)).collect();
     api.all_do(&mut deeds, &done).await;
 

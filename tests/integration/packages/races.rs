@@ -67,7 +67,7 @@ const DEEDS: usize = 30;
 const CHANGES: usize = 8;
 
 /// What a person does, one thing after the other, some of them twice.
-async fn live(api: &Api, person: Person, quizzes: &[String], mut random: Rng) -> Deeds {
+async fn live(api: &Api, person: Person<'static>, quizzes: &[String], mut random: Rng) -> Deeds {
     let mut deeds = Deeds::default();
     for number in 0..DEEDS as u64 {
         let quiz = &quizzes[random.usize(..quizzes.len())];
@@ -86,7 +86,7 @@ async fn live(api: &Api, person: Person, quizzes: &[String], mut random: Rng) ->
 }
 
 /// What somebody does to a package that somebody else changes too.
-async fn author(api: &Api, person: Person, package: &str, quizzes: &[String], mut random: Rng) {
+async fn author(api: &Api, person: Person<'static>, package: &str, quizzes: &[String], mut random: Rng) {
     for _ in 0..CHANGES {
         let count = random.usize(..=quizzes.len());
         let chosen = random.choose_multiple(quizzes, count);

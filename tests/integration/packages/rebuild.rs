@@ -11,7 +11,8 @@ use store::keys;
 use super::api::Deed::{Attempt, Like, Rate};
 use super::api::{ANN, Api, Deeds, EVE, KAI, REFRESH, REFRESHES, ROOT, SAM, SUE, TIM, key, named, names};
 use super::earnings::sold;
-use crate::support::app::{App, Forward};
+use crate::support::app::App;
+use crate::support::clock::OffsetClock;
 
 /// Begins a refresh; tells its id.
 async fn begin(api: &Api) -> String {
@@ -36,7 +37,7 @@ async fn refreshed(api: &Api) -> [u64; 3] {
     let total = json!({"Key": key(&format!("REFRESH#{refresh}"), "T"), "ConsistentRead": true});
     api.app
         .eventually("the refresh is done", || {
-            api.database("GetItem", "StatsTable", total.clone())["Item"]["lanes"]["N"] == "16"
+            api.app.database("GetItem", "StatsTable", total.clone())["Item"]["lanes"]["N"] == "16"
         })
         .await;
     let done = progress(api, &refresh).await;
@@ -74,7 +75,7 @@ struct Vandal<'a>(&'a Api);
 
 impl Vandal<'_> {
     fn stats(&self, operation: &str, request: Value) -> Value {
-        self.0.database(operation, "StatsTable", request)
+        self.0.app.database(operation, "StatsTable", request)
     }
 
     fn item(&self, pk: &str, sk: &str) -> Value {
@@ -276,9 +277,9 @@ async fn unreadable_package_blocks_no_other() {
     let all = packages.len() as u64;
     let document = |package: &str| {
         let wanted = json!({"Key": key(&format!("PACKAGE#{package}"), "DOC"), "ConsistentRead": true});
-        api.database("GetItem", "StateTable", wanted)["Item"].clone()
+        api.app.database("GetItem", "StateTable", wanted)["Item"].clone()
     };
-    let put = |item: &Value| drop(api.database("PutItem", "StateTable", json!({"Item": item})));
+    let put = |item: &Value| drop(api.app.database("PutItem", "StateTable", json!({"Item": item})));
     let wholes = [0, 22, 47].map(|at: usize| document(&packages[at]));
     for (whole, (name, garbage)) in wholes.iter().zip([
         ("currency", json!({"S": "XXX"})),
@@ -307,10 +308,10 @@ async fn rebuild_repairs_package_after_manual_fix_of_quiz_list() {
     api.made("p", &["q"]).await;
     api.made("other", &["r"]).await;
     let wanted = json!({"Key": key("PACKAGE#p", "DOC"), "ConsistentRead": true});
-    let whole = api.database("GetItem", "StateTable", wanted)["Item"].clone();
+    let whole = api.app.database("GetItem", "StateTable", wanted)["Item"].clone();
     let mut broken = whole.clone();
     broken["quizzes"] = json!({"S": "q"});
-    api.database("PutItem", "StateTable", json!({"Item": broken}));
+    api.app.database("PutItem", "StateTable", json!({"Item": broken}));
     for quiz in ["q", "r"] {
         api.does(&mut deeds, SAM, quiz, Like).await;
     }
@@ -319,7 +320,7 @@ async fn rebuild_repairs_package_after_manual_fix_of_quiz_list() {
     assert_eq!(refreshed(&api).await, [2, 1, 1]);
     let mut mended = whole;
     mended["quizzes"] = json!({"L": [{"S": "r"}]});
-    api.database("PutItem", "StateTable", json!({"Item": mended}));
+    api.app.database("PutItem", "StateTable", json!({"Item": mended}));
     api.app.settled().await;
     assert_eq!(refreshed(&api).await[2], 0);
     assert_eq!(api.numbers("p").await, deeds.of(&["r"]));
@@ -330,7 +331,7 @@ async fn rebuild_repairs_package_after_manual_fix_of_quiz_list() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn poison_is_dead_lettered_and_its_batch_completes() {
-    let clock = Arc::new(Forward::default());
+    let clock = Arc::new(OffsetClock::default());
     let app = App::start_with(|options| {
         options.clock = clock.clone();
         options.schedules = false;
@@ -354,7 +355,7 @@ async fn poison_is_dead_lettered_and_its_batch_completes() {
         .eventually("the poison is among the dead letters", || {
             if api.app.cloud.queues().depth(queue).unwrap().visible == 0 {
                 minutes += 1;
-                clock.by(TimeDelta::minutes(minutes));
+                clock.set_offset(TimeDelta::minutes(minutes));
             }
             api.app.queue_depth("PackageRebuildFailuresQueue") == poison.len() as u64
         })

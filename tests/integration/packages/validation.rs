@@ -4,14 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::api::{Api, PACKAGE, PACKAGES, SAM, TIM, described, named, names};
-
-fn with(body: &Value, patch: &Value) -> Value {
-    let mut body = body.clone();
-    for (field, value) in patch.as_object().unwrap() {
-        body[field] = value.clone();
-    }
-    body
-}
+use crate::support::items::with;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_invalid_fields() {

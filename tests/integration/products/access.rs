@@ -4,6 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use super::api::{ANN, Api, BOB, EVE, PRODUCT, PRODUCTS, ROOT, SAM, TIM, mug, places};
+use crate::support::client::forged;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn offering_products_requires_seller_or_admin() {
@@ -40,7 +41,7 @@ async fn seller_changes_only_own_products() {
 async fn offering_products_requires_valid_token() {
     let api = Api::start().await;
     let (json_type, body) = (("content-type", "application/json"), mug(&json!({})).to_string());
-    let forged = format!("{}x", api.token(EVE).trim_end_matches(char::is_alphanumeric));
+    let forged = forged(&api.token(EVE));
     for (method, route) in [(Method::POST, PRODUCTS), (Method::PUT, PRODUCT)] {
         let of = if route == PRODUCT { "mug" } else { "" };
         for credentials in [forged.as_str(), "Bearer a.b.c", "x"] {

@@ -1,18 +1,16 @@
 //! Sellers, what they sell, who looks at it, and the boards that tell of them.
 
-use std::sync::Arc;
+use std::ops::Deref;
 
-use bytes::Bytes;
-use chrono::{DateTime, Utc};
-use domain::time::Time;
 use http::Method;
 use local::cloud::Options;
 use serde_json::{Value, json};
-use system::clock::{Clock, SystemClock};
 
-use crate::contract::contract;
-use crate::support::app::{Answer, App, Forward};
-use crate::support::requests;
+use crate::support::app::Answer;
+use crate::support::client::Client;
+pub(super) use crate::support::client::assert_invalid_field;
+use crate::support::items::with;
+pub(super) use crate::support::people::{ANN, BOB, EVE, Person, ROOT, SAM, SUE, TIM};
 
 pub(super) const PRODUCTS: &str = "/api/products";
 pub(super) const PRODUCT: &str = "/api/products/{productId}";
@@ -21,18 +19,6 @@ pub(super) const BOARD: &str = "/api/leaderboard";
 
 /// The time when everything begins.
 const NOON: &str = "2026-04-10T12:00:00.000Z";
-
-/// Somebody with a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Person<'a>(pub(super) &'a str, pub(super) &'a str);
-
-pub(super) const EVE: Person<'_> = Person("eve", "seller");
-pub(super) const BOB: Person<'_> = Person("bob", "seller");
-pub(super) const SAM: Person<'_> = Person("sam", "student");
-pub(super) const SUE: Person<'_> = Person("sue", "student");
-pub(super) const TIM: Person<'_> = Person("tim", "teacher");
-pub(super) const ANN: Person<'_> = Person("ann", "artist");
-pub(super) const ROOT: Person<'_> = Person("root", "admin");
 
 /// A place on a board: the rank, who, how much.
 pub(super) type Place = (u64, String, u64);
@@ -53,23 +39,19 @@ pub(super) fn told(board: &Value) -> Vec<Place> {
 
 /// A mug for 9.99 dollars, with some fields changed.
 pub(super) fn mug(patch: &Value) -> Value {
-    let mut body = json!({"title": "Mug", "price": 999, "currency": "USD"});
-    for (field, value) in patch.as_object().unwrap() {
-        body[field] = value.clone();
-    }
-    body
-}
-
-/// Asserts that an answer names this field, and no other, as wrong.
-#[track_caller]
-pub(super) fn is_wrong(answer: &Answer, status: u16, field: &str) {
-    requests::are_wrong(answer, status, &[field]);
+    with(&json!({"title": "Mug", "price": 999, "currency": "USD"}), patch)
 }
 
 pub(super) struct Api {
-    pub(super) app: App,
-    contract: Value,
-    clock: Arc<Forward>,
+    client: Client,
+}
+
+impl Deref for Api {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
 }
 
 impl Api {
@@ -82,67 +64,27 @@ impl Api {
     }
 
     pub(super) async fn start_with(time: &str, change: impl FnOnce(&mut Options)) -> Self {
-        let clock = Arc::new(Forward::default());
-        clock.by(time.parse::<DateTime<Utc>>().unwrap() - SystemClock.now());
-        let app = App::start_with(|options| {
-            options.clock = clock.clone();
+        let client = Client::start_at(time, |options| {
             options.schedules = false;
             change(options);
         });
-        Self { app: app.await, contract: contract(), clock }
+        Self { client: client.await }
     }
 
-    pub(super) fn now(&self) -> Time {
-        Time::from(self.clock.now())
-    }
-
-    /// Puts the clock forward when all that happened has been counted.
+    /// Moves the clock forward to a time, once everything has settled.
     pub(super) async fn until(&self, time: &str) {
         self.app.settled().await;
-        let time = time.parse::<DateTime<Utc>>().unwrap();
-        assert!(self.clock.now() < time, "clocks are put forward alone");
-        self.clock.by(time - SystemClock.now());
-    }
-
-    pub(super) fn token(&self, Person(subject, role): Person<'_>) -> String {
-        requests::token(&self.app, subject, role, self.clock.now())
-    }
-
-    /// Sends a request of a route of the contract, with these headers alone; `of` is the id in its path, or what comes behind
-    /// it.
-    pub(super) async fn send(
-        &self,
-        to: (Method, &str),
-        of: &str,
-        headers: &[(&str, &str)],
-        body: impl Into<Bytes>,
-    ) -> Answer {
-        requests::send(&self.app, &self.contract, to, of, headers, body).await
-    }
-
-    /// Sends what somebody wants a product to be.
-    async fn describe(
-        &self,
-        to: (Method, &str),
-        id: &str,
-        person: Person<'_>,
-        headers: &[(&str, &str)],
-        body: &Value,
-    ) -> Answer {
-        let token = self.token(person);
-        let mut all = vec![("content-type", "application/json"), ("authorization", token.as_str())];
-        all.extend_from_slice(headers);
-        self.send(to, id, &all, body.to_string()).await
+        self.move_to(time);
     }
 
     /// Somebody wants to offer a product.
     pub(super) async fn create(&self, person: Person<'_>, body: &Value) -> Answer {
-        self.describe((Method::POST, PRODUCTS), "", person, &[], body).await
+        self.call((Method::POST, PRODUCTS), "", person, &[], body).await
     }
 
     /// Somebody wants a product to be like that.
     pub(super) async fn put(&self, person: Person<'_>, id: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
-        self.describe((Method::PUT, PRODUCT), id, person, headers, body).await
+        self.call((Method::PUT, PRODUCT), id, person, headers, body).await
     }
 
     /// A product is like that now: a mug with some fields changed.
@@ -173,8 +115,7 @@ impl Api {
 
     /// Somebody who is signed in looks at a product.
     pub(super) async fn looks_as(&self, person: Person<'_>, id: &str, body: &Value) -> Answer {
-        let headers = [("content-type", "application/json"), ("authorization", &*self.token(person))];
-        self.send((Method::POST, VIEWS), id, &headers, body.to_string()).await
+        self.call((Method::POST, VIEWS), id, person, &[], body).await
     }
 
     /// Whether it counts that a product is looked at in this session.

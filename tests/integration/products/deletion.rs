@@ -9,9 +9,10 @@ use local::wire::{Call, Fault, Faults};
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
 
-use super::api::{ANN, Api, BOB, EVE, PRODUCT, Person, ROOT, SAM, TIM, is_wrong, mug, places};
+use super::api::{ANN, Api, BOB, EVE, PRODUCT, Person, ROOT, SAM, TIM, assert_invalid_field, mug, places};
 use super::reads::{read, shows, views};
 use crate::support::app::Answer;
+use crate::support::client::forged;
 
 /// Somebody wants a product to be deleted.
 pub(super) async fn delete(api: &Api, person: Person<'_>, id: &str, headers: &[(&str, &str)]) -> Answer {
@@ -47,14 +48,14 @@ async fn deleted_product_is_gone_everywhere() {
     }
     delete(&api, EVE, "unknown", &[]).await.is_problem(404);
     delete(&api, EVE, "trending", &[]).await.is_problem(404);
-    is_wrong(&delete(&api, EVE, "a%20b", &[]).await, 422, "productId");
+    assert_invalid_field(&delete(&api, EVE, "a%20b", &[]).await, 422, "productId");
     api.app.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deletion_requires_seller_or_admin() {
     let api = Api::start().await;
-    let forged = format!("{}x", api.token(EVE).trim_end_matches(char::is_alphanumeric));
+    let forged = forged(&api.token(EVE));
     for (status, by) in [("active", EVE), ("draft", ROOT), ("sold", ROOT)] {
         api.becomes(EVE, status, status).await;
         for person in [BOB, SAM, TIM, ANN] {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::api::{Api, Place, is_wrong, told};
+use super::api::{Api, Place, assert_invalid_field, told};
 
 /// Sellers with as many sales as this says, on boards of that many parts.
 async fn shop(shards: &str, sales: &[usize]) -> Api {
@@ -72,10 +72,10 @@ async fn cursor_is_bound_to_its_board() {
     let last = if cursor.ends_with('0') { '1' } else { '0' };
     let tampered = format!("{}{last}", &cursor[..cursor.len() - 1]);
     for other in ["", "x", "0123456789abcdef", tampered.as_str()] {
-        is_wrong(&api.peek(&format!("?limit=1&cursor={other}")).await, 400, "cursor");
+        assert_invalid_field(&api.peek(&format!("?limit=1&cursor={other}")).await, 400, "cursor");
     }
     for board in ["metric=views", "period=all", "period=2026-03", "metric=revenue&currency=USD"] {
-        is_wrong(&api.peek(&format!("?{board}&cursor={cursor}")).await, 400, "cursor");
+        assert_invalid_field(&api.peek(&format!("?{board}&cursor={cursor}")).await, 400, "cursor");
     }
     // The same board by its name, and by pages of another size.
     for same in ["limit=1", "metric=sales&period=2026-04", "limit=100"] {

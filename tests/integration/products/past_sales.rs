@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::api::{Api, EVE, ROOT, is_wrong, mug, places};
+use super::api::{Api, EVE, ROOT, assert_invalid_field, mug, places};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sale_time_requires_admin() {
@@ -88,11 +88,11 @@ async fn rejects_sale_in_the_future() {
     api.becomes(EVE, "mug", "active").await;
     for at in ["2026-04-10T13:00:00Z", "2027-01-01T00:00:00Z", "9999-12-31T23:59:59Z"] {
         let patch = json!({"status": "sold", "soldAt": at});
-        is_wrong(&api.put(ROOT, "mug", &[], &mug(&patch)).await, 422, "soldAt");
-        is_wrong(&api.create(ROOT, &mug(&patch)).await, 422, "soldAt");
+        assert_invalid_field(&api.put(ROOT, "mug", &[], &mug(&patch)).await, 422, "soldAt");
+        assert_invalid_field(&api.create(ROOT, &mug(&patch)).await, 422, "soldAt");
     }
     for at in [json!("yesterday"), json!("2026-04-09"), json!("2026-02-30T12:00:00Z"), json!(1_775_000_000)] {
-        is_wrong(&api.create(ROOT, &mug(&json!({"status": "sold", "soldAt": at}))).await, 422, "soldAt");
+        assert_invalid_field(&api.create(ROOT, &mug(&json!({"status": "sold", "soldAt": at}))).await, 422, "soldAt");
     }
     assert_eq!(api.places("?period=all").await, []);
     api.app.finish().await;
@@ -103,10 +103,10 @@ async fn rejects_sale_time_of_unsold_product() {
     let api = Api::start().await;
     for status in [json!("active"), json!("draft"), Value::Null] {
         let patch = json!({"status": status, "soldAt": "2026-03-01T12:00:00Z"});
-        is_wrong(&api.create(ROOT, &mug(&patch)).await, 422, "soldAt");
-        is_wrong(&api.put(ROOT, "mug", &[], &mug(&patch)).await, 422, "soldAt");
+        assert_invalid_field(&api.create(ROOT, &mug(&patch)).await, 422, "soldAt");
+        assert_invalid_field(&api.put(ROOT, "mug", &[], &mug(&patch)).await, 422, "soldAt");
     }
-    is_wrong(
+    assert_invalid_field(
         &api.create(ROOT, &mug(&json!({"status": "sold", "soldAtEstimated": "yes"}))).await,
         422,
         "soldAtEstimated",

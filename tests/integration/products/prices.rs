@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::api::{Api, BOB, EVE, ROOT, is_wrong, mug, places};
+use super::api::{Api, BOB, EVE, ROOT, assert_invalid_field, mug, places};
 
 const DOLLARS: &str = "?metric=revenue&currency=USD";
 const EUROS: &str = "?metric=revenue&currency=EUR";
@@ -96,7 +96,7 @@ async fn revenue_board_requires_currency_and_others_reject_it() {
         ("?metric=", "metric"),
         ("?metric=SALES", "metric"),
     ] {
-        is_wrong(&api.peek(query).await, 400, field);
+        assert_invalid_field(&api.peek(query).await, 400, field);
     }
     api.app.finish().await;
 }
@@ -109,8 +109,8 @@ async fn seller_reported_sales_are_limited_and_unverified() {
     .await;
     for price in [1_000_000_001_u64, 1_000_000_000_000] {
         let dear = mug(&json!({"productId": "dear", "price": price, "status": "sold"}));
-        is_wrong(&api.create(EVE, &dear).await, 422, "price");
-        is_wrong(&api.put(EVE, "dear", &[], &dear).await, 422, "price");
+        assert_invalid_field(&api.create(EVE, &dear).await, 422, "price");
+        assert_invalid_field(&api.put(EVE, "dear", &[], &dear).await, 422, "price");
     }
     let sold = json!({"status": "sold"});
     let sells = async |who, id: &str| api.put(who, id, &[], &mug(&sold)).await;

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::json;
 
-use super::api::{Api, BOARD, EVE, is_wrong, places, told};
+use super::api::{Api, BOARD, EVE, assert_invalid_field, places, told};
 
 /// Five sellers: one with three sales, two with two, two with one; who is first to have as many comes first.
 async fn five() -> Api {
@@ -114,7 +114,7 @@ async fn names_invalid_query_parameter() {
         ("?around=", "around"),
         (&format!("?around=beta&cursor={cursor}"), "cursor"),
     ] {
-        is_wrong(&api.peek(query).await, 400, field);
+        assert_invalid_field(&api.peek(query).await, 400, field);
     }
     let board = api.board("?limit=100&period=1999-12").await;
     assert_eq!((&board["period"], &board["entries"]), (&json!("1999-12"), &json!([])));

@@ -3,8 +3,9 @@
 use http::Method;
 use serde_json::json;
 
-use super::api::{ANN, Api, BOB, EVE, PRODUCT, Person, ROOT, SAM, SUE, TIM, counted, is_wrong, mug};
+use super::api::{ANN, Api, BOB, EVE, PRODUCT, Person, ROOT, SAM, SUE, TIM, assert_invalid_field, counted, mug};
 use crate::support::app::Answer;
+use crate::support::client::forged;
 
 /// Somebody reads a product, as it is at the moment.
 pub(super) async fn read(api: &Api, person: Person<'_>, id: &str, headers: &[(&str, &str)]) -> Answer {
@@ -168,14 +169,14 @@ async fn unchanged_product_is_not_modified() {
 async fn reading_requires_valid_credentials() {
     let api = Api::start().await;
     api.becomes(EVE, "mug", "active").await;
-    let forged = format!("{}x", api.token(EVE).trim_end_matches(char::is_alphanumeric));
+    let forged = forged(&api.token(EVE));
     for stranger in [("authorization", forged.as_str()), ("authorization", "x"), ("x-write-key", "unknown")] {
         api.send((Method::GET, PRODUCT), "mug", &[stranger], "").await.is_problem(401);
     }
     api.send((Method::GET, PRODUCT), "mug", &[], "").await.is_problem(401);
     read(&api, SAM, "unknown", &[]).await.is_problem(404);
     shows(&api, "unknown").await.is_problem(404);
-    is_wrong(&read(&api, SAM, "a%20b", &[]).await, 422, "productId");
-    is_wrong(&shows(&api, &"x".repeat(65)).await, 422, "productId");
+    assert_invalid_field(&read(&api, SAM, "a%20b", &[]).await, 422, "productId");
+    assert_invalid_field(&shows(&api, &"x".repeat(65)).await, 422, "productId");
     api.app.finish().await;
 }

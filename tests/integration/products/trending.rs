@@ -8,7 +8,7 @@ use local::wire::ClientOptions;
 use serde_json::{Value, json};
 use system::clock::Clock;
 
-use super::api::{Api, BOB, EVE, SAM, counted, is_wrong};
+use super::api::{Api, BOB, EVE, SAM, assert_invalid_field, counted};
 use super::deletion::{delete, is_gone};
 use crate::support::app::Answer;
 
@@ -278,17 +278,17 @@ async fn names_invalid_query_parameter() {
     let last = if cursor.ends_with('0') { '1' } else { '0' };
     let tampered = format!("{}{last}", &cursor[..cursor.len() - 1]);
     for limit in ["0", "101", "1.5", "", "1&limit=2"] {
-        is_wrong(&peek(&api, &format!("?limit={limit}"), &[]).await, 400, "limit");
+        assert_invalid_field(&peek(&api, &format!("?limit={limit}"), &[]).await, 400, "limit");
     }
     for period in ["2026-13", "2026-1", "ALL", ""] {
-        is_wrong(&peek(&api, &format!("?period={period}"), &[]).await, 400, "period");
+        assert_invalid_field(&peek(&api, &format!("?period={period}"), &[]).await, 400, "period");
     }
     for (period, cursor) in
         [("2026-04", ""), ("2026-04", &*tampered), ("2026-04", &*of_sellers), ("all", &*cursor), ("2026-03", &*cursor)]
     {
-        is_wrong(&peek(&api, &format!("?period={period}&cursor={cursor}"), &[]).await, 400, "cursor");
+        assert_invalid_field(&peek(&api, &format!("?period={period}&cursor={cursor}"), &[]).await, 400, "cursor");
     }
-    is_wrong(&api.peek(&format!("?metric=views&cursor={cursor}")).await, 400, "cursor");
+    assert_invalid_field(&api.peek(&format!("?metric=views&cursor={cursor}")).await, 400, "cursor");
     // It is good for the same list by its name, and for pages of another size.
     for same in ["limit=1", "period=2026-04&limit=1", "limit=100"] {
         let next = page(&api, &format!("?{same}&cursor={cursor}")).await;

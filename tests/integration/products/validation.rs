@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::api::{Api, EVE, PRODUCT, PRODUCTS, is_wrong, mug};
+use super::api::{Api, EVE, PRODUCT, PRODUCTS, assert_invalid_field, mug};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_invalid_fields() {
@@ -35,8 +35,8 @@ async fn names_invalid_fields() {
         (json!({"productId": "x".repeat(65)}), "productId"),
         (json!({"productId": 7}), "productId"),
     ] {
-        is_wrong(&api.create(EVE, &mug(&patch)).await, 422, field);
-        is_wrong(&api.put(EVE, "mug", &[], &mug(&patch)).await, 422, field);
+        assert_invalid_field(&api.create(EVE, &mug(&patch)).await, 422, field);
+        assert_invalid_field(&api.put(EVE, "mug", &[], &mug(&patch)).await, 422, field);
     }
     api.looks("s1", "mug").await.is_problem(404);
     api.app.finish().await;
@@ -58,8 +58,8 @@ async fn reports_all_errors_together() {
 #[tokio::test(flavor = "multi_thread")]
 async fn body_id_must_match_path() {
     let api = Api::start().await;
-    is_wrong(&api.put(EVE, "mug", &[], &mug(&json!({"productId": "cup"}))).await, 422, "productId");
-    is_wrong(&api.put(EVE, "a%20b", &[], &mug(&json!({}))).await, 422, "productId");
+    assert_invalid_field(&api.put(EVE, "mug", &[], &mug(&json!({"productId": "cup"}))).await, 422, "productId");
+    assert_invalid_field(&api.put(EVE, "a%20b", &[], &mug(&json!({}))).await, 422, "productId");
     assert_eq!(api.put(EVE, "mug", &[], &mug(&json!({"productId": "mug"}))).await.status, 201);
     api.app.finish().await;
 }
@@ -67,8 +67,8 @@ async fn body_id_must_match_path() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rejects_product_id_that_is_a_route() {
     let api = Api::start().await;
-    is_wrong(&api.create(EVE, &mug(&json!({"productId": "trending"}))).await, 422, "productId");
-    is_wrong(&api.put(EVE, "trending", &[], &mug(&json!({}))).await, 422, "productId");
+    assert_invalid_field(&api.create(EVE, &mug(&json!({"productId": "trending"}))).await, 422, "productId");
+    assert_invalid_field(&api.put(EVE, "trending", &[], &mug(&json!({}))).await, 422, "productId");
     api.app.finish().await;
 }
 
@@ -82,7 +82,7 @@ async fn rejects_malformed_bodies() {
             api.send(route.clone(), of, &headers, body).await.is_problem(400);
         }
         for body in ["null", "[]", "7"] {
-            is_wrong(&api.send(route.clone(), of, &headers, body).await, 422, "body");
+            assert_invalid_field(&api.send(route.clone(), of, &headers, body).await, 422, "body");
         }
         let huge = mug(&json!({"note": "x".repeat(33_000)})).to_string();
         api.send(route.clone(), of, &headers, huge).await.is_problem(413);

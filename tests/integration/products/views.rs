@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::json;
 
-use super::api::{Api, BOB, EVE, ROOT, SAM, SUE, VIEWS, counted, is_wrong, places};
+use super::api::{Api, BOB, EVE, ROOT, SAM, SUE, VIEWS, assert_invalid_field, counted, places};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn viewer_counts_once_per_product() {
@@ -158,15 +158,15 @@ async fn rejects_invalid_views() {
     let post = (Method::POST, VIEWS);
     let key = [("content-type", "application/json"), ("x-write-key", api.app.cloud.write_key())];
     for body in [json!({}), json!({"sessionId": null}), json!({"sessionId": "a b"}), json!({"sessionId": 7})] {
-        is_wrong(&api.send(post.clone(), "mug", &key, body.to_string()).await, 422, "sessionId");
+        assert_invalid_field(&api.send(post.clone(), "mug", &key, body.to_string()).await, 422, "sessionId");
     }
-    is_wrong(&api.send(post.clone(), "mug", &key, "[]").await, 422, "body");
+    assert_invalid_field(&api.send(post.clone(), "mug", &key, "[]").await, 422, "body");
     for body in ["", "{"] {
         api.send(post.clone(), "mug", &key, body).await.is_problem(400);
     }
     let huge = json!({"sessionId": "s1", "note": "x".repeat(5_000)}).to_string();
     api.send(post.clone(), "mug", &key, huge).await.is_problem(413);
-    is_wrong(&api.looks("s1", "a%20b").await, 422, "productId");
+    assert_invalid_field(&api.looks("s1", "a%20b").await, 422, "productId");
     api.looks("s1", "unknown").await.is_problem(404);
     api.looks_as(SAM, "unknown", &json!({})).await.is_problem(404);
     let body = json!({"sessionId": "s1"}).to_string();

@@ -4,7 +4,7 @@ use std::slice::from_ref;
 
 use serde_json::{Value, json};
 
-use super::api::{ANN, Api, EVE, ROOT, SAM, SUE, TIM, id, is_wrong, order_with, standing};
+use super::api::{ANN, Api, EVE, ROOT, SAM, SUE, TIM, assert_invalid_field, id, order_with, standing};
 use crate::support::app::ago;
 
 const PAST: &str = "2010-12-01T08:26:00.000Z";
@@ -52,7 +52,7 @@ async fn unknown_amount_is_not_zero() {
     assert_eq!(api.has(SAM, "course", "algebra").await.as_deref(), Some(id(&made)));
     assert_eq!(api.all(SAM).await, from_ref(&made));
     // Of what nobody knows there is no part.
-    is_wrong(&api.refund(ROOT, "r", id(&made), &json!({"amount": 1})).await, 422, "amount");
+    assert_invalid_field(&api.refund(ROOT, "r", id(&made), &json!({"amount": 1})).await, 422, "amount");
     let ended = api.refund(ROOT, "r", id(&made), &json!({})).await;
     assert_eq!(standing(&ended.body), ("refunded", None, None));
     assert_eq!(api.has(SAM, "course", "algebra").await, None);
@@ -107,7 +107,7 @@ async fn rejects_impossible_records() {
         (json!({"amount": null, "discountCode": "X"}), "discountCode"),
     ] {
         let answer = api.buy(ROOT, "k", &order_with("product", "mug", &patch)).await;
-        is_wrong(&answer, 422, field);
+        assert_invalid_field(&answer, 422, field);
     }
     assert_eq!(api.written().await, written);
     // A clock may be ahead a little.
@@ -128,7 +128,7 @@ async fn purchase_at_epoch_is_counted() {
     api.package("p").await;
     let at = |time: &str| order_with("package", "p", &json!({"userId": "sam", "purchasedAt": time}));
     // The moment before the first of which anything is counted.
-    is_wrong(&api.buy(ROOT, "k", &at("1970-01-01T00:00:00+01:00")).await, 422, "purchasedAt");
+    assert_invalid_field(&api.buy(ROOT, "k", &at("1970-01-01T00:00:00+01:00")).await, 422, "purchasedAt");
     let made = api.bought(ROOT, "k", &at("1970-01-01T00:00:00Z")).await;
     assert_eq!((api.all(SAM).await, api.earnings("p").await.1), (vec![made.clone()], json!({"USD": 999})));
     api.ended(ROOT, id(&made)).await;

@@ -1,17 +1,15 @@
 //! People, what they buy, and what they are told of it.
 
-use std::sync::Arc;
+use std::ops::Deref;
 
-use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use http::Method;
-use local::wire::ClientOptions;
 use serde_json::{Value, json};
-use system::clock::{Clock, SystemClock};
 
-use crate::contract::contract;
-use crate::support::app::{Answer, App, Forward};
-use crate::support::requests;
+use crate::support::app::{Answer, App};
+pub(super) use crate::support::client::assert_invalid_field;
+use crate::support::client::{Client, pages};
+pub(super) use crate::support::items::with;
+pub(super) use crate::support::people::{ANN, EVE, Person, ROOT, SAM, SUE, TIM};
 
 pub(super) const PURCHASES: &str = "/api/purchases";
 pub(super) const PURCHASE: &str = "/api/purchases/{purchaseId}";
@@ -24,26 +22,6 @@ const PACKAGES: &str = "/api/packages";
 const PACKAGE: &str = "/api/packages/{packageId}";
 const STATS: &str = "/api/packages/stats";
 pub(super) const PRODUCT: &str = "/api/products/{productId}";
-
-/// Somebody with a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Person(pub(super) &'static str, pub(super) &'static str);
-
-pub(super) const TIM: Person = Person("tim", "teacher");
-pub(super) const EVE: Person = Person("eve", "seller");
-pub(super) const SAM: Person = Person("sam", "student");
-pub(super) const SUE: Person = Person("sue", "student");
-pub(super) const ANN: Person = Person("ann", "artist");
-pub(super) const ROOT: Person = Person("root", "admin");
-
-/// A value with some fields changed.
-pub(super) fn with(body: &Value, patch: &Value) -> Value {
-    let mut body = body.clone();
-    for (field, value) in patch.as_object().unwrap() {
-        body[field] = value.clone();
-    }
-    body
-}
 
 /// An order of 9.99 dollars.
 pub(super) fn order(kind: &str, item: &str) -> Value {
@@ -66,16 +44,16 @@ pub(super) fn standing(purchase: &Value) -> (&str, Option<u64>, Option<u64>) {
     (status, purchase["amount"].as_u64(), purchase["refundedAmount"].as_u64())
 }
 
-/// Asserts that an answer names this field, and no other, as wrong.
-#[track_caller]
-pub(super) fn is_wrong(answer: &Answer, status: u16, field: &str) {
-    requests::are_wrong(answer, status, &[field]);
+pub(super) struct Api {
+    client: Client,
 }
 
-pub(super) struct Api {
-    pub(super) app: App,
-    contract: Value,
-    clock: Arc<dyn Clock>,
+impl Deref for Api {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
 }
 
 impl Api {
@@ -84,38 +62,12 @@ impl Api {
     }
 
     pub(super) fn of(app: App) -> Self {
-        Self { app, contract: contract(), clock: system::clock::system() }
+        Self { client: Client::of(app) }
     }
 
     /// Where the clock begins at another time.
     pub(super) async fn at(time: &str) -> Self {
-        let clock = Arc::new(Forward::default());
-        clock.by(time.parse::<DateTime<Utc>>().unwrap() - SystemClock.now());
-        Self::with_clock(clock).await
-    }
-
-    /// Where the clock is this one.
-    pub(super) async fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        let of_cloud = Arc::clone(&clock);
-        let app = App::start_with(|options| options.clock = of_cloud).await;
-        Self { clock, ..Self::of(app) }
-    }
-
-    pub(super) fn token(&self, Person(subject, role): Person) -> String {
-        requests::token(&self.app, subject, role, self.clock.now())
-    }
-
-    /// Sends a request of a route of the contract; `of` is the id in its path, or what comes behind it.
-    pub(super) async fn call(
-        &self,
-        to: (Method, &str),
-        of: &str,
-        person: Person,
-        headers: &[(&str, &str)],
-        body: impl Into<Bytes>,
-    ) -> Answer {
-        let token = self.token(person);
-        requests::send(&self.app, &self.contract, to, of, &requests::headers(&token, headers), body).await
+        Self { client: Client::start_at(time, |_| {}).await }
     }
 
     /// A product is on offer, without any of the numbers that follow from that.
@@ -125,11 +77,11 @@ impl Api {
             "title": {"S": "A thing"}, "seller": {"S": "eve"}, "price": {"N": "999"}, "currency": {"S": "USD"},
             "status": {"S": "active"},
         });
-        self.database("PutItem", "StateTable", json!({"Item": product}));
+        self.app.database("PutItem", "StateTable", json!({"Item": product}));
     }
 
     /// Somebody wants to buy something; a product is on offer then.
-    pub(super) async fn buy(&self, person: Person, key: &str, order: &Value) -> Answer {
+    pub(super) async fn buy(&self, person: Person<'_>, key: &str, order: &Value) -> Answer {
         if let (Some("product"), Some(item)) = (order["itemType"].as_str(), order["itemId"].as_str())
             && person.1 != "admin"
         {
@@ -139,44 +91,44 @@ impl Api {
     }
 
     /// Somebody wants to buy something as it is.
-    pub(super) async fn order(&self, person: Person, key: &str, order: &Value) -> Answer {
+    pub(super) async fn order(&self, person: Person<'_>, key: &str, order: &Value) -> Answer {
         self.call((Method::POST, PURCHASES), "", person, &[("idempotency-key", key)], order.to_string()).await
     }
 
     /// Somebody buys something.
-    pub(super) async fn bought(&self, person: Person, key: &str, order: &Value) -> Value {
+    pub(super) async fn bought(&self, person: Person<'_>, key: &str, order: &Value) -> Value {
         let answer = self.buy(person, key, order).await;
         assert_eq!(answer.status, 201, "{answer:?}");
         answer.body
     }
 
-    pub(super) async fn complete(&self, person: Person, id: &str) -> Answer {
+    pub(super) async fn complete(&self, person: Person<'_>, id: &str) -> Answer {
         self.call((Method::POST, COMPLETE), id, person, &[], "").await
     }
 
     /// Somebody wants this given back.
-    pub(super) async fn refund(&self, person: Person, key: &str, id: &str, body: &Value) -> Answer {
+    pub(super) async fn refund(&self, person: Person<'_>, key: &str, id: &str, body: &Value) -> Answer {
         self.call((Method::POST, REFUND), id, person, &[("idempotency-key", key)], body.to_string()).await
     }
 
     /// Somebody wants all of it given back, or cancels it.
-    pub(super) async fn end(&self, person: Person, id: &str) -> Answer {
+    pub(super) async fn end(&self, person: Person<'_>, id: &str) -> Answer {
         self.call((Method::DELETE, PURCHASE), id, person, &[], "").await
     }
 
     /// A purchase ends.
-    pub(super) async fn ended(&self, person: Person, id: &str) -> Value {
+    pub(super) async fn ended(&self, person: Person<'_>, id: &str) -> Value {
         let answer = self.end(person, id).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.body
     }
 
-    pub(super) async fn owned(&self, person: Person, query: &str) -> Answer {
+    pub(super) async fn owned(&self, person: Person<'_>, query: &str) -> Answer {
         self.call((Method::GET, OWNED), query, person, &[], "").await
     }
 
     /// By which purchase somebody has an item, if at all: at once, and later the same without asking for that.
-    pub(super) async fn has(&self, person: Person, kind: &str, item: &str) -> Option<String> {
+    pub(super) async fn has(&self, person: Person<'_>, kind: &str, item: &str) -> Option<String> {
         let query = format!("?itemType={kind}&itemId={item}");
         let strong = self.owned(person, &format!("{query}&strong=true")).await;
         assert_eq!(strong.status, 200, "{strong:?}");
@@ -189,24 +141,24 @@ impl Api {
         purchase
     }
 
-    pub(super) async fn history(&self, person: Person, query: &str) -> Answer {
+    pub(super) async fn history(&self, person: Person<'_>, query: &str) -> Answer {
         self.call((Method::GET, PURCHASES), query, person, &[], "").await
     }
 
     /// All purchases that a query asks for, by as many pages as it takes. The query begins with `?`.
-    pub(super) async fn pages(&self, person: Person, query: &str) -> Vec<Vec<Value>> {
-        requests::pages("purchases", async |cursor| self.history(person, &format!("{query}{cursor}")).await).await
+    pub(super) async fn pages(&self, person: Person<'_>, query: &str) -> Vec<Vec<Value>> {
+        pages("purchases", async |cursor| self.history(person, &format!("{query}{cursor}")).await).await
     }
 
     /// All that somebody bought, the newest first.
-    pub(super) async fn all(&self, person: Person) -> Vec<Value> {
+    pub(super) async fn all(&self, person: Person<'_>) -> Vec<Value> {
         self.app.settled().await;
         self.pages(person, "?limit=100").await.concat()
     }
 
     pub(super) async fn put_discount(
         &self,
-        person: Person,
+        person: Person<'_>,
         code: &str,
         headers: &[(&str, &str)],
         body: &Value,
@@ -220,7 +172,7 @@ impl Api {
         assert!(answer.status.is_success(), "{answer:?}");
     }
 
-    pub(super) async fn get_discount(&self, person: Person, code: &str) -> Answer {
+    pub(super) async fn get_discount(&self, person: Person<'_>, code: &str) -> Answer {
         self.call((Method::GET, DISCOUNT), code, person, &[], "").await
     }
 
@@ -252,7 +204,7 @@ impl Api {
     }
 
     /// Somebody asks what purchases brought in, when everything has reached that; the query begins with `?`.
-    pub(super) async fn asks(&self, person: Person, query: &str) -> Answer {
+    pub(super) async fn asks(&self, person: Person<'_>, query: &str) -> Answer {
         self.app.settled().await;
         self.call((Method::GET, ANALYTICS), query, person, &[], "").await
     }
@@ -262,14 +214,6 @@ impl Api {
         let answer = self.asks(ROOT, query).await;
         assert_eq!(answer.status, 200, "{query}: {answer:?}");
         answer.body
-    }
-
-    /// Asks the database itself, as no function would.
-    pub(super) fn database(&self, operation: &str, table: &str, mut request: Value) -> Value {
-        request["TableName"] = json!(self.app.cloud.table(table).unwrap());
-        let answer = self.app.cloud.database().call(operation, &request.to_string(), &ClientOptions::default());
-        assert!(answer.is_ok(), "{operation} {request}: {answer:?}");
-        serde_json::from_str(&answer.body).unwrap()
     }
 
     /// How much is written in each table that purchases write to.

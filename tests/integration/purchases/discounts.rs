@@ -3,7 +3,9 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::api::{ANN, Api, DISCOUNT, EVE, Person, ROOT, SAM, SUE, TIM, id, is_wrong, order_with, standing};
+use super::api::{
+    ANN, Api, DISCOUNT, EVE, Person, ROOT, SAM, SUE, TIM, assert_invalid_field, id, order_with, standing,
+};
 use crate::support::app::ago;
 
 /// An order with a discount.
@@ -51,7 +53,7 @@ async fn discount_rounds_to_minor_units() {
     );
     // What is given back is what was paid, and not the price.
     let made = api.bought(SUE, "k", &coded("c", 999, "P15-GARDEN")).await;
-    is_wrong(&api.refund(ROOT, "r", id(&made), &json!({"amount": 850})).await, 422, "amount");
+    assert_invalid_field(&api.refund(ROOT, "r", id(&made), &json!({"amount": 850})).await, 422, "amount");
     assert_eq!(standing(&api.ended(ROOT, id(&made)).await), ("refunded", Some(849), Some(849)));
     assert_eq!(api.uses("P15-GARDEN").await, 6, "whoever paid has used it");
     api.app.finish().await;
@@ -82,7 +84,7 @@ async fn rejects_inapplicable_discounts() {
         // An admin is told why; who guesses is told nothing by which one could be told from another.
         for (person, reason) in [(ROOT, reason), (SAM, "is not valid for this order")] {
             let answer = api.buy(person, "k", &coded("c", 999, code)).await;
-            is_wrong(&answer, 422, "discountCode");
+            assert_invalid_field(&answer, 422, "discountCode");
             assert_eq!(answer.body["errors"][0]["reason"], reason, "{code}");
         }
     }
@@ -105,7 +107,7 @@ async fn discount_is_limited_to_its_uses() {
     let waiting = api.bought(SUE, "a", &order_with("course", "c1", &waiting)).await;
     assert_eq!(api.uses("TWO-GARDEN").await, 2);
     let third = api.buy(Person("kai", "student"), "a", &coded("c1", 999, "TWO-GARDEN")).await;
-    is_wrong(&third, 422, "discountCode");
+    assert_invalid_field(&third, 422, "discountCode");
     assert_eq!(third.body["errors"][0]["reason"], "is not valid for this order");
     // What was bought with it is still answered as it was.
     assert_eq!(api.bought(SAM, "a", &coded("c1", 999, "TWO-GARDEN")).await, first);
@@ -119,7 +121,7 @@ async fn discount_is_limited_to_its_uses() {
     api.complete(ROOT, id(&paid)).await;
     api.ended(ROOT, id(&paid)).await;
     assert_eq!(api.uses("TWO-GARDEN").await, 2, "what was paid has used it");
-    is_wrong(&api.buy(SAM, "c", &coded("c2", 999, "TWO-GARDEN")).await, 422, "discountCode");
+    assert_invalid_field(&api.buy(SAM, "c", &coded("c2", 999, "TWO-GARDEN")).await, 422, "discountCode");
 
     // Changed, it keeps its uses: a third is there, then one that is too many.
     api.discount("TWO-GARDEN", &json!({"type": "percent", "percent": 20, "maxUses": 3})).await;
@@ -130,7 +132,7 @@ async fn discount_is_limited_to_its_uses() {
     let changed =
         api.put_discount(ROOT, "TWO-GARDEN", &[], &json!({"type": "percent", "percent": 20, "maxUses": 1})).await;
     assert_eq!((&changed.body["maxUses"], &changed.body["uses"]), (&json!(1), &json!(3)));
-    is_wrong(&api.buy(SAM, "d", &coded("c3", 999, "TWO-GARDEN")).await, 422, "discountCode");
+    assert_invalid_field(&api.buy(SAM, "d", &coded("c3", 999, "TWO-GARDEN")).await, 422, "discountCode");
     api.discount("TWO-GARDEN", &json!({"type": "percent", "percent": 20})).await;
     api.bought(SAM, "d", &coded("c3", 999, "TWO-GARDEN")).await;
     assert_eq!(api.uses("TWO-GARDEN").await, 4);
@@ -213,13 +215,13 @@ async fn names_invalid_discount_fields() {
         ),
         (json!([]), "body"),
     ] {
-        is_wrong(&api.put_discount(ROOT, "D-GARDEN", &[], &body).await, 422, field);
+        assert_invalid_field(&api.put_discount(ROOT, "D-GARDEN", &[], &body).await, 422, field);
     }
     let body = json!({"type": "percent", "percent": 5}).to_string();
     let put = (Method::PUT, DISCOUNT);
     for code in ["a%20b", "a%23b", &"x".repeat(65)] {
-        is_wrong(&api.call(put.clone(), code, ROOT, &[], body.clone()).await, 422, "code");
-        is_wrong(&api.get_discount(ROOT, code).await, 422, "code");
+        assert_invalid_field(&api.call(put.clone(), code, ROOT, &[], body.clone()).await, 422, "code");
+        assert_invalid_field(&api.get_discount(ROOT, code).await, 422, "code");
     }
     for broken in ["", "{"] {
         api.call(put.clone(), "D-GARDEN", ROOT, &[], broken).await.is_problem(400);
@@ -241,11 +243,11 @@ async fn discount_validity_uses_time_of_order() {
     api.discount("AUTUMN-10", &span).await;
     let at = |at: chrono::TimeDelta| json!({"purchasedAt": ago(at), "userId": "sam", "discountCode": "AUTUMN-10"});
     for (key, before) in [("early", hour * 10), ("late", chrono::TimeDelta::zero())] {
-        is_wrong(&api.buy(ROOT, key, &order_with("course", key, &at(before))).await, 422, "discountCode");
+        assert_invalid_field(&api.buy(ROOT, key, &order_with("course", key, &at(before))).await, 422, "discountCode");
     }
     let made = api.bought(ROOT, "within", &order_with("course", "c", &at(hour * 2))).await;
     assert_eq!(made["discountAmount"], 100);
-    is_wrong(&api.buy(SAM, "now", &coded("d", 999, "AUTUMN-10")).await, 422, "discountCode");
+    assert_invalid_field(&api.buy(SAM, "now", &coded("d", 999, "AUTUMN-10")).await, 422, "discountCode");
     api.app.finish().await;
 }
 
@@ -254,14 +256,14 @@ async fn discount_codes_cannot_be_guessed() {
     let api = Api::start().await;
     let body = json!({"type": "percent", "percent": 5});
     for code in ["HALF", "SUMMER1", "AAAAAAAAAAAA"] {
-        is_wrong(&api.put_discount(ROOT, code, &[], &body).await, 422, "code");
+        assert_invalid_field(&api.put_discount(ROOT, code, &[], &body).await, 422, "code");
     }
     api.discount("SUMMER26", &body).await;
     // What else is wrong with an order tells nothing of its code.
     api.package("p").await;
     let cheap = |code: &str| order_with("package", "p", &json!({"discountCode": code, "currency": "INR"}));
     for code in ["SUMMER26", "NOBODY-KNOWS"] {
-        is_wrong(&api.buy(SUE, "cheap", &cheap(code)).await, 422, "amount");
+        assert_invalid_field(&api.buy(SUE, "cheap", &cheap(code)).await, 422, "amount");
     }
     let tries = (0..40).map(|at| {
         let api = &api;
@@ -279,7 +281,11 @@ async fn discount_codes_cannot_be_guessed() {
         api.bought(SUE, &format!("k{at}"), &coded(&format!("c{at}"), 999, "SUMMER26")).await;
     }
     for at in 0..25 {
-        is_wrong(&api.buy(ROOT, &format!("r{at}"), &coded("c", 999, "NOBODY-KNOWS")).await, 422, "discountCode");
+        assert_invalid_field(
+            &api.buy(ROOT, &format!("r{at}"), &coded("c", 999, "NOBODY-KNOWS")).await,
+            422,
+            "discountCode",
+        );
     }
     api.app.finish().await;
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::api::{Api, Person, ROOT, SAM, SUE, TIM, id, is_wrong, order_with, standing, with};
+use super::api::{Api, Person, ROOT, SAM, SUE, TIM, assert_invalid_field, id, order_with, standing, with};
 
 /// An order of a package at its price.
 fn package(item: &str, patch: &Value) -> Value {
@@ -24,11 +24,11 @@ async fn package_is_sold_at_its_price() {
         // Its creator has no other price.
         for person in [SAM, TIM] {
             let answer = api.buy(person, "k", &package("p", &patch)).await;
-            is_wrong(&answer, 422, "amount");
+            assert_invalid_field(&answer, 422, "amount");
             assert_eq!(answer.body["errors"][0]["reason"], "must be 50000 INR, the price of the package");
         }
     }
-    is_wrong(&api.buy(SAM, "k", &package("never", &json!({}))).await, 422, "itemId");
+    assert_invalid_field(&api.buy(SAM, "k", &package("never", &json!({}))).await, 422, "itemId");
     assert_eq!(api.written().await, written);
     let bought = api.bought(SAM, "k", &package("p", &json!({}))).await;
     assert_eq!(api.has(SAM, "package", "p").await.as_deref(), Some(id(&bought)));
@@ -38,7 +38,7 @@ async fn package_is_sold_at_its_price() {
     assert_eq!(standing(&off), ("completed", Some(45_000), Some(0)));
     // The price is that of the moment; what was bought before is answered as it was.
     api.costs("p", 60_000).await;
-    is_wrong(&api.buy(Person("kai", "student"), "k", &package("p", &json!({}))).await, 422, "amount");
+    assert_invalid_field(&api.buy(Person("kai", "student"), "k", &package("p", &json!({}))).await, 422, "amount");
     assert_eq!(api.bought(SAM, "k", &package("p", &json!({}))).await, bought);
     api.bought(Person("kai", "student"), "k", &package("p", &json!({"amount": 60_000}))).await;
     // An admin says at which price.

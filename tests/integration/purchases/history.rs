@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::api::{ANN, Api, EVE, ROOT, SAM, SUE, TIM, id, is_wrong, order, order_with, with};
+use super::api::{ANN, Api, EVE, ROOT, SAM, SUE, TIM, assert_invalid_field, id, order, order_with, with};
 use crate::support::app::Answer;
 
 /// What a query asks for, by items.
@@ -48,7 +48,7 @@ async fn history_requires_buyer_or_admin() {
         }
     }
     for person in [ROOT, SAM] {
-        is_wrong(&api.history(person, "?userId=sam&guestId=gus").await, 400, "guestId");
+        assert_invalid_field(&api.history(person, "?userId=sam&guestId=gus").await, 400, "guestId");
     }
     api.app.finish().await;
 }
@@ -183,14 +183,14 @@ fn copied(api: &Api, buyer: &str, count: usize) {
     let of_buyer = json!({
         "KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": format!("BUYER#{buyer}")}},
     });
-    let item = api.database("Query", "PurchasesTable", of_buyer)["Items"][0].clone();
+    let item = api.app.database("Query", "PurchasesTable", of_buyer)["Items"][0].clone();
     for at in 0..count {
         let time = format!("2026-01-10T{:02}:{:02}:{:02}.000Z", at / 3600, at / 60 % 60, at % 60);
         let copy = json!({
             "sk": {"S": format!("{time}#copy-{at}")}, "id": {"S": format!("copy-{at}")}, "purchasedAt": {"S": time},
             "itemId": {"S": format!("m{at:04}")},
         });
-        api.database("PutItem", "PurchasesTable", json!({"Item": with(&item, &copy)}));
+        api.app.database("PutItem", "PurchasesTable", json!({"Item": with(&item, &copy)}));
     }
 }
 
@@ -241,11 +241,11 @@ async fn cursor_is_bound_to_its_list() {
         (SAM, "?cursor=x".to_owned()),
         (SAM, "?cursor=0123456789abcdef70".to_owned()),
     ] {
-        is_wrong(&api.history(person, &query).await, 400, "cursor");
+        assert_invalid_field(&api.history(person, &query).await, 400, "cursor");
     }
     let filtered = cursor(api.history(SAM, "?limit=2&itemType=product").await);
-    is_wrong(&api.history(SAM, &format!("?cursor={filtered}")).await, 400, "cursor");
-    is_wrong(&api.history(SAM, &format!("?cursor={filtered}&itemType=course")).await, 400, "cursor");
+    assert_invalid_field(&api.history(SAM, &format!("?cursor={filtered}")).await, 400, "cursor");
+    assert_invalid_field(&api.history(SAM, &format!("?cursor={filtered}&itemType=course")).await, 400, "cursor");
     let next = api.history(SAM, &format!("?cursor={filtered}&itemType=product")).await;
     assert_eq!(items(next.body["purchases"].as_array().unwrap()), ["m02", "m01", "m00"]);
     api.app.finish().await;
@@ -283,7 +283,7 @@ async fn names_invalid_query_parameter() {
         ("userId=", "userId"),
         ("guestId=a%23b", "guestId"),
     ] {
-        is_wrong(&api.history(ROOT, &format!("?{query}")).await, 400, field);
+        assert_invalid_field(&api.history(ROOT, &format!("?{query}")).await, 400, field);
     }
     for limit in ["1", "100"] {
         assert_eq!(api.history(SAM, &format!("?limit={limit}")).await.status, 200, "{limit}");

@@ -3,7 +3,9 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::api::{Api, EVE, PRODUCT, PURCHASE, Person, ROOT, SAM, SUE, TIM, id, is_wrong, order, order_with};
+use super::api::{
+    Api, EVE, PRODUCT, PURCHASE, Person, ROOT, SAM, SUE, TIM, assert_invalid_field, id, order, order_with,
+};
 use crate::support::app::App;
 
 async fn product(api: &Api, item: &str, patch: &Value) {
@@ -21,7 +23,7 @@ async fn rejects_purchase_of_inactive_product() {
     let mug = order("product", "mug");
     let refused = async |key: &str| {
         let answer = api.order(SAM, key, &mug).await;
-        is_wrong(&answer, 422, "itemId");
+        assert_invalid_field(&answer, 422, "itemId");
         answer.body["errors"][0]["reason"].clone()
     };
     let unknown = refused("never").await;
@@ -45,10 +47,10 @@ async fn rejects_purchase_of_inactive_product() {
     assert_eq!(api.order(SUE, "p", &wanted).await.status, 201);
     let gone = api.call((Method::DELETE, "/api/packages/{packageId}"), "p", TIM, &[], "").await;
     assert_eq!(gone.status, 204, "{gone:?}");
-    is_wrong(&api.order(SAM, "p", &wanted).await, 422, "itemId");
+    assert_invalid_field(&api.order(SAM, "p", &wanted).await, 422, "itemId");
     // A refusal has used no key.
     product(&api, "cup", &json!({"status": "draft"})).await;
-    is_wrong(&api.order(SAM, "cup", &order("product", "cup")).await, 422, "itemId");
+    assert_invalid_field(&api.order(SAM, "cup", &order("product", "cup")).await, 422, "itemId");
     product(&api, "cup", &json!({"status": "active"})).await;
     assert_eq!(api.order(SAM, "cup", &order("product", "cup")).await.status, 201);
     api.app.finish().await;
@@ -78,15 +80,27 @@ async fn rejects_price_in_unaccepted_currency() {
         body.to_string()
     };
     let package = json!({"packageId": "p", "title": "Algebra", "price": 1_250, "quizIds": []});
-    is_wrong(&api.call((Method::POST, "/api/packages"), "", TIM, &[], kuwaiti(package)).await, 422, "currency");
+    assert_invalid_field(
+        &api.call((Method::POST, "/api/packages"), "", TIM, &[], kuwaiti(package)).await,
+        422,
+        "currency",
+    );
     api.package("q").await;
     let changed = kuwaiti(json!({"title": "Algebra", "price": 1_250}));
-    is_wrong(&api.call((Method::PUT, "/api/packages/{packageId}"), "q", TIM, &[], changed).await, 422, "currency");
+    assert_invalid_field(
+        &api.call((Method::PUT, "/api/packages/{packageId}"), "q", TIM, &[], changed).await,
+        422,
+        "currency",
+    );
     let mug = json!({"title": "A mug", "price": 1_250});
-    is_wrong(&api.call((Method::POST, "/api/products"), "", EVE, &[], kuwaiti(mug.clone())).await, 422, "currency");
-    is_wrong(&api.call((Method::PUT, PRODUCT), "mug", EVE, &[], kuwaiti(mug)).await, 422, "currency");
+    assert_invalid_field(
+        &api.call((Method::POST, "/api/products"), "", EVE, &[], kuwaiti(mug.clone())).await,
+        422,
+        "currency",
+    );
+    assert_invalid_field(&api.call((Method::PUT, PRODUCT), "mug", EVE, &[], kuwaiti(mug)).await, 422, "currency");
     let off = json!({"type": "fixed", "amount": 5, "currency": "KWD"});
-    is_wrong(&api.put_discount(ROOT, "KUWAIT-5", &[], &off).await, 422, "currency");
+    assert_invalid_field(&api.put_discount(ROOT, "KUWAIT-5", &[], &off).await, 422, "currency");
     api.app.finish().await;
 }
 
@@ -94,7 +108,7 @@ async fn rejects_price_in_unaccepted_currency() {
 async fn purchase_requires_buyer_or_admin() {
     let api = Api::start().await;
     let made = api.bought(SAM, "k", &order("course", "algebra")).await;
-    let get = async |person: Person, id: &str| api.call((Method::GET, PURCHASE), id, person, &[], "").await;
+    let get = async |person: Person<'_>, id: &str| api.call((Method::GET, PURCHASE), id, person, &[], "").await;
     for person in [SAM, ROOT] {
         let seen = get(person, id(&made)).await;
         assert_eq!((seen.status.as_u16(), &seen.body), (200, &made));
@@ -109,7 +123,7 @@ async fn purchase_requires_buyer_or_admin() {
     let guests = api.bought(ROOT, "g", &order_with("course", "algebra", &guests)).await;
     get(Person("gus", "student"), id(&guests)).await.is_problem(404);
     assert_eq!(get(ROOT, id(&guests)).await.body, guests);
-    is_wrong(&get(SAM, "a%20b").await, 422, "purchaseId");
+    assert_invalid_field(&get(SAM, "a%20b").await, 422, "purchaseId");
     api.app.finish().await;
 }
 
@@ -130,9 +144,9 @@ async fn rejects_times_before_epoch() {
     let api = Api::start().await;
     for at in ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59.999Z", "1970-01-01T00:00:00+00:01"] {
         let patch = json!({"userId": "sam", "purchasedAt": at});
-        is_wrong(&api.buy(ROOT, "k", &order_with("course", "algebra", &patch)).await, 422, "purchasedAt");
+        assert_invalid_field(&api.buy(ROOT, "k", &order_with("course", "algebra", &patch)).await, 422, "purchasedAt");
         let discount = json!({"type": "percent", "percent": 5, "validFrom": at});
-        is_wrong(&api.put_discount(ROOT, "EARLY-BIRD", &[], &discount).await, 422, "validFrom");
+        assert_invalid_field(&api.put_discount(ROOT, "EARLY-BIRD", &[], &discount).await, 422, "validFrom");
     }
     let first = json!({"userId": "sam", "purchasedAt": "1970-01-01T00:00:00.000Z"});
     assert_eq!(

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use super::api::{
-    ANN, Api, EVE, PURCHASES, Person, ROOT, SAM, SUE, TIM, id, is_wrong, order, order_with, standing, with,
+    ANN, Api, EVE, PURCHASES, Person, ROOT, SAM, SUE, TIM, assert_invalid_field, id, order, order_with, standing, with,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,7 +80,7 @@ async fn idempotency_key_is_bound_to_its_request() {
         json!({"variant": "blue"}),
     ] {
         let answer = api.buy(SAM, "k", &order_with("course", "algebra", &patch)).await;
-        is_wrong(&answer, 422, "Idempotency-Key");
+        assert_invalid_field(&answer, 422, "Idempotency-Key");
     }
     assert_eq!(api.written().await, written);
     assert_eq!(api.all(SAM).await, [first]);
@@ -89,7 +89,7 @@ async fn idempotency_key_is_bound_to_its_request() {
     let hers = api.bought(SUE, "k", &order("course", "geometry")).await;
     assert_eq!((&hers["userId"], &hers["itemId"]), (&json!("sue"), &json!("geometry")));
     let again = api.buy(SAM, "k", &order("course", "geometry")).await;
-    is_wrong(&again, 422, "Idempotency-Key");
+    assert_invalid_field(&again, 422, "Idempotency-Key");
     let again = api.bought(Person("sam", "teacher"), "k", &order("course", "algebra")).await;
     assert_eq!(api.all(SAM).await, [again]);
     // What was refused used no key.
@@ -154,7 +154,7 @@ async fn idempotency_key_purchases_once_after_expiry() {
     let bought = api.bought(SAM, "k", &order("product", "pencil")).await;
     // Answers are kept for 30 days; the purchase under this key, for ever.
     let key = json!({"pk": {"S": "ANSWERS#sam"}, "sk": {"S": "create-purchase#k"}});
-    api.database("DeleteItem", "StateTable", json!({"Key": key}));
+    api.app.database("DeleteItem", "StateTable", json!({"Key": key}));
     let written = api.written().await;
     let again = api.buy(SAM, "k", &order("product", "pencil")).await;
     assert_eq!(again.is_problem(409)["purchaseId"], bought["purchaseId"]);

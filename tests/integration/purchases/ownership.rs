@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::api::{ANN, Api, EVE, ROOT, SAM, SUE, TIM, is_wrong, order, order_with};
+use super::api::{ANN, Api, EVE, ROOT, SAM, SUE, TIM, assert_invalid_field, order, order_with};
 
 /// So many ids, in the order of their numbers.
 fn names(count: usize) -> Vec<String> {
@@ -90,7 +90,7 @@ async fn names_invalid_query_parameter() {
         ("?itemType=course&itemId=c&userId=a%20b", "userId"),
         ("?itemType=course&itemId=c&userId=sam&userId=sam", "userId"),
     ] {
-        is_wrong(&api.owned(SAM, query).await, 400, field);
+        assert_invalid_field(&api.owned(SAM, query).await, 400, field);
     }
     api.app.finish().await;
 }

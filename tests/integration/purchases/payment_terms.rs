@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::api::{Api, Person, ROOT, SAM, is_wrong, order_with, with};
+use super::api::{Api, Person, ROOT, SAM, assert_invalid_field, order_with, with};
 use crate::support::app::{Answer, App};
 
 /// Somebody wants to pay so.
-async fn pays(api: &Api, person: Person, method: &str, currency: &str) -> Answer {
+async fn pays(api: &Api, person: Person<'_>, method: &str, currency: &str) -> Answer {
     let patch = json!({"paymentMethod": method, "currency": currency});
     api.buy(person, &format!("{method}-{currency}"), &order_with("product", "mug", &patch)).await
 }
@@ -19,14 +19,14 @@ async fn rejects_unlisted_payment_methods_and_currencies() {
     // Not of an admin either.
     for person in [SAM, ROOT] {
         for method in ["cheque", "Card", "credit-card", "x"] {
-            is_wrong(&pays(&api, person, method, "USD").await, 422, "paymentMethod");
+            assert_invalid_field(&pays(&api, person, method, "USD").await, 422, "paymentMethod");
         }
         for currency in ["ZAR", "KWD", "VND"] {
-            is_wrong(&pays(&api, person, "cash", currency).await, 422, "currency");
+            assert_invalid_field(&pays(&api, person, "cash", currency).await, 422, "currency");
         }
     }
     let unknown = json!({"amount": null, "currency": null, "paymentMethod": "cheque"});
-    is_wrong(&api.buy(ROOT, "k", &order_with("product", "mug", &unknown)).await, 422, "paymentMethod");
+    assert_invalid_field(&api.buy(ROOT, "k", &order_with("product", "mug", &unknown)).await, 422, "paymentMethod");
     assert_eq!(api.written().await, written);
     for (method, currency) in [("card", "AUD"), ("unknown", "USD"), ("voucher", "JPY")] {
         let made = pays(&api, SAM, method, currency).await;
@@ -45,10 +45,10 @@ async fn payment_methods_and_currencies_are_configurable() {
     });
     let api = Api::of(app.await);
     let refused = pays(&api, SAM, "credit_card", "ZAR").await;
-    is_wrong(&refused, 422, "paymentMethod");
+    assert_invalid_field(&refused, 422, "paymentMethod");
     assert_eq!(refused.body["errors"][0]["reason"], "must be one of cash, cheque");
     let refused = pays(&api, SAM, "cheque", "USD").await;
-    is_wrong(&refused, 422, "currency");
+    assert_invalid_field(&refused, 422, "currency");
     assert_eq!(refused.body["errors"][0]["reason"], "must be one of KWD, ZAR");
     for (method, currency) in [("cheque", "ZAR"), ("cash", "KWD")] {
         let made = pays(&api, SAM, method, currency).await;

@@ -4,7 +4,9 @@ use std::slice::from_ref;
 
 use serde_json::{Value, json};
 
-use super::api::{ANN, Api, EVE, Person, ROOT, SAM, SUE, TIM, id, is_wrong, order, order_with, standing, with};
+use super::api::{
+    ANN, Api, EVE, Person, ROOT, SAM, SUE, TIM, assert_invalid_field, id, order, order_with, standing, with,
+};
 use crate::support::app::App;
 
 fn pending(kind: &str, item: &str) -> Value {
@@ -39,7 +41,7 @@ async fn pending_purchase_grants_no_ownership() {
     // The request that made it is still answered as it was.
     assert_eq!(api.bought(SAM, "k", &pending("course", "algebra")).await, made);
     api.complete(ROOT, "never").await.is_problem(404);
-    is_wrong(&api.complete(ROOT, "a%20b").await, 422, "purchaseId");
+    assert_invalid_field(&api.complete(ROOT, "a%20b").await, 422, "purchaseId");
     api.app.finish().await;
 }
 

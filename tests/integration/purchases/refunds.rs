@@ -5,7 +5,9 @@ use std::slice::from_ref;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::api::{ANN, Api, EVE, REFUND, ROOT, SAM, SUE, TIM, id, is_wrong, order, order_with, standing, with};
+use super::api::{
+    ANN, Api, EVE, REFUND, ROOT, SAM, SUE, TIM, assert_invalid_field, id, order, order_with, standing, with,
+};
 use crate::support::app::{Answer, ago};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,7 +28,7 @@ async fn partial_refunds_sum_to_amount_paid() {
         }
         assert_eq!(api.written().await, written);
     }
-    is_wrong(&api.refund(ROOT, "c", id(&bought), &json!({"amount": 200})).await, 422, "amount");
+    assert_invalid_field(&api.refund(ROOT, "c", id(&bought), &json!({"amount": 200})).await, 422, "amount");
     let rest = api.refund(ROOT, "c", id(&bought), &json!({"amount": 199})).await;
     let at = rest.body["endedAt"].as_str().unwrap();
     assert_eq!(rest.body, with(&bought, &json!({"refundedAmount": 999, "status": "refunded", "endedAt": at})));
@@ -66,13 +68,13 @@ async fn rejects_invalid_refunds() {
         json!(true),
     ] {
         let answer = api.refund(ROOT, "k", id(&bought), &json!({"amount": amount})).await;
-        is_wrong(&answer, 422, "amount");
+        assert_invalid_field(&answer, 422, "amount");
     }
     let too_much = api.refund(ROOT, "k", id(&bought), &json!({"amount": 901})).await;
     assert_eq!(too_much.body["errors"][0]["reason"], "must be from 1 to 900, the amount that is not refunded yet");
     for body in ["null", "[]", "7", "\"all\""] {
         let answer = api.call((Method::POST, REFUND), id(&bought), ROOT, &[("idempotency-key", "k")], body).await;
-        is_wrong(&answer, 422, "body");
+        assert_invalid_field(&answer, 422, "body");
     }
     for (headers, body) in [
         (vec![], "{}"),
@@ -87,13 +89,13 @@ async fn rejects_invalid_refunds() {
     let huge = json!({"reason": "x".repeat(5_000)}).to_string();
     api.call((Method::POST, REFUND), id(&bought), ROOT, &[("idempotency-key", "k")], huge).await.is_problem(413);
     // A key that was used, for another amount or another purchase.
-    is_wrong(&api.refund(ROOT, "first", id(&bought), &json!({"amount": 98})).await, 422, "Idempotency-Key");
-    is_wrong(&api.refund(ROOT, "first", id(&other), &json!({"amount": 99})).await, 422, "Idempotency-Key");
+    assert_invalid_field(&api.refund(ROOT, "first", id(&bought), &json!({"amount": 98})).await, 422, "Idempotency-Key");
+    assert_invalid_field(&api.refund(ROOT, "first", id(&other), &json!({"amount": 99})).await, 422, "Idempotency-Key");
     api.refund(ROOT, "k", "never", &json!({})).await.is_problem(404);
     api.end(ROOT, "never").await.is_problem(404);
     api.end(SAM, "never").await.is_problem(404);
     for answer in [api.refund(ROOT, "k", "a%20b", &json!({})).await, api.end(ROOT, "a%20b").await] {
-        is_wrong(&answer, 422, "purchaseId");
+        assert_invalid_field(&answer, 422, "purchaseId");
     }
     assert_eq!(api.written().await, written);
     assert_eq!(api.has(SAM, "course", "algebra").await.as_deref(), Some(id(&bought)));
@@ -156,7 +158,7 @@ async fn free_purchase_can_be_refunded() {
     let api = Api::start().await;
     let gift = api.bought(SAM, "a", &order_with("course", "algebra", &json!({"amount": 0}))).await;
     assert_eq!(standing(&gift), ("completed", Some(0), Some(0)));
-    is_wrong(&api.refund(ROOT, "r", id(&gift), &json!({"amount": 1})).await, 422, "amount");
+    assert_invalid_field(&api.refund(ROOT, "r", id(&gift), &json!({"amount": 1})).await, 422, "amount");
     let ended = api.refund(ROOT, "r", id(&gift), &json!({})).await;
     assert_eq!(standing(&ended.body), ("refunded", Some(0), Some(0)));
     assert_eq!(api.has(SAM, "course", "algebra").await, None);
@@ -183,7 +185,7 @@ async fn admin_records_refund_time() {
     let again = api.refund(ROOT, "b", id(&bought), &rest).await;
     assert_eq!((again.status, &again.bytes), (ended.status, &ended.bytes));
     let other = json!({"refundedAt": "2011-02-28T22:59:59.998Z"});
-    is_wrong(&api.refund(ROOT, "b", id(&bought), &other).await, 422, "Idempotency-Key");
+    assert_invalid_field(&api.refund(ROOT, "b", id(&bought), &other).await, 422, "Idempotency-Key");
     assert_eq!(api.has(SAM, "course", "algebra").await, None);
     assert_eq!(api.all(SAM).await, [ended.body]);
     // A clock may be ahead a little; whoever does not say when, says now.
@@ -216,7 +218,7 @@ async fn rejects_impossible_refund_times() {
         json!(1_296_518_400),
         json!(["2011-02-01T00:00:00Z"]),
     ] {
-        is_wrong(&api.refund(ROOT, "r", id(&bought), &refunded(&at)).await, 422, "refundedAt");
+        assert_invalid_field(&api.refund(ROOT, "r", id(&bought), &refunded(&at)).await, 422, "refundedAt");
     }
     // It is not for anybody else to say, and not of what was never paid.
     let at = json!("2011-02-01T00:00:00Z");
@@ -225,7 +227,7 @@ async fn rejects_impossible_refund_times() {
             api.refund(person, "r", id(purchase), &json!({"refundedAt": at})).await.is_problem(status);
         }
     }
-    is_wrong(&api.refund(ROOT, "r", id(&waiting), &json!({"refundedAt": at})).await, 422, "refundedAt");
+    assert_invalid_field(&api.refund(ROOT, "r", id(&waiting), &json!({"refundedAt": at})).await, 422, "refundedAt");
     assert_eq!(api.written().await, written);
     assert_eq!(api.refund(ROOT, "r", id(&bought), &refunded(&at)).await.status, 200);
     assert_eq!(api.refund(SAM, "r", id(&waiting), &json!({})).await.body["status"], "cancelled");

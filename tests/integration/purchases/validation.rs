@@ -3,7 +3,8 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::api::{Api, PURCHASES, SAM, id, is_wrong, order, order_with};
+use super::api::{Api, PURCHASES, SAM, assert_invalid_field, id, order, order_with};
+use crate::support::client::forged;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_invalid_fields() {
@@ -50,12 +51,12 @@ async fn names_invalid_fields() {
         (json!({"metadata": {"page": "x".repeat(201)}}), "metadata"),
         (json!({"metadata": many}), "metadata"),
     ] {
-        is_wrong(&api.buy(SAM, "k", &order_with("course", "algebra", &patch)).await, 422, field);
+        assert_invalid_field(&api.buy(SAM, "k", &order_with("course", "algebra", &patch)).await, 422, field);
     }
     for missing in ["itemType", "itemId", "amount", "currency", "paymentMethod"] {
         let mut without = order("course", "algebra");
         without.as_object_mut().unwrap().remove(missing);
-        is_wrong(&api.buy(SAM, "k", &without).await, 422, missing);
+        assert_invalid_field(&api.buy(SAM, "k", &without).await, 422, missing);
     }
     // All that is wrong is told at once.
     let answer = api.buy(SAM, "k", &json!({"itemId": "a b", "amount": 1.5})).await;
@@ -83,7 +84,7 @@ async fn rejects_malformed_requests() {
         api.call(post.clone(), "", SAM, &key, body).await.is_problem(400);
     }
     for body in ["null", "[]", "7", "\"algebra\""] {
-        is_wrong(&api.call(post.clone(), "", SAM, &key, body).await, 422, "body");
+        assert_invalid_field(&api.call(post.clone(), "", SAM, &key, body).await, 422, "body");
     }
     let huge = order_with("course", "algebra", &json!({"note": "x".repeat(33_000)})).to_string();
     api.call(post.clone(), "", SAM, &key, huge).await.is_problem(413);
@@ -135,7 +136,7 @@ async fn accepts_maximum_metadata_in_any_escaping() {
     let more = order_with("course", "geometry", &json!({"metadata": of_bytes(4_097)})).to_string();
     for body in [escaped(&more), more] {
         let refused = api.call((Method::POST, PURCHASES), "", SAM, &[("idempotency-key", "b")], body).await;
-        is_wrong(&refused, 422, "metadata");
+        assert_invalid_field(&refused, 422, "metadata");
     }
     api.app.finish().await;
 }
@@ -147,7 +148,7 @@ async fn purchases_require_valid_token() {
     let made = api.bought(SAM, "k", &order_with("course", "algebra", &json!({"status": "pending"}))).await;
     api.discount("D-GARDEN", &json!({"type": "percent", "percent": 5})).await;
     let written = api.written().await;
-    let forged = format!("{}x", api.token(SAM).trim_end_matches(char::is_alphanumeric));
+    let forged = forged(&api.token(SAM));
     let (json_type, key) = (("content-type", "application/json"), ("idempotency-key", "k"));
     let body = order("course", "geometry").to_string();
     let purchase = format!("/api/purchases/{}", id(&made));

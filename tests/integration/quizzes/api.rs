@@ -1,24 +1,22 @@
 //! A local cloud with quizzes, and what everybody asks of it.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::Method;
-use local::wire::{Call, ClientOptions, Fault};
+use local::wire::{Call, Fault};
 use serde_json::{Value, json};
-use system::clock::Clock as _;
 
-use crate::contract::contract;
-use crate::support::app::{Answer, App, Forward};
-use crate::support::requests;
+use crate::support::app::Answer;
+pub(super) use crate::support::client::JSON;
+use crate::support::client::{Body, Client};
+pub(super) use crate::support::people::{ANN, EVE, Person, ROOT, SAM, SUE, TIM};
 
 pub(super) const QUIZ: &str = "/api/quizzes/{quizId}";
 pub(super) const LIKE: &str = "/api/quizzes/{quizId}/like";
 pub(super) const RATE: &str = "/api/quizzes/{quizId}/rate";
 pub(super) const ATTEMPT: &str = "/api/quizzes/{quizId}/attempt";
 pub(super) const STATS: &str = "/api/quizzes/{quizId}/stats";
-
-pub(super) const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// What the numbers of a quiz are that nothing happened to.
 pub(super) const NOTHING: Numbers = Numbers { attempts: 0, likes: 0, ratings: 0, rating: None, score: None };
@@ -34,17 +32,6 @@ pub(super) const CLASS: [Person; 8] = [
     Person("s6", "student"),
     Person("s7", "student"),
 ];
-
-/// Somebody with a token.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Person(pub(super) &'static str, pub(super) &'static str);
-
-pub(super) const TIM: Person = Person("tim", "teacher");
-pub(super) const EVE: Person = Person("eve", "seller");
-pub(super) const SAM: Person = Person("sam", "student");
-pub(super) const SUE: Person = Person("sue", "student");
-pub(super) const ANN: Person = Person("ann", "artist");
-pub(super) const ROOT: Person = Person("root", "admin");
 
 /// The numbers of a quiz, as its stats tell them.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,9 +57,15 @@ impl Numbers {
 }
 
 pub(super) struct Api {
-    pub(super) app: App,
-    pub(super) contract: Value,
-    pub(super) clock: Arc<Forward>,
+    client: Client,
+}
+
+impl Deref for Api {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
 }
 
 impl Api {
@@ -82,59 +75,42 @@ impl Api {
 
     /// An API whose functions have these faults.
     pub(super) async fn start_with(faults: impl Fn(&Call) -> Fault + Send + Sync + 'static) -> Self {
-        let clock = Arc::new(Forward::default());
-        let app = App::start_with(|options| {
-            options.clock = clock.clone();
-            options.faults = Some(Arc::new(faults));
-        })
-        .await;
-        Self { app, contract: contract(), clock }
+        Self { client: Client::start_with(|options| options.faults = Some(Arc::new(faults))).await }
     }
 
-    pub(super) fn token(&self, Person(subject, role): Person) -> String {
-        requests::token(&self.app, subject, role, self.clock.now())
-    }
-
-    pub(super) async fn send(
+    pub(super) async fn put(
         &self,
-        (method, route, id): (Method, &str, &str),
+        person: Person<'static>,
+        id: &str,
         headers: &[(&str, &str)],
-        body: impl Into<Bytes>,
+        body: &Value,
     ) -> Answer {
-        requests::send(&self.app, &self.contract, (method, route), id, headers, body).await
+        self.call((Method::PUT, QUIZ), id, person, headers, body).await
     }
 
-    pub(super) async fn put(&self, person: Person, id: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
-        let token = self.token(person);
-        self.send((Method::PUT, QUIZ, id), &requests::headers(&token, headers), body.to_string()).await
+    pub(super) async fn post(&self, person: Person<'static>, route: &str, id: &str, body: impl Into<Body>) -> Answer {
+        self.call((Method::POST, route), id, person, &[], body).await
     }
 
-    pub(super) async fn post(&self, person: Person, route: &str, id: &str, body: impl Into<Bytes>) -> Answer {
-        let token = self.token(person);
-        self.send((Method::POST, route, id), &[JSON, ("authorization", &token)], body).await
+    pub(super) async fn like(&self, person: Person<'static>, id: &str) -> Answer {
+        self.send((Method::POST, LIKE), id, &[("authorization", &self.token(person))], "").await
     }
 
-    pub(super) async fn like(&self, person: Person, id: &str) -> Answer {
-        let token = self.token(person);
-        self.send((Method::POST, LIKE, id), &[("authorization", &token)], "").await
+    pub(super) async fn unlike(&self, person: Person<'static>, id: &str) -> Answer {
+        self.send((Method::DELETE, LIKE), id, &[("authorization", &self.token(person))], "").await
     }
 
-    pub(super) async fn unlike(&self, person: Person, id: &str) -> Answer {
-        let token = self.token(person);
-        self.send((Method::DELETE, LIKE, id), &[("authorization", &token)], "").await
-    }
-
-    pub(super) async fn rate(&self, person: Person, id: &str, rating: u64) -> Answer {
+    pub(super) async fn rate(&self, person: Person<'static>, id: &str, rating: u64) -> Answer {
         self.post(person, RATE, id, json!({"rating": rating}).to_string()).await
     }
 
-    pub(super) async fn attempt(&self, person: Person, id: &str, attempt: &Value) -> Answer {
+    pub(super) async fn attempt(&self, person: Person<'static>, id: &str, attempt: &Value) -> Answer {
         self.post(person, ATTEMPT, id, attempt.to_string()).await
     }
 
     /// The stats of a quiz, as anybody may read them.
     pub(super) async fn stats(&self, id: &str, headers: &[(&str, &str)]) -> Answer {
-        self.send((Method::GET, STATS, id), headers, "").await
+        self.send((Method::GET, STATS), id, headers, "").await
     }
 
     /// The numbers of a quiz, when every fact has reached them.
@@ -151,12 +127,6 @@ impl Api {
         assert_eq!(answer.status, 201, "{answer:?}");
     }
 
-    pub(super) fn call_database(&self, operation: &str, request: &Value) -> Value {
-        let answer = self.app.cloud.database().call(operation, &request.to_string(), &ClientOptions::default());
-        assert_eq!(answer.status, 200, "{answer:?}");
-        serde_json::from_str(&answer.body).unwrap()
-    }
-
     /// How many facts there are.
     pub(super) fn count(&self) -> u64 {
         self.app.items("InteractionsTable")
@@ -164,9 +134,7 @@ impl Api {
 
     /// All facts.
     pub(super) fn facts(&self) -> Vec<Value> {
-        let answer = self.call_database("Scan", &json!({"TableName": self.app.cloud.table("InteractionsTable")}));
-        assert_eq!(answer["LastEvaluatedKey"], Value::Null, "the scan is not complete");
-        answer["Items"].as_array().unwrap().clone()
+        self.app.scan("InteractionsTable")
     }
 
     /// Erases facts, as whoever keeps the table may; tells how many.
@@ -174,14 +142,9 @@ impl Api {
         let facts: Vec<Value> = self.facts().into_iter().filter(is_meant).collect();
         for fact in &facts {
             let key = json!({"pk": fact["pk"], "sk": fact["sk"]});
-            let table = self.app.cloud.table("InteractionsTable");
-            self.call_database("DeleteItem", &json!({"TableName": table, "Key": key}));
+            self.app.database("DeleteItem", "InteractionsTable", json!({"Key": key}));
         }
         facts.len()
-    }
-
-    pub(super) async fn finish(self) {
-        self.app.finish().await;
     }
 }
 
@@ -189,6 +152,6 @@ pub(super) fn attempt(id: &str, score: f64, max: f64) -> Value {
     json!({"attemptId": id, "score": score, "maxScore": max})
 }
 
-pub(super) fn is_of(fact: &Value, Person(user, _): Person) -> bool {
+pub(super) fn is_of(fact: &Value, Person(user, _): Person<'static>) -> bool {
     fact["user"]["S"] == user
 }

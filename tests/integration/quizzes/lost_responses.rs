@@ -116,10 +116,10 @@ async fn outage_loses_and_duplicates_nothing() {
     })
     .await;
     // Whoever is told to come again does so.
-    let insist = async |person: Person, method: Method, route: &str, body: Value| loop {
+    let insist = async |person: Person<'static>, method: Method, route: &str, body: Value| loop {
         let token = api.token(person);
         let headers = [JSON, ("authorization", token.as_str())];
-        let answer = api.send((method.clone(), route, "capitals"), &headers, body.to_string()).await;
+        let answer = api.send((method.clone(), route), "capitals", &headers, body.to_string()).await;
         if answer.status.is_success() {
             break answer;
         }

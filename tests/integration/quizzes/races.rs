@@ -4,6 +4,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use super::api::{Api, CLASS, Numbers, SAM, attempt};
+use crate::support::items::key;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_changes_of_user_form_one_sequence() {
@@ -21,13 +22,12 @@ async fn concurrent_changes_of_user_form_one_sequence() {
     assert_eq!(api.count(), 1 + u64::try_from(changes.len()).unwrap());
     let first = changes.iter().filter(|body| body["previousRating"].is_null()).count();
     assert_eq!(first, 1, "{changes:?}");
-    let key = json!({"pk": {"S": "ACTOR#u:sam"}, "sk": {"S": "RATING#QUIZ#capitals"}});
-    let table = api.app.cloud.table("StateTable");
-    let held = api.call_database("GetItem", &json!({"TableName": table, "Key": key, "ConsistentRead": true}));
-    let held: u32 = held["Item"]["rating"]["N"].as_str().unwrap().parse().unwrap();
+    let get = json!({"Key": key("ACTOR#u:sam", "RATING#QUIZ#capitals"), "ConsistentRead": true});
+    let stored = api.app.database("GetItem", "StateTable", get);
+    let stored: u32 = stored["Item"]["rating"]["N"].as_str().unwrap().parse().unwrap();
     let numbers = api.numbers("capitals").await;
-    assert_eq!((numbers.ratings, numbers.rating), (1, Some(f64::from(held))));
-    assert_eq!(api.rate(SAM, "capitals", held.into()).await.body["changed"], false);
+    assert_eq!((numbers.ratings, numbers.rating), (1, Some(f64::from(stored))));
+    assert_eq!(api.rate(SAM, "capitals", stored.into()).await.body["changed"], false);
 
     // One of them records the attempt, and all are answered what it recorded.
     let before = api.count();
@@ -35,7 +35,7 @@ async fn concurrent_changes_of_user_form_one_sequence() {
     let sent = join_all((0..32).map(|_| api.attempt(SAM, "capitals", &report))).await;
     assert!(sent.iter().all(|answer| answer.status == 201 && answer.body == sent[0].body), "{sent:?}");
     assert_eq!(api.count(), before + 1);
-    let expected = Numbers { attempts: 1, likes: 1, ratings: 1, rating: Some(f64::from(held)), score: Some(75.0) };
+    let expected = Numbers { attempts: 1, likes: 1, ratings: 1, rating: Some(f64::from(stored)), score: Some(75.0) };
     assert_eq!(api.numbers("capitals").await, expected);
 
     // Of those who disagree under the same id, one is recorded.

@@ -56,12 +56,12 @@ async fn stats_survive_expiry_of_facts() {
     assert_eq!(api.numbers("capitals").await, first);
 
     // A moment before they expire, not even an erasure has the minute folded again.
-    api.clock.by(TimeDelta::days(90) - TimeDelta::minutes(30));
+    api.clock.set_offset(TimeDelta::days(90) - TimeDelta::minutes(30));
     assert_eq!(api.erase(|fact| fact["kind"]["S"] == "like"), 1);
     assert_eq!(api.numbers("capitals").await, first);
 
     // DynamoDB deletes what has expired, and tells the stream so.
-    api.clock.by(TimeDelta::days(91));
+    api.clock.set_offset(TimeDelta::days(91));
     let sweep = || api.app.cloud.database().sweep_expired(api.clock.now().timestamp()).unwrap();
     // The two facts that are left, and how many attempts of that day count.
     assert_eq!((sweep(), api.count()), (3, 0));
@@ -78,7 +78,7 @@ async fn stats_survive_expiry_of_facts() {
     assert_eq!(api.numbers("capitals").await, second);
 
     // Minutes go long after their facts; the numbers stay.
-    api.clock.by(TimeDelta::days(400));
+    api.clock.set_offset(TimeDelta::days(400));
     assert!(sweep() > 2);
     assert_eq!((api.count(), api.numbers("capitals").await), (0, second));
     api.finish().await;

@@ -122,7 +122,7 @@ async fn repeated_attempt_counts_once() {
     assert_eq!((api.count(), attempts().await), (1, (1, Some(75.0))));
 
     // The same again, later.
-    api.clock.by(TimeDelta::minutes(7));
+    api.clock.set_offset(TimeDelta::minutes(7));
     let again = api.attempt(SAM, "capitals", &report).await;
     assert_eq!((again.status.as_u16(), &again.body), (201, &first.body));
     assert_eq!((api.count(), attempts().await), (1, (1, Some(75.0))));
@@ -179,12 +179,12 @@ async fn stats_are_exact_despite_clock_skew() {
     api.quiz("capitals").await;
     // Minutes and hours apart, and back: the clocks of two functions need not agree.
     for (minutes, rating) in [(0, 5), (1, 1), (70, 4), (3, 2), (0, 3)] {
-        api.clock.by(TimeDelta::minutes(minutes));
+        api.clock.set_offset(TimeDelta::minutes(minutes));
         assert_eq!(api.like(SAM, "capitals").await.body["changed"], true);
         assert_eq!(api.rate(SAM, "capitals", rating).await.body["changed"], true);
         let recorded = api.attempt(SAM, "capitals", &attempt(&format!("a{rating}"), 1.0, 2.0)).await;
         assert_eq!(recorded.status, 201);
-        api.clock.by(TimeDelta::minutes(minutes - 65));
+        api.clock.set_offset(TimeDelta::minutes(minutes - 65));
         assert_eq!(api.unlike(SAM, "capitals").await.body["changed"], true);
     }
     let expected = Numbers { attempts: 5, likes: 0, ratings: 1, rating: Some(3.0), score: Some(50.0) };
@@ -211,7 +211,7 @@ async fn stats_have_etag_and_as_of() {
         assert_eq!((unchanged.status.as_u16(), unchanged.header("etag")), (304, tag), "{held}");
     }
     // Nothing happens, so it stays right up to the same time, however late it is asked for.
-    api.clock.by(TimeDelta::hours(3));
+    api.clock.set_offset(TimeDelta::hours(3));
     let later = api.stats("capitals", &[("if-none-match", empty.header("etag"))]).await;
     assert_eq!((later.status.as_u16(), &later.body), (200, &liked.body));
 

@@ -102,11 +102,11 @@ async fn names_invalid_fields() {
             "{\"attemptId\": \"a\", \"score\": 1e999, \"maxScore\": 10}",
         ] {
             let headers = [JSON, ("authorization", token.as_str())];
-            api.send((method.clone(), route, "capitals"), &headers, body).await.is_problem(400);
+            api.send((method.clone(), route), "capitals", &headers, body).await.is_problem(400);
         }
         for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/xml", "nonsense"] {
             let headers = [("content-type", content_type), ("authorization", token.as_str())];
-            api.send((method.clone(), route, "capitals"), &headers, "{}").await.is_problem(415);
+            api.send((method.clone(), route), "capitals", &headers, "{}").await.is_problem(415);
         }
     }
     assert_eq!((api.app.items("StateTable"), api.count()), (written, 0));
@@ -127,7 +127,7 @@ async fn rejects_invalid_ids() {
             (Method::POST, ATTEMPT, attempt.to_string()),
             (Method::GET, STATS, String::new()),
         ] {
-            let answer = api.send((method.clone(), route, id), &[JSON, ("authorization", &token)], body).await;
+            let answer = api.send((method.clone(), route), id, &[JSON, ("authorization", &token)], body).await;
             let field = &answer.is_problem(422)["errors"][0]["field"];
             assert_eq!(field, "quizId", "{method} {route} of {id:.80}");
         }

@@ -3,17 +3,17 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::api::{ANN, ANNOUNCEMENTS, Api, EVE, JSON, ROOT, SAM, TIM, are_wrong, patched};
+use super::api::{ANN, ANNOUNCEMENTS, Api, EVE, JSON, ROOT, SAM, TIM, assert_invalid, with};
 use super::server::Told;
 use crate::support::app::Answer;
 
 fn news(patch: &Value) -> Value {
-    patched(json!({"title": "News", "message": "Good ones", "type": "success"}), patch)
+    with(&json!({"title": "News", "message": "Good ones", "type": "success"}), patch)
 }
 
 async fn announce(api: &Api, person: super::api::Person<'_>, key: Option<&str>, body: &Value) -> Answer {
     let headers: Vec<(&str, &str)> = key.map(|key| ("idempotency-key", key)).into_iter().collect();
-    api.say((Method::POST, ANNOUNCEMENTS), "", person, &headers, body).await
+    api.call((Method::POST, ANNOUNCEMENTS), "", person, &headers, body).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,7 +45,7 @@ async fn announcement_is_published_once_under_its_id() {
         assert!(answer.body["timestamp"].as_str().unwrap().starts_with("2026-04-10T12:"));
         assert_eq!(
             answer.body,
-            patched(news(&patch), &json!({"id": answer.body["id"], "timestamp": answer.body["timestamp"]}))
+            with(&news(&patch), &json!({"id": answer.body["id"], "timestamp": answer.body["timestamp"]}))
         );
         let (channel, name) = ("public-announcements".to_owned(), "announcement".to_owned());
         expected.push(Told { channel, name, data: answer.body });
@@ -53,7 +53,7 @@ async fn announcement_is_published_once_under_its_id() {
     }
     // Its id and its time are not the sender's to say.
     for field in ["id", "timestamp"] {
-        are_wrong(&announce(&api, ROOT, None, &news(&json!({(field): "mine"}))).await, 422, &[field]);
+        assert_invalid(&announce(&api, ROOT, None, &news(&json!({(field): "mine"}))).await, 422, &[field]);
     }
     // Sent again, it has the same id: pages that know it drop it.
     let again = announce(&api, ROOT, Some("k"), &news(&json!({"title": "\u{1f600}"}))).await;
@@ -74,10 +74,10 @@ async fn rejects_invalid_announcements() {
         (json!({"type": "news"}), "type"),
         (json!({"link": "//evil.example"}), "link"),
     ] {
-        are_wrong(&announce(&api, ROOT, None, &news(&patch)).await, 422, &[field]);
+        assert_invalid(&announce(&api, ROOT, None, &news(&patch)).await, 422, &[field]);
     }
-    are_wrong(&announce(&api, ROOT, None, &json!({})).await, 422, &["message", "title", "type"]);
-    are_wrong(&announce(&api, ROOT, None, &json!([])).await, 422, &["body"]);
+    assert_invalid(&announce(&api, ROOT, None, &json!({})).await, 422, &["message", "title", "type"]);
+    assert_invalid(&announce(&api, ROOT, None, &json!([])).await, 422, &["body"]);
     announce(&api, ROOT, Some("a b"), &news(&json!({}))).await.is_problem(400);
     announce(&api, ROOT, None, &news(&json!({"x": "x".repeat(33_000)}))).await.is_problem(413);
     let token = api.token(ROOT);

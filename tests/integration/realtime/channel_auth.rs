@@ -7,6 +7,7 @@ use store::{CourseStats, Courses, Outbox, Versioned};
 
 use super::api::{ANN, AUTH, Api, COURSE, EVE, JSON, Person, ROOT, SAM, SUE, TIM, TOM};
 use super::auth::{SOCKET, asks_with, form, is_signed, may};
+use crate::support::client::forged;
 
 /// Somebody takes a course like that.
 async fn enrolls(
@@ -36,7 +37,7 @@ async fn enrolls(
 }
 
 async fn teaches(api: &Api, person: Person<'_>, course: &str) {
-    let answer = api.say((Method::PUT, COURSE), course, person, &[], &json!({"title": "Logic"})).await;
+    let answer = api.call((Method::PUT, COURSE), course, person, &[], &json!({"title": "Logic"})).await;
     assert_eq!(answer.status, 201, "{answer:?}");
 }
 
@@ -178,7 +179,7 @@ async fn presence_data_contains_user_name() {
         (TIM, json!({"name": "Tim"}), "Tim"),
         (ROOT, json!({}), "root"),
     ] {
-        let token = api.token_of(person, &more);
+        let token = api.token_with(person, &more);
         let fields = [("socket_id", SOCKET), ("channel_name", channel)];
         let data = is_signed(&asks_with(&api, &token, &fields).await, channel).unwrap();
         let data: Value = serde_json::from_str(&data).unwrap();
@@ -209,8 +210,8 @@ async fn accepts_form_and_json_bodies() {
 async fn authorization_requires_valid_token() {
     let api = Api::start().await;
     let body = json!({"socket_id": SOCKET, "channel_name": "private-leaderboard"}).to_string();
-    let forged = format!("{}x", api.token(EVE).trim_end_matches(char::is_alphanumeric));
-    let expired = api.token_of(EVE, &json!({"exp": api.now().seconds() - 1}));
+    let forged = forged(&api.token(EVE));
+    let expired = api.token_with(EVE, &json!({"exp": api.now().seconds() - 1}));
     for credentials in [forged.as_str(), expired.as_str(), "Bearer a.b.c", "x"] {
         let answer = api.send((Method::POST, AUTH), "", &[JSON, ("authorization", credentials)], body.clone()).await;
         answer.is_problem(401);

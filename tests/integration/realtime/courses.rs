@@ -4,11 +4,11 @@ use futures::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::api::{ANN, Api, COURSE, EVE, JSON, Person, ROOT, SAM, TIM, TOM, are_wrong};
+use super::api::{ANN, Api, COURSE, EVE, JSON, Person, ROOT, SAM, TIM, TOM, assert_invalid};
 use crate::support::app::Answer;
 
 async fn put(api: &Api, person: Person<'_>, id: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
-    api.say((Method::PUT, COURSE), id, person, headers, body).await
+    api.call((Method::PUT, COURSE), id, person, headers, body).await
 }
 
 fn is_course(answer: &Answer, status: u16, expected: &Value) {
@@ -88,7 +88,7 @@ async fn rejects_invalid_courses() {
     let logic = json!({"title": "Logic"});
     for id in ["enrollments-", "enrollments-logic", "enrollments-enrollments", "a%20b", "a%23b", &"x".repeat(65)] {
         for person in [TIM, ROOT] {
-            are_wrong(&put(&api, person, id, &[], &logic).await, 422, &["courseId"]);
+            assert_invalid(&put(&api, person, id, &[], &logic).await, 422, &["courseId"]);
         }
     }
     for id in ["enrollments", "enrollment-s", "my-enrollments-1", "auth0:7"] {
@@ -102,7 +102,7 @@ async fn rejects_invalid_courses() {
         (json!({"title": "Logic", "teacherId": 7}), &["teacherId"]),
         (json!([]), &["body"]),
     ] {
-        are_wrong(&put(&api, TIM, "logic", &[], &body).await, 422, fields);
+        assert_invalid(&put(&api, TIM, "logic", &[], &body).await, 422, fields);
     }
     let huge = json!({"title": "Logic", "x": "x".repeat(33_000)});
     put(&api, TIM, "logic", &[], &huge).await.is_problem(413);

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::api::{ANN, Api, EVE, NOTIFICATIONS, Person, READ, ROOT, SAM, SUE, TIM, are_wrong};
+use super::api::{ANN, Api, EVE, NOTIFICATIONS, Person, READ, ROOT, SAM, SUE, TIM, assert_invalid};
 use super::notifications::hello;
 
 /// Sends somebody notifications of these titles, one after the other; tells their ids.
@@ -69,10 +69,10 @@ async fn inbox_is_paged_newest_first_without_repeats() {
         (SAM, "?cursor=x".to_owned()),
         (SAM, format!("?cursor={cursor}&cursor={cursor}")),
     ] {
-        are_wrong(&api.inbox(person, &query).await, 400, &["cursor"]);
+        assert_invalid(&api.inbox(person, &query).await, 400, &["cursor"]);
     }
     for limit in ["0", "101", "x", "-1", ""] {
-        are_wrong(&api.inbox(SAM, &format!("?limit={limit}")).await, 400, &["limit"]);
+        assert_invalid(&api.inbox(SAM, &format!("?limit={limit}")).await, 400, &["limit"]);
     }
     api.app.finish().await;
 }
@@ -81,9 +81,9 @@ async fn inbox_is_paged_newest_first_without_repeats() {
 async fn since_returns_missed_notifications() {
     let api = Api::start().await;
     send(&api, "sam", &["a"]).await;
-    api.until("2026-04-10T12:05:00Z");
+    api.move_to("2026-04-10T12:05:00Z");
     send(&api, "sam", &["b"]).await;
-    api.until("2026-04-10T12:10:00Z");
+    api.move_to("2026-04-10T12:10:00Z");
     send(&api, "sam", &["c", "d"]).await;
     for (since, expected) in [
         ("2026-04-10T11:00:00Z", vec!["d", "c", "b", "a"]),
@@ -104,7 +104,7 @@ async fn since_returns_missed_notifications() {
     assert_eq!((titles(&first), titles(&second)), (vec!["d", "c"], vec!["b"]));
     assert_eq!(second["cursor"], Value::Null);
     for since in ["", "yesterday", "2026-04-10", "7"] {
-        are_wrong(&api.inbox(SAM, &format!("?from={since}")).await, 400, &["from"]);
+        assert_invalid(&api.inbox(SAM, &format!("?from={since}")).await, 400, &["from"]);
     }
     api.app.finish().await;
 }
@@ -147,8 +147,8 @@ async fn inbox_requires_its_owner() {
         assert_eq!((titles(&told).len(), &told["unread"]), (0, &json!(0)), "{person:?}");
     }
     api.read(SAM, "none").await.is_problem(404);
-    are_wrong(&api.read(SAM, "a%20b").await, 422, &["notificationId"]);
-    are_wrong(&api.read(SAM, "a%23b").await, 422, &["notificationId"]);
+    assert_invalid(&api.read(SAM, "a%20b").await, 422, &["notificationId"]);
+    assert_invalid(&api.read(SAM, "a%23b").await, 422, &["notificationId"]);
     let forged = [("authorization", "Bearer a.b.c")];
     api.send((Method::GET, NOTIFICATIONS), "", &forged, "").await.is_problem(401);
     api.send((Method::POST, READ), &ids[0], &forged, "").await.is_problem(401);

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::api::{ANN, Api, EVE, JSON, NOTIFICATIONS, Person, ROOT, SAM, SUE, are_wrong, patched};
+use super::api::{ANN, Api, EVE, JSON, NOTIFICATIONS, Person, ROOT, SAM, SUE, assert_invalid, with};
 use super::server::Told;
 
 /// Another admin.
@@ -12,7 +12,7 @@ const ADA: Person<'_> = Person("ada", "admin");
 
 /// A notification for Sam, with some fields changed.
 pub(super) fn hello(patch: &Value) -> Value {
-    patched(json!({"userId": "sam", "title": "Hello", "message": "How are you?", "type": "info"}), patch)
+    with(&json!({"userId": "sam", "title": "Hello", "message": "How are you?", "type": "info"}), patch)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,10 +46,10 @@ async fn notification_is_published_under_its_id() {
         ("sam", json!({"type": "error", "link": "https://example.org/a", "title": "\u{1f600} \"x\""})),
         ("sam", json!({"type": "warning", "link": null, "message": "a\n\tb\r\n"})),
     ] {
-        let sent = api.notify(ADA, None, &patched(hello(&patch), &json!({"userId": to}))).await;
+        let sent = api.notify(ADA, None, &with(&hello(&patch), &json!({"userId": to}))).await;
         assert_eq!((sent.status.as_u16(), sent.header("cache-control")), (201, "private, no-store"), "{sent:?}");
         let mut told = sent.body;
-        let given = patched(hello(&json!({"link": null})), &patch);
+        let given = with(&hello(&json!({"link": null})), &patch);
         for field in ["title", "message", "type", "link"] {
             assert_eq!(told[field], given[field], "{told}");
         }
@@ -57,7 +57,7 @@ async fn notification_is_published_under_its_id() {
         told.as_object_mut().unwrap().remove("userId");
         let event = json!({"id": told["notificationId"], "timestamp": told["sentAt"]});
         let channel = format!("private-user-{}", to.replace(':', ";"));
-        expected.push(Told { channel, name: "new-notification".to_owned(), data: patched(told, &event) });
+        expected.push(Told { channel, name: "new-notification".to_owned(), data: with(&told, &event) });
     }
     let told = api.told().await;
     let of = |told: &[Told], channel: &str| -> Vec<Told> {
@@ -82,13 +82,13 @@ async fn idempotency_key_sends_one_notification() {
         assert_eq!((again.status.as_u16(), &again.body), (201, &first.body));
     }
     for patch in [json!({"title": "Other"}), json!({"message": "x"}), json!({"type": "error"}), json!({"link": "/"})] {
-        are_wrong(&api.notify(ADA, Some("k"), &hello(&patch)).await, 422, &["Idempotency-Key"]);
+        assert_invalid(&api.notify(ADA, Some("k"), &hello(&patch)).await, 422, &["Idempotency-Key"]);
     }
     // It is the same when it was read in between, but for that.
     let id = first.body["notificationId"].as_str().unwrap();
     let read = api.read(SAM, id).await;
     let again = api.notify(ADA, Some("k"), &hello(&json!({}))).await;
-    let expected = patched(first.body.clone(), &json!({"readAt": read.body["readAt"]}));
+    let expected = with(&first.body, &json!({"readAt": read.body["readAt"]}));
     assert_eq!((again.status.as_u16(), &again.body), (201, &expected));
     // Keys of others, and no keys, have nothing to do with it.
     for (person, key) in [(ROOT, Some("k")), (ADA, Some("l")), (ADA, None), (ADA, None)] {
@@ -154,11 +154,11 @@ async fn names_invalid_fields() {
         (json!({"link": format!("/{}", "x".repeat(500))}), "link"),
         (json!({"link": 7}), "link"),
     ] {
-        are_wrong(&api.notify(ADA, None, &hello(&patch)).await, 422, &[field]);
+        assert_invalid(&api.notify(ADA, None, &hello(&patch)).await, 422, &[field]);
     }
-    are_wrong(&api.notify(ADA, None, &json!({})).await, 422, &["message", "title", "type", "userId"]);
+    assert_invalid(&api.notify(ADA, None, &json!({})).await, 422, &["message", "title", "type", "userId"]);
     for body in [json!(null), json!([]), json!(7)] {
-        are_wrong(&api.notify(ADA, None, &body).await, 422, &["body"]);
+        assert_invalid(&api.notify(ADA, None, &body).await, 422, &["body"]);
     }
     let token = api.token(ADA);
     let to = || (Method::POST, NOTIFICATIONS);
@@ -179,6 +179,6 @@ async fn idempotency_key_is_bound_to_recipient() {
     let api = Api::start().await;
     let first = api.notify(ADA, Some("k"), &hello(&json!({}))).await;
     assert_eq!(first.status, 201, "{first:?}");
-    are_wrong(&api.notify(ADA, Some("k"), &hello(&json!({"userId": "sue"}))).await, 422, &["Idempotency-Key"]);
+    assert_invalid(&api.notify(ADA, Some("k"), &hello(&json!({"userId": "sue"}))).await, 422, &["Idempotency-Key"]);
     api.app.finish().await;
 }

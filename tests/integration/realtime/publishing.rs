@@ -30,7 +30,7 @@ async fn closed(mut rule: impl FnMut(&[Told]) -> How + Send + 'static) -> (Api, 
 
 async fn announce(api: &Api, title: &str) {
     let body = json!({"title": title, "message": "x", "type": "info"});
-    let answer = api.say((Method::POST, ANNOUNCEMENTS), "", ROOT, &[], &body).await;
+    let answer = api.call((Method::POST, ANNOUNCEMENTS), "", ROOT, &[], &body).await;
     assert_eq!(answer.status, 202, "{answer:?}");
     // The next one is later.
     let now = api.now();

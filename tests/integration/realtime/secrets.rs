@@ -13,7 +13,7 @@ const OURS: &str = "private-user-sam";
 
 async fn announce(api: &Api, title: &str) {
     let body = json!({"title": title, "message": "x", "type": "info"});
-    let answer = api.say((Method::POST, ANNOUNCEMENTS), "", ROOT, &[], &body).await;
+    let answer = api.call((Method::POST, ANNOUNCEMENTS), "", ROOT, &[], &body).await;
     assert_eq!(answer.status, 202, "{answer:?}");
 }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use http::Method;
-use local::wire::ClientOptions;
 use serde_json::{Value, json};
 
 use crate::support::app::{Answer, App, event};
+pub(super) use crate::support::items::key;
+use crate::support::items::text;
 
 /// All items of some tables, by table and key.
 pub(super) type Dump = BTreeMap<(&'static str, String, String), Value>;
@@ -22,10 +23,6 @@ pub(super) const FACTS: [(&str, &[&str]); 3] = [
 pub(super) struct Market {
     pub(super) app: App,
     round: usize,
-}
-
-fn text<'a>(item: &'a Value, name: &str) -> &'a str {
-    item[name]["S"].as_str().unwrap()
 }
 
 impl Market {
@@ -128,35 +125,14 @@ impl Market {
         told
     }
 
-    /// Asks the database itself, as no function would.
-    pub(super) fn database(&self, operation: &str, table: &str, mut request: Value) -> Value {
-        request["TableName"] = json!(self.app.cloud.table(table).unwrap());
-        let answer = self.app.cloud.database().call(operation, &request.to_string(), &ClientOptions::default());
-        assert!(answer.is_ok(), "{operation} {request}: {answer:?}");
-        serde_json::from_str(&answer.body).unwrap()
-    }
-
     /// All items of a table.
     pub(super) fn dump(&self, table: &'static str) -> Dump {
-        let (mut dump, mut from) = (Dump::new(), Value::Null);
-        loop {
-            let mut request = json!({"ConsistentRead": true});
-            if !from.is_null() {
-                request["ExclusiveStartKey"] = from;
-            }
-            let mut page = self.database("Scan", table, request);
-            for item in page["Items"].as_array().unwrap() {
-                dump.insert((table, text(item, "pk").to_owned(), text(item, "sk").to_owned()), item.clone());
-            }
-            from = page["LastEvaluatedKey"].take();
-            if from.is_null() {
-                return dump;
-            }
-        }
+        let items = self.app.scan(table).into_iter();
+        items.map(|item| ((table, text(&item, "pk"), text(&item, "sk")), item)).collect()
     }
 
     pub(super) fn put(&self, table: &str, item: &Value) {
-        self.database("PutItem", table, json!({"Item": item}));
+        self.app.database("PutItem", table, json!({"Item": item}));
     }
 
     /// Makes a table hold these items and no others, as if what was written since had been lost.
@@ -165,11 +141,11 @@ impl Market {
             match dump.get(&(table, pk.clone(), sk.clone())) {
                 Some(was) if *was == item => {}
                 Some(was) => self.put(table, was),
-                None => drop(self.database("DeleteItem", table, json!({"Key": key(&pk, &sk)}))),
+                None => drop(self.app.database("DeleteItem", table, json!({"Key": key(&pk, &sk)}))),
             }
         }
         for ((_, pk, sk), item) in dump {
-            let held = self.database("GetItem", table, json!({"Key": key(pk, sk), "ConsistentRead": true}));
+            let held = self.app.database("GetItem", table, json!({"Key": key(pk, sk), "ConsistentRead": true}));
             if held["Item"].is_null() {
                 self.put(table, item);
             }
@@ -193,10 +169,6 @@ fn timeless(body: &mut Value) {
         Value::Array(all) => all.iter_mut().for_each(timeless),
         _ => {}
     }
-}
-
-pub(super) fn key(pk: &str, sk: &str) -> Value {
-    json!({"pk": {"S": pk}, "sk": {"S": sk}})
 }
 
 /// What a stream brings when it tells of these facts.

@@ -181,20 +181,20 @@ async fn refold_repairs_damaged_bucket_and_package() {
     let minute = format!("{}:{}", pk.rsplit_once('#').unwrap().1, &sk[..2]);
     let bucket = key("TRACK#song", &format!("B#{minute}"));
     let unit = json!({"units": [{"type": "track", "id": "song", "timestamp": format!("{minute}:00Z")}]});
-    let held = market.database("GetItem", "StatsTable", json!({"Key": bucket}))["Item"].clone();
+    let held = market.app.database("GetItem", "StatsTable", json!({"Key": bucket}))["Item"].clone();
     // Lost, wrong, or of another shape.
     let mut wrong = held.clone();
     wrong["value"] = json!({"S": "spoiled"});
     for damage in [Value::Null, wrong] {
         if damage.is_null() {
-            market.database("DeleteItem", "StatsTable", json!({"Key": bucket}));
+            market.app.database("DeleteItem", "StatsTable", json!({"Key": bucket}));
         } else {
             market.put("StatsTable", &damage);
         }
         assert_eq!(refolded(&market, &unit).await, [1, 1, 0]);
         assert_eq!(market.told().await, right);
     }
-    let total = market.database("GetItem", "StatsTable", json!({"Key": key("PACKAGE#pack", "T")}))["Item"].clone();
+    let total = market.app.database("GetItem", "StatsTable", json!({"Key": key("PACKAGE#pack", "T")}))["Item"].clone();
     let mut wrong = total;
     wrong["attempts"] = json!({"N": "77"});
     market.put("StatsTable", &wrong);
@@ -212,7 +212,7 @@ async fn refold_counts_failures_and_restores_the_rest() {
         days(&market).into_iter().filter(|(of, _)| *of == System::Quizzes).map(|(_, day)| day).collect();
     // A fact that is none, in a minute of its own.
     let (pk, sk) = &quizzes[0];
-    let fact = market.database("GetItem", "InteractionsTable", json!({"Key": key(pk, sk)}))["Item"].clone();
+    let fact = market.app.database("GetItem", "InteractionsTable", json!({"Key": key(pk, sk)}))["Item"].clone();
     let mut foreign = fact;
     let minute = (sk[..2].parse::<u32>().unwrap() + 30) % 60;
     foreign["sk"] = json!({"S": format!("{minute:02}:00.000#clap#x")});
@@ -371,7 +371,7 @@ async fn slow_unit_is_folded_separately() {
     let right = market.app.counters("song").await;
     assert_eq!(right["totalPlays"], 26);
     for minute in &minutes {
-        market.database("DeleteItem", "StatsTable", json!({"Key": key("TRACK#song", &format!("B#{minute}"))}));
+        market.app.database("DeleteItem", "StatsTable", json!({"Key": key("TRACK#song", &format!("B#{minute}"))}));
     }
     let units = minutes.map(|minute| json!({"type": "track", "id": "song", "timestamp": format!("{minute}:00Z")}));
     assert_eq!(refolded(&market, &json!({"units": units})).await, [2, 2, 0]);

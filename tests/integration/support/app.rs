@@ -1,10 +1,9 @@
 //! A local cloud for one test, and a client of its API.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -25,23 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 pub(crate) struct App {
     pub(crate) cloud: LocalCloud,
     client: Client<HttpConnector, Full<Bytes>>,
-    finished: bool,
-}
-
-/// A clock that can be put forward.
-#[derive(Default)]
-pub(crate) struct Forward(Mutex<chrono::TimeDelta>);
-
-impl Forward {
-    pub(crate) fn by(&self, by: chrono::TimeDelta) {
-        *self.0.lock().unwrap() = by;
-    }
-}
-
-impl Clock for Forward {
-    fn now(&self) -> DateTime<Utc> {
-        system::clock::SystemClock.now() + *self.0.lock().unwrap()
-    }
+    is_finished: AtomicBool,
 }
 
 /// What the API answered.
@@ -85,7 +68,7 @@ impl App {
         // A test comes from one machine; one of limits says which it wants.
         let options = options.without_limits();
         let cloud = LocalCloud::start(options).await.unwrap();
-        Self { cloud, client: Client::builder(TokioExecutor::new()).build_http(), finished: false }
+        Self { cloud, client: Client::builder(TokioExecutor::new()).build_http(), is_finished: AtomicBool::new(false) }
     }
 
     /// Opens a type of the store on the tables of this cloud.
@@ -175,24 +158,43 @@ impl App {
         answer.body["counters"].clone()
     }
 
-    /// How many items a table holds; a scan gives them in pages.
+    /// Calls the database directly, without a function.
+    pub(crate) fn database(&self, operation: &str, table: &str, mut request: Value) -> Value {
+        request["TableName"] = json!(self.cloud.table(table).unwrap());
+        let answer = self.cloud.database().call(operation, &request.to_string(), &ClientOptions::default());
+        assert!(answer.is_ok(), "{operation} {request}: {answer:?}");
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
+    /// The items of a table.
+    pub(crate) fn scan(&self, table: &str) -> Vec<Value> {
+        items_of(self.pages("Scan", table, json!({"ConsistentRead": true})))
+    }
+
+    /// The items of a partition.
+    pub(crate) fn query(&self, table: &str, pk: &str) -> Vec<Value> {
+        let condition = json!({
+            "KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": pk}}, "ConsistentRead": true,
+        });
+        items_of(self.pages("Query", table, condition))
+    }
+
+    /// The pages of a scan or a query.
+    pub(crate) fn pages(&self, operation: &str, table: &str, request: Value) -> impl Iterator<Item = Value> {
+        let mut request = Some(request);
+        std::iter::from_fn(move || {
+            let page = self.database(operation, table, request.clone()?);
+            match &page["LastEvaluatedKey"] {
+                Value::Null => request = None,
+                last => request.as_mut()?["ExclusiveStartKey"] = last.clone(),
+            }
+            Some(page)
+        })
+    }
+
+    /// The number of items in a table.
     pub(crate) fn items(&self, table: &str) -> u64 {
-        let table = self.cloud.table(table).unwrap();
-        let (mut count, mut from) = (0, Value::Null);
-        loop {
-            let mut request = json!({"TableName": table, "Select": "COUNT"});
-            if !from.is_null() {
-                request["ExclusiveStartKey"] = from;
-            }
-            let anybody = local::wire::ClientOptions::default();
-            let answer = self.cloud.database().call("Scan", &request.to_string(), &anybody);
-            let mut page: Value = serde_json::from_str(&answer.body).unwrap();
-            count += page["Count"].as_u64().unwrap();
-            from = page["LastEvaluatedKey"].take();
-            if from.is_null() {
-                return count;
-            }
-        }
+        self.pages("Scan", table, json!({"Select": "COUNT"})).map(|page| page["Count"].as_u64().unwrap()).sum()
     }
 
     /// Invokes a function by its logical id, as its operator may.
@@ -219,12 +221,12 @@ impl App {
     }
 
     /// Ends the test: all is delivered, nothing was given up on.
-    pub(crate) async fn finish(self) {
+    pub(crate) async fn finish(&self) {
         self.finish_with_failures(&[]).await;
     }
 
     /// Ends the test: all is delivered, and something was given up on in these queues alone.
-    pub(crate) async fn finish_with_failures(mut self, expected: &[&str]) {
+    pub(crate) async fn finish_with_failures(&self, expected: &[&str]) {
         self.settled().await;
         let failures = self.failures();
         assert!(!failures.is_empty(), "no queue of the template holds failures");
@@ -235,13 +237,21 @@ impl App {
             let (depth, is_expected) = (self.queue_depth(queue), expected.contains(&queue));
             assert_eq!(depth > 0, is_expected, "{queue} holds {depth} messages that were given up on");
         }
-        self.finished = true;
+        self.is_finished.store(true, Ordering::Relaxed);
     }
+}
+
+/// The items of the pages of a scan or a query.
+pub(crate) fn items_of(pages: impl Iterator<Item = Value>) -> Vec<Value> {
+    pages.flat_map(|page| page["Items"].as_array().unwrap().clone()).collect()
 }
 
 impl Drop for App {
     fn drop(&mut self) {
-        assert!(self.finished || std::thread::panicking(), "the test did not finish its cloud");
+        assert!(
+            self.is_finished.load(Ordering::Relaxed) || std::thread::panicking(),
+            "the test did not finish its cloud"
+        );
     }
 }
 

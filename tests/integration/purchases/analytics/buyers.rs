@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{NOON, amounts, each, figures, given_back, shop, sold, told, unknown};
-use crate::purchases::api::{Api, ROOT, is_wrong};
+use crate::purchases::api::{Api, ROOT, assert_invalid_field};
 
 async fn cohorts(api: &Api, query: &str) -> Value {
     api.analytics(query).await["cohorts"].take()
@@ -138,6 +138,6 @@ async fn buyer_without_purchases_has_zeros() {
         expected[other] = Value::Null;
         assert_eq!(api.analytics(&format!("?{name}={of}")).await["buyer"], expected);
     }
-    is_wrong(&api.asks(ROOT, "?userId=ann&guestId=ann").await, 400, "guestId");
+    assert_invalid_field(&api.asks(ROOT, "?userId=ann&guestId=ann").await, 400, "guestId");
     api.app.finish().await;
 }

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{NOON, sold, told};
-use crate::purchases::api::{ANALYTICS, ANN, Api, EVE, Person, ROOT, SAM, SUE, TIM, is_wrong};
+use crate::purchases::api::{ANALYTICS, ANN, Api, EVE, Person, ROOT, SAM, SUE, TIM, assert_invalid_field};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn analytics_require_admin() {
@@ -100,7 +100,7 @@ async fn names_invalid_query_parameter() {
     ] {
         let answer = api.asks(ROOT, &format!("?{query}")).await;
         assert_eq!(answer.status, 400, "{query}: {answer:?}");
-        is_wrong(&answer, 400, field);
+        assert_invalid_field(&answer, 400, field);
     }
     api.app.finish().await;
 }
