@@ -6,7 +6,7 @@ use runtime::function::Invoke;
 use serde_json::{Value, json};
 
 use super::actions::SELLERS;
-use super::check::{Board, Expected, Place, items, places};
+use super::check::{Board, Expected, Place, places};
 use crate::support::stage::{Stage, http, invoke, person, start};
 
 /// Every metric and currency as it is asked for and as keys name it; nothing is ever sold in the last.
@@ -68,7 +68,7 @@ async fn pages(function: &dyn Invoke, board: &str, limit: usize) -> Vec<Entry> {
 /// What is answered otherwise than counting tells.
 pub(super) async fn wrong(stage: &Stage) -> Vec<String> {
     let (expected, mut wrong) = Expected::of(stage);
-    let lying = places(&items(stage, "Stats"));
+    let lying = places(&stage.scan("Stats"));
     let function = start(&stage.boot("reader", None, "UTC"), get_leaderboard::FUNCTION);
     let asked = METRICS.iter().flat_map(|metric| SEASONS.map(|season| (metric, season)));
     for ((query, metric), season) in asked {

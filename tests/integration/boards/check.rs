@@ -2,24 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::actions::{DELETED, PRODUCTS, seller_of};
+pub(super) use crate::support::items::{number, text};
 use crate::support::stage::Stage;
-
-pub(super) fn text(item: &Value, name: &str) -> String {
-    item[name]["S"].as_str().unwrap_or_default().to_owned()
-}
-
-fn number(value: &Value) -> i64 {
-    value["N"].as_str().map(|number| number.parse().unwrap()).unwrap_or_default()
-}
-
-pub(super) fn items(stage: &Stage, table: &str) -> Vec<Value> {
-    let answer = stage.call("Scan", &json!({"TableName": table, "ConsistentRead": true}));
-    assert!(answer["LastEvaluatedKey"].is_null(), "the scan is not complete");
-    answer["Items"].as_array().unwrap().clone()
-}
 
 /// Sums by the key of their item and their name; those that are 0 are left out.
 type Numbers = BTreeMap<String, i64>;
@@ -47,7 +34,7 @@ type Sales = BTreeMap<String, (String, String, i64)>;
 
 fn recorded(stage: &Stage) -> BTreeMap<String, Sales> {
     let mut standing: BTreeMap<String, Sales> = BTreeMap::new();
-    let facts = items(stage, "Interactions");
+    let facts = stage.scan("Interactions");
     let parts = |item: &Value| -> Option<(String, String, String, String)> {
         let (pk, sk) = (text(item, "pk"), text(item, "sk"));
         let (product, hour) = pk.strip_prefix("PRODUCT#")?.split_once('#')?;
@@ -92,7 +79,7 @@ impl Expected {
     /// What products and those who looked at them say.
     pub(super) fn of(stage: &Stage) -> (Self, Vec<String>) {
         let (mut expected, mut wrong) = (Self::default(), Vec::new());
-        let (state, mut recorded) = (items(stage, "State"), recorded(stage));
+        let (state, mut recorded) = (stage.scan("State"), recorded(stage));
         let seller = |product: &str| seller_of(PRODUCTS.iter().position(|one| *one == product).unwrap());
         let mut offered = Numbers::new();
         for item in state.iter().filter(|item| text(item, "sk") == "DOC") {
@@ -204,7 +191,7 @@ fn path(value: u64) -> Vec<(String, String)> {
 
 /// What must hold at any time: what sellers are said to have on boards is where they are, and what the trees count.
 pub(super) fn at_any_time(stage: &Stage) -> Vec<String> {
-    let stats = items(stage, "Stats");
+    let stats = stage.scan("Stats");
     let (mut lying, mut counted, mut said, mut stored) =
         (BTreeMap::new(), Numbers::new(), BTreeMap::new(), Numbers::new());
     let mut offered = Numbers::new();
@@ -262,7 +249,7 @@ pub(super) fn at_any_time(stage: &Stage) -> Vec<String> {
 
 /// What must hold when all is delivered: numbers and boards are what the products say.
 pub(super) fn at_the_end(stage: &Stage) -> Vec<String> {
-    let stats = items(stage, "Stats");
+    let stats = stage.scan("Stats");
     let (expected, mut wrong) = Expected::of(stage);
     wrong.extend(at_any_time(stage));
     let (mut stored, mut listings) = (Numbers::new(), Numbers::new());

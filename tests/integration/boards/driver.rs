@@ -1,4 +1,4 @@
-//! Everybody at once, call by call, in any order.
+//! Clients describe, sell, delete and view products at the same time, while the updater gets the stream.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,51 +10,43 @@ use serde_json::{Value, json};
 
 use super::actions::{Action, Answer, BEGIN, DELETED, PRODUCTS, VIEWERS, Viewer, act, seller_of};
 use super::{answers, check};
-use crate::support::crowd::{Crowd, Plan, Running, Turns, found};
-use crate::support::deliveries::{Deliveries, Way, failed};
-use crate::support::schedule::Schedule;
+use crate::support::deliveries::{Consumer, Deliveries, consume_in};
+use crate::support::driver::{Clients, Plan, Scenario, Turns, drive, ensure_none};
 use crate::support::stage::{Stage, invoke, paused, start};
 
-const CLIENTS: usize = 4;
-/// How the updater is told.
-const WAY: Way = Way { table: "Interactions", told, at_once: 3, longest: 4, again: 30, in_part: false };
+const UPDATER: Consumer =
+    Consumer { table: "Interactions", records, concurrency: 3, batch: 4, redelivered: 30, is_partial: false };
 
 /// Prices, most of them the same, and such as have one digit more than others in the trees.
 const PRICES: [u64; 8] = [0, 5, 5, 5, 63, 64, 4_096, 1_000_000_000];
 
-struct Driver {
+struct Marketplace {
     stage: Stage,
-    turns: Turns,
-    clients: Crowd<Action, Answer>,
-    /// How often who was told that a look at which product counts.
+    /// How often a viewer was told that a view of a product counts.
     counted: BTreeMap<(usize, Viewer), usize>,
     updaters: Deliveries,
 }
 
-/// What the template's filter lets through.
-fn told(stage: &Stage) -> Vec<StreamRecord> {
+/// The records that the template's filter lets through.
+fn records(stage: &Stage) -> Vec<StreamRecord> {
     let is_let_through = |record: &StreamRecord| ["\"PRODUCT#", "\"VIEWS#"].iter().any(|key| record.keys.contains(key));
     stage.records("Interactions").into_iter().filter(is_let_through).collect()
 }
 
-/// Runs a plan to its end; what was wrong, if anything was.
+/// Runs a plan to its end.
 pub(super) fn run(plan: &Plan) -> Result<(), String> {
     paused(async {
-        let mut driver = Driver {
-            stage: Stage::new(BEGIN.parse().unwrap()),
-            turns: Turns::new(plan.seed, Schedule::new(plan.faults, plan.switches, plan.stalls)),
-            clients: Crowd::new(CLIENTS, plan.actions),
-            counted: BTreeMap::new(),
-            updaters: Deliveries::new(WAY),
-        };
+        let stage = Stage::new(BEGIN.parse().unwrap());
+        let turns = Turns::of(plan);
+        let marketplace = Marketplace { stage, counted: BTreeMap::new(), updaters: Deliveries::new(UPDATER) };
         // All but the last are on offer.
         for product in 0..PRODUCTS.len() - 1 {
-            calmly(&driver.stage, describe(product, "active", 5)).await;
+            calmly(&marketplace.stage, describe(product, "active", 5)).await;
         }
-        driver.drive().await?;
-        found(check::at_the_end(&driver.stage))?;
-        found(driver.told_twice())?;
-        found(answers::wrong(&driver.stage).await)
+        let marketplace = drive(marketplace, turns, plan.actions).await?;
+        ensure_none(check::at_the_end(&marketplace.stage))?;
+        ensure_none(marketplace.counted_twice())?;
+        ensure_none(answers::wrong(&marketplace.stage).await)
     })
 }
 
@@ -69,46 +61,14 @@ async fn calmly(stage: &Stage, action: Action) {
     assert!(act(stage.clone(), calm, "client".to_owned(), action).await.is_some());
 }
 
-impl Driver {
-    async fn drive(&mut self) -> Result<(), String> {
-        for step in 0..60_000 {
-            let busy = self.clients.is_busy();
-            for at in 0..CLIENTS {
-                if self.turns.random.u8(0..100) < 12 {
-                    self.begin(at);
-                }
-            }
-            match self.turns.random.u8(0..100) {
-                0..30 => self.deliver(),
-                30..32 => self.stage.advance(TimeDelta::seconds(self.turns.random.i64(0..40))),
-                _ if !busy => self.deliver(),
-                _ => {}
-            }
-            self.turn().await;
-            if step % 50 == 0 {
-                found(check::at_any_time(&self.stage))?;
-            }
-            if !busy && self.updaters.are_done(&self.stage) {
-                return Ok(());
-            }
-        }
-        Err("it never ends".to_owned())
-    }
+impl Scenario for Marketplace {
+    type Action = Action;
+    type Answer = Answer;
 
-    fn begin(&mut self, at: usize) {
-        if !self.clients.is_free(at) {
-            return;
-        }
-        let action = self.clients.undone(at).unwrap_or_else(|| self.next());
-        let name = self.turns.name("client");
-        let doing = act(self.stage.clone(), self.turns.faults(), name.clone(), action.clone());
-        self.clients.begin(at, action, Running::new(name, doing));
-    }
-
-    /// Something new, or what another client is at.
-    fn next(&mut self) -> Action {
-        let random = &mut self.turns.random;
-        let under_way: Vec<&Action> = self.clients.under_way().collect();
+    /// Something new, or an action of another client.
+    fn next(&mut self, _: usize, turns: &mut Turns, clients: &Clients<Action, Answer>) -> Action {
+        let random = &mut turns.random;
+        let under_way: Vec<&Action> = clients.under_way().collect();
         if !under_way.is_empty() && random.u8(0..100) < 20 {
             return under_way[random.usize(0..under_way.len())].clone();
         }
@@ -134,30 +94,56 @@ impl Driver {
         }
     }
 
-    /// Lets one call go on, and takes note of who has ended, and who has died.
-    async fn turn(&mut self) {
-        let crashed = self.turns.turn(|_| 1).await;
-        for (_, action, (_, body)) in self.clients.done(&crashed).await {
+    fn act(
+        &self,
+        _: usize,
+        name: String,
+        faults: Arc<dyn Faults>,
+        action: Action,
+    ) -> impl Future<Output = Option<Answer>> + Send + 'static {
+        act(self.stage.clone(), faults, name, action)
+    }
+
+    fn step(&mut self, turns: &mut Turns, is_busy: bool) {
+        match turns.random.u8(0..100) {
+            0..30 => self.deliver(turns),
+            30..32 => self.stage.advance(TimeDelta::seconds(turns.random.i64(0..40))),
+            _ if !is_busy => self.deliver(turns),
+            _ => {}
+        }
+    }
+
+    async fn settle(&mut self, done: Vec<(usize, Action, Answer)>, crashed: &[String]) -> Result<(), String> {
+        for (_, action, (_, body)) in done {
             if let (Action::View { product, viewer }, Some(true)) = (action, body["counted"].as_bool()) {
                 *self.counted.entry((product, viewer)).or_default() += 1;
             }
         }
-        self.updaters.settle(&crashed).await;
+        self.updaters.settle(crashed).await;
+        Ok(())
     }
 
-    /// Delivers a piece of the stream: from where it was acknowledged, or from before.
-    fn deliver(&mut self) {
-        let Some((piece, payload)) = self.updaters.piece(&self.stage, &mut self.turns.random) else { return };
-        let name = self.turns.name("updater");
-        let boot = self.stage.boot(&name, Some(self.turns.faults()), "UTC");
-        let doing = async move { failed(&*start(&boot, leaderboard_updater::FUNCTION), &payload).await };
-        self.updaters.begin(piece, Running::new(name, doing));
+    fn check(&self, turn: usize) -> Result<(), String> {
+        if turn.is_multiple_of(50) { ensure_none(check::at_any_time(&self.stage)) } else { Ok(()) }
+    }
+
+    fn is_over(&self, was_busy: bool, _: bool) -> bool {
+        !was_busy && self.updaters.are_done(&self.stage)
+    }
+}
+
+impl Marketplace {
+    fn deliver(&mut self, turns: &mut Turns) {
+        let (stage, faults) = (self.stage.clone(), turns.faults());
+        self.updaters.deliver(&self.stage, turns, "updater", |name, payload| {
+            consume_in(stage, name, faults, leaderboard_updater::FUNCTION, payload)
+        });
     }
 
     /// Who was told more often than once in a month that a look counts, or looked at what is theirs.
-    fn told_twice(&self) -> Vec<String> {
+    fn counted_twice(&self) -> Vec<String> {
         let mut guards: BTreeMap<(String, String), usize> = BTreeMap::new();
-        for item in check::items(&self.stage, "State") {
+        for item in self.stage.scan("State") {
             if let Some((product, _)) =
                 check::text(&item, "sk").strip_prefix("VIEW#PRODUCT#").and_then(|view| view.split_once('#'))
             {
@@ -184,8 +170,8 @@ impl Driver {
     }
 }
 
-/// Breaks what is stored, one thing at a time, and asserts that it is found.
-pub(super) fn breaks_are_found() {
+/// Corrupts one stored value at a time and asserts that the check reports it.
+pub(super) fn assert_corruption_is_detected() {
     paused(async {
         let stage = Stage::new(BEGIN.parse().unwrap());
         let view = |product, viewer| Action::View { product, viewer };
@@ -202,7 +188,7 @@ pub(super) fn breaks_are_found() {
             calmly(&stage, action).await;
         }
         let updater = start(&stage.boot("updater", None, "UTC"), leaderboard_updater::FUNCTION);
-        let payload = stage.payload("Interactions", &told(&stage));
+        let payload = stage.payload("Interactions", &records(&stage));
         assert_eq!(invoke(&*updater, &payload).await.unwrap()["batchItemFailures"], json!([]));
         let is_whole = async || {
             assert_eq!(check::at_the_end(&stage), Vec::<String>::new());
@@ -210,7 +196,7 @@ pub(super) fn breaks_are_found() {
         };
         is_whole().await;
 
-        let stats = check::items(&stage, "Stats");
+        let stats = stage.scan("Stats");
         let item = |pk: &str, sk: &str| -> Value {
             let is_it =
                 |item: &&Value| check::text(item, "pk").starts_with(pk) && check::text(item, "sk").ends_with(sk);

@@ -16,7 +16,7 @@ mod ranks;
 
 use proptest::prelude::*;
 
-use crate::support::crowd::plans;
+use crate::support::driver::plans;
 use crate::support::stage::config;
 
 proptest! {
@@ -33,5 +33,5 @@ proptest! {
 /// The mutation checks: what holds is broken by hand, and the check finds it.
 #[test]
 fn check_detects_every_corruption() {
-    driver::breaks_are_found();
+    driver::assert_corruption_is_detected();
 }

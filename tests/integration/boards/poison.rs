@@ -7,12 +7,11 @@ use serde_json::json;
 
 use super::actions::{Action, BEGIN, act};
 use super::check;
-use crate::support::stage::{Stage, invoke, start};
+use crate::support::stage::{Stage, invoke, paused, start};
 
 #[test]
 fn corrupt_product_blocks_no_other_product() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async {
+    paused(async {
         let stage = Stage::new(BEGIN.parse().unwrap());
         for product in [0, 1] {
             let calm: Arc<dyn Faults> = Arc::new(|_: &Call| Fault::None);
@@ -25,10 +24,11 @@ fn corrupt_product_blocks_no_other_product() {
         }}));
         let updater = start(&stage.boot("updater", None, "UTC"), leaderboard_updater::FUNCTION);
         let answer = invoke(&*updater, &stage.payload("Interactions", &stage.records("Interactions"))).await;
-        let places = check::places(&check::items(&stage, "Stats"));
+        let places = check::places(&stage.scan("Stats"));
         let sales = places.get(&("SALES".to_owned(), "all".to_owned()));
         assert_eq!(sales.map(|places| places[0].id.as_str()), Some("bob"), "{answer:?}");
-        let whole = check::items(&stage, "Stats")
+        let whole = stage
+            .scan("Stats")
             .iter()
             .any(|item| check::text(item, "pk") == "SELLER#bob" && check::text(item, "sk") == "T");
         assert!(whole);

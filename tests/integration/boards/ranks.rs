@@ -13,7 +13,7 @@ use store::{BoardProjector, Boards};
 use tokio::time::Instant;
 
 use super::actions::BEGIN;
-use crate::support::stage::Stage;
+use crate::support::stage::{Stage, paused};
 
 const SELLERS: usize = 2_000;
 const ASKED: usize = 50;
@@ -55,8 +55,7 @@ fn give(stage: &Stage, having: &mut Having, random: &mut fastrand::Rng, seller: 
 
 #[test]
 fn ranks_match_full_count() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async {
+    paused(async {
         let stage = Stage::new(BEGIN.parse().unwrap());
         let variables = [("STATS_TABLE", "Stats"), ("BOARD_SHARDS", "3")];
         let environment = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();

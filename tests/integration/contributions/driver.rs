@@ -1,4 +1,5 @@
-//! Everybody at once, call by call, in any order.
+//! Users act on quizzes, authors change packages and purchases change earnings at the same time, while the updater gets both
+//! streams.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -15,8 +16,8 @@ use tokio::time::Instant;
 use super::actions::{Action, CURRENCIES, MAX_SCORE, act};
 use super::model::Model;
 use super::mutants::{self, Mutant};
-use crate::support::crowd::{Crowd, Running, Turns, found};
-use crate::support::deliveries::{Deliveries, Way, failed};
+use crate::support::deliveries::{Consumer, Deliveries, consume};
+use crate::support::driver::{Clients, Running, Scenario, Turns, drive, ensure_none};
 use crate::support::schedule::Schedule;
 use crate::support::stage::{Item, Stage, http, invoke, paused, person, start};
 
@@ -62,21 +63,19 @@ pub(super) fn races() -> impl Strategy<Value = Plan> {
 const BEGIN: &str = "2026-01-31T11:59:30Z";
 pub(super) const QUIZZES: usize = 2;
 pub(super) const PACKAGES: usize = 2;
-const CLIENTS: usize = 4;
 const UPDATERS: usize = 3;
-struct Driver {
+
+struct School {
     stage: Stage,
     model: Model,
-    turns: Turns,
     mutant: Option<Mutant>,
-    clients: Crowd<Action, ()>,
-    /// What each client has yet to begin.
+    /// The actions that each client has yet to begin.
     todo: Vec<VecDeque<Action>>,
-    lines: [Deliveries; 2],
-    mender: Option<Running<()>>,
+    streams: [Deliveries; 2],
+    rebuild: Option<Running<()>>,
 }
 
-/// Runs a plan to its end, with one who breaks a rule or with none; what was wrong, if anything was.
+/// Runs a plan to its end, with a mutant or without.
 pub(super) fn run(plan: &Plan, mutant: Option<Mutant>) -> Result<(), String> {
     paused(async {
         let stage = Stage::new(BEGIN.parse().unwrap());
@@ -90,21 +89,12 @@ pub(super) fn run(plan: &Plan, mutant: Option<Mutant>) -> Result<(), String> {
             );
         }
         let mut turns = Turns::new(plan.seed, Schedule::new(plan.faults, plan.switches, plan.stalls));
-        let todo = (0..CLIENTS)
+        let todo = (0..School::CLIENTS)
             .map(|user| (0..plan.actions).map(|_| action(&mut turns.random, plan.authors, user)).collect())
             .collect();
-        let mut driver = Driver {
-            stage,
-            model: Model::default(),
-            turns,
-            mutant,
-            clients: Crowd::new(CLIENTS, plan.actions),
-            todo,
-            lines: ways(plan.again).map(Deliveries::new),
-            mender: None,
-        };
-        driver.drive().await?;
-        driver.compare().await
+        let streams = consumers(plan.again).map(Deliveries::new);
+        let school = School { stage, model: Model::default(), mutant, todo, streams, rebuild: None };
+        drive(school, turns, plan.actions).await?.compare().await
     })
 }
 
@@ -130,105 +120,98 @@ fn action(random: &mut fastrand::Rng, authors: u8, user: usize) -> Action {
     }
 }
 
-/// How updaters are told of both streams.
-fn ways(again: u8) -> [Way; 2] {
-    let of = |table, told| Way { table, told, at_once: UPDATERS, longest: 4, again, in_part: false };
-    [of("Interactions", |stage| stage.records("Interactions")), of("State", told)]
+/// The consumers of both streams.
+fn consumers(redelivered: u8) -> [Consumer; 2] {
+    let of =
+        |table, records| Consumer { table, records, concurrency: UPDATERS, batch: 4, redelivered, is_partial: false };
+    [of("Interactions", |stage| stage.records("Interactions")), of("State", package_records)]
 }
 
-/// What the template's filter lets through of what packages say.
-fn told(stage: &Stage) -> Vec<StreamRecord> {
+/// The records of packages that the template's filter lets through.
+fn package_records(stage: &Stage) -> Vec<StreamRecord> {
     let is_let_through = |record: &StreamRecord| ["\"PACKAGE#", "\"DOC\""].iter().all(|key| record.keys.contains(key));
     stage.records("State").into_iter().filter(is_let_through).collect()
 }
 
-impl Driver {
-    async fn drive(&mut self) -> Result<(), String> {
-        for _ in 0..60_000 {
-            let busy = self.clients.is_busy();
-            for at in 0..CLIENTS {
-                // They take their time, so that what they did before is read before they do more.
-                if self.turns.random.u8(0..100) < 12 {
-                    self.begin(at);
-                }
-            }
-            match self.turns.random.u8(0..100) {
-                0..30 => self.deliver(),
-                30..32 => self.mend(),
-                32..34 => self.stage.advance(TimeDelta::seconds(self.turns.random.i64(0..40))),
-                _ if !busy => self.deliver(),
-                _ => {}
-            }
-            self.turn().await;
-            let is_delivered = self.lines.iter().all(|line| line.are_done(&self.stage));
-            if !busy && is_delivered && self.mender.is_none() {
-                return Ok(());
-            }
-        }
-        Err("it never ends".to_owned())
+impl Scenario for School {
+    type Action = Action;
+    type Answer = ();
+
+    fn next(&mut self, client: usize, _: &mut Turns, _: &Clients<Action, ()>) -> Action {
+        self.todo[client].pop_front().unwrap()
     }
 
-    /// Lets one call go on, and takes note of who has ended, and who has died.
-    async fn turn(&mut self) {
-        let crashed = self.turns.turn(|_| 1).await;
-        for (user, action, ()) in self.clients.done(&crashed).await {
+    fn act(
+        &self,
+        client: usize,
+        name: String,
+        faults: Arc<dyn Faults>,
+        action: Action,
+    ) -> impl Future<Output = Option<()>> + Send + 'static {
+        act(self.stage.clone(), mutants::faults(self.mutant, &self.stage, faults), name, client, action)
+    }
+
+    fn step(&mut self, turns: &mut Turns, is_busy: bool) {
+        match turns.random.u8(0..100) {
+            0..30 => self.deliver(turns),
+            30..32 => self.rebuild(turns),
+            32..34 => self.stage.advance(TimeDelta::seconds(turns.random.i64(0..40))),
+            _ if !is_busy => self.deliver(turns),
+            _ => {}
+        }
+    }
+
+    async fn settle(&mut self, done: Vec<(usize, Action, ())>, crashed: &[String]) -> Result<(), String> {
+        for (user, action, ()) in done {
             self.model.done(user, &action);
         }
-        for line in &mut self.lines {
-            line.settle(&crashed).await;
+        for stream in &mut self.streams {
+            stream.settle(crashed).await;
         }
-        if let Some(mender) = self.mender.take_if(|mender| mender.is_over(&crashed)) {
-            mender.outcome(&crashed).await;
+        if let Some(rebuild) = self.rebuild.take_if(|rebuild| rebuild.is_over(crashed)) {
+            rebuild.outcome(crashed).await;
         }
+        Ok(())
     }
 
-    fn faults(&self) -> Arc<dyn Faults> {
-        mutants::faults(self.mutant, &self.stage, self.turns.faults())
+    fn is_over(&self, was_busy: bool, _: bool) -> bool {
+        let is_delivered = self.streams.iter().all(|stream| stream.are_done(&self.stage));
+        !was_busy && is_delivered && self.rebuild.is_none()
     }
+}
 
-    fn begin(&mut self, at: usize) {
-        if !self.clients.is_free(at) {
+impl School {
+    /// Delivers a batch of one of the streams.
+    fn deliver(&mut self, turns: &mut Turns) {
+        let at = turns.random.usize(0..2);
+        if self.streams.iter().map(Deliveries::under_way).sum::<usize>() >= UPDATERS {
             return;
         }
-        let action = self.clients.undone(at).unwrap_or_else(|| self.todo[at].pop_front().unwrap());
-        let name = self.turns.name("client");
-        let doing = act(self.stage.clone(), self.faults(), name.clone(), at, action.clone());
-        self.clients.begin(at, action, Running::new(name, doing));
-    }
-
-    /// Delivers a piece of a stream: from where it was acknowledged, or from before.
-    fn deliver(&mut self) {
-        let line = self.turns.random.usize(0..2);
-        if self.lines.iter().map(Deliveries::under_way).sum::<usize>() >= UPDATERS {
-            return;
-        }
-        let Some((piece, payload)) = self.lines[line].piece(&self.stage, &mut self.turns.random) else { return };
-        let name = self.turns.name("updater");
-        let boot = self.stage.boot(&name, Some(self.faults()), "UTC");
         let (stage, mutant) = (self.stage.clone(), self.mutant);
-        let doing = async move {
+        let faults = mutants::faults(mutant, &stage, turns.faults());
+        self.streams[at].deliver(&self.stage, turns, "updater", |name, payload| async move {
+            let boot = stage.boot(&name, Some(faults), "UTC");
             if let Some(is_done) = mutants::instead(mutant, &stage, &boot, &payload).await {
                 return is_done.then(Vec::new);
             }
-            failed(&*start(&boot, package_stats_updater::FUNCTION), &payload).await
-        };
-        self.lines[line].begin(piece, Running::new(name, doing));
+            consume(&*start(&boot, package_stats_updater::FUNCTION), &payload).await
+        });
     }
 
-    /// Mends a package while all goes on.
-    fn mend(&mut self) {
-        if self.mender.is_some() || self.mutant.is_some() {
+    /// Rebuilds a package.
+    fn rebuild(&mut self, turns: &mut Turns) {
+        if self.rebuild.is_some() || self.mutant.is_some() {
             return;
         }
-        let name = self.turns.name("mender");
-        let boot = self.stage.boot(&name, Some(self.faults()), "UTC");
-        let package = format!("p{}", self.turns.random.usize(0..PACKAGES)).parse().unwrap();
-        let updates = boot.open(|setup| PackageProjector::open(setup)).unwrap();
-        let doing = async move {
-            // It may run out of time: then it has mended a part, or nothing.
-            updates.rebuild(&package, Instant::now() + Duration::from_secs(10)).await.ok();
+        let name = turns.name("rebuild");
+        let boot = self.stage.boot(&name, Some(mutants::faults(self.mutant, &self.stage, turns.faults())), "UTC");
+        let package = format!("p{}", turns.random.usize(0..PACKAGES)).parse().unwrap();
+        let projector = boot.open(|setup| PackageProjector::open(setup)).unwrap();
+        let rebuild = async move {
+            // It may run out of time, and repair a part or nothing.
+            projector.rebuild(&package, Instant::now() + Duration::from_secs(10)).await.ok();
         };
-        self.mender = Some(Running::new(name, doing));
+        self.rebuild = Some(Running::new(name, rebuild));
     }
 
     /// Holds all that is stored and all that is answered against the plain count.
@@ -268,7 +251,7 @@ impl Driver {
             }
             wrong.extend(self.leftovers(package, &named, &stats));
         }
-        found(wrong)
+        ensure_none(wrong)
     }
 
     /// What is stored of a package beside its answer: exactly the quizzes it names contribute, name it, and make its sums.

@@ -12,8 +12,8 @@ mod model;
 mod mutants;
 
 use proptest::prelude::*;
-use proptest::test_runner::{RngAlgorithm, TestError, TestRng, TestRunner};
 
+use crate::support::mutation::assert_detected;
 use crate::support::stage::config;
 
 proptest! {
@@ -27,35 +27,32 @@ proptest! {
     }
 }
 
-/// The mutation checks: each breaks one rule of contributions, and the same kind of cases finds it out.
+/// Each mutant breaks one rule of contributions.
 mod mutation {
     use super::mutants::Mutant;
     use super::*;
 
-    fn is_found_out(mutant: Mutant) {
-        let mut runner = TestRunner::new_with_rng(config(20_000), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-        let run = |plan| driver::run(&plan, Some(mutant)).map_err(TestCaseError::fail);
-        let verdict = runner.run(&driver::races(), run);
-        assert!(matches!(verdict, Err(TestError::Fail(..))), "nothing was counted wrong by {mutant:?}");
+    fn is_detected(mutant: Mutant) {
+        assert_detected(20_000, &driver::races(), |plan| driver::run(&plan, Some(mutant)));
     }
 
     #[test]
     fn detects_mutant_that_leaves_no_tombstones() {
-        is_found_out(Mutant::LeavesNoTombstones);
+        is_detected(Mutant::LeavesNoTombstones);
     }
 
     #[test]
     fn detects_mutant_that_skips_equal_values() {
-        is_found_out(Mutant::SkipsTheSame);
+        is_detected(Mutant::SkipsTheSame);
     }
 
     #[test]
     fn detects_mutant_that_reads_quiz_before_it_joins() {
-        is_found_out(Mutant::ReadsBeforeItIsIn);
+        is_detected(Mutant::ReadsBeforeItIsIn);
     }
 
     #[test]
     fn detects_mutant_that_adds_deltas() {
-        is_found_out(Mutant::Adds);
+        is_detected(Mutant::Adds);
     }
 }

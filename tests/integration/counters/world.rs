@@ -14,7 +14,7 @@ use super::model;
 use super::mutants::{self, Mutant};
 use super::plan::{LENGTH_S, Plan, Sent, Step};
 use crate::support::schedule::Schedule;
-use crate::support::stage::{Stage, http, invoke, person, start};
+use crate::support::stage::{Stage, http, invoke, paused, person, start};
 
 /// Who keeps the counters up to date.
 #[derive(Debug, Clone, Copy)]
@@ -326,10 +326,9 @@ fn shuffle_between_keys(piece: &mut [&StreamRecord], random: &mut fastrand::Rng)
 
 /// Runs a plan to its end; what was counted wrong, if anything was.
 pub(crate) fn run(plan: &Plan, updater: Updater) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     // The SDK's own backoff draws from the thread's generator.
     fastrand::seed(plan.seed);
-    runtime.block_on(async {
+    paused(async {
         let world = World::new();
         world.describe_track();
         drive(&world, plan, updater).await?;

@@ -1,78 +1,47 @@
-//! Teachers, students and admins at once, call by call, in any order.
+//! Teachers, students and admins act at the same time.
 
+use std::sync::Arc;
+
+use local::wire::Faults;
 use serde_json::json;
 
 use super::actions::{Action, Answer, COURSES, PRESENCES, STATUSES, STUDENTS, act};
 use super::check::wrong;
-use crate::support::crowd::{Crowd, Plan, Running, Turns, found};
-use crate::support::schedule::Schedule;
+use crate::support::driver::{Clients, Plan, Scenario, Turns, drive, ensure_none};
 use crate::support::stage::{Stage, paused};
 
-const PEOPLE: usize = 4;
-
-struct Driver {
+struct School {
     stage: Stage,
-    turns: Turns,
-    people: Crowd<Action, Answer>,
     scores: Vec<(String, &'static str)>,
     purchases: Vec<(usize, String)>,
     payments: Vec<String>,
 }
 
-/// Runs a plan to its end, and meddles with what is left; what dashboards say wrongly then, if they do.
-pub(super) fn run(plan: &Plan, meddle: impl Fn(&Stage)) -> Result<(), String> {
+/// Runs a plan to its end, corrupts the result, and checks the dashboards.
+pub(super) fn run(plan: &Plan, corrupt: impl Fn(&Stage)) -> Result<(), String> {
     paused(async {
         let stage = Stage::new("2026-01-31T12:00:00Z".parse().unwrap());
-        let turns = Turns::new(plan.seed, Schedule::new(plan.faults, plan.switches, plan.stalls));
+        let turns = Turns::of(plan);
         for (at, (id, _)) in COURSES.iter().enumerate() {
             act(stage.clone(), None, "begin".to_owned(), Action::Describe(at, format!("About {id}"))).await.unwrap();
         }
-        let mut driver = Driver {
-            stage,
-            turns,
-            people: Crowd::new(PEOPLE, plan.actions),
-            scores: Vec::new(),
-            purchases: Vec::new(),
-            payments: Vec::new(),
-        };
-        driver.drive().await?;
-        meddle(&driver.stage);
-        found(wrong(&driver.stage).await)
+        let school = School { stage, scores: Vec::new(), purchases: Vec::new(), payments: Vec::new() };
+        let school = drive(school, turns, plan.actions).await?;
+        corrupt(&school.stage);
+        ensure_none(wrong(&school.stage).await)
     })
 }
 
-impl Driver {
-    async fn drive(&mut self) -> Result<(), String> {
-        for _ in 0..60_000 {
-            for at in 0..PEOPLE {
-                if self.turns.random.u8(0..100) < 12 {
-                    self.begin(at);
-                }
-            }
-            self.turn().await;
-            if !self.people.is_busy() {
-                return Ok(());
-            }
-        }
-        Err("it never ends".to_owned())
-    }
+impl Scenario for School {
+    type Action = Action;
+    type Answer = Answer;
 
-    fn begin(&mut self, at: usize) {
-        if !self.people.is_free(at) {
-            return;
-        }
-        let action = self.people.undone(at).unwrap_or_else(|| self.next());
-        let name = self.turns.name("somebody");
-        let doing = act(self.stage.clone(), Some(self.turns.faults()), name.clone(), action.clone());
-        self.people.begin(at, action, Running::new(name, doing));
-    }
-
-    fn next(&mut self) -> Action {
-        let random = &mut self.turns.random;
-        // Mostly one student in one course: that is where they meet.
+    fn next(&mut self, _: usize, turns: &mut Turns, _: &Clients<Action, Answer>) -> Action {
+        let random = &mut turns.random;
+        // Mostly one student in one course, where clients contend.
         let mut mostly_first = |of: usize| if random.u8(0..100) < 60 { 0 } else { random.usize(0..of) };
         let (student, course) = (mostly_first(STUDENTS.len()), mostly_first(COURSES.len()));
-        let (eighths, key) = (random.u8(0..=8), format!("k{}", self.turns.count));
+        let (eighths, key) = (random.u8(0..=8), format!("k{}", turns.count));
         match random.u8(0..100) {
             0..3 => Action::Describe(course, format!("About {key}")),
             3..15 => Action::Ask(student, course),
@@ -103,10 +72,22 @@ impl Driver {
         }
     }
 
-    /// Lets one call go on, and takes note of who has ended, and who has died.
-    async fn turn(&mut self) {
-        let crashed = self.turns.turn(|random| 1 << random.u32(0..9)).await;
-        for (_, action, (_, body)) in self.people.done(&crashed).await {
+    fn act(
+        &self,
+        _: usize,
+        name: String,
+        faults: Arc<dyn Faults>,
+        action: Action,
+    ) -> impl Future<Output = Option<Answer>> + Send + 'static {
+        act(self.stage.clone(), Some(faults), name, action)
+    }
+
+    fn pause_ms(random: &mut fastrand::Rng) -> u64 {
+        1 << random.u32(0..9)
+    }
+
+    async fn settle(&mut self, done: Vec<(usize, Action, Answer)>, _: &[String]) -> Result<(), String> {
+        for (_, action, (_, body)) in done {
             let named = |field: &str| body[field].as_str().map(str::to_owned);
             match action {
                 Action::Give { course, .. } => {
@@ -119,10 +100,15 @@ impl Driver {
                 _ => {}
             }
         }
+        Ok(())
+    }
+
+    fn is_over(&self, _: bool, is_busy: bool) -> bool {
+        !is_busy
     }
 }
 
-/// A number that is off by one is found out, whosever it is.
+/// Each figure is made wrong by one.
 #[test]
 fn check_detects_every_wrong_figure() {
     let plan = Plan { seed: 7, actions: 19, faults: 4, switches: 10, stalls: 30 };

@@ -14,7 +14,7 @@ mod scores;
 
 use proptest::prelude::*;
 
-use crate::support::crowd::plans;
+use crate::support::driver::plans;
 use crate::support::stage::config;
 
 proptest! {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::check::{items, text};
+use super::check::text;
 use super::revenue::{Fact, facts};
 use crate::support::stage::{Stage, http, invoke, person, start};
 
@@ -182,7 +182,7 @@ pub(super) async fn ask(stage: &Stage, query: Value) -> Value {
 
 /// What analytics of these days tell otherwise than the ledger says.
 pub(super) async fn wrong(stage: &Stage, questions: &[(&str, &str, &str)]) -> Vec<String> {
-    let ledger = items(stage, "Purchases");
+    let ledger = stage.scan("Purchases");
     let facts = facts(&ledger);
     let mut wrong = Vec::new();
     for (first, last, interval) in questions {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::actions::{Action, act};
 use super::check;
-use super::driver::{stage, told};
+use super::driver::{records, stage};
 use crate::support::stage::{Stage, invoke, paused, start};
 
 const ITEM: &str = "SALES#COURSE#c0";
@@ -45,7 +45,7 @@ where
 
 async fn update(stage: Stage) {
     let updater = start(&stage.boot("updater", None, "UTC"), revenue_updater::FUNCTION);
-    let answer = invoke(&*updater, &stage.payload("Purchases", &told(&stage))).await.unwrap();
+    let answer = invoke(&*updater, &stage.payload("Purchases", &records(&stage))).await.unwrap();
     assert_eq!(answer["batchItemFailures"], json!([]));
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::actions::MAX_USES;
 use super::revenue;
+pub(super) use crate::support::items::{number, text};
 use crate::support::stage::Stage;
 
 /// A purchase as its item says.
@@ -19,20 +20,6 @@ struct Bought {
     currency: String,
     has_discount: bool,
     was_paid: bool,
-}
-
-pub(super) fn text(item: &Value, name: &str) -> String {
-    item[name]["S"].as_str().unwrap_or_default().to_owned()
-}
-
-pub(super) fn number(value: &Value) -> i64 {
-    value["N"].as_str().map(|number| number.parse().unwrap()).unwrap_or_default()
-}
-
-pub(super) fn items(stage: &Stage, table: &str) -> Vec<Value> {
-    let answer = stage.call("Scan", &json!({"TableName": table, "ConsistentRead": true}));
-    assert!(answer["LastEvaluatedKey"].is_null(), "the scan is not complete");
-    answer["Items"].as_array().unwrap().clone()
 }
 
 /// The purchases there are, by their ids.
@@ -59,7 +46,7 @@ fn purchases(ledger: &[Value]) -> BTreeMap<String, Bought> {
 
 /// What must hold at any time.
 pub(super) fn at_any_time(stage: &Stage) -> Vec<String> {
-    let (ledger, state) = (items(stage, "Purchases"), items(stage, "State"));
+    let (ledger, state) = (stage.scan("Purchases"), stage.scan("State"));
     let purchases = purchases(&ledger);
     let mut wrong = Vec::new();
     let mut standing: BTreeMap<String, i64> = BTreeMap::new();
@@ -110,12 +97,12 @@ pub(super) fn at_any_time(stage: &Stage) -> Vec<String> {
 /// What must hold when all is delivered: `made` purchases, and numbers that are the fold of them.
 pub(super) fn at_the_end(stage: &Stage, made: usize) -> Vec<String> {
     let mut wrong = at_any_time(stage);
-    let ledger = items(stage, "Purchases");
+    let ledger = stage.scan("Purchases");
     let purchases = purchases(&ledger);
     if purchases.len() != made {
         wrong.push(format!("{made} purchases were answered, {} are there", purchases.len()));
     }
-    let stats = items(stage, "Stats");
+    let stats = stage.scan("Stats");
     wrong.extend(revenue::wrong(&ledger, &stats));
 
     let mut expected: BTreeMap<String, i64> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Everybody at once, call by call, in any order.
+//! Clients buy, complete, refund and cancel at the same time, while the updater gets the stream and audits run.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,9 +12,8 @@ use serde_json::{Value, json};
 use super::actions::{Action, Answer, BEGIN, ITEMS, MAX_USES, act};
 use super::auditor::{Auditor, audit};
 use super::{analytics, check};
-use crate::support::crowd::{Crowd, Plan, Running, Turns, found};
-use crate::support::deliveries::{Deliveries, Way, failed};
-use crate::support::schedule::Schedule;
+use crate::support::deliveries::{Consumer, Deliveries, consume_in};
+use crate::support::driver::{Clients, Plan, Running, Scenario, Turns, drive, ensure_none};
 use crate::support::stage::{Stage, invoke, paused, start};
 
 /// What is asked for in the end: months and days of which some are whole, and how long the points are.
@@ -26,30 +25,29 @@ const QUESTIONS: [(&str, &str, &str); 5] = [
     ("2025-12-30", "2026-02-20", "year"),
 ];
 
-const CLIENTS: usize = 4;
-/// How the updater is told.
-const WAY: Way = Way { table: "Purchases", told, at_once: 3, longest: 4, again: 30, in_part: false };
+const UPDATER: Consumer =
+    Consumer { table: "Purchases", records, concurrency: 3, batch: 4, redelivered: 30, is_partial: false };
 
-struct Driver {
+/// An action with its idempotency key.
+type Request = (String, Action);
+
+struct Shop {
     stage: Stage,
-    turns: Turns,
-    /// What each does, and the key under which they do it again.
-    clients: Crowd<(String, Action), Answer>,
-    /// What was answered under each key: always the same.
+    /// The answer to each idempotency key, which never changes.
     answered: BTreeMap<String, (Action, Answer)>,
     updaters: Deliveries,
     auditor: Auditor,
-    /// An audit that goes on beside, and what it finds.
+    /// The audit that runs, with its findings.
     audit: Option<Running<Option<Vec<String>>>>,
 }
 
-/// What the template's filter lets through.
-pub(super) fn told(stage: &Stage) -> Vec<StreamRecord> {
+/// The records that the template's filter lets through.
+pub(super) fn records(stage: &Stage) -> Vec<StreamRecord> {
     let is_let_through = |record: &StreamRecord| ["\"SALES#", "\"BUYER#"].iter().any(|key| record.keys.contains(key));
     stage.records("Purchases").into_iter().filter(is_let_through).collect()
 }
 
-/// A stage with the discount that all want.
+/// A stage with the discount that every client uses.
 pub(super) fn stage() -> Stage {
     let stage = Stage::new(BEGIN.parse().unwrap());
     stage.call("PutItem", &json!({"TableName": "State", "Item": {
@@ -59,80 +57,36 @@ pub(super) fn stage() -> Stage {
     stage
 }
 
-/// Runs a plan to its end; what was wrong, if anything was.
+/// Runs a plan to its end.
 pub(super) fn run(plan: &Plan, auditor: Auditor) -> Result<(), String> {
     paused(async {
-        let mut driver = Driver {
-            stage: stage(),
-            turns: Turns::new(plan.seed, Schedule::new(plan.faults, plan.switches, plan.stalls)),
-            clients: Crowd::new(CLIENTS, plan.actions),
-            answered: BTreeMap::new(),
-            updaters: Deliveries::new(WAY),
-            auditor,
-            audit: None,
-        };
-        driver.drive().await?;
-        let made = driver.answered.values().filter(|(_, (status, _))| *status == 201).count();
-        found(check::at_the_end(&driver.stage, made))?;
-        // When all had time to be counted, all is looked at.
-        driver.stage.advance(TimeDelta::minutes(20));
+        let stage = stage();
+        let turns = Turns::of(plan);
+        let updaters = Deliveries::new(UPDATER);
+        let shop = Shop { stage, answered: BTreeMap::new(), updaters, auditor, audit: None };
+        let shop = drive(shop, turns, plan.actions).await?;
+        let made = shop.answered.values().filter(|(_, (status, _))| *status == 201).count();
+        ensure_none(check::at_the_end(&shop.stage, made))?;
+        // An audit skips what is recent.
+        shop.stage.advance(TimeDelta::minutes(20));
         for scope in [Scope::Changes, Scope::Full] {
-            let wrong = audit(driver.stage.clone(), None, "auditor".to_owned(), scope).await;
-            found(wrong.unwrap_or_else(|| vec!["an audit was cut off that nothing stood in the way of".to_owned()]))?;
+            let wrong = audit(shop.stage.clone(), None, "auditor".to_owned(), scope).await;
+            ensure_none(wrong.unwrap_or_else(|| vec!["an audit failed without a fault".to_owned()]))?;
         }
-        found(check::at_the_end(&driver.stage, made))?;
-        found(analytics::wrong(&driver.stage, &QUESTIONS).await)
+        ensure_none(check::at_the_end(&shop.stage, made))?;
+        ensure_none(analytics::wrong(&shop.stage, &QUESTIONS).await)
     })
 }
 
-impl Driver {
-    async fn drive(&mut self) -> Result<(), String> {
-        for step in 0..60_000 {
-            let busy = self.clients.is_busy();
-            for at in 0..CLIENTS {
-                if self.turns.random.u8(0..100) < 12 {
-                    self.begin(at);
-                }
-            }
-            match self.turns.random.u8(0..100) {
-                0..30 => self.deliver(),
-                30..32 if self.audit.is_none() && busy => {
-                    let name = self.turns.name("auditor");
-                    let scope = if self.turns.random.bool() { Scope::Full } else { Scope::Changes };
-                    let faults = self.turns.faults();
-                    let doing = self.auditor.audit(self.stage.clone(), Some(faults), name.clone(), scope);
-                    self.audit = Some(Running::new(name, doing));
-                }
-                32..34 => self.stage.advance(TimeDelta::seconds(self.turns.random.i64(0..40))),
-                _ if !busy => self.deliver(),
-                _ => {}
-            }
-            self.turn().await?;
-            if step % 25 == 0 {
-                found(check::at_any_time(&self.stage))?;
-            }
-            if !busy && self.audit.is_none() && self.updaters.are_done(&self.stage) {
-                return Ok(());
-            }
-        }
-        Err("it never ends".to_owned())
-    }
+impl Scenario for Shop {
+    type Action = Request;
+    type Answer = Answer;
 
-    fn begin(&mut self, at: usize) {
-        if !self.clients.is_free(at) {
-            return;
-        }
-        let (key, action) = self.clients.undone(at).unwrap_or_else(|| self.next());
-        let name = self.turns.name("client");
-        let doing = act(self.stage.clone(), self.turns.faults(), name.clone(), key.clone(), action.clone());
-        self.clients.begin(at, (key, action), Running::new(name, doing));
-    }
-
-    /// Something new, what was answered before, or what another client is at.
-    fn next(&mut self) -> (String, Action) {
-        let random = &mut self.turns.random;
-        let with_key = |doing: &&(String, Action)| matches!(doing.1, Action::Buy { .. } | Action::Refund { .. });
-        let under_way: Vec<_> = self.clients.under_way().filter(with_key).collect();
+    /// Something new, a request that was answered before, or a request of another client.
+    fn next(&mut self, client: usize, turns: &mut Turns, clients: &Clients<Request, Answer>) -> Request {
+        let random = &mut turns.random;
+        let has_key = |request: &&Request| matches!(request.1, Action::Buy { .. } | Action::Refund { .. });
+        let under_way: Vec<_> = clients.under_way().filter(has_key).collect();
         if !under_way.is_empty() && random.u8(0..100) < 20 {
             return under_way[random.usize(0..under_way.len())].clone();
         }
@@ -160,7 +114,7 @@ impl Driver {
                 discount: random.u8(0..100) < 30,
                 days_ago: (random.u8(0..100) < 40).then(|| random.i64(0..70)),
             },
-            _ if bought.is_empty() => return self.next(),
+            _ if bought.is_empty() => return self.next(client, turns, clients),
             what => {
                 let purchase = bought[random.usize(0..bought.len())].clone();
                 match what {
@@ -173,15 +127,38 @@ impl Driver {
                 }
             }
         };
-        self.turns.count += 1;
-        (format!("k{}", self.turns.count), action)
+        turns.count += 1;
+        (format!("k{}", turns.count), action)
     }
 
-    /// Lets one call go on, and takes note of who has ended, and who has died.
-    async fn turn(&mut self) -> Result<(), String> {
-        let crashed = self.turns.turn(|_| 1).await;
-        for (_, (key, action), answer) in self.clients.done(&crashed).await {
-            // What was done is answered the same for ever; what was refused may be done later.
+    fn act(
+        &self,
+        _: usize,
+        name: String,
+        faults: Arc<dyn Faults>,
+        (key, action): Request,
+    ) -> impl Future<Output = Option<Answer>> + Send + 'static {
+        act(self.stage.clone(), faults, name, key, action)
+    }
+
+    fn step(&mut self, turns: &mut Turns, is_busy: bool) {
+        match turns.random.u8(0..100) {
+            0..30 => self.deliver(turns),
+            30..32 if self.audit.is_none() && is_busy => {
+                let name = turns.name("auditor");
+                let scope = if turns.random.bool() { Scope::Full } else { Scope::Changes };
+                let audit = self.auditor.audit(self.stage.clone(), Some(turns.faults()), name.clone(), scope);
+                self.audit = Some(Running::new(name, audit));
+            }
+            32..34 => self.stage.advance(TimeDelta::seconds(turns.random.i64(0..40))),
+            _ if !is_busy => self.deliver(turns),
+            _ => {}
+        }
+    }
+
+    async fn settle(&mut self, done: Vec<(usize, Request, Answer)>, crashed: &[String]) -> Result<(), String> {
+        for (_, (key, action), answer) in done {
+            // A success has the same answer for ever; what was rejected may succeed later.
             let is_kept = matches!(action, Action::Buy { .. } | Action::Refund { .. }) && answer.0 < 300;
             match self.answered.get(&key) {
                 Some((_, before)) if before.0 < 300 && *before != answer => {
@@ -193,25 +170,33 @@ impl Driver {
                 _ => {}
             }
         }
-        if let Some(audit) = self.audit.take_if(|audit| audit.is_over(&crashed)) {
-            found(audit.outcome(&crashed).await.flatten().unwrap_or_default())?;
+        if let Some(audit) = self.audit.take_if(|audit| audit.is_over(crashed)) {
+            ensure_none(audit.outcome(crashed).await.flatten().unwrap_or_default())?;
         }
-        self.updaters.settle(&crashed).await;
+        self.updaters.settle(crashed).await;
         Ok(())
     }
 
-    /// Delivers a piece of the stream: from where it was acknowledged, or from before.
-    fn deliver(&mut self) {
-        let Some((piece, payload)) = self.updaters.piece(&self.stage, &mut self.turns.random) else { return };
-        let name = self.turns.name("updater");
-        let boot = self.stage.boot(&name, Some(self.turns.faults()), "UTC");
-        let doing = async move { failed(&*start(&boot, revenue_updater::FUNCTION), &payload).await };
-        self.updaters.begin(piece, Running::new(name, doing));
+    fn check(&self, turn: usize) -> Result<(), String> {
+        if turn.is_multiple_of(25) { ensure_none(check::at_any_time(&self.stage)) } else { Ok(()) }
+    }
+
+    fn is_over(&self, was_busy: bool, _: bool) -> bool {
+        !was_busy && self.audit.is_none() && self.updaters.are_done(&self.stage)
     }
 }
 
-/// Breaks what is stored, one thing at a time, and asserts that it is found.
-pub(super) fn breaks_are_found() {
+impl Shop {
+    fn deliver(&mut self, turns: &mut Turns) {
+        let (stage, faults) = (self.stage.clone(), turns.faults());
+        self.updaters.deliver(&self.stage, turns, "updater", |name, payload| {
+            consume_in(stage, name, faults, revenue_updater::FUNCTION, payload)
+        });
+    }
+}
+
+/// Corrupts one stored value at a time and asserts that the check reports it.
+pub(super) fn assert_corruption_is_detected() {
     paused(async {
         let stage = stage();
         let calm: Arc<dyn Faults> = Arc::new(|_: &local::wire::Call| local::wire::Fault::None);
@@ -227,7 +212,7 @@ pub(super) fn breaks_are_found() {
         };
         let answer = act(stage.clone(), Arc::clone(&calm), "client".to_owned(), "k".to_owned(), action).await;
         assert_eq!(answer.unwrap().0, 201);
-        let payload = stage.payload("Purchases", &told(&stage));
+        let payload = stage.payload("Purchases", &records(&stage));
         let updater = start(&stage.boot("updater", None, "UTC"), revenue_updater::FUNCTION);
         assert_eq!(invoke(&*updater, &payload).await.unwrap()["batchItemFailures"], json!([]));
         assert_eq!(check::at_the_end(&stage, 1), Vec::<String>::new());

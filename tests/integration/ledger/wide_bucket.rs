@@ -6,7 +6,7 @@ use local::wire::Faults;
 
 use super::actions::{Action, act};
 use super::check;
-use super::driver::{stage, told};
+use super::driver::{records, stage};
 use crate::support::stage::{Stage, invoke, paused, start};
 
 const CURRENCIES: [&str; 4] = ["USD", "EUR", "INR", "JPY"];
@@ -42,7 +42,7 @@ fn bucket_with_every_currency_and_payment_method_is_folded_at_once() {
         for round in 1..=2 {
             buy_by_all_means(&stage, round).await;
             let updater = start(&stage.boot("updater", None, "UTC"), revenue_updater::FUNCTION);
-            let answer = invoke(&*updater, &stage.payload("Purchases", &told(&stage))).await.unwrap();
+            let answer = invoke(&*updater, &stage.payload("Purchases", &records(&stage))).await.unwrap();
             assert_eq!(answer["batchItemFailures"], serde_json::json!([]));
             assert_eq!(check::at_the_end(&stage, round * each), Vec::<String>::new(), "round {round}");
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use local::dynamodb::Change;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::actions::{CHANNELS, Known, OUTBOX};
 use super::faulty_server::{TOO_LARGE, Taken, UNFIT};
@@ -46,9 +46,7 @@ impl Story {
                 written.push(key);
             }
         }
-        let answer = stage.call("Scan", &json!({"TableName": OUTBOX, "ConsistentRead": true}));
-        assert!(answer["LastEvaluatedKey"].is_null(), "the scan is not complete");
-        let items = answer["Items"].as_array().unwrap();
+        let items = stage.scan(OUTBOX);
         let aside = |item: &Value| {
             let text = |name: &str| item[name]["S"].as_str().unwrap_or_default().to_owned();
             let key = key_of(item, "ASIDE#CHANNEL#")?;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::actions::{Action, Answer, CHANNELS, OUTBOX, act, boot, event, stage};
 use super::check::{Story, wrong};
-use super::driver::told;
+use super::driver::records;
 use super::faulty_server::{Channels, Failures, UNFIT, publisher};
 use crate::support::stage::invoke;
 
@@ -36,7 +36,7 @@ async fn whole() -> Story {
         stage.advance(TimeDelta::seconds(5));
     }
     let started = publisher(&boot(&stage, "publisher", None), &channels, &failures);
-    let answer = invoke(&*started, &stage.payload(OUTBOX, &told(&stage))).await;
+    let answer = invoke(&*started, &stage.payload(OUTBOX, &records(&stage))).await;
     assert_eq!(answer.unwrap()["batchItemFailures"], json!([]));
     Story::of(&stage, channels.taken(), vec![known], failures.all())
 }

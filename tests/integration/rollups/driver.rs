@@ -16,7 +16,7 @@ use super::model::{Model, Sent, What};
 use super::mutants::{self, Mutant};
 use super::world::World;
 use crate::support::schedule::Schedule;
-use crate::support::stage::{invoke, start};
+use crate::support::stage::{invoke, paused, start};
 
 /// How hostile it is; everything else follows from the seed.
 #[derive(Debug, Clone)]
@@ -74,9 +74,8 @@ struct Driver {
 
 /// Runs a plan to its end, with one who breaks a rule or with none; what was wrong, if anything was.
 pub(crate) fn run(plan: &Hostile, mutant: Option<Mutant>) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     fastrand::seed(plan.seed);
-    runtime.block_on(async {
+    paused(async {
         let mut random = fastrand::Rng::with_seed(plan.seed);
         let world = World::new("UTC", BEGINNINGS[random.usize(0..BEGINNINGS.len())].parse().unwrap());
         let mut driver = Driver {

@@ -10,7 +10,7 @@ use super::check::{self, Checked};
 use super::model::{Model, Sent, What};
 use super::plan::{At, BEGINNINGS, Event, Fate, Plan, Step, Until};
 use super::world::{Death, World};
-use crate::support::stage::start;
+use crate::support::stage::{paused, start};
 
 /// Rollups that are worked on at all are worked on at least this often: minutes are kept for 35 days, and marks of late hours for
 /// 26.
@@ -41,10 +41,9 @@ struct History<'a> {
 
 /// Runs a plan to its end; what was wrong, if anything was.
 pub(crate) fn run(plan: &Plan) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     // The SDK's own backoff draws from the thread's generator.
     fastrand::seed(plan.seed);
-    runtime.block_on(async {
+    paused(async {
         let (zone, begin) = BEGINNINGS[plan.beginning];
         let world = World::new(zone, begin.parse().unwrap());
         let warm = (0..2).map(|_| start(&world.boot("updater", None), counter_updater::FUNCTION)).collect();

@@ -9,8 +9,9 @@ use tokio::time::Instant;
 
 use super::check::{read_one, scope};
 use super::model::{Model, Sent, Whose, track_id};
-use super::scenarios::{at, play, run};
+use super::scenarios::{at, play};
 use super::world::World;
+use crate::support::stage::paused;
 
 /// At 64 bytes an id these are 0.7 MB in one list; an item may have 400 KB.
 const TRACKS: usize = 10_000;
@@ -22,7 +23,7 @@ fn tracks() -> std::ops::Range<usize> {
 
 #[test]
 fn artist_with_ten_thousand_active_tracks_is_exact() {
-    run(async {
+    paused(async {
         let (world, mut model) = (World::new("UTC", at("2026-11-20T10:30:00Z")), Model::default());
         world.describe(&mut model, 0, 1).await;
         world.send(&mut model, vec![play(0, "2026-11-20T10:21:00Z", "other")]).await;

@@ -16,8 +16,8 @@ mod torn_reads;
 mod world;
 
 use proptest::prelude::*;
-use proptest::test_runner::{RngAlgorithm, TestError, TestRng, TestRunner};
 
+use crate::support::mutation::assert_detected;
 use crate::support::stage::config;
 
 proptest! {
@@ -53,30 +53,27 @@ proptest! {
     }
 }
 
-/// The mutation checks: each breaks one rule of the rollups, and the same kind of cases finds it out.
+/// Each mutant breaks one rule of the rollups.
 mod mutation {
     use super::mutants::Mutant;
     use super::*;
 
-    fn is_found_out(mutant: Mutant) {
-        let mut runner = TestRunner::new_with_rng(config(2_000), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-        let run = |plan| driver::run(&plan, Some(mutant)).map_err(TestCaseError::fail);
-        let verdict = runner.run(&driver::plans(), run);
-        assert!(matches!(verdict, Err(TestError::Fail(..))), "nothing was counted wrong by {mutant:?}");
+    fn is_detected(mutant: Mutant) {
+        assert_detected(2_000, &driver::plans(), |plan| driver::run(&plan, Some(mutant)));
     }
 
     #[test]
     fn detects_mutant_that_forgets_late_facts() {
-        is_found_out(Mutant::ForgetsLate);
+        is_detected(Mutant::ForgetsLate);
     }
 
     #[test]
     fn detects_mutant_that_does_not_wait_for_pages() {
-        is_found_out(Mutant::DoesNotWait);
+        is_detected(Mutant::DoesNotWait);
     }
 
     #[test]
     fn detects_mutant_that_finishes_before_its_pages() {
-        is_found_out(Mutant::FinishesFirst);
+        is_detected(Mutant::FinishesFirst);
     }
 }

@@ -13,14 +13,9 @@ use store::Work;
 use super::check::{self, Checked, scope};
 use super::model::{Model, Sent, What, Whose};
 use super::world::{Death, World};
-use crate::support::stage::Item;
+use crate::support::stage::{Item, paused};
 
 const ALL: Checked = Checked { tracks: 2, artists: true, their_uniques: true, uniques: true, marks: true };
-
-/// A paused runtime, for time passes only where a test says so.
-pub(crate) fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(test);
-}
 
 pub(crate) fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -84,7 +79,7 @@ fn is_late(work: &Work) -> bool {
 
 #[test]
 fn backfilled_only_facts_are_counted() {
-    run(async {
+    paused(async {
         let mut story = Story::new("2026-11-20T10:00:00Z");
         story.world.describe(&mut story.model, 0, 0).await;
         story.happen(vec![play(0, "2025-03-04T05:06:07Z", "a")]).await;
@@ -98,7 +93,7 @@ fn backfilled_only_facts_are_counted() {
 /// them would be larger than DynamoDB takes.
 #[test]
 fn closes_period_when_every_track_changes_artist() {
-    run(async {
+    paused(async {
         let mut story = Story::new("2026-11-20T22:50:00Z");
         let plays = |name: &'static str| {
             (0..7).map(move |track| play(track, "2025-03-04T05:06:07Z", &format!("{name}{track}"))).collect()
@@ -125,7 +120,7 @@ fn closes_period_when_every_track_changes_artist() {
 /// A message of a queue may come twice, and the second time when its hour has long been part of a day.
 #[test]
 fn closing_hour_twice_hides_no_late_fact() {
-    run(async {
+    paused(async {
         let mut story = Story::new("2026-11-20T22:50:00Z");
         story.world.describe(&mut story.model, 0, 0).await;
         story.happen(vec![play(0, "2026-11-20T22:45:00Z", "a")]).await;
@@ -149,7 +144,7 @@ fn closing_hour_twice_hides_no_late_fact() {
 
 #[test]
 fn departing_track_leaves_other_contributions() {
-    run(async {
+    paused(async {
         let mut story = Story::new("2026-11-20T23:30:00Z");
         story.world.describe(&mut story.model, 0, 0).await;
         story.world.describe(&mut story.model, 1, 0).await;
@@ -175,7 +170,7 @@ fn departing_track_leaves_other_contributions() {
 
 #[test]
 fn open_hour_before_closed_one_is_read() {
-    run(async {
+    paused(async {
         let mut story = Story::new("2026-11-20T10:30:00Z");
         story.world.describe(&mut story.model, 0, 0).await;
         story.happen(vec![play(0, "2026-11-20T10:25:00Z", "a")]).await;
@@ -190,7 +185,7 @@ fn open_hour_before_closed_one_is_read() {
 
 #[test]
 fn late_description_or_transfer_counts_immediately_and_completely() {
-    run(async {
+    paused(async {
         let mut story = Story::new("2026-11-20T10:00:00Z");
         story.world.describe(&mut story.model, 1, 1).await;
         story.happen(vec![play(0, "2025-03-04T05:06:07Z", "a"), play(0, "2026-11-18T05:06:07Z", "b")]).await;
@@ -216,7 +211,7 @@ fn late_description_or_transfer_counts_immediately_and_completely() {
 #[test]
 fn too_many_late_hours_move_as_of_back() {
     const HOURS: u32 = 1_040;
-    run(async {
+    paused(async {
         let mut story = Story::new("2026-11-20T10:00:00Z");
         for track in 0..2 {
             story.world.describe(&mut story.model, track, track).await;
@@ -279,7 +274,7 @@ async fn versions(world: &World, but: &[&str]) -> Vec<(String, String, Option<St
 
 #[test]
 fn late_event_of_closed_year_writes_only_its_own_rollups() {
-    run(async {
+    paused(async {
         let mut story = Story::new("2026-12-30T20:00:00Z");
         story.world.describe(&mut story.model, 0, 0).await;
         story.world.describe(&mut story.model, 1, 1).await;
@@ -311,7 +306,7 @@ fn late_event_of_closed_year_writes_only_its_own_rollups() {
 #[test]
 fn unique_estimate_is_within_three_standard_errors() {
     const SESSIONS: usize = 20_000;
-    run(async {
+    paused(async {
         let mut story = Story::new("2026-11-20T09:59:00Z");
         story.world.describe(&mut story.model, 0, 0).await;
         story.world.describe(&mut story.model, 1, 0).await;

@@ -10,8 +10,9 @@ use tokio::time::Instant;
 
 use super::check::{self, Checked};
 use super::model::{Model, Sent, Whose};
-use super::scenarios::{at, play, run};
+use super::scenarios::{at, play};
 use super::world::World;
+use crate::support::stage::paused;
 
 const ALL: Checked = Checked { tracks: 2, artists: true, their_uniques: true, uniques: true, marks: true };
 
@@ -68,7 +69,7 @@ fn aside(world: &World) -> Value {
 /// A day of one track that nobody can write, for what lies there is not what this program writes.
 #[test]
 fn unclosable_day_is_set_aside_and_answers_stay_exact() {
-    run(async {
+    paused(async {
         let (world, model) = played().await;
         let junk = json!({"pk": {"S": "TRACK#t0"}, "sk": {"S": "D#2026-12-26"}, "value": {"S": "junk"}});
         world.stage.call("PutItem", &json!({"TableName": "Stats", "Item": junk}));
@@ -132,10 +133,10 @@ async fn is_never_done(level: Level, passed: &str) {
 
 #[test]
 fn stuck_hour_delays_watermark_at_most_two_hours() {
-    run(is_never_done(Level::Hour, "2026-12-26T23:00"));
+    paused(is_never_done(Level::Hour, "2026-12-26T23:00"));
 }
 
 #[test]
 fn stuck_day_delays_watermark_at_most_two_hours() {
-    run(is_never_done(Level::Day, "2026-12-26"));
+    paused(is_never_done(Level::Day, "2026-12-26"));
 }

@@ -13,8 +13,9 @@ use tokio::time::Instant;
 use super::check::{self, Checked};
 use super::model::{Model, Sent, What};
 use super::world::World;
-use crate::support::crowd::{Running, Turns};
+use crate::support::driver::{Running, Turns};
 use crate::support::schedule::Schedule;
+use crate::support::stage::paused;
 
 /// What a reader compares.
 const ALL: Checked = Checked { tracks: 2, artists: true, their_uniques: true, uniques: true, marks: false };
@@ -67,8 +68,7 @@ fn is_no_answer(wrong: &str) -> bool {
 
 /// Runs a plan to its end; what was wrong, if anything was.
 pub(crate) fn run(plan: &Plan) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async {
+    paused(async {
         let turns = Turns::new(plan.seed, Schedule::new(plan.faults, plan.switches, plan.stalls));
         let mut driver = Driver {
             world: World::new("UTC", DateTime::<Utc>::UNIX_EPOCH),

@@ -11,8 +11,9 @@ use tokio::time::Instant;
 
 use super::check::{self, Checked};
 use super::model::Model;
-use super::scenarios::{at, play, run};
+use super::scenarios::{at, play};
 use super::world::World;
+use crate::support::stage::paused;
 
 const ALL: Checked = Checked { tracks: 1, artists: true, their_uniques: true, uniques: true, marks: true };
 
@@ -83,7 +84,7 @@ async fn closes_two_hours(hidden: &str) {
 
 #[test]
 fn period_is_built_from_complete_parts() {
-    run(async {
+    paused(async {
         for hidden in ["H#2026-12-26T08:00", "D#2026-12-26", "W#2026-W52", "M#2026-12", "Y#2026", "T"] {
             closes_two_hours(hidden).await;
         }

@@ -1,90 +1,107 @@
-//! Several who deliver the pieces of a stream at once, from where it was acknowledged, or from before.
+//! The delivery of a stream to a function: several batches at once, some of them again.
+
+use std::sync::Arc;
 
 use local::dynamodb::StreamRecord;
-use runtime::function::Invoke;
+use local::wire::Faults;
+use runtime::function::{Function, Invoke};
 use serde_json::Value;
 
-use crate::support::crowd::Running;
-use crate::support::stage::{Stage, invoke};
+use crate::support::driver::{Running, Turns};
+use crate::support::stage::{Stage, invoke, start};
 
-/// How a stream is delivered.
+/// A consumer of a stream.
 #[derive(Clone, Copy)]
-pub(crate) struct Way {
+pub(crate) struct Consumer {
     pub(crate) table: &'static str,
-    /// What the template's filter lets through.
-    pub(crate) told: fn(&Stage) -> Vec<StreamRecord>,
-    /// How many deliver at once.
-    pub(crate) at_once: usize,
-    /// Of how many records a piece is at most.
-    pub(crate) longest: usize,
-    /// How many of a hundred pieces begin where others have been.
-    pub(crate) again: u8,
-    /// Whether what comes before the first record that failed is acknowledged, or the whole of a piece or nothing.
-    pub(crate) in_part: bool,
+    /// The records that the template's filter lets through.
+    pub(crate) records: fn(&Stage) -> Vec<StreamRecord>,
+    /// The largest number of batches at once.
+    pub(crate) concurrency: usize,
+    /// The largest number of records in a batch.
+    pub(crate) batch: usize,
+    /// The percentage of batches that begin with records that have been delivered before.
+    pub(crate) redelivered: u8,
+    /// Whether the records before the first failed one are acknowledged, or a batch as a whole or not at all.
+    pub(crate) is_partial: bool,
 }
 
-/// Records that come one after the other.
-pub(crate) struct Piece {
+/// The identifiers of the records that failed; `None` if the whole batch failed.
+pub(crate) type Failed = Option<Vec<String>>;
+
+/// Consecutive records.
+struct Batch {
     from: usize,
     numbers: Vec<String>,
 }
 
 pub(crate) struct Deliveries {
-    way: Way,
+    consumer: Consumer,
     acknowledged: usize,
-    under_way: Vec<(Piece, Running<Option<Vec<String>>>)>,
+    under_way: Vec<(Batch, Running<Failed>)>,
 }
 
 impl Deliveries {
-    pub(crate) fn new(way: Way) -> Self {
-        Self { way, acknowledged: 0, under_way: Vec::new() }
+    pub(crate) fn new(consumer: Consumer) -> Self {
+        Self { consumer, acknowledged: 0, under_way: Vec::new() }
     }
 
-    /// How many are at it.
+    /// The number of batches under way.
     pub(crate) fn under_way(&self) -> usize {
         self.under_way.len()
     }
 
-    /// Whether all that the stream tells was delivered, and nobody is at it.
+    /// Whether every record is acknowledged and no batch is under way.
     pub(crate) fn are_done(&self, stage: &Stage) -> bool {
-        self.under_way.is_empty() && self.acknowledged >= (self.way.told)(stage).len()
+        self.under_way.is_empty() && self.acknowledged >= (self.consumer.records)(stage).len()
     }
 
-    /// What is delivered next, and as a function is given it, if there is anything, and anybody who could.
-    pub(crate) fn piece(&self, stage: &Stage, random: &mut fastrand::Rng) -> Option<(Piece, Value)> {
-        let Self { way: Way { table, told, at_once, longest, again, .. }, acknowledged, ref under_way } = *self;
-        if under_way.len() >= at_once {
+    /// Delivers a batch, from the first record that is not acknowledged or from an earlier one, if there is one and not too
+    /// many batches are under way. `consume` gets the name of the invocation and the payload.
+    pub(crate) fn deliver<F>(
+        &mut self,
+        stage: &Stage,
+        turns: &mut Turns,
+        kind: &str,
+        consume: impl FnOnce(String, Value) -> F,
+    ) where
+        F: Future<Output = Failed> + Send + 'static,
+    {
+        let Some((batch, payload)) = self.batch(stage, &mut turns.random) else { return };
+        let name = turns.name(kind);
+        self.under_way.push((batch, Running::new(name.clone(), consume(name, payload))));
+    }
+
+    fn batch(&self, stage: &Stage, random: &mut fastrand::Rng) -> Option<(Batch, Value)> {
+        let Self { consumer, acknowledged, ref under_way } = *self;
+        if under_way.len() >= consumer.concurrency {
             return None;
         }
-        let records = told(stage);
+        let records = (consumer.records)(stage);
         if acknowledged >= records.len() {
             return None;
         }
-        let again = random.u8(0..100) < again;
-        let from = if again { random.usize(0..=acknowledged) } else { acknowledged };
-        let to = random.usize(from + 1..=records.len().min(from + longest));
+        let is_redelivered = random.u8(0..100) < consumer.redelivered;
+        let from = if is_redelivered { random.usize(0..=acknowledged) } else { acknowledged };
+        let to = random.usize(from + 1..=records.len().min(from + consumer.batch));
         let records = &records[from..to];
         let numbers = records.iter().map(StreamRecord::sequence_number).collect();
-        Some((Piece { from, numbers }, stage.payload(table, records)))
+        Some((Batch { from, numbers }, stage.payload(consumer.table, records)))
     }
 
-    pub(crate) fn begin(&mut self, piece: Piece, running: Running<Option<Vec<String>>>) {
-        self.under_way.push((piece, running));
-    }
-
-    /// The name of any one who delivers.
+    /// The name of one of the invocations.
     pub(crate) fn any(&self, random: &mut fastrand::Rng) -> Option<String> {
         random.choice(&self.under_way).map(|(_, running)| running.name().to_owned())
     }
 
-    /// Takes note of what was delivered by now.
+    /// Acknowledges what has been delivered.
     pub(crate) async fn settle(&mut self, crashed: &[String]) {
         while let Some(at) = self.under_way.iter().position(|(_, running)| running.is_over(crashed)) {
-            let (Piece { from, numbers }, running) = self.under_way.swap_remove(at);
+            let (Batch { from, numbers }, running) = self.under_way.swap_remove(at);
             let Some(failed) = running.outcome(crashed).await.flatten() else { continue };
             let done = match numbers.iter().position(|number| failed.contains(number)) {
                 _ if failed.is_empty() => numbers.len(),
-                Some(first) if self.way.in_part => first,
+                Some(first) if self.consumer.is_partial => first,
                 _ => 0,
             };
             if from <= self.acknowledged {
@@ -94,9 +111,20 @@ impl Deliveries {
     }
 }
 
-/// What of a batch has failed; nothing to be told if the whole of it has.
-pub(crate) async fn failed(started: &dyn Invoke, payload: &Value) -> Option<Vec<String>> {
+/// Invokes a function with a batch.
+pub(crate) async fn consume(started: &dyn Invoke, payload: &Value) -> Failed {
     let answer = invoke(started, payload).await.ok()?;
     let failures = answer["batchItemFailures"].as_array().unwrap().iter();
     Some(failures.map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect())
+}
+
+/// Invokes a function with a batch in a new sandbox.
+pub(crate) async fn consume_in(
+    stage: Stage,
+    name: String,
+    faults: Arc<dyn Faults>,
+    function: Function,
+    payload: Value,
+) -> Failed {
+    consume(&*start(&stage.boot(&name, Some(faults), "UTC"), function), &payload).await
 }

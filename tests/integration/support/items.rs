@@ -12,6 +12,11 @@ pub(crate) fn text(item: &Value, name: &str) -> String {
     item[name]["S"].as_str().unwrap_or_default().to_owned()
 }
 
+/// The value of a number attribute; 0 if the item does not have it.
+pub(crate) fn number(value: &Value) -> i64 {
+    value["N"].as_str().map(|number| number.parse().unwrap()).unwrap_or_default()
+}
+
 /// A body with some of its fields replaced.
 pub(crate) fn with(body: &Value, patch: &Value) -> Value {
     let mut body = body.clone();

@@ -3,10 +3,11 @@
 pub(crate) mod app;
 pub(crate) mod client;
 pub(crate) mod clock;
-pub(crate) mod crowd;
 pub(crate) mod data;
 pub(crate) mod deliveries;
+pub(crate) mod driver;
 pub(crate) mod items;
+pub(crate) mod mutation;
 pub(crate) mod people;
 pub(crate) mod schedule;
 pub(crate) mod stage;

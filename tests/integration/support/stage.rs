@@ -145,6 +145,13 @@ impl Stage {
         serde_json::from_str(&format!(r#"{{"Records":[{}]}}"#, json.join(","))).unwrap()
     }
 
+    /// The items of a table, as JSON.
+    pub(crate) fn scan(&self, table: &str) -> Vec<Value> {
+        let answer = self.call("Scan", &json!({"TableName": table, "ConsistentRead": true}));
+        assert!(answer["LastEvaluatedKey"].is_null(), "the scan is not complete");
+        answer["Items"].as_array().unwrap().clone()
+    }
+
     /// Everything in a table.
     pub(crate) async fn items(&self, table: &str) -> BTreeMap<(String, String), Item> {
         let client = self.boot("look", None, "UTC").dynamodb();
