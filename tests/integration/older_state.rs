@@ -9,8 +9,9 @@ use http::{Method, StatusCode};
 use serde_json::Value;
 use system::clock::{Clock, SystemClock};
 
-use crate::support::app::{App, Forward};
-use crate::support::requests;
+use crate::support::app::App;
+use crate::support::client::token;
+use crate::support::clock::OffsetClock;
 
 /// Fields that depend on when a request is answered and on when background work runs: times, and how many sums a rebuild
 /// corrects before their projector does.
@@ -40,8 +41,8 @@ impl Recording {
 
     /// A cloud of this version on the folder, in which it is the time of the recording.
     async fn start(&self) -> App {
-        let clock = Forward::default();
-        clock.by(self.recorded_at - SystemClock.now());
+        let clock = OffsetClock::default();
+        clock.set_time(self.recorded_at);
         App::start_with(|options| {
             options.state = Some(self.state.path().to_owned());
             options.clock = Arc::new(clock);
@@ -59,7 +60,7 @@ impl Recording {
             let (path, person) = (request["path"].as_str().unwrap(), &request["person"]);
             let token = person["sub"]
                 .as_str()
-                .map(|subject| requests::token(app, subject, person["role"].as_str().unwrap(), self.recorded_at));
+                .map(|subject| token(app, subject, person["role"].as_str().unwrap(), self.recorded_at));
             let headers: Vec<_> = token.iter().map(|token| ("authorization", token.as_str())).collect();
             let answer = app.send(Method::GET, path, &headers, "").await;
             let (expected, body) = (without_timing(&request["answer"]), without_timing(&answer.body));

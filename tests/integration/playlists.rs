@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use domain::playlist::{Playlist, Status};
 use http::Method;
-use local::wire::{Call, ClientOptions, Fault, Service};
+use local::wire::{Call, Fault, Service};
 use serde_json::{Value, json};
 use store::Playlists;
 

@@ -44,7 +44,7 @@ async fn teaches(api: &Api, person: Person<'_>, course: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn user_channels_require_their_user() {
     let api = Api::start().await;
-    for kind in ["user", "get-student-dashboard", "get-teacher-dashboard", "artist-dashboard", "get-seller-dashboard"] {
+    for kind in ["user", "student-dashboard", "teacher-dashboard", "artist-dashboard", "seller-dashboard"] {
         for owner in [EVE, SAM, ROOT] {
             for person in [EVE, SAM, SUE, TIM, ANN, ROOT] {
                 let channel = format!("private-{kind}-{}", owner.0);
