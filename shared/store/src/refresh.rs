@@ -99,7 +99,7 @@ impl Change {
     }
 
     /// More of the child changes than one transaction takes: it is refreshed again.
-    pub(crate) fn is_partial(mut self, is_partial: bool) -> Self {
+    pub(crate) fn with_partial(mut self, is_partial: bool) -> Self {
         self.is_partial = is_partial;
         self
     }

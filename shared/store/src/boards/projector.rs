@@ -93,7 +93,7 @@ impl Projection for BoardPlaces<'_> {
         for (board, (_, reached)) in &after {
             item.insert(format!("{REACHED}{}", board.metric()), AttributeValue::S(reached.to_string()));
         }
-        let mut change = Change::new(item).is_partial(is_partial);
+        let mut change = Change::new(item).with_partial(is_partial);
         self.move_places(entrant, &before, &after, &mut change);
         if let (Entrant::Product(_, seller), Season::All) = (entrant, season) {
             change.add_to(keys::on_offer(seller), &on_offer(&current.sums), &on_offer(&sums));
