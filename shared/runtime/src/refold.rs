@@ -29,7 +29,7 @@ impl Updaters {
                 System::Tracks => "COUNTER_QUEUE_URL",
                 System::Quizzes => "PACKAGE_STATS_QUEUE_URL",
                 System::Products => "LEADERBOARD_QUEUE_URL",
-                System::Sales => "SALES_QUEUE_URL",
+                System::Sales => "REVENUE_QUEUE_URL",
             };
             (*system, setup.queue(name))
         };
