@@ -89,9 +89,9 @@ class Deployment(unittest.TestCase):
         self.assertEqual(refusals(bare), ["AllowedOrigins has no value"])
         origins = {"AllowedOrigins": "https://www.example.com"}
         [problem] = refusals(bare | origins)
-        self.assertIn("JwtSecretArn or JwksUrl must be given", problem)
+        self.assertIn("Set JwtSecretArn or JwksUrl", problem)
         [problem] = refusals(bare | {"AllowedOrigins": "https://a.example,*", "JwtSecretArn": "arn:x"})
-        self.assertIn("names each origin", problem)
+        self.assertIn("must name each origin", problem)
         [problem] = refusals(bare | origins | {"JwksUrl": "https://id.example/jwks"})
         self.assertIn("JwksUrl needs JwtIssuer and JwtAudience", problem)
         self.assertEqual(refusals(bare | origins | {"JwtSecretArn": "arn:x"}), [])

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// What was metered: who did what, where.
+/// The function, operation and table of metered calls.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Metered {
     /// The function.
@@ -15,12 +15,12 @@ pub struct Metered {
     pub table: String,
 }
 
-/// The units that calls used.
+/// The capacity units of calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Usage {
     /// Calls that named the table.
     pub calls: u64,
-    /// Of them, those that ended in an error.
+    /// Calls that ended in an error.
     pub failures: u64,
     /// Read units.
     pub read_units: f64,
@@ -31,9 +31,9 @@ pub struct Usage {
 /// The invocations of a function.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Invocations {
-    /// How many there were.
+    /// The number of invocations.
     pub count: u64,
-    /// How long they took together, each rounded up to a whole millisecond as Lambda bills it
+    /// Their total duration, each rounded up to a whole millisecond as Lambda bills it
     /// ([pricing](https://aws.amazon.com/lambda/pricing/)).
     pub billed: Duration,
 }
@@ -46,18 +46,18 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// What was used since the start or the last reset.
+    /// The usage since the start or the last reset.
     #[must_use]
     pub fn snapshot(&self) -> BTreeMap<Metered, Usage> {
         self.usage.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Starts from nothing, and tells what was used until then.
+    /// Resets the usage and returns what it was.
     pub fn reset(&self) -> BTreeMap<Metered, Usage> {
         std::mem::take(&mut *self.usage.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Adds what a call used.
+    /// Adds the usage of a call.
     pub fn add(&self, metered: Metered, usage: Usage) {
         let mut all = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
         let sum = all.entry(metered).or_default();
@@ -76,13 +76,13 @@ impl Meter {
         sum.billed += Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX));
     }
 
-    /// The invocations since the start or since they were last taken, by the logical ids of their functions.
+    /// Resets the invocations and returns them, by the logical id of the function.
     pub fn take_invocations(&self) -> BTreeMap<String, Invocations> {
         std::mem::take(&mut *self.invocations.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// The read and write units of a snapshot taken together.
+/// The sum of a snapshot.
 #[must_use]
 pub fn total(snapshot: &BTreeMap<Metered, Usage>) -> Usage {
     snapshot.values().fold(Usage::default(), |sum, usage| Usage {

@@ -1,5 +1,5 @@
 //! The services over HTTP, for clients outside this process: other programs' SDKs, and functions that
-//! `cargo lambda watch` runs. Whoever calls from this machine may do everything; web pages of others may not call at all.
+//! `cargo lambda watch` runs. Callers from this machine may do everything; web pages of other machines may not call at all.
 
 use std::sync::Arc;
 
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
     use crate::dynamodb::Database;
 
-    async fn asked(host: &str) -> (StatusCode, String) {
+    async fn answer(host: &str) -> (StatusCode, String) {
         let services = Services { dynamodb: Some(Database::memory().unwrap()), ..Services::default() };
         let endpoint = Arc::new(Endpoint { services, hosts: Hosts::default() });
         let request = Request::post("/").header("host", host).header("x-amz-target", "DynamoDB_20120810.ListTables");
@@ -93,12 +93,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn clients_that_were_sent_here_under_another_name_are_refused() {
+    async fn rejects_requests_with_a_foreign_host_name() {
         for host in ["127.0.0.1:8256", "localhost:8256", "[::1]:8256"] {
-            assert_eq!(asked(host).await, (StatusCode::OK, r#"{"TableNames":[]}"#.to_owned()), "{host}");
+            assert_eq!(answer(host).await, (StatusCode::OK, r#"{"TableNames":[]}"#.to_owned()), "{host}");
         }
         for host in ["evil.example:8256", "127.0.0.1.evil.example", "10.0.0.1:8256"] {
-            let (status, body) = asked(host).await;
+            let (status, body) = answer(host).await;
             assert_eq!(status, StatusCode::FORBIDDEN, "{host}");
             assert!(body.contains("AccessDeniedException"), "{body}");
         }

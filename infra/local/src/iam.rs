@@ -1,9 +1,9 @@
 //! Policies: which actions a function may take, and on what.
 //!
-//! Every call of a function is held against its policy of the template, so whatever runs in the local
+//! Every call of a function is checked against its policy in the template, so what runs in the local
 //! cloud has run with exactly the rights that it has on AWS.
 
-/// Everything that a function may do; whatever is not allowed is denied.
+/// The permissions of a function. Everything else is denied.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     /// What is allowed.
@@ -81,7 +81,7 @@ impl Policy {
     }
 }
 
-/// What AWS says to a caller without the right.
+/// The message that AWS returns to a caller without permission.
 #[must_use]
 pub fn denial(function: &str, access: &Access) -> String {
     let account = crate::wire::ACCOUNT;
@@ -92,7 +92,7 @@ pub fn denial(function: &str, access: &Access) -> String {
     )
 }
 
-/// Whether a text matches a pattern in which `*` stands for any text and `?` for any character.
+/// Whether a text matches a pattern in which `*` matches any text and `?` any character.
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (pattern, text);
     // Where to go on when the text after the last star did not fit.
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn denies_what_no_statement_allows() {
+    fn denies_actions_that_no_statement_allows() {
         let policy = policy(&["dynamodb:GetItem"], &["arn:aws:dynamodb:us-east-1:000000000000:table/Events"]);
         let allowed = Access::new("dynamodb:GetItem", crate::wire::table_arn("Events"));
         let other_action = Access::new("dynamodb:PutItem", crate::wire::table_arn("Events"));
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_gives_its_actions_on_its_own_resources_alone() {
+    fn a_statement_allows_its_actions_on_its_resources_only() {
         let mut policy = policy(&["dynamodb:Query"], &["arn:aws:dynamodb:*:*:table/A"]);
         policy.statements.push(Statement {
             actions: vec!["sqs:SendMessage".to_owned()],
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_on_leading_keys_holds_for_every_key_or_not_at_all() {
+    fn leading_key_conditions_must_hold_for_every_key() {
         let mut policy = policy(&["dynamodb:PutItem"], &["*"]);
         policy.statements[0].leading_keys = Some(vec!["TRACK#*".to_owned(), "LATE".to_owned()]);
         let put = |keys: &[&str]| {

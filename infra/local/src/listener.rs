@@ -61,7 +61,7 @@ fn take(router: &Router, stream: TcpStream, caller: SocketAddr, mut stopping: wa
         .with_upgrades();
     tokio::spawn(async move {
         let mut connection = std::pin::pin!(connection);
-        // An error says that the server is gone, which is a stop as well.
+        // An error means that the server is gone, which is a stop too.
         let stopped = async { drop(stopping.wait_for(|stopping| *stopping).await) };
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
@@ -161,9 +161,9 @@ mod tests {
         answer
     }
 
-    // The clock stands still but where everybody waits: then it jumps to the next timeout.
+    // Time passes only while all tasks wait: then it jumps to the next timeout.
     #[tokio::test(start_paused = true)]
-    async fn half_sent_requests_do_not_stay_open() {
+    async fn incomplete_requests_time_out() {
         let (address, _stop, _serving) = started().await;
         for head in ["", "GET / HT", "GET / HTTP/1.1\r\nhost: localhost\r\n"] {
             let answer = sent(address, head).await;
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whole_requests_are_answered() {
+    async fn complete_requests_are_answered() {
         let (address, stop, serving) = started().await;
         let post = |body: &str| {
             format!(

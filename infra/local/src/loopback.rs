@@ -1,7 +1,7 @@
 //! This machine's own names: a web page of another machine must not reach what only programs here may.
 //!
 //! A page can have its own name resolve to 127.0.0.1 (DNS rebinding) and then call a local port as if it were its own server,
-//! which CORS does not prevent. The browser still says the page's name in the `Host` header.
+//! which CORS does not prevent. The browser still sends the page's name in the `Host` header.
 
 use http::HeaderMap;
 use http::header;
@@ -36,7 +36,7 @@ impl Hosts {
     }
 }
 
-/// Whether an origin is one of a web page that this machine serves, on whatever port.
+/// Whether an origin is a web page of this machine, on any port.
 #[must_use]
 pub fn is_origin(origin: &str) -> bool {
     let Ok(url) = Url::parse(origin) else { return false };
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_of_this_machine_are_known_and_no_others() {
+    fn recognizes_only_hosts_of_this_machine() {
         let hosts = Hosts::with(["Tally.Example".to_owned()]);
         let here = ["localhost", "localhost:1", "LOCALHOST:8255", "a.localhost", "127.0.0.1:8255", "[::1]:8255"];
         for host in here.into_iter().chain(["tally.example", "tally.example:443"]) {
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn origins_of_this_machine_are_known_and_no_others() {
+    fn recognizes_only_origins_of_this_machine() {
         for origin in ["http://localhost:3000", "http://localhost", "https://127.0.0.1:5173", "http://[::1]:8080"] {
             assert!(is_origin(origin), "{origin}");
         }

@@ -4,10 +4,10 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-/// Makes a folder, and those above it, for the owner alone. One that is there stays as it is.
+/// Creates a folder and its parents, private to the owner. An existing folder keeps its mode.
 ///
 /// # Errors
-/// The file system's.
+/// The file system fails.
 pub fn make_folder(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -16,10 +16,10 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Opens a file for writing, which is made if it is not there, and takes it from everybody but the owner.
+/// Opens a file for writing, creates it if necessary, and makes it private to the owner.
 ///
 /// # Errors
-/// The file system's.
+/// The file system fails.
 pub fn file(path: &Path) -> io::Result<File> {
     let file = options().create(true).truncate(false).open(path)?;
     narrow(path, 0o600)?;
@@ -29,15 +29,15 @@ pub fn file(path: &Path) -> io::Result<File> {
 /// Makes a file that is not there yet.
 ///
 /// # Errors
-/// The file system's.
+/// The file system fails.
 pub fn new_file(path: &Path) -> io::Result<File> {
     options().create_new(true).open(path)
 }
 
-/// Puts a file there in one step, in place of the one that was: nobody reads half of it.
+/// Replaces a file atomically, so that no reader sees half of it.
 ///
 /// # Errors
-/// The file system's.
+/// The file system fails.
 pub fn write(path: &Path, content: &str) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".part");
@@ -48,10 +48,10 @@ pub fn write(path: &Path, content: &str) -> io::Result<()> {
     std::fs::rename(&part, path)
 }
 
-/// Takes a folder that is there from everybody but its owner.
+/// Makes an existing folder private to its owner.
 ///
 /// # Errors
-/// The file system's.
+/// The file system fails.
 pub fn narrow_folder(path: &Path) -> io::Result<()> {
     narrow(path, 0o700)
 }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_and_folders_are_their_owners_alone() {
+    fn files_and_folders_are_private_to_their_owner() {
         let folder = tempfile::tempdir().unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let inner = folder.path().join("a/b");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::iam::{self, Access};
 use crate::wire::{Answer, ClientOptions, Service};
 
-/// Secrets, which whoever started the local cloud puts there.
+/// The secrets of a local cloud.
 #[derive(Debug, Clone, Default)]
 pub struct SecretsManager(Arc<Mutex<BTreeMap<String, String>>>);
 
@@ -57,7 +57,7 @@ mod tests {
     use crate::iam::{Policy, Statement};
 
     #[test]
-    fn a_secret_is_told_to_whom_a_policy_allows_it() {
+    fn a_secret_is_returned_only_if_the_policy_allows_it() {
         let [ours, theirs] = ["arn:aws:secretsmanager:us-east-1:0:secret:ours-a1B2c3", "arn:theirs"];
         let secrets = SecretsManager::default();
         secrets.put(ours, "old");
@@ -80,8 +80,8 @@ mod tests {
             let answer = ask(arn, Some(Policy { statements }));
             assert!(answer.body.contains("AccessDeniedException"), "{answer:?}");
         }
-        let nobody = ClientOptions::default();
-        assert!(secrets.call("GetSecretValue", "{}", &nobody).body.contains("ValidationException"));
-        assert_eq!(secrets.call("PutSecretValue", "{}", &nobody), Answer::unknown_operation());
+        let caller = ClientOptions::default();
+        assert!(secrets.call("GetSecretValue", "{}", &caller).body.contains("ValidationException"));
+        assert_eq!(secrets.call("PutSecretValue", "{}", &caller), Answer::unknown_operation());
     }
 }

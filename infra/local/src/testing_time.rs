@@ -1,10 +1,10 @@
-//! Time for tests: a clock that runs with tokio's own, which tests may pause.
+//! Time for tests: a clock that follows tokio's time, which tests can pause.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use system::clock::{Clock, SystemClock};
 use tokio::time::Instant;
 
-/// Runs with tokio's time, and began at the machine's.
+/// A clock that starts at the machine's time and follows tokio's.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TestClock {
     start: DateTime<Utc>,

@@ -14,7 +14,7 @@ use crate::private;
 /// Every role that a token may carry.
 pub const ROLES: [&str; 5] = ["admin", "artist", "seller", "teacher", "student"];
 
-/// How long a token is good for where nothing else is said.
+/// The default lifetime of a token.
 pub const GOOD_FOR: Duration = Duration::days(30);
 
 /// What signs tokens, and what lets anonymous callers send events.
@@ -55,7 +55,7 @@ impl Secrets {
     }
 }
 
-/// What every token says, apart from its role.
+/// The secret and the fixed claims of tokens.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Claims {
@@ -127,7 +127,7 @@ mod tests {
     use serde_json::Value;
 
     #[test]
-    fn tokens_verify_and_say_who_and_what() {
+    fn tokens_verify_and_carry_subject_and_role() {
         let claims = Claims {
             secret: Secrets::fresh().jwt_secret,
             issuer: Some("me".to_owned()),
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_kept() {
+    fn secrets_survive_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secrets.json");
         let first = Secrets::kept(&path).unwrap();

@@ -23,7 +23,7 @@ tokio::task_local! {
     static CURRENT: String;
 }
 
-/// Where an invocation stands in its chain.
+/// The position of an invocation in its chain.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trace {
     root: Option<String>,
@@ -32,7 +32,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// What a header says; what cannot be read says nothing.
+    /// Parses a header. Unknown parts are ignored.
     #[must_use]
     pub fn parse(header: &str) -> Self {
         let mut trace = Self::default();
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_is_read_as_it_is_written_and_what_else_it_says_is_passed_over() {
+    fn trace_headers_round_trip_and_unknown_fields_are_ignored() {
         let root = || "1-5759e988-bd862e3fe1be46a994272793".to_owned();
         let trace = Trace::default().with_invocation_of("A", root).with_invocation_of("A", root);
         let trace = trace.with_invocation_of("B", || "another".to_owned());
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_chains_the_longest_counts() {
+    fn the_longest_of_several_chains_counts() {
         let chain = |function: &str, times: usize| {
             (0..times).fold(Trace::default(), |trace, _| trace.with_invocation_of(function, || format!("of {times}")))
         };
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_invocation_knows_its_own_chain_alone() {
+    async fn invocations_have_separate_chains() {
         let (one, two) = (Trace::parse("Root=1;Lineage=a:1"), Trace::parse("Root=2;Lineage=a:2"));
         let seen = || async {
             tokio::task::yield_now().await;

@@ -1,5 +1,5 @@
-//! Who is connected, and who listens to which channel. One lock orders everything: a client hears of its subscription before
-//! it hears of what happens on the channel, and everybody hears events in one order.
+//! Connections and their subscriptions. One lock orders everything: a client gets the confirmation of its subscription
+//! before events of the channel, and all clients get events in the same order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,10 +10,10 @@ use tokio::sync::mpsc;
 
 use super::protocol::{Member, ProtocolError, message};
 
-/// Messages that wait for one connection at most. Who reads more slowly than that is disconnected.
+/// Maximum queued messages per connection. A slower reader is disconnected.
 pub(super) const MAX_WAITING: usize = 1_000;
 
-/// Members of a presence channel at most, as at Pusher.
+/// Maximum members of a presence channel, as at Pusher.
 pub(super) const MAX_MEMBERS: usize = 100;
 
 /// An event that a request publishes on one channel.
@@ -22,7 +22,7 @@ pub(super) struct Event {
     pub(super) channel: String,
     pub(super) name: String,
     pub(super) data: String,
-    /// The connection that does not get it.
+    /// The connection that does not receive it.
     pub(super) except: Option<String>,
 }
 
@@ -34,9 +34,9 @@ pub(super) struct Hub(Mutex<State>);
 struct State {
     /// By their socket ids.
     connections: BTreeMap<String, Connection>,
-    /// Channels that somebody listens to, by their names.
+    /// Channels with subscribers, by name.
     channels: BTreeMap<String, Channel>,
-    /// How many connections there have been.
+    /// The number of connections so far.
     connected: u64,
 }
 
@@ -47,7 +47,7 @@ struct Connection {
 
 #[derive(Default)]
 struct Channel {
-    /// Who listens, and as which member.
+    /// Subscribed connections with their members.
     sockets: BTreeMap<String, Option<String>>,
     members: BTreeMap<String, Presence>,
 }
@@ -55,7 +55,7 @@ struct Channel {
 /// A member of a presence channel.
 struct Presence {
     info: Value,
-    /// The connections that the member listens with. The last one to go takes the member along.
+    /// The connections of the member. The member leaves with the last one.
     connections: usize,
 }
 
@@ -65,7 +65,7 @@ impl Hub {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a connection. What its client is told comes through the receiver, which ends when the hub gives it up.
+    /// Adds a connection. Messages for its client arrive at the receiver, which ends when the hub drops the connection.
     pub(super) fn connect(&self) -> (String, mpsc::Receiver<Utf8Bytes>) {
         let (sender, receiver) = mpsc::channel(MAX_WAITING);
         let mut state = self.state();
@@ -80,7 +80,7 @@ impl Hub {
         self.change(|state, given_up| state.disconnect(socket, given_up));
     }
 
-    /// Adds a connection to a channel, and tells it so. The signature has been checked.
+    /// Subscribes a connection to a channel and confirms it. The caller has verified the signature.
     pub(super) fn subscribe(&self, socket: &str, channel: &str, member: Option<Member>) -> Result<(), ProtocolError> {
         self.change(|state, given_up| state.subscribe(socket, channel, member, given_up))
     }
@@ -99,7 +99,7 @@ impl Hub {
         });
     }
 
-    /// Makes a change, then disconnects whoever reads too slowly for what it told.
+    /// Makes a change, then disconnects the clients whose queues are full.
     fn change<T>(&self, change: impl FnOnce(&mut State, &mut BTreeSet<String>) -> T) -> T {
         let mut state = self.state();
         let mut given_up = BTreeSet::new();
@@ -121,7 +121,7 @@ impl State {
         }
     }
 
-    /// Queues a message for everybody who listens to a channel, except one.
+    /// Queues a message for all subscribers of a channel, except one.
     fn tell(&self, channel: &str, message: &Utf8Bytes, except: Option<&str>, given_up: &mut BTreeSet<String>) {
         let sockets = self.channels.get(channel).into_iter().flat_map(|channel| channel.sockets.keys());
         for socket in sockets.filter(|socket| except != Some(socket.as_str())) {
@@ -190,7 +190,7 @@ impl State {
 }
 
 impl Channel {
-    /// Who is there, as a new member is told.
+    /// The list of members for a new member.
     fn presence(&self) -> Value {
         let hash: Map<String, Value> =
             self.members.iter().map(|(id, member)| (id.clone(), member.info.clone())).collect();
@@ -198,7 +198,7 @@ impl Channel {
         json!({"presence": {"count": ids.len(), "ids": ids, "hash": hash}})
     }
 
-    /// Takes a connection from a member; whether that was the last one.
+    /// Removes a connection of a member and returns whether it was the last one.
     fn part(&mut self, member: &str) -> bool {
         let Some(presence) = self.members.get_mut(member) else { return false };
         presence.connections -= 1;
@@ -221,7 +221,7 @@ mod tests {
             Self { socket, waiting }
         }
 
-        /// What it was told since it was last asked: the event, without its prefix, and its data.
+        /// The messages received since the last call: the event without its prefix, and its data.
         fn told(&mut self) -> Vec<(String, Value)> {
             let mut told = Vec::new();
             while let Ok(text) = self.waiting.try_recv() {
@@ -245,7 +245,7 @@ mod tests {
     const ROOM: &str = "presence-room";
 
     #[test]
-    fn a_member_with_two_connections_comes_once_and_goes_with_the_last() {
+    fn a_member_with_two_connections_joins_once_and_leaves_with_the_last() {
         let hub = Hub::default();
         let (mut ann, mut first, mut second) = (Client::of(&hub), Client::of(&hub), Client::of(&hub));
         hub.subscribe(&ann.socket, ROOM, member("ann")).unwrap();
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn events_reach_the_listeners_of_their_channel_except_their_sender() {
+    fn events_reach_all_subscribers_except_the_sender() {
         let hub = Hub::default();
         let (mut a, mut b) = (Client::of(&hub), Client::of(&hub));
         hub.subscribe(&a.socket, "one", None).unwrap();
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_subscription_to_a_channel_is_refused() {
+    fn rejects_a_second_subscription_to_a_channel() {
         let hub = Hub::default();
         let client = Client::of(&hub);
         hub.subscribe(&client.socket, "one", None).unwrap();
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_presence_channel_takes_further_connections_of_its_members_only() {
+    fn a_full_presence_channel_accepts_only_connections_of_its_members() {
         let hub = Hub::default();
         let mut clients = Vec::new();
         for number in 0..MAX_MEMBERS {
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn who_reads_too_slowly_is_disconnected_and_holds_up_nobody() {
+    fn slow_readers_are_disconnected_without_delaying_others() {
         let hub = Hub::default();
         let (mut slow, mut other) = (Client::of(&hub), Client::of(&hub));
         for client in [&slow, &other] {
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_of_who_disconnects() {
+    fn disconnecting_leaves_no_state() {
         let hub = Hub::default();
         let client = Client::of(&hub);
         hub.subscribe(&client.socket, "one", None).unwrap();

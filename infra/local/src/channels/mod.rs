@@ -1,4 +1,4 @@
-//! A small server of channels for development: what `pusher-js` and the project's publisher need of the
+//! A small Pusher server for development: what `pusher-js` and the project's publisher need of the
 //! [Channels protocol](https://pusher.com/docs/channels/library_auth_reference/pusher-websockets-protocol/), and no more.
 //!
 //! | file | what it does |
@@ -10,7 +10,7 @@
 //! | `requests` | the HTTP API: `POST /apps/{id}/events` and `/apps/{id}/batch_events` |
 //!
 //! Deliberately absent: client events, signing in, webhooks, cache channels, queries about channels, and TLS.
-//! It keeps nothing: who reconnects subscribes again.
+//! It stores nothing: a client that reconnects subscribes again.
 
 mod hub;
 mod protocol;
@@ -46,25 +46,25 @@ pub const CHANNELS_SECRET_ARN: &str = "arn:aws:secretsmanager:us-east-1:00000000
 /// The most bytes of a request: ten events of 10 kB, each byte escaped.
 const LARGEST_REQUEST: usize = 1024 * 1024;
 
-/// An application of a server of channels.
+/// An application of a Pusher server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Application {
     /// Its id, part of the HTTP API's paths.
     pub app: String,
     /// Its public key.
     pub key: String,
-    /// What signatures are made with.
+    /// The secret that signs subscriptions and requests.
     pub secret: String,
 }
 
 impl Application {
-    /// An application with a secret of its own.
+    /// An application with a new secret.
     #[must_use]
     pub fn fresh() -> Self {
         Self { app: APP.to_owned(), key: KEY.to_owned(), secret: system::ids::random().fresh() }
     }
 
-    /// Puts its secret into the local Secrets Manager, and names it, at this URL, in the template's parameters.
+    /// Stores its secret in the local Secrets Manager, and returns the template parameters that name it at this URL.
     #[must_use]
     pub fn parameters(&self, url: &str, secrets: &SecretsManager) -> [(String, String); 4] {
         secrets.put(CHANNELS_SECRET_ARN, &self.secret);
@@ -78,23 +78,23 @@ impl Application {
     }
 }
 
-/// How long a connection may be silent.
+/// Limits on the silence of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// After this much silence the server sends a ping. Clients are told it, and send pings of their own before.
+    /// Silence after which the server sends a ping. Clients learn it when they connect, and ping earlier.
     pub activity: Duration,
-    /// A ping must be answered within this.
+    /// Time within which a ping must be answered.
     pub pong: Duration,
 }
 
-/// Pusher's own.
+/// The values of Pusher.
 impl Default for Timing {
     fn default() -> Self {
         Self { activity: Duration::from_secs(120), pong: Duration::from_secs(30) }
     }
 }
 
-/// What all connections and requests share.
+/// The state that connections and requests share.
 struct Server {
     application: Application,
     timing: Timing,
@@ -104,8 +104,8 @@ struct Server {
     stopping: watch::Receiver<bool>,
 }
 
-/// Serves an application until the future ends; then tells connected pages to reconnect, and closes. Clients that call it by
-/// another name than these are refused: a page of another machine must not listen to what is public here.
+/// Serves an application until the future ends, then asks connected pages to reconnect and closes. It rejects requests for
+/// hosts other than `hosts`: pages of other machines must not read public channels.
 pub async fn serve(
     application: Application,
     hosts: Hosts,

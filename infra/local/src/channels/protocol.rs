@@ -1,4 +1,4 @@
-//! Messages of the protocol, its error codes, and what a channel may be called.
+//! Messages of the protocol, its error codes, and the names of channels.
 
 use axum::extract::ws::Utf8Bytes;
 use serde::Deserialize;
@@ -56,7 +56,7 @@ impl ProtocolError {
         }
     }
 
-    /// The message that tells a client.
+    /// The error as a message to a client.
     pub(super) fn message(&self) -> Utf8Bytes {
         json!({"event": "pusher:error", "data": {"code": self.code(), "message": self.to_string()}}).to_string().into()
     }
@@ -94,14 +94,14 @@ pub(super) enum Message {
     Unsubscribe { channel: String },
 }
 
-/// What a client asks to listen to.
+/// A request to subscribe to a channel.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Subscription {
     pub(super) channel: String,
     /// The key and the signature, with a colon between them.
     #[serde(default)]
     pub(super) auth: Option<String>,
-    /// The member, as it was signed.
+    /// The signed member.
     #[serde(default)]
     pub(super) channel_data: Option<String>,
 }
@@ -139,7 +139,7 @@ impl Message {
     }
 }
 
-/// A member of a presence channel, as the server that signed it names it.
+/// A member of a presence channel, as signed by the backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Member {
     pub(super) id: String,
@@ -166,7 +166,7 @@ impl Member {
     }
 }
 
-/// A message to a client. What it tells is JSON in a string, as the protocol has it.
+/// A message to a client. Its data is JSON in a string, as the protocol requires.
 pub(super) fn message(event: &str, channel: Option<&str>, data: &str) -> Utf8Bytes {
     let message = match channel {
         Some(channel) => json!({"event": event, "channel": channel, "data": data}),

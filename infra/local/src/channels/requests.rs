@@ -21,7 +21,7 @@ use super::hub::Event;
 use super::protocol::is_channel;
 use super::signature::Unsigned;
 
-/// Limits of Pusher's.
+/// The limits of Pusher.
 const MAX_EVENTS: usize = 10;
 const MAX_CHANNELS: usize = 100;
 const MAX_NAME: usize = 200;

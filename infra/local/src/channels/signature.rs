@@ -13,7 +13,7 @@ use super::Application;
 /// How far the time of a request may be from the server's, in seconds.
 const MAX_SKEW: u64 = 600;
 
-/// Why a request is not the application's.
+/// Why a signature is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unsigned {
     #[error("auth_key is not the application's key")]
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_is_of_one_connection_channel_member_and_secret() {
+    fn a_signature_covers_connection_channel_member_and_secret() {
         let application = published();
         for (auth, socket, channel, data) in [
             (OF_CHANNEL, "1234.1235", "private-foobar", None),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_first_thing_that_is_wrong_with_a_request() {
+    fn names_the_first_problem_of_a_request() {
         for (path, query, body, now, wrong) in [
             (PATH, "", BODY, TIME, Unsigned::Signature),
             (PATH, &QUERY.replace("278d", "378d"), BODY, TIME, Unsigned::Key),

@@ -21,7 +21,7 @@ const LARGEST_MESSAGE: usize = 32 * 1024;
 /// How long a client may take to make room for one message.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// `GET /app/{key}`: opens a connection. What is wrong with it is said on the connection, for a browser shows nothing else.
+/// `GET /app/{key}`: opens a connection. Errors are sent on the connection, because a browser shows nothing else.
 pub(super) async fn connect(
     State(server): State<Arc<Server>>,
     Path(key): Path<String>,
@@ -78,35 +78,35 @@ impl Client {
         let (mut deadline, mut is_pinged) = (Instant::now() + timing.activity, false);
         loop {
             let sent = tokio::select! {
-                // An error says that the server is gone, which is a stop as well.
-                () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => return End::Because(ProtocolError::Stopping),
-                told = waiting.recv() => match told {
-                    Some(text) => self.send(text).await,
-                    None => return End::Because(ProtocolError::OverCapacity),
-                },
-                received = timeout_at(deadline, self.socket.recv()) => match received {
-                    Ok(Some(Ok(Frame::Text(text)))) => {
-                        (deadline, is_pinged) = (Instant::now() + timing.activity, false);
-                        match answer(server, id, &text) {
-                            Some(answer) => self.send(answer).await,
-                            None => Ok(()),
-                        }
-                    }
-                    Ok(Some(Ok(Frame::Ping(_) | Frame::Pong(_)))) => {
-                        (deadline, is_pinged) = (Instant::now() + timing.activity, false);
-                        Ok(())
-                    }
-                    Ok(Some(Ok(Frame::Binary(_)))) => {
-                        self.send(ProtocolError::Malformed("messages are text".to_owned()).message()).await
-                    }
-                    Ok(Some(Ok(Frame::Close(_)) | Err(_)) | None) => return End::Gone,
-                    Err(_) if is_pinged => return End::Because(ProtocolError::PongMissing),
-                    Err(_) => {
-                        (deadline, is_pinged) = (Instant::now() + timing.pong, true);
-                        self.send(message("pusher:ping", None, "{}")).await
-                    }
-                },
-            };
+            // An error means that the server is gone, which is a stop too.
+                            () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => return End::Because(ProtocolError::Stopping),
+                            told = waiting.recv() => match told {
+                                Some(text) => self.send(text).await,
+                                None => return End::Because(ProtocolError::OverCapacity),
+                            },
+                            received = timeout_at(deadline, self.socket.recv()) => match received {
+                                Ok(Some(Ok(Frame::Text(text)))) => {
+                                    (deadline, is_pinged) = (Instant::now() + timing.activity, false);
+                                    match answer(server, id, &text) {
+                                        Some(answer) => self.send(answer).await,
+                                        None => Ok(()),
+                                    }
+                                }
+                                Ok(Some(Ok(Frame::Ping(_) | Frame::Pong(_)))) => {
+                                    (deadline, is_pinged) = (Instant::now() + timing.activity, false);
+                                    Ok(())
+                                }
+                                Ok(Some(Ok(Frame::Binary(_)))) => {
+                                    self.send(ProtocolError::Malformed("messages are text".to_owned()).message()).await
+                                }
+                                Ok(Some(Ok(Frame::Close(_)) | Err(_)) | None) => return End::Gone,
+                                Err(_) if is_pinged => return End::Because(ProtocolError::PongMissing),
+                                Err(_) => {
+                                    (deadline, is_pinged) = (Instant::now() + timing.pong, true);
+                                    self.send(message("pusher:ping", None, "{}")).await
+                                }
+                            },
+                        };
             if sent.is_err() {
                 return End::Gone;
             }
@@ -120,7 +120,7 @@ impl Client {
         }
     }
 
-    /// Says why, and closes.
+    /// Sends the reason and closes.
     async fn close(mut self, error: &ProtocolError) {
         tracing::debug!("a connection of channels ends: {error}");
         let frame = CloseFrame { code: error.code(), reason: error.to_string().into() };
@@ -133,7 +133,7 @@ impl Client {
         };
         match timeout(PATIENCE, closing).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!("a client of channels left before it was told why: {error}"),
+            Ok(Err(error)) => tracing::debug!("a client left before it received the reason: {error}"),
             Err(_) => tracing::debug!("a client of channels does not close"),
         }
     }
@@ -142,7 +142,7 @@ impl Client {
 /// The client takes no more messages.
 struct Unreachable;
 
-/// What a message is answered, apart from what the hub tells.
+/// The direct reply to a message; the hub sends the rest.
 fn answer(server: &Server, id: &str, text: &str) -> Option<Utf8Bytes> {
     let done = match Message::parse(text) {
         Ok(Message::Ping) => return Some(message("pusher:pong", None, "{}")),

@@ -80,7 +80,7 @@ impl Running {
             "POST {path}?{query} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}",
             body.len()
         );
-        // A server that has said no need not read on.
+        // A server that has rejected the request need not read on.
         drop(stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await);
         let mut answer = Vec::new();
         drop(stream.read_to_end(&mut answer).await);
@@ -124,7 +124,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn a_connection_that_cannot_be_is_told_why_and_closed() {
+async fn an_invalid_connection_gets_an_error_and_is_closed() {
     let server = Running::start(Timing::default()).await;
     for (path, code) in [
         ("/app/other?protocol=7", 4001),
@@ -140,7 +140,7 @@ async fn a_connection_that_cannot_be_is_told_why_and_closed() {
 }
 
 #[tokio::test]
-async fn a_restricted_channel_wants_a_signature_for_this_connection_and_channel() {
+async fn a_restricted_channel_requires_a_signature_for_the_connection_and_channel() {
     let server = Running::start(Timing::default()).await;
     let (mut ann, bob) = (server.client().await, server.client().await);
     let sign = |client: &Client, channel, data| {
@@ -175,7 +175,7 @@ async fn a_restricted_channel_wants_a_signature_for_this_connection_and_channel(
 }
 
 #[tokio::test]
-async fn a_request_is_signed_and_within_the_limits_or_publishes_nothing() {
+async fn unsigned_and_oversized_requests_publish_nothing() {
     let server = Running::start(Timing::default()).await;
     let mut page = server.client().await;
     assert_eq!(page.subscribes("a", None, None).await["event"], "pusher_internal:subscription_succeeded");
@@ -209,7 +209,7 @@ async fn a_request_is_signed_and_within_the_limits_or_publishes_nothing() {
     server.clock.0.store(3_600, Ordering::Relaxed);
     assert_eq!(server.post_with(one, &query(now), &good).await, 401);
 
-    // By the server's clock it is right, and the page is told of nothing else.
+    // The server's clock decides, and the page receives nothing else.
     assert_eq!(server.post(one, &json!({"channels": ["a", "b"], "name": "e", "data": "last"}).to_string()).await, 200);
     assert_eq!(page.told().await, json!({"event": "e", "channel": "a", "data": "last"}));
     let others = json!({"channel": "a", "name": "e", "data": "others", "socket_id": page.id});
@@ -218,7 +218,7 @@ async fn a_request_is_signed_and_within_the_limits_or_publishes_nothing() {
 }
 
 #[tokio::test]
-async fn pings_are_answered_and_messages_that_cannot_be_read_refused() {
+async fn answers_pings_and_rejects_malformed_messages() {
     let server = Running::start(Timing::default()).await;
     let mut client = server.client().await;
     client.say(&json!({"event": "pusher:ping", "data": {}})).await;
@@ -234,7 +234,7 @@ async fn pings_are_answered_and_messages_that_cannot_be_read_refused() {
 }
 
 #[tokio::test]
-async fn a_silent_client_is_pinged_and_closed_unless_it_answers() {
+async fn silent_clients_are_pinged_and_then_closed() {
     let timing = Timing { activity: Duration::from_millis(20), pong: Duration::from_secs(120) };
     let server = Running::start(timing).await;
     let mut client = server.client().await;
@@ -250,7 +250,7 @@ async fn a_silent_client_is_pinged_and_closed_unless_it_answers() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_asks_pages_to_reconnect() {
+async fn a_stopping_server_asks_pages_to_reconnect() {
     let server = Running::start(Timing::default()).await;
     let mut client = server.client().await;
     server.stop.send_replace(true);
@@ -260,7 +260,7 @@ async fn a_server_that_stops_asks_pages_to_reconnect() {
 }
 
 #[tokio::test]
-async fn a_page_that_calls_by_another_machine_s_name_is_refused() {
+async fn rejects_pages_that_use_a_foreign_host_name() {
     let server = Running::start(Timing::default()).await;
     for (host, status) in [("localhost", "101"), ("rebound.example", "403")] {
         let mut stream = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();

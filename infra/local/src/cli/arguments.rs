@@ -10,53 +10,52 @@ use super::run_function::{self, Start};
 use super::table::{Listing, Which};
 use super::token::Wanted;
 
-/// The API's port where none is named; those of DynamoDB, SQS and channels are above it. It spells "TALL" on a telephone, and no
-/// common development server takes it.
+/// The default port of the API; DynamoDB, SQS and channels use the ports above it. It spells "TALL" on a telephone, and no
+/// common development server uses it.
 pub(super) const PORT: u16 = 8255;
 
-/// The port of `cargo lambda watch` where none is named: the one that `cargo lambda invoke` looks at.
+/// The default port of `cargo lambda watch`: the one that `cargo lambda invoke` uses.
 pub(super) const WATCH_PORT: u16 = 9000;
 
 pub(super) const HELP: &str = "\
 Starts the local cloud: everything that template.yaml describes, on this machine.
 
 Usage: cargo dev [options]
-       cargo dev token --sub WHO --role ROLE [--days N] [--state FOLDER]
+       cargo dev token --sub USER --role ROLE [--days N] [--state FOLDER]
        cargo dev tables [--state FOLDER]
        cargo dev table NAME [--key PK] [--with TEXT] [--limit N] [--state FOLDER]
 
   --port N                 the API's port (8255; 0 for any free one)
-  --fresh                  forget the state kept before
-  --in-memory              keep no state
-  --state FOLDER           where state is kept (.local beside the template)
-  --template FILE          the template (template.yaml here or above)
-  --parameter NAME=VALUE   a value of one of the template's parameters; may be repeated
-  --allow-host NAME        a host by which the API may be called beside this machine's, such as a
-                           tunnel's; may be repeated
+--fresh                  delete the stored state first
+--in-memory              store no state
+--state FOLDER           the state folder (.local beside the template)
+--template FILE          the template (template.yaml in this folder or above)
+--parameter NAME=VALUE   a value of a template parameter; may be repeated
+--allow-host NAME        another host name of the API, such as a tunnel's; may be repeated
   --functions in-process   functions run in this process (the default)
-  --functions cargo-lambda functions run in `cargo lambda watch`, which rebuilds them as they change
+--functions cargo-lambda functions run in `cargo lambda watch`, which rebuilds them on changes
   --functions-port N       the port of `cargo lambda watch` (9000; 0 for any free one)
-  --log text|json          how to log on standard error (text); RUST_LOG chooses what is logged
-  --json                   print one line of JSON when all is ready
+--log text|json          the format of logs on standard error (text); RUST_LOG filters them
+--json                   print one line of JSON when the cloud is ready
   --help                   print this
 
-cargo dev token prints a token for anybody, signed with the secret of the running local cloud, or
-else of the one whose state is kept.
+cargo dev token prints a token for any user, signed with the secret of the running local cloud, or
+of the stored state if none runs.
 
-  --sub WHO                whose token it is
+--sub USER               the id of the user
   --role ROLE              admin, artist, seller, teacher or student
-  --days N                 how long it is good for (30)
+--days N                 days until it expires (30)
 
-cargo dev tables lists the tables, and cargo dev table prints the items of one, a line of JSON each:
-those of the running local cloud, or else those that are kept. NAME is the template's, as Stats or
-StatsTable.
+cargo dev tables lists the tables, and cargo dev table prints the items of one as lines of JSON:
+from the running local cloud, or from the stored state if none runs. NAME is the name in the
+template, such as Stats or StatsTable.
 
   --key PK                 only the items of this partition
   --with TEXT              only the items whose key contains this
-  --limit N                at most so many (100)
+--limit N                maximum number of items (100)
 ";
 
-/// What the command line asks for.
+/// The command of the command line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Command {
     Help,
@@ -66,14 +65,14 @@ pub(super) enum Command {
     RunFunction(Start),
 }
 
-/// How to log.
+/// The format of logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Log {
     Text,
     Json,
 }
 
-/// How the local cloud is to start.
+/// How to start the local cloud.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Arguments {
     pub(super) port: u16,
@@ -156,7 +155,7 @@ fn table(mut parser: lexopt::Parser) -> anyhow::Result<Command> {
             unexpected => return Err(unexpected.unexpected().into()),
         }
     }
-    let name = name.context("which table? cargo dev tables lists them")?;
+    let name = name.context("name a table; cargo dev tables lists them")?;
     Ok(Command::Tables(Listing { which: Which::One { name, key, text, limit }, state }))
 }
 
@@ -194,22 +193,22 @@ impl Arguments {
                 Long("functions") => match parser.value()?.string()?.as_str() {
                     "in-process" => arguments.cargo_lambda = None,
                     "cargo-lambda" => arguments.cargo_lambda = Some(WATCH_PORT),
-                    other => anyhow::bail!("functions run in-process or in cargo-lambda, not in {other:?}"),
+                    other => anyhow::bail!("--functions is in-process or cargo-lambda, not {other:?}"),
                 },
                 Long("parameter") => {
                     let given = parser.value()?.string()?;
-                    let (name, value) = given.split_once('=').context("--parameter wants NAME=VALUE")?;
+                    let (name, value) = given.split_once('=').context("--parameter must be NAME=VALUE")?;
                     arguments.parameters.insert(name.to_owned(), value.to_owned());
                 }
                 unexpected => return Err(unexpected.unexpected().into()),
             }
         }
         if arguments.in_memory && arguments.state.is_some() {
-            anyhow::bail!("--in-memory keeps no state, so there is no folder for it");
+            anyhow::bail!("--in-memory stores no state; leave out --state");
         }
         if let Some(port) = watch_port {
             let cargo_lambda = arguments.cargo_lambda.as_mut();
-            *cargo_lambda.context("--functions-port is of no use without --functions cargo-lambda")? = port;
+            *cargo_lambda.context("--functions-port requires --functions cargo-lambda")? = port;
         }
         Ok(Command::Start(Box::new(arguments)))
     }
@@ -231,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_are_understood() {
+    fn parses_arguments() {
         let defaults = parsed(&[]).unwrap();
         assert_eq!((defaults.port, defaults.fresh, defaults.in_memory, defaults.json), (8255, false, false, false));
         assert_eq!((defaults.cargo_lambda, defaults.log), (None, Log::Text));
@@ -263,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn subcommands_are_understood() {
+    fn parses_subcommands() {
         let wanted = |days, state: Option<&str>| {
             let (sub, role) = ("ann".to_owned(), "student".to_owned());
             Command::Token(Wanted { sub, role, days, state: state.map(PathBuf::from) })
@@ -285,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn rejects_invalid_arguments() {
         for arguments in [
             &["--port", "x"][..],
             &["--port", "70000"],

@@ -1,11 +1,11 @@
-//! The server of channels that the environment names.
+//! The Pusher server that the environment names.
 
 use std::collections::BTreeMap;
 
 use crate::channels::CHANNELS_SECRET_ARN;
 use crate::secrets::SecretsManager;
 
-/// The parameters of the template that name a server of channels, by the variables that set them.
+/// The template parameters of a Pusher server, by the environment variables that set them.
 const PARAMETERS: [(&str, &str); 4] = [
     ("PUSHER_APP_ID", "PusherAppId"),
     ("PUSHER_KEY", "PusherKey"),
@@ -16,7 +16,7 @@ const PARAMETERS: [(&str, &str); 4] = [
 /// The variable with the application's secret. Functions find it in Secrets Manager, as on AWS.
 const SECRET: &str = "PUSHER_SECRET";
 
-/// Sets the parameters that the command line leaves open to what the environment says.
+/// Sets parameters from the environment, unless the command line sets them.
 pub(super) fn fill_in(
     parameters: &mut BTreeMap<String, String>,
     secrets: &SecretsManager,
@@ -40,7 +40,7 @@ mod tests {
     use crate::wire::ClientOptions;
 
     #[test]
-    fn the_environment_names_a_server_unless_the_command_line_does() {
+    fn the_command_line_overrides_the_environment() {
         let mut parameters = BTreeMap::from([("PusherKey".to_owned(), "given".to_owned())]);
         let variable = |name: &str| match name {
             "PUSHER_KEY" | "PUSHER_SECRET" => Some("found".to_owned()),

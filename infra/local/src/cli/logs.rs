@@ -1,7 +1,7 @@
-//! Logs on standard error: standard output is for what scripts read.
+//! Logs on standard error: standard output is for scripts.
 //!
-//! Messages say everything that matters, so a line of text is the time, the level and the message; fields are for programs,
-//! and follow only where the message does not hold them.
+//! Messages contain everything that matters, so a line of text is the time, the level and the message. Fields are for
+//! programs; a line shows them only if the message does not contain them.
 
 use std::fmt;
 
@@ -14,8 +14,8 @@ use tracing_subscriber::fmt::time::FormatTime;
 
 use super::arguments::Log;
 
-/// What is logged where `RUST_LOG` says nothing: requests and outcomes of our own, warnings of everything else. In text, a
-/// request is one line: what its functions say of themselves is left out unless it is a warning.
+/// The default filter: requests and outcomes of this project, warnings of everything else. In text a request is one line:
+/// other lines of functions are left out unless they are warnings.
 fn filter(log: Log) -> EnvFilter {
     let functions = crate::functions::all().into_iter().map(|function| function.name.replace('-', "_"));
     let ours = ["local", "shared"].map(str::to_owned).into_iter().chain(functions);
@@ -45,7 +45,7 @@ impl FormatTime for TimeOfDay {
     }
 }
 
-/// The message, and what it does not say.
+/// The message, and the fields that it does not contain.
 pub(crate) struct Readable;
 
 impl<'writer> FormatFields<'writer> for Readable {
@@ -54,7 +54,7 @@ impl<'writer> FormatFields<'writer> for Readable {
         fields.record(&mut read);
         writer.write_str(&read.message)?;
         let mut separator = if read.message.is_empty() { "" } else { " " };
-        // An error's message names the request; of others it is noise.
+        // Only errors need the request id.
         let is_said = |name: &str, value: &str| name == "requestId" || read.message.contains(value);
         let others = read.others.iter().filter(|(name, value)| read.message.is_empty() || !is_said(name, value));
         for (name, value) in others {
@@ -91,7 +91,7 @@ mod tests {
     use crate::testing::Captured;
 
     #[test]
-    fn a_line_of_text_says_everything_once() {
+    fn a_line_of_text_repeats_no_field() {
         let captured = Captured::default();
         let subscriber = tracing_subscriber::fmt().without_time().with_target(false).fmt_fields(Readable);
         let subscriber = subscriber.with_ansi(false).with_writer(captured.clone()).finish();

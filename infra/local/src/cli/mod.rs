@@ -38,15 +38,15 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Help => said(arguments::HELP)?,
+        Command::Help => print(arguments::HELP)?,
         Command::RunFunction(start) => return start.run(),
-        Command::Token(wanted) => said(&(wanted.token(&state_folder(wanted.state.as_deref())?)? + "\n"))?,
+        Command::Token(wanted) => print(&(wanted.token(&state_folder(wanted.state.as_deref())?)? + "\n"))?,
         Command::Tables(listing) => {
             let folder = state_folder(listing.state.as_deref())?;
-            // Whoever reads along may have seen enough.
+            // Collected first: the reader of a pipe may close it early.
             let mut out = Vec::new();
             runtime()?.block_on(Box::pin(listing.which.print(&folder, &mut out)))?;
-            said(&String::from_utf8(out)?)?;
+            print(&String::from_utf8(out)?)?;
         }
         Command::Start(arguments) => {
             logs::start(arguments.log);
@@ -60,7 +60,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")
 }
 
-/// Where a local cloud keeps its state, or announces itself, if nothing else is said.
+/// The folder in which a local cloud stores its state or announces itself.
 fn state_folder(given: Option<&Path>) -> anyhow::Result<PathBuf> {
     match given {
         Some(folder) => Ok(folder.to_owned()),
@@ -118,7 +118,7 @@ async fn start(arguments: Arguments) -> anyhow::Result<()> {
         None => None,
     };
     let ready = || ready(&cloud) + &watch.as_ref().map(watch::Watch::described).unwrap_or_default();
-    said(&if arguments.json { cloud.summary().to_json()? + "\n" } else { ready() })?;
+    print(&if arguments.json { cloud.summary().to_json()? + "\n" } else { ready() })?;
 
     interrupts.recv().await;
     tracing::info!("stopping");
@@ -131,7 +131,7 @@ async fn start(arguments: Arguments) -> anyhow::Result<()> {
     }
 }
 
-/// Tells of every Ctrl-C and SIGTERM.
+/// Receives every Ctrl-C and SIGTERM.
 fn interrupts() -> anyhow::Result<tokio::sync::mpsc::Receiver<()>> {
     let (sender, receiver) = tokio::sync::mpsc::channel(4);
     let ctrl_c = sender.clone();
@@ -144,20 +144,20 @@ fn interrupts() -> anyhow::Result<tokio::sync::mpsc::Receiver<()>> {
     Ok(receiver)
 }
 
-/// The template of the workspace that a folder lies in.
+/// The template of the workspace that contains a folder.
 fn template_above(folder: &Path) -> anyhow::Result<PathBuf> {
     let template = folder.ancestors().map(|folder| folder.join("template.yaml")).find(|template| template.is_file());
-    template.context("there is no template.yaml here or above; name one with --template")
+    template.context("there is no template.yaml in this folder or above; name one with --template")
 }
 
-fn said(text: &str) -> anyhow::Result<()> {
+fn print(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)
 }
 
 fn failed(problem: &str, code: u8) -> ExitCode {
-    // With standard error gone there is nobody left to tell.
+    // Without standard error there is no place to report to.
     drop(writeln!(std::io::stderr(), "error: {problem}"));
     ExitCode::from(code)
 }

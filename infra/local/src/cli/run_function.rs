@@ -7,11 +7,11 @@ use std::process::{Command, ExitCode};
 
 use anyhow::Context as _;
 
-/// The subcommand that does it. It is `cargo run`'s to call, and so is not in the help.
+/// The subcommand. Only `cargo run` calls it, so the help does not list it.
 pub(super) const NAME: &str = "run-function";
 
-/// What a function finds of the surroundings beside its own variables. As on Lambda, it finds nothing else: no profile of
-/// AWS, and no variable of somebody's shell that happens to be called as one of Tally's.
+/// The variables that a function inherits in addition to its own. As on Lambda, it inherits no others: no AWS profile, and
+/// no variable of the shell that has the name of one of Tally's.
 const KEPT: [&str; 9] = [
     "HOME",
     "LANG",
@@ -24,7 +24,7 @@ const KEPT: [&str; 9] = [
     "AWS_LAMBDA_RUNTIME_API",
 ];
 
-/// The function to start, and where its variables are.
+/// The function to start, and the file with its variables.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Start {
     pub(super) variables: PathBuf,
@@ -36,7 +36,7 @@ impl Start {
     /// Reads the arguments after the subcommand's name.
     pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Self> {
         let mut arguments = arguments.into_iter();
-        let mut path = || arguments.next().map(PathBuf::from).context("run-function wants FILE PROGRAM [ARGUMENTS]");
+        let mut path = || arguments.next().map(PathBuf::from).context("run-function needs FILE PROGRAM [ARGUMENTS]");
         let (variables, program) = (path()?, path()?);
         Ok(Self { variables, program, arguments: arguments.collect() })
     }
@@ -53,7 +53,7 @@ impl Start {
         let path = self.variables.display();
         let text = std::fs::read(&self.variables).with_context(|| format!("{path} cannot be read"))?;
         let mut all: BTreeMap<String, BTreeMap<String, String>> =
-            serde_json::from_slice(&text).with_context(|| format!("{path} does not hold variables of functions"))?;
+            serde_json::from_slice(&text).with_context(|| format!("{path} does not contain variables of functions"))?;
         let name = self.program.file_stem().unwrap_or_default().to_string_lossy();
         all.remove(name.as_ref()).with_context(|| format!("template.yaml deploys no function {name:?}"))
     }

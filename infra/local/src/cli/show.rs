@@ -1,10 +1,10 @@
-//! What a person reads when the local cloud is ready.
+//! The text for people when the local cloud is ready.
 
 use serde_json::json;
 
 use crate::cloud::LocalCloud;
 
-/// Where everything is, and something to try.
+/// The URLs, the credentials and a first request.
 #[must_use]
 pub fn ready(cloud: &LocalCloud) -> String {
     let summary = cloud.summary();
@@ -30,7 +30,7 @@ pub fn ready(cloud: &LocalCloud) -> String {
             channels.key, channels.host, channels.port,
         ));
     }
-    // The start of the day: an event sent again is the same event, however often this is printed and pasted.
+    // The start of the day, so that the printed request sends the same event all day.
     let today = system::clock::system().now().format("%Y-%m-%dT00:00:00Z").to_string();
     let event = json!({
         "id": "e1",

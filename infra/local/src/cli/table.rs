@@ -16,14 +16,14 @@ use crate::cloud::{Ready, kept_database};
 use crate::dynamodb::Database;
 use crate::wire::ClientOptions;
 
-/// What is to be listed, and where from.
+/// What to print, and from which state folder.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Listing {
     pub(super) which: Which,
     pub(super) state: Option<PathBuf>,
 }
 
-/// What is to be listed.
+/// What to print.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Which {
     /// The tables.
@@ -59,7 +59,7 @@ impl Which {
     }
 }
 
-/// Where tables are: in a cloud that runs, or in a file that none uses.
+/// The source of the tables: a running cloud, or a stored database.
 enum Source {
     Running(String, Box<Client<HttpConnector, Full<bytes::Bytes>>>),
     Kept(Database),
@@ -72,7 +72,7 @@ impl Source {
             return Ok(Self::Running(ready.summary.dynamodb_url, Box::new(client)));
         }
         let kept = kept_database(folder)?.with_context(|| {
-            format!("no local cloud runs and none was kept in {}; start one with `cargo dev`", folder.display())
+            format!("no local cloud runs and {} has no state; start one with `cargo dev`", folder.display())
         })?;
         Ok(Self::Kept(kept))
     }
@@ -102,7 +102,7 @@ impl Source {
         Ok(names.filter_map(Value::as_str).map(str::to_owned).collect())
     }
 
-    /// How many items a table holds; they are counted.
+    /// The number of items of a table, by a count of all of them.
     async fn describe(&self, table: &str) -> anyhow::Result<u64> {
         let mut count = 0;
         let mut request = json!({"TableName": table, "Select": "COUNT"});
@@ -115,7 +115,7 @@ impl Source {
         }
     }
 
-    /// The table of a name, which may be without the stack's name, and without "Table" at its end.
+    /// The table of a name. The stack prefix and the suffix "Table" are optional.
     async fn table(&self, name: &str) -> anyhow::Result<String> {
         let tables = self.tables().await?;
         let short = |table: &str| {
@@ -139,7 +139,7 @@ impl Source {
             set(&mut request, "KeyConditionExpression", json!("pk = :pk"));
             set(&mut request, "ExpressionAttributeValues", json!({":pk": {"S": key}}));
         }
-        // DynamoDB filters by anything but the keys.
+        // DynamoDB cannot filter by keys.
         let is_meant = |item: &&Value| text.is_none_or(|text| key_texts(item).any(|key| key.contains(text)));
         let operation = if key.is_some() { "Query" } else { "Scan" };
         let mut left = limit;
@@ -156,12 +156,12 @@ impl Source {
     }
 }
 
-/// The texts that an item's key is made of.
+/// The parts of an item's key.
 fn key_texts(item: &Value) -> impl Iterator<Item = &str> {
     ["pk", "sk"].into_iter().filter_map(|name| item.get(name)?.get("S")?.as_str())
 }
 
-/// Asks for the next page; says whether there is one.
+/// Continues with the next page and returns whether there is one.
 fn go_on(request: &mut Value, page: &mut Value) -> bool {
     match page.get_mut("LastEvaluatedKey").map(Value::take) {
         Some(key) if key.is_object() => {
@@ -193,7 +193,7 @@ fn plain(value: &Value) -> Value {
     let Some((kind, value)) = value.as_object().and_then(|typed| typed.iter().next()) else { return value.clone() };
     let number = |value: &Value| {
         let text = value.as_str().unwrap_or_default();
-        // A number that JSON would write otherwise stays the text that is stored.
+        // A number that JSON would write differently stays text.
         let number = serde_json::from_str::<Value>(text).ok();
         number
             .map(|number| (number.to_string(), number))
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tables_can_be_looked_into_while_a_cloud_runs_and_afterwards() {
+    async fn prints_tables_of_running_and_stopped_clouds() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         assert!(printed(&Which::All, folder).await.unwrap_err().to_string().starts_with("no local cloud runs"));

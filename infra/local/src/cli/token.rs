@@ -1,4 +1,4 @@
-//! `cargo dev token`: a token for anybody.
+//! `cargo dev token`: a token for any user.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use chrono::Duration;
 use crate::cloud::{Ready, kept_secrets};
 use crate::tokens::{self, Claims};
 
-/// The token that is wanted.
+/// The token to print.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub(super) sub: String,
@@ -18,13 +18,13 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// The token, signed for the cloud that runs, or else for the one whose state is in the folder.
+    /// The token, signed with the secret of the running cloud, or of the stored state if none runs.
     pub(super) fn token(&self, folder: &Path) -> anyhow::Result<String> {
         let claims = match Ready::of_running(folder)? {
             Some(ready) => ready.signing,
             None => {
                 let secrets = kept_secrets(folder)?.with_context(|| {
-                    format!("no local cloud runs and none was kept in {}; start one with `cargo dev`", folder.display())
+                    format!("no local cloud runs and {} has no state; start one with `cargo dev`", folder.display())
                 })?;
                 Claims { secret: secrets.jwt_secret, ..Claims::default() }
             }
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_is_signed_for_the_cloud_that_runs_or_was_kept() {
+    async fn signs_tokens_for_running_and_stopped_clouds() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
         let refusal = wanted(1).token(&state).unwrap_err().to_string();

@@ -1,7 +1,7 @@
 //! `cargo lambda watch`, as a child of the local cloud.
 //!
-//! It gives all functions the same variables, while the template gives each its own. So `cargo run` is told of a runner:
-//! this program, which reads the variables of the function that it is to start from a file, and becomes that function.
+//! It gives all functions the same variables, while the template gives each its own. So `cargo run` gets a runner: this
+//! program, which reads the variables of the function from a file and then becomes the function.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -17,10 +17,10 @@ use crate::cloud::LocalCloud;
 use crate::lambda::environments;
 use crate::private;
 
-/// How long it may take to answer, and to end.
+/// Maximum time to start, and to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where `cargo lambda watch` takes invocations: where `cargo lambda invoke` looks, if this machine has IPv6.
+/// The address of `cargo lambda watch`: the one that `cargo lambda invoke` uses, if this machine has IPv6.
 ///
 /// # Errors
 /// The port is taken.
@@ -38,14 +38,14 @@ pub(super) async fn address(port: u16) -> anyhow::Result<SocketAddr> {
     anyhow::bail!("cargo lambda watch cannot listen on port {port}")
 }
 
-/// `cargo lambda watch` under way.
+/// A running `cargo lambda watch`.
 pub(super) struct Watch {
     child: Child,
     address: SocketAddr,
     files: Files,
 }
 
-/// The files that it reads: the variables of every function, and what is not watched.
+/// The files that it reads: the variables of every function, and the ignored paths.
 struct Files {
     variables: PathBuf,
     ignored: PathBuf,
@@ -59,7 +59,7 @@ impl Files {
 
     fn write(&self, cloud: &LocalCloud) -> anyhow::Result<()> {
         private::write(&self.variables, &variables(cloud)?)?;
-        // Neither what Git keeps nor pages of text are built into functions.
+        // Git's files and text are not part of functions.
         private::write(&self.ignored, "/.git\n/.local\n/.venv\n/target\n*.md\n")?;
         Ok(())
     }
@@ -116,7 +116,7 @@ pub(super) async fn start(
     }
 }
 
-/// The setting that has `cargo run` start functions through this program.
+/// The setting that makes `cargo run` start functions through this program.
 fn runner(program: &Path, variables: &Path) -> anyhow::Result<String> {
     let [program, variables] = [program, variables].map(|path| path.to_str().map(serde_json::to_string));
     let (program, variables) = (
@@ -128,7 +128,7 @@ fn runner(program: &Path, variables: &Path) -> anyhow::Result<String> {
 }
 
 impl Watch {
-    /// Waits until it takes connections; its functions are built when they are first called.
+    /// Waits until it accepts connections. It builds a function at its first invocation.
     async fn answers(&mut self) -> anyhow::Result<()> {
         let began = Instant::now();
         while TcpStream::connect(self.address).await.is_err() {
@@ -178,7 +178,7 @@ async fn end(child: &mut Child) -> std::io::Result<()> {
     child.kill().await
 }
 
-/// What every function finds in its environment, as JSON.
+/// The variables of every function, as JSON.
 fn variables(cloud: &LocalCloud) -> anyhow::Result<String> {
     let endpoints = [
         ("AWS_ENDPOINT_URL_DYNAMODB", cloud.dynamodb_url()),
@@ -197,13 +197,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_runner_is_named_as_cargo_reads_it() {
+    fn the_runner_setting_is_valid_toml() {
         let setting = runner(Path::new("/a \"b\"/local"), Path::new("/s/v.json")).unwrap();
         assert_eq!(setting, r#"target.'cfg(all())'.runner=["/a \"b\"/local", "run-function", "/s/v.json"]"#);
     }
 
     #[tokio::test]
-    async fn a_port_that_is_taken_is_told() {
+    async fn a_port_in_use_is_reported() {
         let free = address(0).await.unwrap();
         assert!(free.ip().is_loopback() && free.port() != 0);
         let taken = TcpListener::bind(free).await.unwrap();

@@ -1,4 +1,4 @@
-//! What a running cloud tells programs of this machine: where it is, and how to get in.
+//! The announcement of a running cloud to programs of this machine: its URLs and credentials.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -11,27 +11,27 @@ use super::Summary;
 use crate::private;
 use crate::tokens::Claims;
 
-/// The file that says it.
+/// The file with the announcement.
 const FILE: &str = "ready.json";
-/// The file that is locked as long as the cloud runs.
+/// The file that is locked while the cloud runs.
 const LOCK: &str = "ready.lock";
 
-/// How often a lock is tried that somebody may hold for a moment only, to see whether a cloud runs.
-const TRIES: usize = 10;
-const REST: Duration = Duration::from_millis(20);
+/// Attempts to take a lock that a reader may have for a moment.
+const ATTEMPTS: usize = 10;
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
-/// Where a cloud is reached, and what its tokens are signed with.
+/// The URLs and credentials of a cloud, and the claims that sign its tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
-    /// Where it is reached, and with what.
+    /// Its URLs and credentials.
     #[serde(flatten)]
     pub summary: Summary,
-    /// What its tokens are signed with.
+    /// The secret and the fixed claims of its tokens.
     pub signing: Claims,
 }
 
 impl Ready {
-    /// What the cloud says that announces itself in this folder; nothing if none runs.
+    /// The announcement in this folder, or `None` if no cloud runs.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -47,25 +47,26 @@ impl Ready {
         let path = folder.join(FILE);
         let text = match std::fs::read(&path) {
             Ok(text) => text,
-            // It is about to start, or to end.
+            // The cloud is starting or stopping.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
         };
-        let ready = serde_json::from_slice(&text).with_context(|| format!("{} is not a cloud's", path.display()))?;
+        let ready =
+            serde_json::from_slice(&text).with_context(|| format!("{} is not an announcement", path.display()))?;
         Ok(Some(ready))
     }
 }
 
-/// A cloud's announcement, which is there until it is withdrawn.
+/// An announcement, which stays until it is withdrawn.
 pub(super) struct Announcement {
     path: PathBuf,
     _lock: File,
 }
 
 impl Announcement {
-    /// Leaves it in a folder, unless another cloud has its own there.
+    /// Writes it into a folder, unless another cloud has announced itself there.
     pub(super) async fn leave(folder: &Path, ready: &Ready) -> anyhow::Result<Option<Self>> {
-        private::make_folder(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        private::make_folder(folder).with_context(|| format!("{} cannot be created", folder.display()))?;
         let lock = private::file(&folder.join(LOCK)).with_context(|| format!("{}", folder.join(LOCK).display()))?;
         if !is_locked(&lock).await? {
             return Ok(None);
@@ -76,7 +77,7 @@ impl Announcement {
         Ok(Some(Self { path, _lock: lock }))
     }
 
-    /// Takes it away: nobody answers there any more.
+    /// Removes it: the cloud has stopped.
     pub(super) fn withdraw(self) {
         if let Err(error) = std::fs::remove_file(&self.path) {
             tracing::debug!("{} stays: {error}", self.path.display());
@@ -85,10 +86,10 @@ impl Announcement {
 }
 
 async fn is_locked(lock: &File) -> anyhow::Result<bool> {
-    for _ in 0..TRIES {
+    for _ in 0..ATTEMPTS {
         match lock.try_lock() {
             Ok(()) => return Ok(true),
-            Err(TryLockError::WouldBlock) => tokio::time::sleep(REST).await,
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(RETRY_PAUSE).await,
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
     }

@@ -91,7 +91,7 @@ fn countdowns() -> Vec<Function> {
     ]
 }
 
-/// Counts down from a number, and tells what arrived at the end, and what became a dead letter.
+/// Counts down from a number. Returns the messages at the end, and the dead letters.
 async fn counted(template: &str, from: u32) -> (Vec<String>, Vec<String>) {
     let cloud = LocalCloud::start(Options::new(Source::Text(template.to_owned()), countdowns())).await.unwrap();
     cloud.queues().send(cloud.queue("Ticks").unwrap(), &from.to_string()).unwrap();
@@ -105,26 +105,26 @@ async fn counted(template: &str, from: u32) -> (Vec<String>, Vec<String>) {
 }
 
 #[tokio::test]
-async fn a_loop_is_stopped_after_sixteen_invocations_and_its_message_becomes_a_dead_letter() {
+async fn a_recursive_loop_stops_after_sixteen_invocations_and_leaves_a_dead_letter() {
     let captured = Captured::default();
     let subscriber = fmt().without_time().with_ansi(false).with_writer(captured.clone());
     let _guard = tracing::subscriber::set_default(subscriber.finish());
     let (end, nothing) = (vec!["0".to_owned()], Vec::new());
     assert_eq!(counted(LOOPS, LONGEST_CHAIN - 1).await, (end, nothing.clone()));
     assert!(!captured.text().contains("RecursiveLoop"), "{}", captured.text());
-    // Sixteen have been gone when this one is refused, however often the queue brings it.
+    // The chain has had sixteen invocations, so every delivery of this message is refused.
     assert_eq!(counted(LOOPS, 1_000).await, (nothing, vec!["984".to_owned()]));
     assert!(captured.text().contains("Ticker: not invoked: one chain of requests has invoked it 16 times"));
 }
 
 #[tokio::test]
-async fn a_loop_that_the_template_allows_goes_on() {
+async fn an_allowed_recursive_loop_continues() {
     let allowed = LOOPS.replace("RecursiveLoop: Terminate", "RecursiveLoop: Allow");
     assert_eq!(counted(&allowed, 1_000).await, (vec!["0".to_owned()], Vec::new()));
 }
 
 #[tokio::test]
-async fn a_loop_of_several_functions_counts_the_invocations_of_each() {
+async fn a_loop_of_several_functions_counts_invocations_per_function() {
     let there = LOOPS.replacen("NEXT_URL: !Ref Ticks", "NEXT_URL: !Ref Tocks", 1);
     assert_eq!(counted(&there, 31).await, (vec!["0".to_owned()], Vec::new()));
     assert_eq!(counted(&there, 1_000).await, (Vec::new(), vec!["968".to_owned()]));
@@ -133,7 +133,7 @@ async fn a_loop_of_several_functions_counts_the_invocations_of_each() {
 #[tokio::test]
 async fn a_message_carries_the_trace_header_of_the_request_that_sent_it() {
     let cloud = LocalCloud::start(Options::new(Source::Text(LOOPS.to_owned()), countdowns())).await.unwrap();
-    let anybody = |trace: Option<&str>| ClientOptions { trace: trace.map(str::to_owned), ..ClientOptions::default() };
+    let caller = |trace: Option<&str>| ClientOptions { trace: trace.map(str::to_owned), ..ClientOptions::default() };
     let url = cloud.queues().url(cloud.queue("Done").unwrap());
     let send = json!({"QueueUrl": url, "MessageBody": "x"});
     let own = json!({"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=own"}});
@@ -141,7 +141,7 @@ async fn a_message_carries_the_trace_header_of_the_request_that_sent_it() {
     with_own["MessageSystemAttributes"] = own;
     let mut unknown = send.clone();
     unknown["MessageSystemAttributes"] = json!({"SenderId": {"DataType": "String", "StringValue": "x"}});
-    let call = async |body: &Value, trace| cloud.queues().call("SendMessage", &body.to_string(), &anybody(trace)).await;
+    let call = async |body: &Value, trace| cloud.queues().call("SendMessage", &body.to_string(), &caller(trace)).await;
     assert!(!call(&unknown, None).await.is_ok());
     for (body, trace, expected) in [
         (&send, Some("Root=1"), Some("Root=1")),

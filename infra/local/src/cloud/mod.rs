@@ -1,4 +1,4 @@
-//! The whole local cloud: started, reached, and stopped.
+//! A whole local cloud: its start, its URLs, and its stop.
 //!
 //! Everything binds 127.0.0.1 alone. Any number of clouds run side by side in one process; they share nothing.
 
@@ -32,10 +32,10 @@ use crate::template::Template;
 use announcement::Announcement;
 use state::State;
 
-/// How long a cloud takes to finish what is under way before it ends anyway.
+/// Maximum time to finish running work during a stop.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A local cloud that runs.
+/// A running local cloud.
 pub struct LocalCloud {
     summary: Summary,
     template: Template,
@@ -48,7 +48,7 @@ pub struct LocalCloud {
     schedules: Schedules,
     stopping: watch::Sender<bool>,
     tasks: JoinSet<()>,
-    /// What the cloud lives in; nobody else may use it meanwhile.
+    /// Locks the state folder while the cloud runs.
     _state: Option<State>,
     announcement: Option<Announcement>,
 }
@@ -57,13 +57,12 @@ impl LocalCloud {
     /// Starts a local cloud.
     ///
     /// # Errors
-    /// What the template says that is not known, a function that does not start, a port or a folder that
-    /// is taken.
+    /// The template contains something unknown, a function does not start, or a port or folder is in use.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         Box::pin(start::start(options)).await
     }
 
-    /// Where it is reached, and with what.
+    /// Its URLs and credentials.
     #[must_use]
     pub fn summary(&self) -> &Summary {
         &self.summary
@@ -105,7 +104,7 @@ impl LocalCloud {
         &self.jwt_secret
     }
 
-    /// What the template describes.
+    /// The template.
     #[must_use]
     pub fn template(&self) -> &Template {
         &self.template
@@ -138,36 +137,35 @@ impl LocalCloud {
     /// Invokes a function by its logical id.
     ///
     /// # Errors
-    /// Why it gave no answer.
+    /// The function failed or is not available.
     pub async fn invoke(&self, function: &str, payload: String) -> Result<String, InvokeFailure> {
         self.functions.invoke(function, payload.into()).await
     }
 
-    /// Fires the schedule of a name now, whatever its time; says whether there is one.
+    /// Fires a schedule now. Returns whether there is a schedule of this name.
     pub async fn fire(&self, schedule: &str) -> bool {
         self.schedules.fire(schedule).await
     }
 
-    /// Whether everything that was written has been delivered: every stream is read to its end, and no
-    /// message is left in a queue that a function reads.
+    /// Whether all work is done: readers have reached the ends of all streams, and queues that functions read are empty.
     ///
     /// # Errors
-    /// The database's and the queues'.
+    /// The database or the queues fail.
     pub fn is_drained(&self) -> anyhow::Result<bool> {
         Ok(self.mappings.is_drained()?)
     }
 
-    /// Waits until everything that was written has been delivered.
+    /// Waits until all work is done.
     ///
     /// # Errors
-    /// It takes longer than this, or the database's and the queues'.
+    /// It takes longer than this, or the database or the queues fail.
     pub async fn wait_until_drained(&self, patience: Duration) -> anyhow::Result<()> {
         let drained = tokio::time::timeout(patience, self.mappings.drained()).await;
-        drained.with_context(|| format!("not everything was delivered within {patience:?}"))??;
+        drained.with_context(|| format!("work is left after {patience:?}"))??;
         Ok(())
     }
 
-    /// Stops: takes nothing new, finishes what is under way, and lets go of the state.
+    /// Stops: starts nothing new, finishes running work, and unlocks the state folder.
     pub async fn stop(self) {
         let Self { mut tasks, mappings, schedules, in_process, stopping, announcement, .. } = self;
         stopping.send_replace(true);
@@ -179,7 +177,7 @@ impl LocalCloud {
             }
         };
         if tokio::time::timeout(PATIENCE, finish).await.is_err() {
-            tracing::warn!("something is still under way after {} s; it is cut off", PATIENCE.as_secs());
+            tracing::warn!("work is still running after {} s and is aborted", PATIENCE.as_secs());
         }
         if let Some(announcement) = announcement {
             announcement.withdraw();

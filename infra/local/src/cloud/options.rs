@@ -1,4 +1,4 @@
-//! What a local cloud is started with.
+//! Options of a local cloud.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,16 +15,16 @@ use crate::loopback::Hosts;
 use crate::secrets::SecretsManager;
 use crate::wire::Faults;
 
-/// Where the template is.
+/// The source of the template.
 #[derive(Debug, Clone)]
 pub enum Source {
-    /// In a file.
+    /// A file.
     File(PathBuf),
-    /// Here.
+    /// The template itself.
     Text(String),
 }
 
-/// How functions run.
+/// Where functions run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Functions {
     /// In this process.
@@ -34,7 +34,7 @@ pub enum Functions {
     CargoLambda(String),
 }
 
-/// What a local cloud is started with.
+/// Options of a local cloud.
 #[derive(Clone)]
 pub struct Options {
     /// The template.
@@ -43,36 +43,35 @@ pub struct Options {
     pub functions: Vec<Function>,
     /// Values of the template's parameters, by name.
     pub parameters: BTreeMap<String, String>,
-    /// The folder that keeps the state; none keeps nothing.
+    /// The state folder; `None` stores no state.
     pub state: Option<PathBuf>,
-    /// Whether the folder is emptied first.
+    /// Whether stored state is deleted first.
     pub fresh: bool,
-    /// The folder in which a running cloud tells programs of this machine how to reach it; else that of the state.
+    /// The folder of the announcement; `None` announces in the state folder.
     pub announced: Option<PathBuf>,
     /// The API's port; 0 for any free one.
     pub port: u16,
-    /// Whether a server of channels runs with it, unless the parameters name one.
+    /// Whether it runs a Pusher server, unless the parameters name one.
     pub channels: bool,
-    /// Whether web pages that this machine serves may call the API, beside those that the template allows.
+    /// Whether pages of this machine may call the API, in addition to the allowed origins of the template.
     pub local_origins: bool,
-    /// The hosts that the API may be called by; any, if none are named. DynamoDB and SQS take these as well, and no others
-    /// but this machine's names.
+    /// The accepted host names of the API; `None` accepts any. DynamoDB and SQS accept these and the names of this machine.
     pub hosts: Option<Hosts>,
-    /// How functions run.
+    /// Where functions run.
     pub running: Functions,
-    /// Whether schedules fire at their times; by hand they can be fired anyway.
+    /// Whether schedules fire at their times. They can always be fired by hand.
     pub schedules: bool,
     /// The time, for the functions and the gateway.
     pub clock: Arc<dyn Clock>,
     /// Fresh ids, for the functions and the gateway.
     pub ids: Arc<dyn Ids>,
-    /// Where the functions' metrics go.
+    /// The sink of metrics.
     pub metrics: Arc<dyn Sink>,
-    /// The secrets that functions may ask for.
+    /// The secrets that functions can read.
     pub secrets: SecretsManager,
-    /// What goes wrong between functions and services.
+    /// Faults between functions and services.
     pub faults: Option<Arc<dyn Faults>>,
-    /// What adds up the units that functions use.
+    /// The meter of capacity units.
     pub meter: Option<Arc<Meter>>,
 }
 
@@ -102,12 +101,12 @@ impl Options {
         }
     }
 
-    /// Lets the functions publish to an application of the server of channels at this URL.
+    /// Makes functions publish to an application of the Pusher server at this URL.
     pub fn publish_to(&mut self, application: &Application, url: &str) {
         self.parameters.extend(application.parameters(url, &self.secrets));
     }
 
-    /// The same with routes that take whatever comes.
+    /// The same without throttles.
     #[must_use]
     pub fn without_throttles(self) -> Self {
         let routes =
@@ -121,7 +120,7 @@ impl Options {
         self.without_throttles().with_defaults(&[("Quotas", "none"), ("CountedAttempts", "1000000")])
     }
 
-    /// The same with these values of parameters that have none yet.
+    /// The same with default values for parameters.
     fn with_defaults(mut self, values: &[(&str, &str)]) -> Self {
         for (name, value) in values {
             self.parameters.entry((*name).to_owned()).or_insert_with(|| (*value).to_owned());
@@ -129,8 +128,8 @@ impl Options {
         self
     }
 
-    /// The cloud of this workspace, in memory, on free ports, with functions in this process. Its counters wait for nothing:
-    /// a batching window saves invocations, which cost nothing here.
+    /// The cloud of this workspace, in memory, on free ports, with functions in this process. It has no batching window: a
+    /// window saves invocations, which are free here.
     #[must_use]
     pub fn of_workspace() -> Self {
         Self::new(Source::Text(crate::functions::TEMPLATE.to_owned()), crate::functions::all())

@@ -30,10 +30,10 @@ use crate::wire::{ClientOptions, Services};
 /// The name of the stack.
 pub(super) const STACK: &str = "tally";
 
-/// Where the secret of tokens lies in the local Secrets Manager.
+/// The ARN of the token secret in the local Secrets Manager.
 pub const JWT_SECRET_ARN: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:tally-jwt-a1B2c3";
 
-/// The origin that the template is given where nobody names one.
+/// The default allowed origin.
 const ALLOWED_ORIGIN: &str = "http://localhost:3000";
 
 pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
@@ -126,7 +126,7 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
     tasks.spawn(gateway::serve(gateway, api_listener, stopped(&stopping)));
 
     let hosts = options.hosts.clone().unwrap_or_default();
-    // Functions in this process reach secrets in it; only others need to find them outside.
+    // Functions in this process read secrets directly. Others need the endpoint.
     let secrets = services.secrets.filter(|_| in_process.is_none());
     for (services, listener) in [
         (Services { dynamodb: services.dynamodb, ..Services::default() }, dynamodb_listener),
@@ -144,7 +144,7 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
         database: database.clone(),
         queues: queues.clone(),
         invoker: Arc::clone(&functions),
-        // Stream records are stamped with the machine's time, so their age is judged by it.
+        // Stream records carry the machine's time, so their age is measured by it.
         clock: system::clock::system(),
         ids: Arc::clone(&options.ids),
     };
@@ -189,7 +189,7 @@ pub(super) async fn start(options: Options) -> anyhow::Result<LocalCloud> {
     })
 }
 
-/// The values of parameters that are given, and those that the template asks for and only an environment knows.
+/// The given parameters, and defaults for those that depend on the environment.
 fn parameters(
     text: &str,
     given: &BTreeMap<String, String>,
@@ -209,7 +209,7 @@ fn parameters(
     Ok(parameters)
 }
 
-/// The functions of the template, each with the crate of its name; none may be missing on either side.
+/// The function of each logical id. Neither side may lack one.
 fn registered(template: &Template, functions: &[Function]) -> anyhow::Result<BTreeMap<String, Function>> {
     let mut registered = BTreeMap::new();
     for (id, config) in &template.functions {
@@ -220,7 +220,7 @@ fn registered(template: &Template, functions: &[Function]) -> anyhow::Result<BTr
     }
     let used: BTreeSet<&str> = template.functions.values().map(|config| config.crate_name.as_str()).collect();
     if let Some(missing) = functions.iter().find(|function| !used.contains(function.name)) {
-        anyhow::bail!("Resources: the function {:?} is missing", missing.name);
+        anyhow::bail!("Resources: the template does not deploy the function {:?}", missing.name);
     }
     Ok(registered)
 }
@@ -256,11 +256,12 @@ fn deployments(
 
 async fn listen(port: u16) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
-    listener
-        .with_context(|| format!("port {port} cannot be had; take another with --port, or any free one with --port 0"))
+    listener.with_context(|| {
+        format!("port {port} is not available; choose another with --port, or any free one with --port 0")
+    })
 }
 
-/// A listener a few ports above the API's, where clients find it again; any free one if that is taken.
+/// A listener a few ports above the API's, so that it stays the same across restarts; any free port if that one is in use.
 async fn listen_near(port: u16, above: u16) -> anyhow::Result<TcpListener> {
     let near = port.checked_add(above).filter(|_| port != 0).unwrap_or(0);
     match TcpListener::bind((Ipv4Addr::LOCALHOST, near)).await {
@@ -273,11 +274,11 @@ fn url(listener: &TcpListener) -> anyhow::Result<String> {
     Ok(format!("http://{}", listener.local_addr()?))
 }
 
-/// Ends when the cloud is to stop, or is gone.
+/// Ends when the cloud stops or is dropped.
 fn stopped(stopping: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + 'static {
     let mut stopping = stopping.subscribe();
     async move {
-        // An error says that the cloud is gone, which is a stop as well.
+        // An error means that the cloud is gone, which is a stop too.
         drop(stopping.wait_for(|stopping| *stopping).await);
     }
 }

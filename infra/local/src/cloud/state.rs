@@ -1,4 +1,4 @@
-//! The folder that keeps a cloud's state across restarts.
+//! The state folder: it survives restarts.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -11,20 +11,20 @@ use crate::private;
 use crate::sqs::Queues;
 use crate::tokens::Secrets;
 
-/// A folder that this process alone uses, as long as this value lives.
+/// A state folder, locked for this process.
 pub(super) struct State {
     folder: PathBuf,
-    /// The format of what it kept before this start.
+    /// The format of its content before this start.
     format: u32,
     _lock: File,
 }
 
 impl State {
-    /// Takes the folder, making it if it is not there, and empties it if it is to be fresh.
+    /// Locks the folder, creates it if necessary, and empties it for a fresh start.
     pub(super) fn take(folder: &Path, fresh: bool) -> anyhow::Result<Self> {
-        private::make_folder(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        private::make_folder(folder).with_context(|| format!("{} cannot be created", folder.display()))?;
         let path = folder.join(LOCK);
-        let lock = private::file(&path).with_context(|| format!("{} cannot be made", path.display()))?;
+        let lock = private::file(&path).with_context(|| format!("{} cannot be created", path.display()))?;
         match lock.try_lock() {
             Ok(()) => {
                 let mut state = Self { folder: folder.to_owned(), format: CURRENT_FORMAT, _lock: lock };
@@ -36,7 +36,7 @@ impl State {
                 Ok(state)
             }
             Err(TryLockError::WouldBlock) => anyhow::bail!(
-                "another local cloud uses {}; stop it, or take another folder with --state",
+                "another local cloud uses {}; stop it, or choose another folder with --state",
                 folder.display()
             ),
             Err(TryLockError::Error(error)) => {
@@ -45,7 +45,7 @@ impl State {
         }
     }
 
-    /// The format of what the folder keeps. A new folder gets the current one, before anything else is written into it.
+    /// The format of the content. A new folder gets the current one before anything else is written.
     fn format(&self) -> anyhow::Result<u32> {
         let path = self.folder.join(FORMAT);
         let kept = match std::fs::read_to_string(&path) {
@@ -90,7 +90,7 @@ impl State {
         self.mark()
     }
 
-    /// Forgets whatever was kept. Files are known by their names, so a folder of something else stays as it is.
+    /// Deletes the stored state. It recognizes files by name, so other files stay.
     fn empty(&self) -> anyhow::Result<()> {
         for path in self.kept()?.0 {
             std::fs::remove_file(&path).with_context(|| format!("{} cannot be removed", path.display()))?;
@@ -98,9 +98,8 @@ impl State {
         Ok(())
     }
 
-    /// Takes what is kept from everybody but the owner: secrets, and whatever was stored. SQLite gives the files beside a
-    /// database the database's own mode, so the databases are there before it is asked. A folder that holds something
-    /// else too stays as open as it is.
+    /// Makes the files private to their owner: they contain secrets and user data. SQLite copies the mode of a database to
+    /// the files beside it, so the databases are created first. A folder with other files keeps its mode.
     fn make_private(&self) -> anyhow::Result<()> {
         for database in [self.database(), self.queues()] {
             drop(private::file(&database)?);
@@ -115,7 +114,7 @@ impl State {
         Ok(())
     }
 
-    /// The files that are kept, and whether there is nothing else in the folder.
+    /// The files of the state, and whether the folder contains nothing else.
     fn kept(&self) -> anyhow::Result<(Vec<PathBuf>, bool)> {
         let (mut kept, mut is_ours_alone) = (Vec::new(), true);
         for entry in std::fs::read_dir(&self.folder)? {
@@ -143,7 +142,7 @@ impl State {
     }
 }
 
-/// The secrets that a state folder keeps; nothing if there are none.
+/// The secrets in a state folder, or `None` if there are none.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -152,10 +151,10 @@ pub fn kept_secrets(folder: &Path) -> anyhow::Result<Option<Secrets>> {
     if path.exists() { Secrets::kept(&path).map(Some) } else { Ok(None) }
 }
 
-/// The database that a state folder keeps; nothing if there is none. No cloud may run on it meanwhile.
+/// The database in a state folder, or `None` if there is none. No cloud may use it meanwhile.
 ///
 /// # Errors
-/// The folder or the database is used by a cloud, or cannot be read.
+/// A cloud uses the database, or it cannot be read.
 pub fn kept_database(folder: &Path) -> anyhow::Result<Option<Database>> {
     let path = folder.join(DATABASE);
     if path.exists() { Ok(Some(Database::open(&path)?)) } else { Ok(None) }
@@ -185,7 +184,7 @@ const RENAMED_QUEUES: [(&str, &str); 5] = [
     ("NumbersQueue", "StatsQueue"),
 ];
 
-/// What names in the folder begin with.
+/// Prefixes of the names of state files.
 const KEPT: [&str; 6] = [SECRETS, DATABASE, QUEUES, FORMAT, "ready.json", "cargo-lambda"];
-/// Files that are only there to be locked.
+/// Lock files.
 const LOCKS: [&str; 4] = [LOCK, "ready.lock", "dynamodb.lock", "sqs.lock"];

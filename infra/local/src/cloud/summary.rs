@@ -1,10 +1,10 @@
-//! Where a local cloud is reached, and with what: for scripts.
+//! The URLs and credentials of a local cloud, for scripts.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a local cloud is reached, and with what.
+/// The URLs and credentials of a local cloud.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
@@ -18,12 +18,12 @@ pub struct Summary {
     pub write_key: String,
     /// A token for each role.
     pub tokens: BTreeMap<String, String>,
-    /// The server of channels that runs with it.
+    /// Its Pusher server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<Channels>,
 }
 
-/// What `pusher-js` needs to reach the server of channels.
+/// The configuration of `pusher-js` for the local Pusher server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Channels {
     /// The application's public key.
@@ -38,7 +38,7 @@ impl Summary {
     /// The summary as one line of JSON.
     ///
     /// # Errors
-    /// Never: a summary is nothing but text.
+    /// Never: a summary contains only text.
     pub fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string(self)
     }

@@ -1,4 +1,4 @@
-//! Expiry of items, as DynamoDB does it: some time after it is due.
+//! Expiry of items, as DynamoDB does it: some time after they expire.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use system::clock::Clock;
 
 use crate::dynamodb::Database;
 
-/// How long expired items may stay.
+/// The interval of expiry.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Deletes what has expired, now and then, until the future ends.
+/// Deletes expired items at intervals until the future ends.
 pub(super) async fn sweep(database: Database, clock: Arc<dyn Clock>, stopped: impl Future<Output = ()> + Send) {
     let mut stopped = std::pin::pin!(stopped);
     loop {

@@ -44,7 +44,7 @@ Resources:
         Any: { Type: HttpApi, Properties: { ApiId: !Ref Api, Method: ANY, Path: "/notes/{id}" } }
 "#;
 
-/// Keeps the bodies of PUT requests, and answers GET requests with them.
+/// Stores the bodies of PUT requests and returns them to GET requests.
 struct Notes {
     dynamodb: aws_sdk_dynamodb::Client,
     table: String,
@@ -124,7 +124,7 @@ async fn a_cloud_serves_its_template_and_stops() {
 }
 
 #[tokio::test]
-async fn state_is_kept_until_it_is_to_be_fresh() {
+async fn state_survives_restarts_until_a_fresh_start() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     let cloud = LocalCloud::start(options(Some(&state))).await.unwrap();
@@ -154,7 +154,7 @@ async fn state_is_kept_until_it_is_to_be_fresh() {
 }
 
 #[tokio::test]
-async fn state_of_another_format_is_refused() {
+async fn rejects_unknown_state_formats_and_migrates_older_ones() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     LocalCloud::start(options(Some(&state))).await.unwrap().stop().await;
@@ -179,7 +179,7 @@ async fn state_of_another_format_is_refused() {
 }
 
 #[tokio::test]
-async fn a_cloud_without_state_announces_itself_unless_another_does() {
+async fn only_one_cloud_announces_itself_in_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let announced = folder.path().join("announced");
     let with = |state: Option<&Path>| Options { announced: Some(announced.clone()), ..options(state) };
@@ -199,13 +199,13 @@ async fn a_cloud_without_state_announces_itself_unless_another_does() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn nobody_else_can_read_what_a_cloud_writes() {
+async fn only_the_owner_can_read_the_files_of_a_cloud() {
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt as _;
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
-    // As it was left by somebody who did not take care.
+    // As if the files had been created with open permissions.
     LocalCloud::start(options(Some(&state))).await.unwrap().stop().await;
     for entry in std::fs::read_dir(&state).unwrap() {
         std::fs::set_permissions(entry.unwrap().path(), Permissions::from_mode(0o644)).unwrap();
@@ -228,7 +228,7 @@ async fn nobody_else_can_read_what_a_cloud_writes() {
 
     let shared = folder.path().join("shared");
     std::fs::create_dir(&shared).unwrap();
-    std::fs::write(shared.join("somebody else's"), "").unwrap();
+    std::fs::write(shared.join("other-file"), "").unwrap();
     std::fs::set_permissions(&shared, Permissions::from_mode(0o755)).unwrap();
     let cloud = LocalCloud::start(options(Some(&shared))).await.unwrap();
     assert_eq!((mode(&shared), mode(&shared.join("secrets.json"))), (0o755, 0o600));
@@ -236,14 +236,14 @@ async fn nobody_else_can_read_what_a_cloud_writes() {
 }
 
 #[tokio::test]
-async fn functions_and_template_must_agree() {
+async fn rejects_functions_and_templates_that_disagree() {
     let refused = |functions: Vec<Function>| async {
         let options = Options::new(Source::Text(NOTES.to_owned()), functions);
         LocalCloud::start(options).await.err().unwrap().to_string()
     };
     assert_eq!(refused(vec![]).await, "Resources.Notes.Properties.CodeUri: there is no function \"notes\"");
     let stray = function("stray", start_of!(|payload, _invocation| Ok(payload.to_owned())));
-    assert_eq!(refused(vec![notes(), stray]).await, "Resources: the function \"stray\" is missing");
+    assert_eq!(refused(vec![notes(), stray]).await, "Resources: the template does not deploy the function \"stray\"");
     let wrong = Options { parameters: [("Nope".to_owned(), String::new())].into(), ..options(None) };
     assert!(LocalCloud::start(wrong).await.err().unwrap().to_string().contains("\"Nope\" is given, but not declared"));
 }
@@ -396,7 +396,7 @@ Resources:
             FunctionResponseTypes: [ReportBatchItemFailures]
 "#;
 
-/// The queue that a function is given, whatever it does with it.
+/// A function that sends to a queue.
 struct Sender(Arc<dyn Queue>);
 
 impl Sender {
@@ -422,7 +422,7 @@ impl TaskHandler for Sender {
 
 impl HttpHandler for Sender {
     fn handle(&self, _: runtime::http::Request) -> BoxFuture<'_, Result<runtime::http::Response, Problem>> {
-        async { Err(Problem::NotFound("no jobs are told".to_owned())) }.boxed()
+        async { Err(Problem::NotFound("jobs cannot be read".to_owned())) }.boxed()
     }
 }
 
@@ -438,7 +438,7 @@ impl QueueHandler for Sender {
                 messages.iter().filter(|message| !is_poison(message)).map(|message| message.body.clone()).collect();
             self.0.send_all(&done, deadline).await.unwrap();
             let settle = |message| {
-                if is_poison(message) { RecordOutcome::Poison("as told".to_owned()) } else { RecordOutcome::Done }
+                if is_poison(message) { RecordOutcome::Poison("poison".to_owned()) } else { RecordOutcome::Done }
             };
             messages.iter().map(settle).collect()
         }
@@ -446,7 +446,7 @@ impl QueueHandler for Sender {
     }
 }
 
-/// Whether the worker of the one test that uses it was mended.
+/// Whether the worker accepts poison. Only one test uses it.
 static MENDED: AtomicBool = AtomicBool::new(false);
 
 fn jobs() -> Vec<Function> {
@@ -459,7 +459,7 @@ fn jobs() -> Vec<Function> {
 }
 
 #[tokio::test]
-async fn jobs_go_from_a_schedule_over_a_queue_and_what_died_comes_back() {
+async fn jobs_flow_from_schedule_to_queue_and_dead_letters_can_be_redriven() {
     let cloud = LocalCloud::start(Options::new(Source::Text(JOBS.to_owned()), jobs())).await.unwrap();
     let drained = || cloud.wait_until_drained(Duration::from_secs(20));
     let done = || async {
@@ -479,8 +479,8 @@ async fn jobs_go_from_a_schedule_over_a_queue_and_what_died_comes_back() {
 
     MENDED.store(true, Ordering::Relaxed);
     let start = json!({ "SourceArn": crate::wire::queue_arn(cloud.queue("DeadJobs").unwrap()) }).to_string();
-    let anybody = crate::wire::ClientOptions::default();
-    assert!(cloud.queues().call("StartMessageMoveTask", &start, &anybody).await.is_ok());
+    let caller = crate::wire::ClientOptions::default();
+    assert!(cloud.queues().call("StartMessageMoveTask", &start, &caller).await.is_ok());
     drained().await.unwrap();
     assert_eq!((done().await, dead()), (["poison".to_owned()].into(), 0));
     cloud.stop().await;

@@ -29,7 +29,7 @@ struct Put<'a> {
     size: usize,
 }
 
-/// Carries out a batch if it is plain; otherwise says nothing and does nothing.
+/// Executes a batch if it is plain; otherwise returns `None` and changes nothing.
 pub(super) fn put_all(
     database: &Database,
     request: &mut BatchWriteItemRequest,
@@ -128,7 +128,7 @@ fn keys(table: &TableConfig, requests: &[WriteRequest]) -> Option<Vec<(String, S
     Some(keys)
 }
 
-/// Puts items into their table and their changes into its stream; says how many units that is.
+/// Writes items and their stream records. Returns the consumed units.
 fn put_into(connection: &Connection, table: &TableConfig, puts: &[Put<'_>]) -> Result<f64> {
     let quoted = table.name.replace('"', "\"\"");
     let mut select = connection

@@ -1,14 +1,14 @@
-//! How far each reader of a stream has come, kept with the stream itself.
+//! Checkpoints of stream readers, stored with the streams.
 
 use rusqlite::OptionalExtension;
 
 use super::store::{Database, DatabaseError};
 
 impl Database {
-    /// How far a reader has come; none if it has never read.
+    /// The sequence number of the last record that a reader has acknowledged; `None` if it has never read.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite fails.
     pub fn checkpoint(&self, reader: &str) -> Result<Option<i64>, DatabaseError> {
         let storage = self.lock();
         let mut statement =
@@ -16,10 +16,10 @@ impl Database {
         Ok(statement.query_row([reader], |row| row.get(0)).optional()?)
     }
 
-    /// Records how far a reader has come.
+    /// Stores the checkpoint of a reader.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite fails.
     pub fn set_checkpoint(&self, reader: &str, sequence: i64) -> Result<(), DatabaseError> {
         let storage = self.lock();
         let mut statement = storage.conn().prepare_cached(
@@ -30,10 +30,10 @@ impl Database {
         Ok(())
     }
 
-    /// Forgets the readers that are no more, so that no stream waits for them.
+    /// Deletes the checkpoints of other readers, so that no stream waits for them.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite fails.
     pub fn retain_checkpoints(&self, readers: &[String]) -> Result<(), DatabaseError> {
         let storage = self.lock();
         let mut known = storage.conn().prepare("SELECT reader FROM _local_checkpoints")?;

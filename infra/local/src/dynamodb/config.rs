@@ -17,7 +17,7 @@ pub struct TableConfig {
     pub lsis: Vec<IndexConfig>,
     /// What stream records show, where the table has a stream.
     pub stream_view: Option<StreamView>,
-    /// The attribute that says when an item expires.
+    /// The attribute with the expiry of an item.
     pub ttl_attribute: Option<String>,
 }
 

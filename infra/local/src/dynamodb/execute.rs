@@ -23,7 +23,7 @@ use crate::wire::REGION;
 /// Where the engine says it is.
 const ENGINE_REGION: &str = "arn:aws:dynamodb:dynoxide:";
 
-/// How long a repeated transaction is told from a new one.
+/// How long a token identifies a repeated transaction.
 const TOKEN_WINDOW: Duration = Duration::from_secs(600);
 
 /// The transactions of the last minutes, by their client's token.
@@ -35,7 +35,7 @@ pub(super) struct Tokens(HashMap<String, (Instant, Value)>);
 pub(super) struct Done {
     /// The answer.
     pub(super) body: String,
-    /// The units used, where the request asked for them.
+    /// The consumed units, if the request wanted them.
     pub(super) used: Vec<(String, Usage)>,
 }
 
@@ -78,7 +78,7 @@ fn used<'a>(is_write: bool, capacity: impl IntoIterator<Item = &'a ConsumedCapac
 }
 
 impl Request {
-    /// Carries it out. Units that only the meter asked for are left out of the answer.
+    /// Executes the request. Units that only the meter needs are left out of the answer.
     pub(super) fn execute(
         self,
         database: &Database,

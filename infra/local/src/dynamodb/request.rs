@@ -70,7 +70,7 @@ impl Request {
         )
     }
 
-    /// Asks for the units used, where the caller did not; says whether it had to.
+    /// Requests the consumed units if the caller did not. Returns whether it changed the request.
     pub(super) fn meter(&mut self) -> bool {
         let mode = match self {
             Self::BatchGetItem(request) => &mut request.return_consumed_capacity,
@@ -237,7 +237,7 @@ fn leading(value: &AttributeValue) -> Option<String> {
     }
 }
 
-/// The partition key that a query asks for.
+/// The partition key of a query.
 fn queried(request: &query::QueryRequest, table: &TableConfig) -> Option<String> {
     let index = |name: &String| {
         let indexes = table.gsis.iter().chain(&table.lsis);

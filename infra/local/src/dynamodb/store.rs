@@ -34,7 +34,7 @@ const TUNING: &str = "
     CREATE TABLE IF NOT EXISTS _local_checkpoints (reader TEXT PRIMARY KEY, sequence INTEGER NOT NULL);
 ";
 
-/// Why the database refused.
+/// An error of the database.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// SQLite failed.
@@ -55,7 +55,7 @@ pub enum DatabaseError {
         table: String,
         /// What is stored.
         stored: String,
-        /// What the template says.
+        /// The definition in the template.
         declared: String,
     },
     /// The folder is used by another local cloud.
@@ -89,18 +89,18 @@ impl fmt::Debug for Database {
 }
 
 impl Database {
-    /// A database that is gone with its last clone.
+    /// A database in memory. It ends with its last clone.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite fails.
     pub fn memory() -> Result<Self, DatabaseError> {
         Self::from_storage(Storage::memory()?, None)
     }
 
-    /// A database in a file, kept across restarts and kills.
+    /// A database in a file. It survives restarts and crashes.
     ///
     /// # Errors
-    /// SQLite's, and that another process uses the file.
+    /// SQLite fails, or another process uses the file.
     pub fn open(path: &Path) -> Result<Self, DatabaseError> {
         let lock = File::create(path.with_extension("lock"))?;
         if let Err(error) = lock.try_lock() {
@@ -110,7 +110,7 @@ impl Database {
             });
         }
         let storage = Storage::new(&path.to_string_lossy())?;
-        // Nobody else uses this file, so SQLite takes its own lock once and keeps it.
+        // No other process uses this file, so SQLite locks it once.
         storage.conn().execute_batch("PRAGMA locking_mode = EXCLUSIVE")?;
         Self::from_storage(storage, Some(lock))
     }
@@ -128,11 +128,11 @@ impl Database {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// The database alone, for use while the guard lives.
+    /// Locks the database.
     pub(super) fn lock(&self) -> MutexGuard<'_, Storage> {
         self.inner.storage.lock().unwrap_or_else(|poisoned| {
             let storage = poisoned.into_inner();
-            // Whoever panicked may have left a transaction behind, or the marks of expiry.
+            // The panicked thread may have left a transaction or the trigger of expiry.
             let undo = if storage.conn().is_autocommit() { "" } else { "ROLLBACK;" };
             let undo = format!("{undo} DROP TRIGGER IF EXISTS temp.{};", super::ttl::MARKING);
             if let Err(error) = storage.conn().execute_batch(&undo) {
@@ -153,7 +153,7 @@ impl Database {
         self.inner.tables.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// Tells of every write: the number changes with each.
+    /// Notifies of every write: the number changes with each.
     #[must_use]
     pub fn writes(&self) -> watch::Receiver<u64> {
         self.inner.writes.subscribe()

@@ -80,16 +80,16 @@ impl StreamRecord {
         (SEQUENCE_BASE + u128::try_from(self.sequence).unwrap_or_default()).to_string()
     }
 
-    /// Whether the item was written as it was already; DynamoDB keeps such a record out of its streams.
+    /// Whether the write changed nothing. DynamoDB leaves these out of its streams.
     fn changes_nothing(&self) -> bool {
         match (&self.old_image, &self.new_image) {
-            // Equal items are equally long, in whatever order their attributes are written.
+            // Equal items have equal lengths, whatever the order of their attributes.
             (Some(old), Some(new)) => old.len() == new.len() && (old == new || same_item(old, new)),
             _ => false,
         }
     }
 
-    /// How large DynamoDB says the record is.
+    /// The size of the record by DynamoDB's rules, in bytes.
     fn size_bytes(&self, view: StreamView) -> usize {
         let images = [(view.shows_new(), &self.new_image), (view.shows_old(), &self.old_image)];
         let shown = images.iter().filter(|(shown, _)| *shown).filter_map(|(_, image)| image.as_ref());
@@ -177,7 +177,7 @@ impl Database {
     /// The records of a table's stream after a place in it, at most `limit` of them read.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite fails.
     pub fn stream_page(&self, table: &str, after: i64, limit: usize) -> Result<StreamPage, DatabaseError> {
         let mut records = Vec::new();
         {
@@ -219,7 +219,7 @@ impl Database {
     /// All records of a table's stream after a place in it.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite fails.
     pub fn records_after(&self, table: &str, after: i64) -> Result<Vec<StreamRecord>, DatabaseError> {
         Ok(self.stream_page(table, after, usize::MAX)?.records)
     }
@@ -227,7 +227,7 @@ impl Database {
     /// The place of the last record of a table's stream; 0 if it is empty.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite fails.
     pub fn last_sequence(&self, table: &str) -> Result<i64, DatabaseError> {
         let storage = self.lock();
         let mut statement = storage.conn().prepare_cached(
@@ -240,7 +240,7 @@ impl Database {
     /// sequence number is counted from it.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite fails.
     pub fn prune(&self, table: &str, through: i64) -> Result<usize, DatabaseError> {
         let storage = self.lock();
         let mut statement = storage.conn().prepare_cached(
@@ -270,7 +270,7 @@ fn same_attributes(old: &serde_json::Map<String, Value>, new: &serde_json::Map<S
         && old.iter().all(|(name, value)| new.get(name).is_some_and(|other| same_value(value, other)))
 }
 
-/// Whether two values of DynamoDB are the same; sets are, in whatever order they are written.
+/// Whether two values of DynamoDB are equal. The order of a set does not matter.
 fn same_value(old: &Value, new: &Value) -> bool {
     let tagged = |value: &Value| {
         let (tag, value) = value.as_object()?.iter().next()?;

@@ -16,8 +16,8 @@ use super::{AttributeKind, IndexConfig, KeySchema, Projection, TableConfig};
 impl Database {
     /// Makes the tables that are not there yet, and checks that the others are as declared.
     ///
-    /// Streams keep both images whatever their declared view is, for only with both can a change that
-    /// changed nothing be told; readers see what the view shows.
+    /// Streams store both images, whatever their declared view is: a write that changed nothing can be detected only with
+    /// both. Readers see the declared view.
     ///
     /// # Errors
     /// SQLite's and DynamoDB's, and that a stored table has another key or other indexes.

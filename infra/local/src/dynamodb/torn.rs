@@ -3,8 +3,8 @@
 //! `Query`, `Scan` and `BatchGetItem` are
 //! [read-committed](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-isolation)
 //! against transactions. So until the caller of a transaction has its answer, each item that the transaction wrote may still
-//! show itself there as it was. `GetItem` and `TransactGetItems` are serializable and never do so. Once anybody has seen an
-//! item as the transaction left it, or its stream has told of it, everybody does.
+//! show itself there as it was. `GetItem` and `TransactGetItems` are serializable and never do so. Once a reader has
+//! seen an item as the transaction left it, or its stream has delivered it, all readers see it.
 //!
 //! Indexes are not torn: they are eventually consistent anyway.
 
@@ -19,7 +19,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::Database;
 use super::request::Request;
 
-/// Where an item lies: its table and its key as it is stored.
+/// The table and the stored key of an item.
 type Place = (String, String, String);
 
 /// An item as it was before a transaction; nothing if it was not there.
@@ -43,7 +43,7 @@ struct State {
     /// The sort key, as it is stored, of the only items that are hidden, until their transaction is answered.
     only: Option<String>,
     count: u64,
-    /// The transaction that was written last, until it is known whether anybody waits for its answer.
+    /// The last transaction, until it is known whether a caller waits for its answer.
     fresh: Option<u64>,
     hidden: Vec<Hidden>,
 }
@@ -65,7 +65,7 @@ impl State {
     }
 }
 
-/// A transaction whose caller has no answer yet. When this is dropped, everybody sees all of it.
+/// A transaction whose caller has no answer yet. When this is dropped, all readers see all of it.
 #[derive(Debug)]
 pub(crate) struct UnderWay {
     database: Database,
@@ -99,8 +99,8 @@ impl Database {
         *self.torn().lock() = Some(State { seed: 0, only, count: 0, fresh: None, hidden: Vec::new() });
     }
 
-    /// That the stream of a table has told somebody of an item: from here on everybody sees it as it is.
-    pub fn told(&self, table: &str, record: &super::StreamRecord) {
+    /// Marks an item as delivered by its stream: from now on all readers see its current state.
+    pub fn mark_delivered(&self, table: &str, record: &super::StreamRecord) {
         let Some(state) = &mut *self.torn().lock() else { return };
         let keys: Item = serde_json::from_str(&record.keys).unwrap_or_default();
         let places = self.place(table, &keys).into_iter().collect();
@@ -150,7 +150,7 @@ impl Database {
     pub(super) fn touched(&self, request: &Request) -> HashSet<Place> {
         let mut torn = self.torn().lock();
         let Some(state) = &mut *torn else { return HashSet::new() };
-        // Nobody waits for the answer of a transaction that nobody has asked about by now.
+        // No caller waits for the answer of a transaction that has not been claimed by now.
         if let Some(fresh) = state.fresh.take() {
             state.answered(fresh);
         }

@@ -36,7 +36,7 @@ impl Database {
     /// nobody here reads; says how many items it were.
     ///
     /// # Errors
-    /// SQLite's and DynamoDB's.
+    /// SQLite or DynamoDB fails.
     pub fn sweep_expired(&self, now: i64) -> Result<usize, DatabaseError> {
         let tables: Vec<TableConfig> = {
             let configs = self.configs().read().unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +64,7 @@ impl Database {
     /// was stopped, for a local cloud is not always running.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite fails.
     pub fn drop_old_records(&self, now: i64) -> Result<usize, DatabaseError> {
         let tables: Vec<String> = {
             let configs = self.configs().read().unwrap_or_else(PoisonError::into_inner);

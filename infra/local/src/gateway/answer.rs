@@ -1,4 +1,4 @@
-//! Answers: what API Gateway makes of what a function says, and what it says itself.
+//! Responses: those of functions, as API Gateway converts them, and its own.
 
 use axum::body::Body;
 use base64::Engine as _;
@@ -26,11 +26,11 @@ struct Structured {
     is_base64_encoded: Option<bool>,
 }
 
-/// Why a request was not answered as asked: for the log.
+/// Why a request was rejected, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) reason: String,
-    /// The id by which the caller can name the request, where a function said one.
+    /// The request id that the caller knows, if the function returned one.
     pub(super) request_id: Option<String>,
 }
 
@@ -39,7 +39,7 @@ impl Refusal {
         Self { reason: reason.into(), request_id: None }
     }
 
-    /// What a function says in an answer that refuses: a problem's detail and its errors, else the body's message.
+    /// The reason in a response of a function: the detail and errors of a problem, or the message of the body.
     pub(super) fn of_function(answer: &str) -> Self {
         let body = serde_json::from_str::<Structured>(answer).ok().and_then(|answer| answer.body).unwrap_or_default();
         let body: Value = serde_json::from_str(&body).unwrap_or_default();
@@ -52,7 +52,7 @@ impl Refusal {
             let detail = reason.unwrap_or_default();
             reason = Some(format!("{detail}: {}", errors.join("; ")));
         }
-        let reason = reason.unwrap_or_else(|| "the function does not say why".to_owned());
+        let reason = reason.unwrap_or_else(|| "the function gives no reason".to_owned());
         Self { reason, request_id: text(&body, "requestId") }
     }
 }
@@ -65,7 +65,7 @@ pub(super) fn message(status: StatusCode, message: &str) -> Response<Body> {
     response
 }
 
-/// The answer that a function's JSON stands for; none if it stands for none.
+/// The response that a function's JSON describes; `None` if it is not a response.
 pub(super) fn of_function(answer: &str) -> Option<Response<Body>> {
     let value: Value = serde_json::from_str(answer).ok()?;
     if value.get("statusCode").is_some() {

@@ -19,14 +19,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How many answers are remembered before those that are out of date are thrown away.
 const MANY: usize = 10_000;
 
-/// What an authorizer says of a request.
+/// The decision of an authorizer.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Decision {
-    /// The request goes on, and this is said of the caller.
+    /// The request is allowed, with this context of the caller.
     Allowed(Value),
-    /// The authorizer says no.
+    /// The request is denied.
     Denied,
-    /// The request does not say who calls.
+    /// The request has no credentials.
     Anonymous,
     /// The authorizer failed, or its answer is not one.
     Broken,
@@ -50,7 +50,7 @@ pub(super) struct Authorizers {
 }
 
 impl Authorizers {
-    /// What an authorizer says of a request; it is waited for as long as AWS does, or longer.
+    /// Asks an authorizer. The timeout is at least that of AWS.
     pub(super) async fn ask(
         &self,
         name: &str,

@@ -12,7 +12,7 @@ use super::throttle::ThrottleConfig;
 pub struct ApiConfig {
     /// Its id.
     pub id: String,
-    /// Who may call it from a web page of another origin; none says nothing about that.
+    /// The CORS rules; `None` sends no CORS headers.
     pub cors: Option<CorsConfig>,
     /// The authorizers that routes may name.
     pub authorizers: BTreeMap<String, AuthorizerConfig>,
@@ -37,7 +37,7 @@ pub struct CorsConfig {
     pub max_age: Option<u64>,
     /// Whether cookies and credentials may be sent.
     pub allow_credentials: bool,
-    /// Whether pages that this machine serves may call as well, from whatever port. No template says so: it is for
+    /// Whether pages of this machine may call too, from any port. No template sets it: it is for
     /// developers alone.
     pub allow_this_machine: bool,
 }
@@ -47,13 +47,13 @@ pub struct CorsConfig {
 pub struct AuthorizerConfig {
     /// The function that decides.
     pub function: String,
-    /// What must be in a request for the function to be asked at all; also what its answer is remembered by.
+    /// The parts that a request must have. Decisions are cached by them.
     pub identity: Vec<IdentitySource>,
     /// How long an answer is remembered; zero for not at all.
     pub remembered: Duration,
 }
 
-/// A part of a request that says who calls.
+/// A part of a request with credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IdentitySource {
     /// A header, in lower case.
@@ -69,7 +69,7 @@ pub struct RouteConfig {
     pub target: Target,
     /// The function it leads to.
     pub function: String,
-    /// The authorizer that is asked first.
+    /// The authorizer of the route.
     pub authorizer: Option<String>,
     /// How long the gateway waits for the function.
     pub timeout: Duration,
@@ -78,7 +78,7 @@ pub struct RouteConfig {
 /// What a route matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// Whatever no other route matches.
+    /// Requests that no other route matches.
     Default,
     /// A path, with one method or with any.
     Path {

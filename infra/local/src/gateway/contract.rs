@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_the_yaml_in_its_order() {
+    fn json_keeps_the_order_of_the_yaml() {
         let json = JSON.as_ref().unwrap();
         let (of_json, of_yaml): (Value, Value) =
             (serde_json::from_str(json).unwrap(), serde_yaml_ng::from_str(YAML).unwrap());
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn only_reads_of_these_paths_are_answered() {
+    fn answers_only_reads_of_the_contract() {
         for path in ["/openapi.yaml", "/openapi.json", "/docs", "/docs/"] {
             assert!(answer(&Method::GET, path).is_some(), "{path}");
             assert!(answer(&Method::POST, path).is_none(), "{path}");
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_loads_nothing_from_elsewhere() {
+    fn the_page_loads_no_external_resource() {
         for marker in ["src=", "href=\"http", "@import", "url(", "//cdn"] {
             assert!(!PAGE.contains(marker), "{marker}");
         }

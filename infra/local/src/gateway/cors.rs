@@ -43,7 +43,7 @@ impl CorsConfig {
         Some(answer)
     }
 
-    /// Puts the headers for a caller's origin in place of whatever the function said of it.
+    /// Replaces the CORS headers of the function with those for the caller's origin.
     pub(super) fn apply(&self, origin: Option<&HeaderValue>, answer: &mut HeaderMap) {
         for name in CORS_HEADERS {
             answer.remove(name);

@@ -20,7 +20,7 @@ const STAGE: &str = "$default";
 const CONNECTION_HEADERS: [header::HeaderName; 5] =
     [header::CONNECTION, header::TE, header::TRAILER, header::TRANSFER_ENCODING, header::UPGRADE];
 
-/// What both of a request's events say of it: the one for the authorizer, and the one for the function.
+/// The part that the events for the authorizer and for the function share.
 pub(super) struct RequestFacts {
     pub(super) request_id: String,
     pub(super) received: DateTime<Utc>,
@@ -140,7 +140,7 @@ pub(super) fn query_parameters(query: &str) -> Map<String, Value> {
     parameters.into_iter().map(|(name, values)| (name, Value::from(values.join(",")))).collect()
 }
 
-/// Text of a header, with whatever is not UTF-8 replaced.
+/// The text of a header. Invalid UTF-8 is replaced.
 pub(super) fn text(value: Option<&header::HeaderValue>) -> String {
     value.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).unwrap_or_default()
 }

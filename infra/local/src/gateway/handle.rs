@@ -176,15 +176,15 @@ impl Gateway {
                     }
                     response
                 }
-                None => told.broken(format!("{function} does not answer as an HTTP function does")),
+                None => told.broken(format!("{function} did not return an HTTP response")),
             },
             Ok(Err(failure @ InvokeFailure::Unavailable)) => told.unavailable(format!("{function}: {failure}")),
             Ok(Err(failure)) => told.broken(format!("{function}: {failure}")),
-            Err(_) => told.unavailable(format!("{function} takes longer than the gateway waits")),
+            Err(_) => told.unavailable(format!("{function} exceeded the timeout of the gateway")),
         }
     }
 
-    /// What the authorizer says of the caller, if the route has one; the refusal if it does not let it pass.
+    /// The context of the caller, if the route has an authorizer; the rejection if it does not allow the request.
     async fn authorize(
         &self,
         authorizer: Option<&str>,
@@ -198,12 +198,14 @@ impl Gateway {
         };
         match self.authorizers.ask(name, config, facts, parts, self.functions.as_ref(), self.patience).await {
             Decision::Allowed(context) => Ok(Some(context)),
-            Decision::Denied => Err(told.refuse(StatusCode::FORBIDDEN, "Forbidden", format!("{name} says no"))),
+            Decision::Denied => {
+                Err(told.refuse(StatusCode::FORBIDDEN, "Forbidden", format!("{name} denies the request")))
+            }
             Decision::Anonymous => {
-                let reason = "what names the caller is missing, such as the Authorization header";
+                let reason = "credentials are missing, such as the Authorization header";
                 Err(told.refuse(StatusCode::UNAUTHORIZED, "Unauthorized", reason))
             }
-            Decision::Broken => Err(told.broken(format!("{name} failed, or its answer is not one"))),
+            Decision::Broken => Err(told.broken(format!("{name} failed, or its response is invalid"))),
         }
     }
 }

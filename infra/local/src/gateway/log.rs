@@ -1,4 +1,4 @@
-//! One line a request: what was asked, by whom, what was answered, how long that took, and why it was refused.
+//! One log line per request: method, path, caller, status, duration, and the reason of a rejection.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ pub(super) struct Entry<'a> {
     pub(super) who: &'a str,
     /// The id that API Gateway gives the request.
     pub(super) request_id: &'a str,
-    /// Why it was not answered as asked, if it was not.
+    /// Why it was rejected, if it was.
     pub(super) refusal: Option<&'a Refusal>,
 }
 
 impl Entry<'_> {
-    /// Logs it: an error where the server is to blame, with the id that the caller was told.
+    /// Logs it. A server error is logged as an error, with the id that the caller knows.
     pub(super) fn log(&self) {
         let Self { method, path, status, who, .. } = *self;
         let ms = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX);
@@ -49,10 +49,10 @@ impl Entry<'_> {
 /// What requests are logged under.
 const TARGET: &str = "local::requests";
 
-/// Who calls, by what the authorizer said of them.
+/// The caller, from the context of the authorizer.
 pub(super) fn who(context: Option<&Value>) -> String {
-    let said = |name: &str| context.and_then(|context| context.get(name)).and_then(Value::as_str);
-    match (said("sub"), said("role")) {
+    let field = |name: &str| context.and_then(|context| context.get(name)).and_then(Value::as_str);
+    match (field("sub"), field("role")) {
         (Some(sub), Some(role)) => format!("{} ({})", sub.escape_debug(), role.escape_debug()),
         (Some(sub), None) => sub.escape_debug().to_string(),
         (None, _) => "anonymous".to_owned(),

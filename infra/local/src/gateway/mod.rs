@@ -7,8 +7,8 @@
 //! |---|---|
 //! | 400 | the `Host` header is not one, the path is not percent-encoded UTF-8, or the body breaks off |
 //! | 401 | a part of the request that the authorizer knows callers by is missing |
-//! | 403 | the authorizer says no, or the caller was sent here under the name of another machine |
-//! | 404 | no route matches; an HTTP API says so too where only the method is another, it knows no 405 |
+//! | 403 | the authorizer denies the request, or its host name is not one of this machine |
+//! | 404 | no route matches; HTTP APIs return it for a wrong method too, never 405 |
 //! | 408 | the body does not arrive in time |
 //! | 413 | the body is larger than 10 MB, or the event made of the request larger than Lambda's 6 MB |
 //! | 429 | the route takes no more requests at the moment; like API Gateway, without `Retry-After` |

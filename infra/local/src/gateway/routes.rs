@@ -14,7 +14,7 @@ pub(super) struct Matched<'a> {
     pub(super) parameters: BTreeMap<String, String>,
 }
 
-/// The route of a request: among those that match, the one whose path says most, segment by segment,
+/// The route of a request: the most specific one that matches, segment by segment,
 /// then the one that names the method; the default route if there is no other.
 ///
 /// The path is matched as it was sent; parameters are decoded.
@@ -82,7 +82,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn the_best_route_is_taken() {
+    fn the_most_specific_route_matches() {
         let routes: Vec<RouteConfig> = [
             "GET /pets/dog/1",
             "GET /pets/dog/{id}",
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_routes_are_refused() {
+    fn rejects_malformed_routes() {
         for (method, path) in [("FETCH", "/a"), ("GET", "a"), ("GET", "/{a+}/b"), ("GET", "/x{a}")] {
             assert!(Target::parse(method, path).is_err(), "{method} {path}");
         }

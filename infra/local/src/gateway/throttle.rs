@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_route_takes_a_burst_and_then_its_rate() {
+    async fn a_route_accepts_a_burst_and_then_its_rate() {
         let config = ThrottleConfig {
             default: Some(Throttle { burst: 3.0, rate: 2.0 }),
             routes: [("GET /b".to_owned(), Throttle { burst: 1.0, rate: 1.0 })].into(),

@@ -21,7 +21,7 @@ pub const BUILDING: Duration = Duration::from_secs(600);
 
 /// How much longer than its timeout a function may take that has answered before: it may be built again after an edit.
 /// `cargo lambda watch` restarts all functions after every edit, and an invocation that the old process took is never
-/// answered; it fails after this time, and whoever needs it sends it again.
+/// answered; it fails after this time, and its caller retries.
 const REBUILDING: Duration = Duration::from_secs(60);
 
 /// Functions that `cargo lambda watch` runs.
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_that_has_answered_is_not_waited_for_as_if_it_had_to_be_built() {
+    fn the_build_timeout_ends_with_the_first_answer() {
         let functions = BTreeMap::from([("A".to_owned(), config("A", [("QUEUE", "a")]))]);
         let functions = CargoLambda::new("http://127.0.0.1:1", &functions);
         let patience = || functions.patience("A", Duration::from_secs(10));

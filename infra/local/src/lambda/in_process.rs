@@ -125,7 +125,7 @@ impl Deployed {
             InvokeFailure::Unavailable
         })?;
         let handling = AssertUnwindSafe(async { sandbox.invoke(payload, invocation).await }).catch_unwind();
-        // Whatever returns before the sandbox is put back is the end of the sandbox.
+        // An early return drops the sandbox.
         let handled = match tokio::time::timeout_at(invocation.deadline, handling).await {
             Ok(Ok(handled)) => handled,
             Ok(Err(panic)) => return Err(InvokeFailure::Panicked(message(panic.as_ref()))),
@@ -190,12 +190,12 @@ mod tests {
             "odd",
             start_of!(|payload, invocation| {
                 match payload {
-                    "panic" => panic!("as told"),
+                    "panic" => panic!("scripted"),
                     "hang" => std::future::pending().await,
-                    "fail" => Err("as told".to_owned()),
+                    "fail" => Err("scripted".to_owned()),
                     "warn" => {
                         tracing::warn!("careful");
-                        Err(format!("as told in {}", invocation.request_id))
+                        Err(format!("scripted in {}", invocation.request_id))
                     }
                     "large" => Ok("x".repeat(LARGEST_PAYLOAD + 1)),
                     "left" => Ok((invocation.deadline - Instant::now()).as_secs().to_string()),
@@ -213,13 +213,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn failures_are_told_apart_and_end_nothing_else() {
+    async fn failures_are_distinguished_and_isolated() {
         let functions = running(Duration::from_millis(50));
         let invoke = |payload: &str| functions.invoke("Odd", payload.to_owned().into());
         assert_eq!(invoke("x").await, Ok("x".to_owned()));
-        assert_eq!(invoke("panic").await, Err(InvokeFailure::Panicked("as told".to_owned())));
+        assert_eq!(invoke("panic").await, Err(InvokeFailure::Panicked("scripted".to_owned())));
         assert_eq!(invoke("hang").await, Err(InvokeFailure::TimedOut));
-        assert_eq!(invoke("fail").await, Err(InvokeFailure::Failed { message: "as told".to_owned() }));
+        assert_eq!(invoke("fail").await, Err(InvokeFailure::Failed { message: "scripted".to_owned() }));
         assert!(matches!(invoke("large").await, Err(InvokeFailure::Failed { .. })));
         assert!(matches!(invoke(&"x".repeat(LARGEST_PAYLOAD + 1)).await, Err(InvokeFailure::Failed { .. })));
         assert_eq!(functions.invoke("Nobody", Event::default()).await, Err(InvokeFailure::Unavailable));
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_is_an_error_with_the_id_that_the_function_logs_under() {
+    async fn a_failure_carries_the_request_id_of_the_function() {
         let captured = crate::testing::Captured::default();
         let subscriber = tracing_subscriber::fmt().without_time().with_ansi(false).with_writer(captured.clone());
         let _guard = tracing::subscriber::set_default(subscriber.finish());
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_invocation_goes_on_when_nobody_waits() {
+    async fn an_invocation_continues_when_its_caller_leaves() {
         let functions = running(Duration::from_millis(50));
         let waiting = invoke(&functions, "hang");
         assert!(tokio::time::timeout(Duration::from_millis(10), waiting).await.is_err());
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_function_that_does_not_start_is_told_at_once() {
+    async fn start_errors_are_reported_immediately() {
         let broken = Function {
             name: "broken",
             start: |boot| {

@@ -51,7 +51,7 @@ pub enum InvokeFailure {
     /// The function answered with an error.
     #[error("the function failed: {message}")]
     Failed {
-        /// What the function said.
+        /// The function's message.
         message: String,
     },
     /// The function could not be reached or could not start.

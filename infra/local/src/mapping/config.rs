@@ -23,16 +23,16 @@ pub struct StreamMapping {
     pub bisect: bool,
     /// How many batches of a shard are under way at once.
     pub parallelization_factor: usize,
-    /// Whether the function says which records failed.
+    /// Whether the function reports which records failed.
     pub report_batch_item_failures: bool,
-    /// The name of the queue that is told of records that were given up.
+    /// The name of the on-failure queue, which receives discarded records.
     pub on_failure_queue: Option<String>,
-    /// Patterns of the records wanted, of which one must match; none takes all.
+    /// Filter patterns; a record must match one of them. Without patterns all records match.
     pub filters: Vec<serde_json::Value>,
 }
 
 impl StreamMapping {
-    /// A mapping with the values that Lambda gives where nothing is said.
+    /// A mapping with Lambda's default values.
     #[must_use]
     pub fn new(function: impl Into<String>, table: impl Into<String>) -> Self {
         Self {
@@ -72,16 +72,16 @@ pub struct QueueMapping {
     pub batch_size: usize,
     /// How long to wait for a batch to fill.
     pub batching_window: Duration,
-    /// Whether the function says which messages failed.
+    /// Whether the function reports which messages failed.
     pub report_batch_item_failures: bool,
     /// How many invocations are under way at once.
     pub maximum_concurrency: Option<usize>,
-    /// Patterns of the messages wanted, of which one must match; the others are deleted.
+    /// Filter patterns; a message must match one of them. Others are deleted.
     pub filters: Vec<serde_json::Value>,
 }
 
 impl QueueMapping {
-    /// A mapping with the values that Lambda gives where nothing is said.
+    /// A mapping with Lambda's default values.
     #[must_use]
     pub fn new(function: impl Into<String>, queue: impl Into<String>) -> Self {
         Self {

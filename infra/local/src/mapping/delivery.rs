@@ -171,7 +171,7 @@ impl Delivery {
         std::mem::replace(&mut part.records, rest)
     }
 
-    /// Tells the on-failure queue of records that are given up.
+    /// Sends discarded records to the on-failure queue.
     async fn give_up(&self, records: &[Record], invocations: u32, condition: &str) {
         let (Some(first), Some(last)) = (records.first(), records.last()) else { return };
         let StreamMapping { function, table, on_failure_queue, .. } = &*self.mapping;
@@ -211,7 +211,7 @@ impl Delivery {
                 "streamArn": stream_arn(table),
             },
         });
-        // Going on without having told would lose the records silently.
+        // Continuing without the message would lose the records silently.
         while let Err(error) = self.sources.queues.send(queue, &message.to_string()) {
             tracing::error!(queue, %error, "an on-failure message could not be sent");
             tokio::time::sleep(PAUSES.1).await;

@@ -1,6 +1,6 @@
 //! Filter patterns: which records a function wants.
 //!
-//! A pattern has the shape of a record, with a list of conditions at each leaf, of which one must hold.
+//! A pattern has the shape of a record, with a list of conditions at each leaf. One of them must match.
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +19,7 @@ pub struct FilterError {
     pub problem: String,
 }
 
-/// Patterns of which one must match; without any, everything matches.
+/// Patterns. A record must match one of them; without patterns everything matches.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filters(Vec<Node>);
 

@@ -143,7 +143,7 @@ impl Mappings {
     /// message is left in a queue that a function reads.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite fails.
     pub fn is_drained(&self) -> Result<bool, MappingError> {
         if !self.readers.are_done(&self.database)? {
             return Ok(false);
@@ -156,10 +156,10 @@ impl Mappings {
         Ok(true)
     }
 
-    /// Waits until everything has been delivered.
+    /// Waits until all work is done.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite fails.
     pub async fn drained(&self) -> Result<(), MappingError> {
         while !self.is_drained()? {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -167,7 +167,7 @@ impl Mappings {
         Ok(())
     }
 
-    /// Stops: batches under way are brought to an end, and what is not done comes again at the next start.
+    /// Stops: running batches are finished, and the rest is delivered at the next start.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         while let Some(ended) = self.tasks.join_next().await {
@@ -178,7 +178,7 @@ impl Mappings {
     }
 }
 
-/// The rights that a function needs for Lambda to read a stream for it.
+/// The permissions that a function needs so that Lambda can read a stream for it.
 #[must_use]
 pub fn stream_accesses(mapping: &StreamMapping) -> Vec<Access> {
     let stream = stream_arn(&mapping.table);
@@ -188,7 +188,7 @@ pub fn stream_accesses(mapping: &StreamMapping) -> Vec<Access> {
     accesses
 }
 
-/// The rights that a function needs for Lambda to read a queue for it.
+/// The permissions that a function needs so that Lambda can read a queue for it.
 #[must_use]
 pub fn queue_accesses(mapping: &QueueMapping) -> Vec<Access> {
     let actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];

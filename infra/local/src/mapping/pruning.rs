@@ -24,7 +24,7 @@ struct Table {
 }
 
 impl Readers {
-    /// Adds a reader that has come so far; says which of its table it is.
+    /// Adds a reader at this position. Returns its index among the readers of the table.
     pub(super) fn add(&self, table: &str, done: i64) -> usize {
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         let readers = &mut tables.entry(table.to_owned()).or_default().done;

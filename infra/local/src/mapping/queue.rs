@@ -40,7 +40,7 @@ impl QueueReader {
         Self { mapping: Arc::new(mapping), filters: Arc::new(filters), sources: sources.clone(), stop }
     }
 
-    /// Delivers until it is told to stop; the batches under way are brought to an end.
+    /// Delivers until it is stopped. Running batches are finished.
     pub(super) async fn run(self) {
         let places = Arc::new(Semaphore::new(self.mapping.maximum_concurrency.unwrap_or(CONCURRENCY)));
         let mut under_way = JoinSet::new();

@@ -1,4 +1,4 @@
-//! What a function says of a batch.
+//! The response of a function to a batch.
 
 use std::collections::HashMap;
 
@@ -73,21 +73,21 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_success() {
+    fn an_empty_response_is_success() {
         for answer in ["", "null", "{}", r#"{"batchItemFailures":[]}"#, r#"{"batchItemFailures":null}"#] {
             assert_eq!(outcome(answer), Outcome::Done, "{answer}");
         }
     }
 
     #[test]
-    fn failures_are_placed_in_order_and_once() {
+    fn failures_are_sorted_and_unique() {
         let answer = r#"{"batchItemFailures":[{"itemIdentifier":"3"},{"itemIdentifier":"2"},{"itemIdentifier":"3"}]}"#;
         assert_eq!(outcome(answer), Outcome::Failed(vec![1, 2]));
         assert_eq!(read(Ok(answer.to_owned()), false, &[]), Outcome::Done);
     }
 
     #[test]
-    fn what_cannot_be_understood_fails_the_batch() {
+    fn malformed_responses_fail_the_batch() {
         for answer in [
             "no json",
             "[]",

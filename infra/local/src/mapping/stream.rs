@@ -22,23 +22,23 @@ use crate::dynamodb::{Database, DatabaseError, StreamRecord, TableConfig};
 
 /// Records read at once.
 const PAGE: usize = 2000;
-/// Records held in memory at most, beyond the batches under way.
-const HELD: usize = 20_000;
-/// How often the stream is looked at without having been told of a write.
-const LOOK: Duration = Duration::from_secs(1);
+/// Maximum records in memory, in addition to running batches.
+const MAX_PENDING: usize = 20_000;
+/// The interval of polling without a notification of a write.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What a mapping's checkpoint is kept under.
+/// The name of a mapping's checkpoint.
 pub(super) fn reader_name(mapping: &StreamMapping) -> String {
     format!("{}/{}", mapping.function, mapping.table)
 }
 
-/// Records of which the order is kept: those of the same partition keys.
+/// Records that stay in order: all of a partition key share a lane.
 #[derive(Default)]
 struct Lane {
     pending: VecDeque<Record>,
     bytes: usize,
     since: Option<Instant>,
-    /// The first record that is not done of the batch under way.
+    /// The first unfinished record of the running batch.
     in_flight: Option<Arc<AtomicI64>>,
 }
 
@@ -54,7 +54,7 @@ pub(super) struct StreamReader {
     lanes: Vec<Lane>,
     /// The last record that was read.
     read: i64,
-    /// The last record of those that are done without a gap.
+    /// The last record up to which all are done.
     acknowledged: i64,
     readers: Arc<Readers>,
     /// This reader among those of its table.
@@ -100,49 +100,49 @@ impl StreamReader {
         })
     }
 
-    /// Delivers until it is told to stop; the batches under way are brought to an end.
+    /// Delivers until it is stopped. Running batches are finished.
     pub(super) async fn run(mut self) {
         let mut writes = self.database.writes();
         let mut stop = self.delivery.stop.clone();
-        let mut under_way: FuturesUnordered<BoxFuture<'static, (usize, bool)>> = FuturesUnordered::new();
+        let mut running: FuturesUnordered<BoxFuture<'static, (usize, bool)>> = FuturesUnordered::new();
         loop {
             let is_stopping = *stop.borrow_and_update();
             if !is_stopping {
                 writes.mark_unchanged();
-                if let Err(error) = self.read_on() {
+                if let Err(error) = self.read() {
                     tracing::error!(table = self.table.name, %error, "the stream could not be read");
                 }
-                self.start_batches(&mut under_way);
+                self.start_batches(&mut running);
             }
             if let Err(error) = self.acknowledge() {
                 tracing::error!(table = self.table.name, %error, "a checkpoint could not be written");
             }
-            if is_stopping && under_way.is_empty() {
+            if is_stopping && running.is_empty() {
                 return;
             }
-            let look = Instant::now() + LOOK;
+            let look = Instant::now() + POLL_INTERVAL;
             let wake = if is_stopping { look } else { self.next_window().map_or(look, |window| window.min(look)) };
             tokio::select! {
-                Some((lane, is_done)) = under_way.next() => {
-                    // What was left undone when it was time to stop stays undone.
-                    if let (true, Some(lane)) = (is_done, self.lanes.get_mut(lane)) {
-                        lane.in_flight = None;
-                    }
-                }
-                changed = writes.changed(), if !is_stopping => if changed.is_err() { return },
-                () = sleep_until(wake) => {}
-                changed = stop.changed(), if !is_stopping => if changed.is_err() { return },
-            }
+                            Some((lane, is_done)) = running.next() => {
+            // A batch that a stop interrupted stays undone.
+                                if let (true, Some(lane)) = (is_done, self.lanes.get_mut(lane)) {
+                                    lane.in_flight = None;
+                                }
+                            }
+                            changed = writes.changed(), if !is_stopping => if changed.is_err() { return },
+                            () = sleep_until(wake) => {}
+                            changed = stop.changed(), if !is_stopping => if changed.is_err() { return },
+                        }
         }
     }
 
-    /// Reads what there is, as far as there is room for it.
-    fn read_on(&mut self) -> Result<(), DatabaseError> {
-        while self.lanes.iter().map(|lane| lane.pending.len()).sum::<usize>() < HELD {
+    /// Reads new records as long as there is room.
+    fn read(&mut self) -> Result<(), DatabaseError> {
+        while self.lanes.iter().map(|lane| lane.pending.len()).sum::<usize>() < MAX_PENDING {
             let page = self.database.stream_page(&self.table.name, self.read, PAGE)?;
             for record in &page.records {
                 if self.filters.is_empty() || self.filters.matches(&record.to_value(&self.table, self.with_images)) {
-                    self.hold(record);
+                    self.enqueue(record);
                 }
             }
             self.read = page.last;
@@ -153,7 +153,7 @@ impl StreamReader {
         Ok(())
     }
 
-    fn hold(&mut self, record: &StreamRecord) {
+    fn enqueue(&mut self, record: &StreamRecord) {
         let index = self.lane_of(record);
         let Some(lane) = self.lanes.get_mut(index) else { return };
         let json = record.to_json(&self.table);
@@ -178,8 +178,8 @@ impl StreamReader {
         usize::try_from(hasher.finish() % lanes).unwrap_or_default()
     }
 
-    /// Starts a batch in every lane that has one and is free.
-    fn start_batches(&mut self, under_way: &mut FuturesUnordered<BoxFuture<'static, (usize, bool)>>) {
+    /// Starts a batch in every idle lane that has one.
+    fn start_batches(&mut self, running: &mut FuturesUnordered<BoxFuture<'static, (usize, bool)>>) {
         for (index, lane) in self.lanes.iter_mut().enumerate() {
             if lane.in_flight.is_some() || !lane.is_ready(&self.mapping) {
                 continue;
@@ -189,17 +189,17 @@ impl StreamReader {
             let undone = Arc::new(AtomicI64::new(first.sequence));
             lane.in_flight = Some(Arc::clone(&undone));
             let delivery = self.delivery.clone();
-            under_way.push(async move { (index, delivery.deliver(batch, undone).await) }.boxed());
+            running.push(async move { (index, delivery.deliver(batch, undone).await) }.boxed());
         }
     }
 
-    /// When the next lane has waited long enough for its batch to fill.
+    /// The end of the next batching window.
     fn next_window(&self) -> Option<Instant> {
         let waiting = self.lanes.iter().filter(|lane| lane.in_flight.is_none());
         waiting.filter_map(|lane| Some(lane.since? + self.mapping.batching_window)).min()
     }
 
-    /// Records how far everything is done.
+    /// Stores the checkpoint.
     fn acknowledge(&mut self) -> Result<(), DatabaseError> {
         let first_undone = |lane: &Lane| match &lane.in_flight {
             Some(undone) => Some(undone.load(Ordering::Acquire)),
@@ -232,7 +232,7 @@ impl Lane {
             self.bytes -= record.json.len() + 1;
             batch.extend(self.pending.pop_front());
         }
-        // The window of what stays began when its first record came; that is not known, and now is close to it.
+        // The exact start of the next window is unknown; the present is close.
         self.since = (!self.pending.is_empty()).then(Instant::now);
         batch
     }

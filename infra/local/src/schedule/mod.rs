@@ -107,7 +107,7 @@ impl Schedules {
         Ok(Self { tasks, stop, schedules, firing })
     }
 
-    /// Fires a schedule now, whatever its plan; says whether there is one of that name.
+    /// Fires a schedule now. Returns whether there is a schedule of this name.
     pub async fn fire(&self, name: &str) -> bool {
         let Some(schedule) = self.schedules.iter().find(|schedule| schedule.name == name) else { return false };
         let mut stop = self.stop.subscribe();

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn calendars_are_read_as_eventbridge_reads_them() {
+    fn cron_expressions_follow_eventbridge() {
         // A Wednesday.
         let start = "2024-02-28T23:59:30Z";
         for (expression, expected) in [
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_refused_by_name() {
+    fn rejects_unknown_expressions() {
         for (expression, problem) in [
             ("rate(0 minutes)", "not above 0"),
             ("rate(5 minute)", "not minute"),

@@ -59,7 +59,7 @@ async fn pass(seconds: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn schedules_fire_at_their_times_with_eventbridges_event() {
+async fn schedules_fire_on_time_with_the_event_of_eventbridge() {
     let function = Arc::new(Function::default());
     let start = function.clock.now();
     let disabled = Schedule { enabled: false, ..schedule("never", "rate(1 minute)") };
@@ -87,7 +87,7 @@ async fn schedules_fire_at_their_times_with_eventbridges_event() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_invocation_is_tried_twice_more_with_the_same_event() {
+async fn a_failed_invocation_is_retried_twice_with_the_same_event() {
     let function = Arc::new(Function { failures: Mutex::new(5), ..Function::default() });
     let schedules = Schedules::start(firing(&function), vec![schedule("daily", "rate(1 day)")]).unwrap();
     pass(86_400 + 600).await;
@@ -105,7 +105,7 @@ async fn a_failed_invocation_is_tried_twice_more_with_the_same_event() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_scheduler_has_an_event_of_its_own_and_fills_in_inputs() {
+async fn scheduler_events_resolve_context_attributes_in_inputs() {
     let function = Arc::new(Function::default());
     let plain = Schedule { by: By::Scheduler, ..schedule("plain", "rate(1 day)") };
     let input = r#"{"at": "<aws.scheduler.scheduled-time>", "arn": "<aws.scheduler.schedule-arn>"}"#.to_owned();
@@ -123,7 +123,7 @@ async fn the_scheduler_has_an_event_of_its_own_and_fills_in_inputs() {
 }
 
 #[tokio::test]
-async fn an_unknown_expression_is_refused_with_the_schedules_name() {
+async fn rejects_unknown_expressions_with_the_name_of_the_schedule() {
     let function = Arc::new(Function::default());
     let error = Schedules::start(firing(&function), vec![schedule("odd", "cron(0 12 L * ? *)")]).unwrap_err();
     assert!(error.to_string().contains("odd") && error.to_string().contains('L'), "{error}");

@@ -15,7 +15,7 @@ pub struct QueueConfig {
     pub message_retention: Duration,
     /// How long a new message stays hidden.
     pub delay: Duration,
-    /// How long a receive waits for messages, unless it says so itself.
+    /// The default wait time of a receive.
     pub receive_wait: Duration,
     /// The greatest message in bytes.
     pub maximum_message_size: usize,
@@ -24,7 +24,7 @@ pub struct QueueConfig {
 }
 
 impl QueueConfig {
-    /// A queue with the values that SQS gives where nothing is said.
+    /// A queue with SQS's default values.
     #[must_use]
     pub fn new(logical_id: impl Into<String>, name: impl Into<String>) -> Self {
         Self {

@@ -27,7 +27,7 @@ impl Attribute {
         STANDARD.decode(self.binary_value.as_ref()?).ok()
     }
 
-    /// Whether it has the one value that its type asks for.
+    /// Whether it has exactly the value of its type.
     pub(super) fn is_valid(&self) -> bool {
         match self.data_type.split('.').next() {
             Some("Binary") => self.string_value.is_none() && self.binary().is_some_and(|bytes| !bytes.is_empty()),
@@ -43,7 +43,7 @@ impl Attribute {
     }
 }
 
-/// How large SQS says a message is: its body and the names, types and values of its attributes.
+/// The size of a message by SQS's rules, in bytes: its body and the names, types and values of its attributes.
 pub(super) fn size(body: &str, attributes: &Attributes) -> usize {
     body.len() + attributes.iter().map(|(name, attribute)| name.len() + attribute.size()).sum::<usize>()
 }

@@ -1,4 +1,4 @@
-//! SQS, embedded: standard queues on SQLite, so that what was accepted outlives the process.
+//! SQS, embedded: standard queues on SQLite, so that accepted messages survive the process.
 //!
 //! Architecture invariant: nothing here knows of mappings or functions; they use the same
 //! [`Queues::receive`] and [`Queues::delete`] that clients reach through the protocol.
@@ -32,8 +32,8 @@ pub use store::{Depth, QueueError};
 
 use store::{ByReceipt, NewMessage, Store};
 
-/// How long a receiver sleeps at most before it looks whether hidden messages have become visible.
-const NAP: Duration = Duration::from_millis(250);
+/// Maximum sleep of a receiver before it checks hidden messages again.
+const MAX_SLEEP: Duration = Duration::from_millis(250);
 
 /// Queues. Clones share them.
 #[derive(Clone)]
@@ -52,7 +52,7 @@ struct Inner {
 
 struct Queue {
     config: QueueConfig,
-    /// Tells waiting receivers that a message may have become visible.
+    /// Wakes waiting receivers when a message may have become visible.
     changed: watch::Sender<()>,
 }
 
@@ -63,10 +63,10 @@ impl fmt::Debug for Queues {
 }
 
 impl Queues {
-    /// Queues that are gone with their last clone. `base_url` is where clients reach them.
+    /// Queues in memory. They end with their last clone. Clients reach them at `base_url`.
     ///
     /// # Errors
-    /// SQLite's, and queues that the local cloud cannot be.
+    /// SQLite fails, or a queue is invalid.
     pub fn memory(
         queues: &[QueueConfig],
         base_url: &str,
@@ -76,10 +76,10 @@ impl Queues {
         Self::new(Store::memory()?, queues, base_url, clock, ids)
     }
 
-    /// Queues in a file, kept across restarts and kills.
+    /// Queues in a file. They survive restarts and crashes.
     ///
     /// # Errors
-    /// SQLite's, queues that the local cloud cannot be, and that another process uses the file.
+    /// SQLite fails, a queue is invalid, or another process uses the file.
     pub fn open(
         path: &Path,
         queues: &[QueueConfig],
@@ -127,7 +127,7 @@ impl Queues {
         crate::wire::queue_url(&self.inner.base_url, queue)
     }
 
-    /// What the template declared of a queue.
+    /// The configuration of a queue.
     #[must_use]
     pub fn config(&self, queue: &str) -> Option<&QueueConfig> {
         Some(&self.inner.queues.get(queue)?.config)
@@ -141,10 +141,10 @@ impl Queues {
         names
     }
 
-    /// How many messages a queue holds.
+    /// The number of messages in a queue.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite fails.
     pub fn depth(&self, queue: &str) -> Result<Depth, QueueError> {
         self.lock().depth(queue, self.now())
     }
@@ -152,20 +152,20 @@ impl Queues {
     /// Sends a message without attributes.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite fails.
     pub fn send(&self, queue: &str, body: &str) -> Result<String, QueueError> {
         let delay = self.config(queue).map_or(Duration::ZERO, |config| config.delay);
         let id = self.message_id();
         let now = self.now();
         let visible_at = now + millis(delay);
-        self.keep(queue, now, &[NewMessage { id: &id, body, attributes: "{}", trace_header: None, visible_at }])?;
+        self.insert(queue, now, &[NewMessage { id: &id, body, attributes: "{}", trace_header: None, visible_at }])?;
         Ok(id)
     }
 
     /// Receives up to `limit` messages, waiting up to `wait` for the first.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite fails.
     pub async fn receive(
         &self,
         queue: &str,
@@ -185,9 +185,8 @@ impl Queues {
             }
             let now = self.now();
             let next = self.lock().next_visible_at(queue, now)?;
-            // Whoever moves a message here, or shows it again, says so; only its hour comes by itself.
-            // The clock may be put forward meanwhile.
-            let sleep = next.map_or(remaining, |at| remaining.min(millis_between(now, at)).min(NAP));
+            // Senders wake receivers; only the end of a delay does not. Naps are short because tests move the clock.
+            let sleep = next.map_or(remaining, |at| remaining.min(millis_between(now, at)).min(MAX_SLEEP));
             tokio::select! {
                 () = tokio::time::sleep(sleep) => {}
                 changed = changed.changed() => if changed.is_err() { return Ok(Vec::new()) },
@@ -209,18 +208,18 @@ impl Queues {
         Ok(received.into_iter().map(Received::from).collect())
     }
 
-    /// Deletes a received message; says whether it was still this receipt's.
+    /// Deletes a received message. Returns whether the receipt was still valid.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite fails.
     pub fn delete(&self, queue: &str, receipt: &str) -> Result<bool, QueueError> {
         Ok(self.lock().delete(queue, receipt)? == ByReceipt::Done)
     }
 
-    /// Shows a received message again after a time; says whether it was still this receipt's.
+    /// Makes a received message visible again after a delay. Returns whether the receipt was still valid.
     ///
     /// # Errors
-    /// SQLite's.
+    /// SQLite fails.
     pub fn change_visibility(&self, queue: &str, receipt: &str, after: Duration) -> Result<bool, QueueError> {
         let changed = self.lock().set_visible_at(queue, receipt, self.now() + millis(after))?;
         self.wake(queue);
@@ -238,7 +237,7 @@ impl Queues {
         Ok(())
     }
 
-    fn keep(&self, queue: &str, now: i64, messages: &[NewMessage<'_>]) -> Result<(), QueueError> {
+    fn insert(&self, queue: &str, now: i64, messages: &[NewMessage<'_>]) -> Result<(), QueueError> {
         self.lock().send(queue, now, messages)?;
         self.wake(queue);
         Ok(())

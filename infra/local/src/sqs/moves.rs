@@ -106,7 +106,7 @@ impl Queues {
             return Err(SqsError::invalid(format!("Value {rate} for parameter {name} is invalid.")));
         }
 
-        // Only what died in a queue says where it came from; what was sent here straight away does not.
+        // Only dead letters have a source queue; messages sent directly do not.
         let target = |died_in: Option<&str>| destination.or_else(|| self.config(arn_name(died_in?)));
         let now = self.now();
         let (moved, ready) = self.lock().move_ready(source, now, target, || self.message_id())?;

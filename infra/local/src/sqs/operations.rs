@@ -178,7 +178,7 @@ impl Queues {
                 visible_at: *visible_at,
             })
             .collect();
-        self.keep(&queue.name, now, &messages)?;
+        self.insert(&queue.name, now, &messages)?;
         let answer = |(send, (id, ..)): (&&Send, &(String, String, i64))| {
             let mut answer = json!({ "MessageId": id, "MD5OfMessageBody": message::md5_of_body(&send.message_body) });
             if let (Some(md5), Some(fields)) =

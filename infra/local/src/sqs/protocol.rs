@@ -82,7 +82,7 @@ pub(super) fn read<T: DeserializeOwned>(value: &Value) -> Result<T, SqsError> {
     T::deserialize(value).map_err(|error| SqsError::invalid(error.to_string()))
 }
 
-/// The right that an operation asks for: a batch asks for that of its parts.
+/// The permission that an operation needs. A batch needs the permission of its entries.
 pub(super) fn action(operation: &str) -> Option<&'static str> {
     Some(match operation {
         "ChangeMessageVisibility" | "ChangeMessageVisibilityBatch" => "sqs:ChangeMessageVisibility",
@@ -115,7 +115,7 @@ pub(super) fn at_most(name: &str, seconds: Option<u64>, limit: u64) -> Result<Op
     }
 }
 
-/// Checks a message, and says how large it is.
+/// Validates a message and returns its size in bytes.
 pub(super) fn check(queue: &QueueConfig, send: &Send) -> Result<usize, SqsError> {
     if send.message_body.is_empty() {
         return Err(SqsError::invalid("The request must contain the parameter MessageBody."));

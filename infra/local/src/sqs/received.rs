@@ -78,7 +78,7 @@ impl Received {
         message::md5_of_body(&self.body)
     }
 
-    /// The message in the protocol's form, with the attributes that were asked for.
+    /// The message in the protocol's form, with the requested attributes.
     pub(super) fn to_json(&self, system: &[String], own: &[String]) -> Value {
         let mut json = json!({
             "MessageId": self.id,

@@ -1,4 +1,4 @@
-//! Messages on disk: what was accepted outlives the process.
+//! Messages on disk: accepted messages survive the process.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -28,11 +28,11 @@ const SCHEMA: &str = "
     CREATE INDEX IF NOT EXISTS messages_by_receipt ON messages (receipt) WHERE receipt IS NOT NULL;
 ";
 
-/// Whether the table has what an older version did not keep.
-const KEEPS_TRACES: &str = "SELECT COUNT(*) > 0 FROM pragma_table_info('messages') WHERE name = 'trace_header'";
-const KEEP_TRACES: &str = "ALTER TABLE messages ADD COLUMN trace_header TEXT";
+/// Whether the table has the column that older versions did not have.
+const HAS_TRACE_HEADERS: &str = "SELECT COUNT(*) > 0 FROM pragma_table_info('messages') WHERE name = 'trace_header'";
+const ADD_TRACE_HEADERS: &str = "ALTER TABLE messages ADD COLUMN trace_header TEXT";
 
-/// Why the queues' store refused.
+/// An error of the queues.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// SQLite failed.
@@ -48,22 +48,22 @@ pub enum QueueError {
         path: String,
     },
     /// A queue sends its dead letters to one that does not exist, or to itself.
-    #[error("queue {queue} sends its dead letters to {target}, which is no other queue")]
+    #[error("queue {queue} sends its dead letters to {target}, which is not another queue")]
     Redrive {
         /// The queue.
         queue: String,
         /// Where its dead letters go.
         target: String,
     },
-    /// First-in-first-out queues are not known here.
-    #[error("queue {queue} is a FIFO queue; the local cloud knows standard queues only")]
+    /// FIFO queues are not supported.
+    #[error("queue {queue} is a FIFO queue; the local cloud supports standard queues only")]
     Fifo {
         /// The queue.
         queue: String,
     },
 }
 
-/// A message to keep.
+/// A message to store.
 #[derive(Debug)]
 pub(super) struct NewMessage<'a> {
     pub(super) id: &'a str,
@@ -74,7 +74,7 @@ pub(super) struct NewMessage<'a> {
     pub(super) visible_at: i64,
 }
 
-/// A message that was received.
+/// A received message.
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
     pub(super) message_id: String,
@@ -88,7 +88,7 @@ pub(super) struct Stored {
     pub(super) trace_header: Option<String>,
 }
 
-/// How many messages a queue holds.
+/// The number of messages in a queue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Depth {
     /// Ready to be received.
@@ -107,12 +107,12 @@ impl Depth {
     }
 }
 
-/// What became of a message's receipt handle.
+/// The result of an operation by receipt handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ByReceipt {
-    /// It named the message's last receipt.
+    /// The handle was the message's current receipt.
     Done,
-    /// It names an earlier receipt, or a message that is gone.
+    /// The handle is an earlier receipt, or the message is gone.
     Stale,
 }
 
@@ -141,13 +141,13 @@ impl Store {
         let connection = Connection::open(path)?;
         connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE")?;
         connection.execute_batch(SCHEMA)?;
-        if !connection.query_row(KEEPS_TRACES, [], |row| row.get::<_, bool>(0))? {
-            connection.execute_batch(KEEP_TRACES)?;
+        if !connection.query_row(HAS_TRACE_HEADERS, [], |row| row.get::<_, bool>(0))? {
+            connection.execute_batch(ADD_TRACE_HEADERS)?;
         }
         Ok(Self { connection, _lock: Some(lock) })
     }
 
-    /// Keeps messages, all or none of them.
+    /// Stores all messages or none.
     pub(super) fn send(&mut self, queue: &str, now: i64, messages: &[NewMessage<'_>]) -> Result<(), QueueError> {
         let transaction = self.connection.transaction()?;
         {
@@ -163,8 +163,8 @@ impl Store {
         Ok(transaction.commit()?)
     }
 
-    /// Receives up to `limit` messages. Those that were received too often go to the dead letters instead,
-    /// and those that were kept too long go. Says too how many went to the dead letters.
+    /// Receives up to `limit` messages. Messages received too often become dead letters instead, and expired messages are
+    /// deleted. Returns the number of new dead letters too.
     pub(super) fn receive(
         &mut self,
         queue: &QueueConfig,
@@ -174,7 +174,7 @@ impl Store {
         mut receipt: impl FnMut() -> String,
     ) -> Result<(Vec<Stored>, usize), QueueError> {
         let transaction = self.connection.transaction()?;
-        forget_expired(&transaction, queue, now)?;
+        delete_expired(&transaction, queue, now)?;
         let mut dead = 0;
         if let Some(redrive) = &queue.redrive {
             dead = transaction
@@ -206,8 +206,8 @@ impl Store {
         Ok((received, dead))
     }
 
-    /// Moves the messages that are ready, in their order, each to the queue that `target` makes of the one it died in,
-    /// as if it were sent anew. Ends before the first that has no target. Says how many were moved, and of how many.
+    /// Moves visible messages in order, each to the `target` of its source queue, as new messages. Stops before the first
+    /// without a target. Returns how many were moved, and of how many.
     pub(super) fn move_ready<'a>(
         &mut self,
         queue: &QueueConfig,
@@ -216,7 +216,7 @@ impl Store {
         mut id: impl FnMut() -> String,
     ) -> Result<(usize, usize), QueueError> {
         let transaction = self.connection.transaction()?;
-        forget_expired(&transaction, queue, now)?;
+        delete_expired(&transaction, queue, now)?;
         let (mut moved, ready);
         {
             let mut select = transaction.prepare_cached(
@@ -248,14 +248,14 @@ impl Store {
         Ok(by_receipt(delete.execute((receipt, queue))?))
     }
 
-    /// Shows a received message again at another time.
+    /// Sets the time at which a received message becomes visible again.
     pub(super) fn set_visible_at(&self, queue: &str, receipt: &str, at: i64) -> Result<ByReceipt, QueueError> {
         let mut update =
             self.connection.prepare_cached("UPDATE messages SET visible_at = ?3 WHERE receipt = ?1 AND queue = ?2")?;
         Ok(by_receipt(update.execute((receipt, queue, at))?))
     }
 
-    /// When the next message of a queue becomes visible after `now`.
+    /// The time at which the next message becomes visible after `now`.
     pub(super) fn next_visible_at(&self, queue: &str, now: i64) -> Result<Option<i64>, QueueError> {
         let mut select = self.connection.prepare_cached(
             "SELECT visible_at FROM messages WHERE queue = ?1 AND visible_at > ?2 ORDER BY visible_at LIMIT 1",
@@ -290,8 +290,8 @@ impl Store {
     }
 }
 
-/// Deletes what a queue has kept too long.
-fn forget_expired(transaction: &Transaction<'_>, queue: &QueueConfig, now: i64) -> Result<(), QueueError> {
+/// Deletes expired messages.
+fn delete_expired(transaction: &Transaction<'_>, queue: &QueueConfig, now: i64) -> Result<(), QueueError> {
     let retention = i64::try_from(queue.message_retention.as_millis()).unwrap_or(i64::MAX);
     transaction
         .prepare_cached("DELETE FROM messages WHERE queue = ?1 AND visible_at <= ?2 AND sent_at <= ?3")?

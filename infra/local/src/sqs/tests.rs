@@ -60,7 +60,7 @@ fn attribute<'a>(message: &'a Message, name: &MessageSystemAttributeName) -> &'a
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_is_hidden_while_it_is_worked_on_and_shows_again_until_it_is_deleted() {
+async fn a_received_message_is_hidden_and_becomes_visible_again_until_it_is_deleted() {
     let (queues, client) = both();
     send(&client, "a").await;
     let first = receive(&client).send().await.unwrap().messages.unwrap().remove(0);
@@ -72,7 +72,7 @@ async fn a_message_is_hidden_while_it_is_worked_on_and_shows_again_until_it_is_d
     assert_eq!(attribute(&second, &MessageSystemAttributeName::ApproximateReceiveCount), "2");
     assert_ne!(first.receipt_handle, second.receipt_handle);
 
-    // The receipt of before says nothing of the message any more.
+    // An earlier receipt is stale.
     let delete = |message: &Message| {
         client.delete_message().queue_url(URL).receipt_handle(message.receipt_handle.clone().unwrap()).send()
     };
@@ -84,7 +84,7 @@ async fn a_message_is_hidden_while_it_is_worked_on_and_shows_again_until_it_is_d
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_received_too_often_goes_to_the_dead_letters() {
+async fn a_message_received_too_often_becomes_a_dead_letter() {
     let (queues, client) = both();
     send(&client, "poison").await;
     for _ in 0..2 {
@@ -99,7 +99,7 @@ async fn a_message_received_too_often_goes_to_the_dead_letters() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receive_waits_for_messages_that_come_or_show_again() {
+async fn a_receive_waits_for_new_and_reappearing_messages() {
     let (queues, client) = both();
     let waiting = tokio::spawn(receive(&client).wait_time_seconds(20).send());
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -120,7 +120,7 @@ async fn a_receive_waits_for_messages_that_come_or_show_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn delays_and_retention_are_kept() {
+async fn delays_and_retention_are_respected() {
     let (queues, client) = both();
     client.send_message().queue_url(URL).message_body("later").delay_seconds(60).send().await.unwrap();
     assert!(bodies(&client).await.is_empty());
@@ -133,7 +133,7 @@ async fn delays_and_retention_are_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_is_taken_entry_by_entry() {
+async fn batch_entries_succeed_and_fail_independently() {
     let (queues, client) = both();
     let entry =
         |id: &str, body: &str| SendMessageBatchRequestEntry::builder().id(id).message_body(body).build().unwrap();
@@ -161,7 +161,7 @@ async fn a_batch_is_taken_entry_by_entry() {
 }
 
 #[tokio::test]
-async fn batches_and_messages_have_their_limits() {
+async fn rejects_batches_and_messages_above_the_limits() {
     let (_queues, client) = both();
     let entry = |id: usize, body: &str| {
         SendMessageBatchRequestEntry::builder().id(id.to_string()).message_body(body).build().unwrap()
@@ -188,7 +188,7 @@ async fn batches_and_messages_have_their_limits() {
 }
 
 #[tokio::test]
-async fn attributes_and_digests_are_those_of_sqs() {
+async fn attributes_and_digests_match_sqs() {
     let (_queues, client) = both();
     let text = MessageAttributeValue::builder().data_type("String").string_value("value").build().unwrap();
     let number = MessageAttributeValue::builder().data_type("Number").string_value("12").build().unwrap();
@@ -209,7 +209,7 @@ async fn attributes_and_digests_are_those_of_sqs() {
 }
 
 #[test]
-fn the_digest_of_attributes_is_the_documented_one() {
+fn the_digest_of_attributes_matches_the_documentation() {
     // Computed by hand from the documentation: lengths in four bytes, the kind of value in one.
     let attributes: message::Attributes =
         serde_json::from_str(r#"{"a":{"DataType":"String","StringValue":"b"}}"#).unwrap();
@@ -220,7 +220,7 @@ fn the_digest_of_attributes_is_the_documented_one() {
 }
 
 #[tokio::test]
-async fn queues_are_found_by_name_and_url_and_others_do_not_exist() {
+async fn queues_are_found_by_name_and_url() {
     let (_queues, client) = both();
     let url = client.get_queue_url().queue_name("work").send().await.unwrap();
     assert_eq!(url.queue_url(), Some(URL));
@@ -249,7 +249,7 @@ async fn queues_are_found_by_name_and_url_and_others_do_not_exist() {
 }
 
 #[tokio::test]
-async fn what_the_policy_does_not_allow_is_denied() {
+async fn denies_calls_that_the_policy_does_not_allow() {
     let queues = queues();
     let (actions, resources) = (vec!["sqs:SendMessage".to_owned()], vec![crate::wire::queue_arn("work")]);
     let statement = Statement { actions, resources, ..Statement::default() };
@@ -282,21 +282,21 @@ fn start_move(client: &Client) -> StartMessageMoveTaskFluentBuilder {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dead_letters_are_moved_back_to_where_they_died() {
+async fn redrive_returns_dead_letters_to_their_source_queue() {
     let (queues, client) = both();
     dead_letters(&queues, &["a", "b", "c"]).await;
-    let held = queues.receive("dead", 1, Duration::ZERO, None).await.unwrap();
+    let received = queues.receive("dead", 1, Duration::ZERO, None).await.unwrap();
     let waiting = tokio::spawn(receive(&client).wait_time_seconds(20).send());
     tokio::time::sleep(Duration::from_secs(1)).await;
     let handle = start_move(&client).send().await.unwrap().task_handle.unwrap();
     assert!(!handle.is_empty());
-    // Whoever waits for them is woken; each is as new.
+    // Receivers are woken, and the messages are like new.
     let back = waiting.await.unwrap().unwrap().messages.unwrap();
     assert_eq!(back.iter().map(|message| message.body().unwrap()).collect::<Vec<_>>(), ["b", "c"]);
     assert_eq!(attribute(&back[0], &MessageSystemAttributeName::ApproximateReceiveCount), "1");
     assert!(!back[0].attributes().unwrap().contains_key(&MessageSystemAttributeName::DeadLetterQueueSourceArn));
     assert_eq!(queues.depth("dead").unwrap(), Depth { visible: 0, in_flight: 1, delayed: 0 });
-    assert!(queues.delete("dead", &held[0].receipt).unwrap());
+    assert!(queues.delete("dead", &received[0].receipt).unwrap());
 
     // Those that die again are found again, and can be moved elsewhere in the meantime.
     tokio::time::sleep(Duration::from_secs(31)).await;
@@ -314,7 +314,7 @@ async fn dead_letters_are_moved_back_to_where_they_died() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_did_not_die_in_a_queue_has_no_way_back() {
+async fn redrive_leaves_messages_without_a_source_queue() {
     let (queues, client) = both();
     dead_letters(&queues, &["a"]).await;
     queues.send("dead", "sent here").unwrap();
@@ -330,11 +330,11 @@ async fn what_did_not_die_in_a_queue_has_no_way_back() {
 }
 
 #[tokio::test]
-async fn only_dead_letters_are_moved_and_only_by_who_may() {
-    let (queues, anybody) = both();
+async fn redrive_needs_a_dead_letter_queue_and_permission() {
+    let (queues, caller) = both();
     let dead = crate::wire::queue_arn("dead");
     let code = |source: String, destination: Option<String>| {
-        let start = anybody.start_message_move_task().source_arn(source).set_destination_arn(destination);
+        let start = caller.start_message_move_task().source_arn(source).set_destination_arn(destination);
         async { start.send().await.unwrap_err().into_service_error().meta().code().unwrap().to_owned() }
     };
     assert_eq!(code(crate::wire::queue_arn("work"), None).await, "InvalidParameterValue");
@@ -359,7 +359,7 @@ async fn only_dead_letters_are_moved_and_only_by_who_may() {
 }
 
 #[tokio::test]
-async fn many_messages_are_sent_through_every_fault() {
+async fn sends_many_messages_despite_every_fault() {
     let queues = queues();
     let calls = std::sync::atomic::AtomicUsize::new(0);
     let faults = move |_: &crate::wire::Call| match calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
@@ -381,7 +381,7 @@ async fn many_messages_are_sent_through_every_fault() {
 }
 
 #[tokio::test]
-async fn what_was_accepted_is_there_after_a_restart() {
+async fn accepted_messages_survive_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sqs.sqlite");
     let open = || Queues::open(&path, &configs(), "http://x", Arc::new(TestClock::default()), system::ids::random());
@@ -398,7 +398,7 @@ async fn what_was_accepted_is_there_after_a_restart() {
 }
 
 #[tokio::test]
-async fn messages_that_an_older_version_kept_are_received() {
+async fn receives_messages_stored_by_an_older_version() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sqs.sqlite");
     let old = rusqlite::Connection::open(&path).unwrap();
@@ -421,7 +421,7 @@ async fn messages_that_an_older_version_kept_are_received() {
 }
 
 #[test]
-fn queues_that_cannot_be_are_refused() {
+fn rejects_invalid_queues() {
     let make = |queues: &[QueueConfig]| {
         Queues::memory(queues, "http://x", system::clock::system(), system::ids::random()).unwrap_err().to_string()
     };
@@ -430,7 +430,7 @@ fn queues_that_cannot_be_are_refused() {
 }
 
 #[tokio::test]
-async fn renamed_queues_keep_their_messages_and_get_their_dead_letters_back() {
+async fn renamed_queues_keep_their_messages_and_dead_letters() {
     let (queues, client) = both();
     queues.send("former", "waits").unwrap();
     queues.send("work", "died").unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// What is described only; said once, when the local cloud starts.
+/// Resources that are not simulated; logged once at start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Described(BTreeSet<&'static str>);
 

@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_sections_and_transforms_are_refused() {
+    fn rejects_unknown_sections_and_transforms() {
         let refused = |text: &str| parse(text).unwrap_err().place;
         assert_eq!(refused("Transform: AWS::Serverless-2016-10-31\nStages: {}"), "Stages");
         assert_eq!(refused("Transform: AWS::Include\nResources: {}"), "Transform");

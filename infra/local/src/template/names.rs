@@ -1,4 +1,4 @@
-//! Names of resources: what `Ref` and `Fn::GetAtt` say of them.
+//! Names of resources: the values of `Ref` and `Fn::GetAtt`.
 
 use std::collections::BTreeMap;
 

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn values_come_from_what_is_given_or_the_default() {
+    fn given_values_override_defaults() {
         assert_eq!(value(&json!({"Type": "String", "Default": ""}), None), Ok(json!("")));
         assert_eq!(value(&json!({"Type": "Number", "Default": 90, "MinValue": 30}), None), Ok(json!(90)));
         assert_eq!(value(&json!({"Type": "Number", "Default": 90}), Some("31")), Ok(json!(31)));
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_declaration_forbids_is_refused() {
+    fn rejects_values_that_the_declaration_forbids() {
         let refused = |declaration: Value, given| value(&declaration, given).unwrap_err();
         assert!(refused(json!({"Type": "String"}), None).starts_with("Parameters.P: has no default"));
         assert!(refused(json!({"Type": "Number", "MaxValue": 3}), Some("4")).contains("out of range"));

@@ -16,7 +16,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Refuses what stands at a place.
+    /// Rejects the value at a path.
     pub fn new(place: impl Into<String>, problem: impl Display) -> Self {
         Self { place: place.into(), problem: problem.to_string() }
     }

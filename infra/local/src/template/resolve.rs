@@ -41,7 +41,7 @@ impl Scope {
                     let mut resolved = Map::new();
                     for (key, value) in map {
                         if key.starts_with("Fn::") {
-                            return Refusal::err(at(place, key), "an intrinsic function stands alone");
+                            return Refusal::err(at(place, key), "an intrinsic function must be the only key");
                         }
                         if let Some(value) = self.resolve(&at(place, key), value)? {
                             resolved.insert(key.clone(), value);
@@ -272,19 +272,19 @@ mod tests {
     }
 
     #[test]
-    fn no_value_removes_what_holds_it() {
+    fn no_value_removes_its_property() {
         let absent = json!({"Fn::If": ["Neither", "yes", {"Ref": "AWS::NoValue"}]});
         assert_eq!(resolved(json!({"A": absent, "B": [absent, 1]})), json!({"B": [1]}));
     }
 
     #[test]
-    fn what_is_not_known_is_refused_with_its_place() {
+    fn rejects_unknown_parts_with_their_path() {
         assert_eq!(refused(json!({"A": {"Ref": "Nobody"}})), "P.A.Ref: there is no resource or parameter \"Nobody\"");
         assert!(refused(json!({"A": [{"Fn::GetAZs": ""}]})).starts_with("P.A.0.Fn::GetAZs: is not a known"));
         assert!(refused(json!({"Fn::If": ["Nothing", 1, 2]})).contains("there is no condition \"Nothing\""));
         assert!(refused(json!({"Fn::If": ["Circle", 1, 2]})).contains("refers to itself"));
         assert!(refused(json!({"Fn::Sub": "${Nobody.Arn}"})).starts_with("P.Fn::Sub: "));
-        assert!(refused(json!({"Fn::Join": [",", "a"], "B": 1})).contains("stands alone"));
+        assert!(refused(json!({"Fn::Join": [",", "a"], "B": 1})).contains("must be the only key"));
         assert!(refused(json!({"Fn::Select": [2, {"Ref": "List"}]})).contains("not in the list"));
     }
 }

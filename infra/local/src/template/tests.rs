@@ -121,7 +121,7 @@ fn surroundings() -> Surroundings {
 }
 
 #[test]
-fn everything_known_is_read() {
+fn reads_every_supported_property() {
     let template = read_template(SMALL, &surroundings()).unwrap();
 
     let facts = &template.tables[0];
@@ -175,7 +175,7 @@ fn everything_known_is_read() {
 }
 
 #[test]
-fn the_workspaces_own_template_is_read() {
+fn reads_the_template_of_the_workspace() {
     let template = read_template(crate::functions::TEMPLATE, &workspace()).unwrap();
     let registered: Vec<&str> = crate::functions::all().iter().map(|function| function.name).collect();
     assert_eq!(template.functions.len(), registered.len());
@@ -194,7 +194,7 @@ fn workspace() -> Surroundings {
 }
 
 #[test]
-fn the_workspaces_own_template_refuses_a_stack_that_is_open_to_all_or_verifies_nobody() {
+fn template_of_the_workspace_rejects_open_origins_and_missing_token_keys() {
     let refused = |change: &dyn Fn(&mut BTreeMap<String, String>)| {
         let mut surroundings = workspace();
         change(&mut surroundings.parameters);
@@ -203,13 +203,13 @@ fn the_workspaces_own_template_refuses_a_stack_that_is_open_to_all_or_verifies_n
     let without = |name: &str| refused(&|parameters| drop(parameters.remove(name)));
     let with = |name: &str, value: &str| refused(&|parameters| drop(parameters.insert(name.into(), value.into())));
     assert!(without("AllowedOrigins").contains("AllowedOrigins: has no default"));
-    assert!(with("AllowedOrigins", "https://a.example,*").contains("names each origin"));
-    assert!(without("JwtSecretArn").contains("no token could be verified"));
-    assert!(with("JwksUrl", "https://id.example/jwks").contains("JwksUrl needs JwtIssuer and JwtAudience"));
+    assert!(with("AllowedOrigins", "https://a.example,*").contains("must name each origin"));
+    assert!(without("JwtSecretArn").contains("no token can be verified"));
+    assert!(with("JwksUrl", "https://id.example/jwks").contains("JwksUrl requires JwtIssuer and JwtAudience"));
 }
 
 #[test]
-fn tables_are_named_by_the_prefix_that_is_given() {
+fn table_prefix_names_the_tables() {
     let names = |prefix: &str| {
         let mut surroundings = workspace();
         surroundings.parameters.insert("TablePrefix".to_owned(), prefix.to_owned());
@@ -221,8 +221,8 @@ fn tables_are_named_by_the_prefix_that_is_given() {
 }
 
 #[test]
-fn whatever_is_not_known_is_refused_with_its_place() {
-    // Each case: what to replace, what with, and what the refusal must say.
+fn rejects_every_unknown_part_with_its_path() {
+    // Each case: the text, its replacement, and the expected error.
     for (old, new, refusal) in [
         ("MaxAge: 60", "MaxAges: 60", "Resources.Api.Properties.CorsConfiguration.MaxAges: unknown field"),
         ("MaxAge: 60", "MaxAge: x", "Resources.Api.Properties.CorsConfiguration.MaxAge: \"x\" is not a whole number"),
@@ -361,7 +361,7 @@ fn whatever_is_not_known_is_refused_with_its_place() {
 }
 
 #[test]
-fn resources_whose_condition_fails_are_not_there() {
+fn resources_with_a_false_condition_are_left_out() {
     let text = SMALL.replacen("  Alarm:\n    Type", "  Alarm:\n    Condition: HasTopic\n    Type", 1);
     let template = read_template(&text, &surroundings()).unwrap();
     assert!(!template.described.list().contains(&"alarms"));

@@ -48,7 +48,7 @@ impl Answer {
         Self::error(400, "com.amazon.coral.service#UnknownOperationException", "")
     }
 
-    /// The service is asked too much.
+    /// The service throttles the caller.
     #[must_use]
     pub fn throttled(service: Service) -> Self {
         match service {

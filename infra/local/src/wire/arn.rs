@@ -1,6 +1,6 @@
 //! Names of the local cloud's resources, as AWS writes them.
 
-/// The region that the local cloud says it is in.
+/// The region of the local cloud.
 pub const REGION: &str = "us-east-1";
 
 /// The account that owns everything in the local cloud.

@@ -1,6 +1,6 @@
 //! What passes between a function's AWS clients and the services, without sockets.
 //!
-//! A call goes through the same layers whoever makes it: faults (in tests), the caller's policy, the
+//! Every call goes through the same layers: faults (in tests), the caller's policy, the
 //! meter, and then the service itself.
 
 mod answer;

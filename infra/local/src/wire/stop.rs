@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// Waits, unless it is time to stop; says whether it is. A flag that nobody holds any more says stop.
+/// Waits, or returns early on a stop. Returns whether to stop. A dropped sender is a stop too.
 pub(crate) async fn pause(stop: &mut watch::Receiver<bool>, pause: Duration) -> bool {
     tokio::select! {
         () = tokio::time::sleep(pause) => false,

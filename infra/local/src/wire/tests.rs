@@ -40,7 +40,7 @@ async fn served() -> Served {
     let services = Services { dynamodb: Some(database.clone()), sqs: Some(queues), secrets: None };
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(crate::endpoint::serve(services, crate::loopback::Hosts::default(), listener, async {
-        // Whoever holds the other end ends the server by dropping it.
+        // Dropping the sender ends the server.
         stopped.await.unwrap_or_default();
     }));
     let config = SdkConfig::builder()
@@ -53,7 +53,7 @@ async fn served() -> Served {
 }
 
 #[tokio::test]
-async fn clients_outside_of_the_process_reach_both_services_and_wake_the_readers() {
+async fn external_clients_reach_both_services_and_wake_the_readers() {
     let served = served().await;
     let writes = served.database.writes();
     let dynamodb = aws_sdk_dynamodb::Client::new(&served.config);
@@ -74,7 +74,7 @@ async fn clients_outside_of_the_process_reach_both_services_and_wake_the_readers
 }
 
 #[tokio::test]
-async fn targets_that_no_service_has_are_unknown_operations() {
+async fn unknown_targets_are_unknown_operations() {
     let database = Database::memory().unwrap();
     let services = Services { dynamodb: Some(database), ..Services::default() };
     for target in
@@ -84,7 +84,7 @@ async fn targets_that_no_service_has_are_unknown_operations() {
         assert!(answer.body.contains("UnknownOperationException") && answer.status == 400, "{target}");
     }
     let policy = Arc::new(crate::iam::Policy::default());
-    let nobody = ClientOptions { policy: Some(policy), ..ClientOptions::default() };
-    let answer = services.call("DynamoDB_20120810.ListTables", "{}", &nobody).await;
+    let caller = ClientOptions { policy: Some(policy), ..ClientOptions::default() };
+    let answer = services.call("DynamoDB_20120810.ListTables", "{}", &caller).await;
     assert!(answer.body.contains("AccessDeniedException"));
 }

@@ -1,4 +1,4 @@
-//! Batches of which a part is handed back unprocessed.
+//! Batches that are processed only in part.
 
 use serde_json::{Map, Value, json};
 
@@ -66,7 +66,7 @@ fn bits(mask: u64) -> impl FnMut() -> bool {
     }
 }
 
-/// Splits a batch of messages; SQS says of what it hands back that it failed.
+/// Splits a batch of messages. SQS reports the unprocessed part as failed.
 fn split_messages(body: &str, mask: u64) -> Option<Split> {
     let mut request: Value = serde_json::from_str(body).ok()?;
     let entries = request.get_mut("Entries")?.as_array_mut()?;
@@ -96,7 +96,7 @@ impl Split {
             None => empty,
         };
         match (body.get_mut(self.field).and_then(Value::as_array_mut), self.handed_back) {
-            // What failed by itself is told along with it.
+            // Entries that failed themselves are reported too.
             (Some(failed), Value::Array(mut more)) => failed.append(&mut more),
             (_, handed_back) => {
                 if let Some(fields) = body.as_object_mut() {

@@ -29,7 +29,7 @@ fn write(sk: &str) -> WriteRequest {
 }
 
 #[tokio::test]
-async fn what_the_policy_does_not_allow_is_denied_and_not_carried_out() {
+async fn denies_calls_that_the_policy_does_not_allow_without_running_them() {
     let database = database(StreamView::KeysOnly);
     let client = client(&database, only(&[("PutItem", table_arn("Facts"))]));
     put(&client, "Facts", "a", 1).await;
@@ -46,7 +46,7 @@ async fn what_the_policy_does_not_allow_is_denied_and_not_carried_out() {
 }
 
 #[tokio::test]
-async fn a_condition_on_leading_keys_is_held_against_every_item_of_a_request() {
+async fn leading_key_conditions_apply_to_every_item_of_a_request() {
     let database = database(StreamView::KeysOnly);
     let actions = ["PutItem", "GetItem", "UpdateItem", "DeleteItem", "Query", "BatchGetItem", "BatchWriteItem"];
     let statement = Statement {
@@ -92,7 +92,7 @@ async fn a_condition_on_leading_keys_is_held_against_every_item_of_a_request() {
 }
 
 #[tokio::test]
-async fn a_batch_needs_every_table_and_a_query_its_index() {
+async fn a_batch_needs_rights_on_every_table_and_a_query_on_its_index() {
     let database = database(StreamView::KeysOnly);
     let narrow = client(&database, only(&[("BatchWriteItem", table_arn("Facts")), ("Query", table_arn("Facts"))]));
     let both =

@@ -54,7 +54,7 @@ fn item(sk: &str, more: Value) -> Value {
 }
 
 #[test]
-fn plain_batches_leave_the_same_items_records_and_units() {
+fn bulk_path_and_engine_leave_the_same_items_records_and_units() {
     for view in [StreamView::KeysOnly, StreamView::NewImage, StreamView::OldImage, StreamView::NewAndOldImages] {
         let (bulk, engine) = (plain(view), plain(view));
         let large = "x".repeat(5000);
@@ -88,7 +88,7 @@ fn plain_batches_leave_the_same_items_records_and_units() {
 }
 
 #[test]
-fn what_is_refused_is_refused_alike_and_what_is_not_plain_is_carried_out_alike() {
+fn bulk_path_and_engine_agree_on_refusals_and_complex_batches() {
     let (bulk, engine) = (plain(StreamView::NewAndOldImages), plain(StreamView::NewAndOldImages));
     for batch in [
         vec![],

@@ -28,7 +28,7 @@ fn attempt(client: &Client, sk: &str) -> aws_sdk_dynamodb::operation::put_item::
 }
 
 #[tokio::test]
-async fn every_fault_shows_as_itself_and_is_carried_out_or_not() {
+async fn every_fault_has_its_own_error_and_effect() {
     for (fault, code, is_written) in [
         (Fault::DropBefore, None, 0),
         (Fault::DropAfter, None, 1),
@@ -55,7 +55,7 @@ async fn every_fault_shows_as_itself_and_is_carried_out_or_not() {
 }
 
 #[tokio::test]
-async fn a_crashed_caller_never_hears_back() {
+async fn a_crashed_caller_gets_no_answer() {
     for (fault, is_written) in [(Fault::CrashBefore, 0), (Fault::CrashAfter, 1)] {
         let database = database(StreamView::KeysOnly);
         let client = failing(&database, fault);
@@ -69,7 +69,7 @@ async fn a_crashed_caller_never_hears_back() {
 }
 
 #[tokio::test]
-async fn parts_of_batches_come_back_unprocessed() {
+async fn parts_of_batches_are_returned_unprocessed() {
     let write = |sk: &str| {
         let put = PutRequest::builder().item("pk", text("p")).item("sk", text(sk)).build().unwrap();
         WriteRequest::builder().put_request(put).build()
@@ -149,7 +149,7 @@ impl Faults for Held {
 }
 
 #[tokio::test]
-async fn a_scheduler_can_hold_calls_and_let_them_go_in_any_order() {
+async fn a_scheduler_can_delay_and_reorder_calls() {
     let database = database(StreamView::KeysOnly);
     let gate = Arc::new(Gate::default());
     let spawn = |name: &'static str| {

@@ -8,7 +8,7 @@ use super::super::Change;
 use super::*;
 
 #[tokio::test]
-async fn records_come_in_order_and_not_for_writes_that_change_nothing() {
+async fn writes_that_change_nothing_leave_no_record() {
     let database = database(StreamView::KeysOnly);
     let client = client(&database, ClientOptions::default());
     for (sk, value) in [("a", 1), ("b", 1), ("a", 1), ("a", 2), ("a", 2)] {
@@ -24,7 +24,7 @@ async fn records_come_in_order_and_not_for_writes_that_change_nothing() {
 }
 
 #[tokio::test]
-async fn sets_in_another_order_change_nothing() {
+async fn the_order_of_a_set_is_no_change() {
     let database = database(StreamView::KeysOnly);
     let client = client(&database, ClientOptions::default());
     let write = |members: [&str; 3]| {
@@ -91,7 +91,7 @@ async fn the_streams_api_shows_the_same_records() {
 }
 
 #[tokio::test]
-async fn pruning_keeps_what_is_unread_and_the_numbers_rising() {
+async fn pruning_keeps_unread_records_and_rising_sequence_numbers() {
     let database = database(StreamView::KeysOnly);
     let client = client(&database, ClientOptions::default());
     for sk in ["a", "b", "c"] {
@@ -108,7 +108,7 @@ async fn pruning_keeps_what_is_unread_and_the_numbers_rising() {
 }
 
 #[tokio::test]
-async fn every_write_wakes_the_readers_and_no_read_does() {
+async fn only_writes_wake_the_readers() {
     let database = database(StreamView::KeysOnly);
     let client = client(&database, ClientOptions::default());
     let mut writes = database.writes();

@@ -85,7 +85,7 @@ async fn a_file_keeps_items_streams_and_checkpoints_and_has_one_user() {
 }
 
 #[tokio::test]
-async fn a_table_with_another_key_is_refused_and_other_views_and_expiry_are_taken_over() {
+async fn rejects_changed_keys_and_adopts_changed_views_and_expiry() {
     let database = database(StreamView::KeysOnly);
     let mut changed = table("Facts", Some(StreamView::NewImage));
     changed.ttl_attribute = None;
@@ -98,7 +98,7 @@ async fn a_table_with_another_key_is_refused_and_other_views_and_expiry_are_take
 }
 
 #[tokio::test]
-async fn expired_items_are_swept_and_their_records_say_so() {
+async fn expired_items_are_deleted_and_their_records_name_the_service() {
     let database = database(StreamView::KeysOnly);
     let client = client(&database, ClientOptions::default());
     let now = 1_700_000_000;
@@ -123,7 +123,7 @@ async fn expired_items_are_swept_and_their_records_say_so() {
 }
 
 #[tokio::test]
-async fn requests_that_dynamodb_refuses_are_refused() {
+async fn rejects_requests_that_dynamodb_rejects() {
     let database = database(StreamView::KeysOnly);
     let client = client(&database, ClientOptions::default());
     let no_table = client.get_item().table_name("nothing").key("pk", text("p")).send().await;
@@ -137,7 +137,7 @@ async fn requests_that_dynamodb_refuses_are_refused() {
 }
 
 #[test]
-fn a_database_with_its_tables_is_made_in_a_few_milliseconds() {
+fn a_database_with_tables_is_created_in_milliseconds() {
     let started = std::time::Instant::now();
     let rounds = 20;
     for _ in 0..rounds {
@@ -148,7 +148,7 @@ fn a_database_with_its_tables_is_made_in_a_few_milliseconds() {
 }
 
 #[tokio::test]
-async fn day_old_records_go_unless_a_mapping_waits_for_them() {
+async fn day_old_records_are_dropped_unless_a_mapping_needs_them() {
     let database = database(StreamView::KeysOnly);
     let client = client(&database, ClientOptions::default());
     put(&client, "Facts", "a", 1).await;

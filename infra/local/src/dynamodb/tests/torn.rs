@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::*;
 use crate::wire::{Call, Fault, Faults};
 
-/// Lets nobody hear of a transaction until the test says so.
+/// Delays the answer of a transaction until the test releases it.
 #[derive(Default)]
 struct Held {
     written: Notify,
@@ -100,7 +100,7 @@ async fn a_query_may_see_a_part_of_a_transaction_until_its_caller_has_the_answer
 }
 
 #[tokio::test]
-async fn what_was_got_by_its_key_is_seen_by_everybody() {
+async fn an_item_that_was_read_by_key_is_visible_to_all_queries() {
     for seed in 0..8 {
         let (reads, after) = read_while_it_is_written(seed, true).await;
         assert!(reads.iter().all(|read| *read == after), "{reads:?}");
@@ -108,7 +108,7 @@ async fn what_was_got_by_its_key_is_seen_by_everybody() {
 }
 
 #[tokio::test]
-async fn nothing_is_torn_unless_it_is_asked_for() {
+async fn transactions_are_atomic_to_queries_by_default() {
     let database = database(StreamView::KeysOnly);
     let calm: Arc<dyn Faults> = Arc::new(|_: &Call| Fault::None);
     let reader = client(&database, ClientOptions { faults: Some(calm), ..ClientOptions::default() });

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn answers_are_taken_as_they_are_meant() {
+async fn reads_every_form_of_function_response() {
     let api = api();
     let full = json!({
         "statusCode": 201, "headers": {"ETag": "\"1\"", "x-n": 5, "content-length": "99"}, "cookies": ["a=1"],
@@ -40,13 +40,13 @@ async fn answers_are_taken_as_they_are_meant() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_function_that_takes_too_long_is_not_waited_for() {
+async fn slow_functions_time_out() {
     let (status, _, body) = api().answered("hang").await;
     assert_eq!((status, body.as_str()), (503, r#"{"message":"Service Unavailable"}"#));
 }
 
 #[tokio::test]
-async fn whatever_no_route_takes_is_not_found() {
+async fn unmatched_requests_are_not_found() {
     let api = api();
     for request in [Request::get("/"), Request::delete("/open/x"), Request::get("/open/"), Request::options("/open/x")]
     {
@@ -61,7 +61,7 @@ async fn whatever_no_route_takes_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_reaches_nobody() {
+async fn a_truncated_body_invokes_no_function() {
     let api = api();
     let chunks = futures::stream::iter([Ok("half"), Err(std::io::Error::other("gone"))]);
     let response = api.send(Request::post("/open/x"), Body::from_stream(chunks)).await;
@@ -70,7 +70,7 @@ async fn a_body_that_breaks_off_reaches_nobody() {
 }
 
 #[tokio::test]
-async fn limits_are_those_of_aws() {
+async fn limits_match_aws() {
     let api = api();
     let post = |size: usize| api.send(Request::post("/open/x").header("content-type", "text/plain"), "x".repeat(size));
     let mebibyte = 1024 * 1024;

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn the_authorizer_decides_and_is_remembered() {
+async fn decisions_of_the_authorizer_are_cached() {
     let api = api();
     let asked = || api.told.asked.load(Ordering::Relaxed);
     assert_eq!((api.get("/kept", "").await, asked()), (StatusCode::UNAUTHORIZED, 0));
@@ -22,7 +22,7 @@ async fn the_authorizer_decides_and_is_remembered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_an_identity_the_authorizer_is_always_asked() {
+async fn without_an_identity_source_nothing_is_cached() {
     let api = api();
     for (round, who, status) in
         [(1, "", 403), (2, "good", 200), (3, "good", 200), (4, "broken", 500), (5, "panics", 500), (6, "slow", 500)]
@@ -36,7 +36,7 @@ async fn without_an_identity_the_authorizer_is_always_asked() {
 }
 
 #[tokio::test]
-async fn other_origins_are_told_what_they_may() {
+async fn preflight_answers_list_allowed_methods_and_headers() {
     let api = api();
     let preflight = |origin: &str, method: &str, header: &str| {
         let request = Request::options("/anything").header("origin", origin);
@@ -75,7 +75,7 @@ async fn other_origins_are_told_what_they_may() {
 }
 
 #[tokio::test]
-async fn a_route_that_takes_no_more_answers_as_api_gateway_does_before_anybody_is_asked() {
+async fn throttled_requests_get_429_before_the_authorizer_runs() {
     let api = api();
     let ask =
         || api.send(Request::get("/busy").header("authorization", "good").header("origin", "https://a.example"), "");

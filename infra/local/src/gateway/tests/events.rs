@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn the_event_says_everything_of_the_request() {
+async fn the_event_contains_the_whole_request() {
     let api = api();
     let request = Request::post("/open/a%20b%C3%A9?x=1&y=%2B&x=2+3&z")
         .header("Host", "api.example:8255")
@@ -62,7 +62,7 @@ async fn the_event_says_everything_of_the_request() {
 }
 
 #[tokio::test]
-async fn the_event_is_one_that_the_events_crate_reads() {
+async fn the_events_crate_parses_the_event() {
     let api = api();
     api.send(Request::post("/open/x?a=1").header("host", "h"), "{}").await;
     let event: aws_lambda_events::apigw::ApiGatewayV2httpRequest = serde_json::from_value(api.last_event()).unwrap();

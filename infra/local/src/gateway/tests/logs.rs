@@ -19,7 +19,7 @@ async fn logged(request: http::request::Builder, answer: impl ToString) -> Strin
 }
 
 #[tokio::test]
-async fn a_request_is_one_line_with_method_path_status_time_and_caller() {
+async fn logs_one_line_per_request_with_method_path_status_time_and_caller() {
     let ok = json!({"statusCode": 200}).to_string();
     assert_eq!(logged(Request::post("/open/x?secret=1"), &ok).await, "INFO POST /open/x 200 ms anonymous");
     let signed = Request::get("/kept").header("authorization", "good");
@@ -27,7 +27,7 @@ async fn a_request_is_one_line_with_method_path_status_time_and_caller() {
 }
 
 #[tokio::test]
-async fn every_refusal_says_why() {
+async fn every_rejection_logs_its_reason() {
     let problem = json!({
         "detail": "the body breaks rules", "requestId": "r1",
         "errors": [{"field": "limit", "reason": "must be at most 100"}, {"field": "x", "reason": "is not known"}],
@@ -40,14 +40,14 @@ async fn every_refusal_says_why() {
         logged(Request::post("/open/x"), json!({"statusCode": 404, "body": "{\"message\": \"no\\nsuch\"}"})).await;
     assert_eq!(line, "WARN POST /open/x 404 ms anonymous: no\\nsuch");
     let silent = logged(Request::post("/open/x"), json!({"statusCode": 400})).await;
-    assert!(silent.ends_with("the function does not say why"), "{silent}");
+    assert!(silent.ends_with("the function gives no reason"), "{silent}");
     let preflight = Request::options("/open/x").header("origin", "https://b.example");
     let preflight = logged(preflight.header("access-control-request-method", "GET"), "").await;
     assert!(preflight.contains("204 ms anonymous: CORS does not allow https://b.example"), "{preflight}");
     for (request, status, reason) in [
         (Request::get("/nowhere"), 404, "there is no route GET /nowhere"),
         (Request::get("/kept"), 401, "what names the caller is missing"),
-        (Request::get("/kept").header("authorization", "bad"), 403, "Kept says no"),
+        (Request::get("/kept").header("authorization", "bad"), 403, "Kept denies the request"),
         (Request::get("/open/%ff"), 400, "not percent-encoded UTF-8"),
         (Request::get("/open/x").header("x", "y".repeat(11_000)), 431, "larger than 10240 bytes"),
     ] {
@@ -58,7 +58,7 @@ async fn every_refusal_says_why() {
 }
 
 #[tokio::test]
-async fn errors_are_errors_and_name_the_request_that_the_caller_knows() {
+async fn server_errors_are_logged_with_the_request_id_of_the_caller() {
     let problem = json!({"statusCode": 500, "body": json!({"detail": "it broke", "requestId": "r7"}).to_string()});
     let line = logged(Request::post("/open/x"), problem).await;
     assert_eq!(line, "ERROR POST /open/x 500 ms anonymous: it broke [r7]");

@@ -1,4 +1,4 @@
-//! A gateway without a socket, and functions that do as they are told.
+//! A gateway without a socket, with scripted functions.
 
 mod answers;
 mod decisions;
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::lambda::{Event, InvokeFailure, Invoker};
 
-/// A function that answers as the body tells it to, and an authorizer that goes by the header.
+/// A function that answers as the body requests, and an authorizer that decides by the header.
 #[derive(Default)]
 struct Told {
     events: Mutex<Vec<Value>>,

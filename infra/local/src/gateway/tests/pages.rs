@@ -14,7 +14,7 @@ async fn allowed(api: &Api, origin: &str) -> (Option<String>, Option<String>) {
 }
 
 #[tokio::test]
-async fn pages_of_this_machine_may_call_from_any_port_where_developers_work_and_nowhere_else() {
+async fn local_origins_are_allowed_in_development_only() {
     let as_deployed = api();
     let local = api_with(
         |api| {
@@ -39,7 +39,7 @@ async fn pages_of_this_machine_may_call_from_any_port_where_developers_work_and_
 }
 
 #[tokio::test]
-async fn a_page_that_took_the_address_of_this_machine_is_refused() {
+async fn rejects_pages_that_rebind_their_name_to_this_machine() {
     let hosts = Hosts::with(["tunnel.example".to_owned()]);
     let local = api_with(|_| {}, |gateway| gateway.with_hosts(Some(hosts)));
     for (host, expected) in [

@@ -38,7 +38,7 @@ fn every_operator_matches_what_it_names_and_nothing_else() {
 }
 
 #[test]
-fn fields_are_all_asked_for_and_alternatives_one_of() {
+fn a_pattern_needs_all_fields_and_one_of_their_alternatives() {
     let pattern = json!({"a": ["x"], "b": {"c": ["y"]}});
     assert!(matches(pattern.clone(), &json!({"a": "x", "b": {"c": "y"}})));
     assert!(!matches(pattern, &json!({"a": "x", "b": {"c": "z"}})));
@@ -51,7 +51,7 @@ fn fields_are_all_asked_for_and_alternatives_one_of() {
 }
 
 #[test]
-fn tells_of_fields_that_a_pattern_must_not_look_at() {
+fn finds_fields_that_a_pattern_must_not_use() {
     let other = |pattern: Value| {
         let filters = Filters::compile(&[json!({"dynamodb": {"a": ["x"]}}), pattern]).unwrap();
         filters.other_than("dynamodb").map(str::to_owned)
@@ -63,7 +63,7 @@ fn tells_of_fields_that_a_pattern_must_not_look_at() {
 }
 
 #[test]
-fn what_is_not_known_is_refused_with_its_place() {
+fn rejects_unknown_parts_with_their_path() {
     for (pattern, place, problem) in [
         (json!({"a": {"b": [{"cidr": "10.0.0.0/8"}]}}), "a.b", "unknown operator cidr"),
         (json!({"a": [{"wildcard": "x*"}]}), "a", "unknown operator wildcard"),
@@ -80,7 +80,7 @@ fn what_is_not_known_is_refused_with_its_place() {
 }
 
 #[test]
-fn tells_whether_images_are_looked_at() {
+fn detects_patterns_that_use_images() {
     let images = |pattern: Value| Filters::compile(&[pattern]).unwrap().look_at("dynamodb", &["NewImage", "OldImage"]);
     assert!(images(json!({"dynamodb": {"NewImage": {"a": {"S": ["x"]}}}})));
     assert!(images(json!({"$or": [{"dynamodb": {"OldImage": {"a": {"S": ["x"]}}}}]})));

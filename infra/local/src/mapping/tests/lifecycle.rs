@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_restart_goes_on_behind_what_was_done_and_repeats_what_was_not() {
+async fn a_restart_continues_behind_acknowledged_records() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dynamodb.sqlite");
     {
@@ -25,7 +25,7 @@ async fn a_restart_goes_on_behind_what_was_done_and_repeats_what_was_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_under_way_when_the_process_died_comes_again() {
+async fn batches_in_flight_at_a_crash_are_delivered_again() {
     let database = Database::memory().unwrap();
     let function = Function::taking(Duration::from_secs(10), |_| Ok(String::new()));
     let world = World::with_database(function, database.clone(), StreamView::KeysOnly);
@@ -39,7 +39,7 @@ async fn what_was_under_way_when_the_process_died_comes_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stopping_brings_batches_under_way_to_an_end_and_starts_none() {
+async fn stopping_finishes_running_batches_and_starts_none() {
     let world = World::new(Function::taking(Duration::from_secs(10), |_| Ok(String::new())));
     world.write(["a", "b"]);
     let mappings = world.start(StreamMapping { batch_size: 1, ..world.mapping() });
@@ -69,7 +69,7 @@ async fn streams_are_pruned_behind_their_slowest_reader() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn latest_begins_with_what_comes_after() {
+async fn latest_starts_with_new_records() {
     let world = World::new(Function::succeeding());
     world.write(["before"]);
     let mapping = StreamMapping { starting_position: StartingPosition::Latest, ..world.mapping() };
@@ -81,7 +81,7 @@ async fn latest_begins_with_what_comes_after() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn drained_means_that_everything_was_done() {
+async fn drained_means_that_every_record_was_handled() {
     let world = World::new(Function::taking(Duration::from_secs(3), |_| Ok(String::new())));
     let mappings = world.start(world.mapping());
     assert!(mappings.is_drained().unwrap());
@@ -95,7 +95,7 @@ async fn drained_means_that_everything_was_done() {
 }
 
 #[tokio::test]
-async fn mappings_that_cannot_be_are_refused_by_name() {
+async fn rejects_invalid_mappings_by_name() {
     let world = World::new(Function::succeeding());
     let refused = |streams, queues| Mappings::start(&world.sources, streams, queues).unwrap_err().to_string();
     let base = || world.mapping();
@@ -124,7 +124,7 @@ async fn mappings_that_cannot_be_are_refused_by_name() {
 }
 
 #[test]
-fn the_rights_that_lambda_needs_are_named() {
+fn checks_the_rights_that_lambda_needs() {
     let mapping = StreamMapping { on_failure_queue: Some("q".to_owned()), ..StreamMapping::new("f", "Facts") };
     let accesses = stream_accesses(&mapping);
     assert!(accesses.contains(&Access::new("dynamodb:GetRecords", stream_arn("Facts"))));

@@ -1,4 +1,4 @@
-//! Mappings over real tables and queues, with functions that do as the test says, under the test's own time.
+//! Mappings over real tables and queues, with scripted functions, in controlled time.
 
 mod lifecycle;
 mod queues;
@@ -22,7 +22,7 @@ use crate::wire::ClientOptions;
 /// What a function does with a batch.
 type Behaviour = dyn Fn(&[String]) -> Result<String, InvokeFailure> + Send + Sync;
 
-/// A function that notes what it is given, waits a moment, and then does as it is told.
+/// A function that records its events, waits a moment, and then returns the scripted response.
 struct Function {
     behaviour: Box<Behaviour>,
     takes: Duration,
@@ -88,7 +88,7 @@ impl Invoker for Function {
 }
 
 fn failure() -> InvokeFailure {
-    InvokeFailure::Failed { message: "as told".to_owned() }
+    InvokeFailure::Failed { message: "scripted".to_owned() }
 }
 
 /// Everything that a mapping needs around it.
@@ -150,7 +150,7 @@ impl World {
         StreamMapping { on_failure_queue: Some("failures".to_owned()), ..StreamMapping::new("f", "Facts") }
     }
 
-    /// Delivers everything there is, stops, and tells which batches the function was given.
+    /// Delivers everything, stops, and returns the batches that the function received.
     async fn deliver(&self, mapping: StreamMapping) -> Vec<Vec<String>> {
         let mappings = self.start(mapping);
         drained(&mappings).await;

@@ -53,7 +53,7 @@ async fn a_window_fills_batches_beyond_ten() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_batch_shows_again_and_then_goes_to_the_dead_letters() {
+async fn a_failed_batch_becomes_visible_again_and_then_a_dead_letter() {
     let world = World::new(Function::new(|_| Err(failure())));
     send(&world, ["poison"]);
     let started = tokio::time::Instant::now();
@@ -82,7 +82,7 @@ impl Invoker for Reporting {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_what_is_reported_as_failed_comes_again() {
+async fn only_reported_failures_are_delivered_again() {
     let mut world = World::new(Function::succeeding());
     world.sources.invoker = Arc::new(Reporting(Arc::clone(&world.function), "01"));
     send(&world, names(0, 3));
@@ -94,7 +94,7 @@ async fn only_what_is_reported_as_failed_comes_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_invocations_are_under_way_than_allowed() {
+async fn concurrency_never_exceeds_its_maximum() {
     let world = World::new(Function::taking(Duration::from_secs(1), |_| Ok(String::new())));
     send(&world, names(0, 40));
     let limited = QueueMapping { maximum_concurrency: Some(3), batch_size: 2, ..mapping() };
@@ -105,7 +105,7 @@ async fn no_more_invocations_are_under_way_than_allowed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_filters_do_not_want_is_deleted() {
+async fn messages_that_match_no_filter_are_deleted() {
     let world = World::new(Function::succeeding());
     send(&world, [r#"{"kind":"a"}"#, r#"{"kind":"b"}"#, "no json"]);
     let filter = json!({"body": {"kind": ["a"]}});
@@ -116,7 +116,7 @@ async fn what_filters_do_not_want_is_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stopping_brings_batches_under_way_to_an_end() {
+async fn stopping_finishes_running_batches() {
     let world = World::new(Function::taking(Duration::from_secs(10), |_| Ok(String::new())));
     send(&world, ["a"]);
     let mappings = start(&world, mapping());

@@ -18,7 +18,7 @@ fn failing(times: usize) -> Arc<Function> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_batch_comes_again_and_nothing_overtakes_it() {
+async fn a_failed_batch_is_retried_before_later_records() {
     let world = World::new(failing(3));
     world.write(["a", "b", "c"]);
     let batches = world.deliver(StreamMapping { batch_size: 2, ..world.mapping() }).await;
@@ -34,7 +34,7 @@ async fn a_failed_batch_comes_again_and_nothing_overtakes_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn timeouts_and_panics_are_failures_too() {
+async fn timeouts_and_panics_count_as_failures() {
     for failure in [InvokeFailure::TimedOut, InvokeFailure::Panicked("x".to_owned())] {
         let first = Mutex::new(Some(failure));
         let world = World::new(Function::new(move |_| first.lock().unwrap().take().map_or(Ok(String::new()), Err)));
@@ -44,7 +44,7 @@ async fn timeouts_and_panics_are_failures_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_the_last_try_the_on_failure_queue_is_told_and_the_stream_goes_on() {
+async fn after_the_last_retry_records_go_to_the_on_failure_queue_and_the_stream_continues() {
     let world = World::new(Function::new(|batch| if batch[0] == "a" { Err(failure()) } else { Ok(String::new()) }));
     world.write(["a", "b", "c"]);
     let mapping = StreamMapping { batch_size: 2, maximum_retry_attempts: 3, ..world.mapping() };
@@ -68,7 +68,7 @@ async fn after_the_last_try_the_on_failure_queue_is_told_and_the_stream_goes_on(
 }
 
 #[tokio::test(start_paused = true)]
-async fn bisecting_singles_out_the_poison_without_using_up_tries() {
+async fn bisecting_isolates_poison_without_using_up_retries() {
     let world =
         World::new(Function::new(
             |batch| {
@@ -135,7 +135,7 @@ fn reporting_world(times: &[(&str, usize)]) -> World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn everything_from_the_lowest_failed_record_on_is_tried_again() {
+async fn retries_start_at_the_lowest_failed_record() {
     for bisect in [false, true] {
         let world = reporting_world(&[("04", 1), ("02", 1)]);
         world.write(names(0, 6));
@@ -146,7 +146,7 @@ async fn everything_from_the_lowest_failed_record_on_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_that_always_fails_takes_what_is_behind_it_along_when_it_is_given_up() {
+async fn without_bisecting_a_failing_record_discards_those_behind_it() {
     let world = reporting_world(&[("02", 100)]);
     world.write(names(0, 5));
     let retries = StreamMapping { report_batch_item_failures: true, maximum_retry_attempts: 2, ..world.mapping() };
@@ -164,7 +164,7 @@ async fn a_record_that_always_fails_takes_what_is_behind_it_along_when_it_is_giv
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_cannot_be_understood_fails_the_batch() {
+async fn a_malformed_response_fails_the_batch() {
     let answers = Mutex::new(vec![r#"{"batchItemFailures":[{"itemIdentifier":"7"}]}"#, "nonsense"]);
     let world = World::new(Function::new(move |_| Ok(answers.lock().unwrap().pop().unwrap_or_default().to_owned())));
     world.write(["a", "b"]);
@@ -173,7 +173,7 @@ async fn an_answer_that_cannot_be_understood_fails_the_batch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn records_that_become_too_old_are_given_up() {
+async fn records_above_the_maximum_age_are_discarded() {
     let world = World::new(Function::new(|_| Err(failure())));
     world.write(["a", "b"]);
     let age = Some(Duration::from_secs(60));
@@ -187,7 +187,7 @@ async fn records_that_become_too_old_are_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_function_that_cannot_be_called_uses_up_no_tries() {
+async fn an_unavailable_function_uses_up_no_retries() {
     let left = Mutex::new(5);
     let world = World::new(Function::new(move |_| {
         let mut left = left.lock().unwrap();
@@ -204,7 +204,7 @@ async fn a_function_that_cannot_be_called_uses_up_no_tries() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_function_that_fails_hundreds_of_times_and_then_works_loses_nothing() {
+async fn a_function_that_recovers_after_hundreds_of_failures_loses_no_record() {
     for bisect in [false, true] {
         let world = World::new(failing(700));
         world.write(names(0, 5));
@@ -219,7 +219,7 @@ async fn a_function_that_fails_hundreds_of_times_and_then_works_loses_nothing() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn endless_tries_end_with_the_age_of_the_records_and_the_on_failure_queue_is_told() {
+async fn unlimited_retries_end_at_the_maximum_age_in_the_on_failure_queue() {
     let world =
         World::new(Function::new(
             |batch| {
@@ -250,7 +250,7 @@ impl Clock for Ahead {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_an_age_the_stream_drops_records_after_a_day_and_nobody_is_told() {
+async fn without_a_maximum_age_the_stream_drops_records_after_a_day_silently() {
     let mut world = World::new(Function::new(|_| Err(failure())));
     let ahead = chrono::TimeDelta::hours(24) - chrono::TimeDelta::seconds(60);
     world.sources.clock = Arc::new(Ahead(TestClock::default(), ahead));

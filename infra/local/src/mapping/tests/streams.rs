@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn records_arrive_in_order_and_in_batches_of_the_size() {
+async fn records_arrive_in_order_in_batches_of_the_configured_size() {
     let world = World::new(Function::succeeding());
     world.write(names(0, 25));
     let batches = world.deliver(StreamMapping { batch_size: 10, ..world.mapping() }).await;
@@ -21,7 +21,7 @@ async fn records_arrive_in_order_and_in_batches_of_the_size() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_window_a_write_is_delivered_at_once_and_with_one_the_batch_fills() {
+async fn a_window_delays_delivery_until_the_batch_is_full() {
     for (window, expected) in [(0, vec![1, 1, 1]), (5, vec![2, 1])] {
         let world = World::new(Function::succeeding());
         let window = Duration::from_secs(window);
@@ -49,7 +49,7 @@ async fn a_full_batch_does_not_wait_for_its_window() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_holds_at_most_six_megabytes() {
+async fn batches_are_limited_to_six_megabytes() {
     let world = World::with_database(Function::succeeding(), Database::memory().unwrap(), StreamView::NewImage);
     for number in 0..20 {
         let text = "x".repeat(390_000);
@@ -61,7 +61,7 @@ async fn a_batch_holds_at_most_six_megabytes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_filters_do_not_want_is_skipped_and_done_with() {
+async fn records_that_match_no_filter_are_skipped_and_acknowledged() {
     let world = World::with_database(Function::succeeding(), Database::memory().unwrap(), StreamView::NewAndOldImages);
     world.write_to("TRACK#1", "wanted");
     world.write_to("ALBUM#1", "unwanted");
@@ -78,7 +78,7 @@ async fn what_filters_do_not_want_is_skipped_and_done_with() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn expiries_are_delivered_as_the_service_s_own_and_writes_that_change_nothing_are_not() {
+async fn expiries_are_delivered_with_the_identity_of_the_service_and_no_op_writes_are_not() {
     let world = World::new(Function::succeeding());
     let now = world.sources.clock.now().timestamp();
     let item = |sk: &str, ttl: i64| json!({"pk": {"S": "p"}, "sk": {"S": sk}, "ttl": {"N": ttl.to_string()}});

@@ -79,7 +79,7 @@ pub(crate) fn wire(
     Ok(())
 }
 
-/// SAM gives the roles that it makes what a mapping needs; a role of the template's own must say it.
+/// SAM adds the permissions of a mapping to the roles that it generates. A role in the template must list them.
 fn allowed(place: &str, policy: &Policy, needed: &[Access]) -> Result<(), Refusal> {
     match policy.first_denied(needed) {
         None => Ok(()),

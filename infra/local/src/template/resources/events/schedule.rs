@@ -51,7 +51,7 @@ struct RetryPolicy {
     maximum_event_age_in_seconds: Option<Whole>,
 }
 
-/// What both kinds say.
+/// The part that both kinds share.
 struct Common {
     by: By,
     expression: String,
@@ -68,7 +68,7 @@ pub(super) fn rule(
     event: Rule,
     described: &mut Described,
 ) -> Result<Schedule, Refusal> {
-    // What fails between EventBridge and Lambda; here nothing stands between them.
+    // Covers failures between EventBridge and Lambda, which cannot occur here.
     described.note(event.retry_policy, "retry policies of schedules");
     let common = Common {
         by: By::Rule,
