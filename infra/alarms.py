@@ -78,22 +78,22 @@ def _queues(template, every):
     for name, _ in sam.of_type(template, "AWS::SQS::Queue"):
         dimensions = {"QueueName": f"{name}.QueueName"}
         if name not in dead | work:
-            yield f"{name} is neither worked off nor a queue of failures"
+            yield f"{name} has no consumer and is not a failure queue"
         if name in dead and not any(
             alarm.watches(SQS, "ApproximateNumberOfMessagesVisible", dimensions) and alarm.properties["Threshold"] == 0
             for alarm in every
         ):
-            yield f"{name} takes failures, and no alarm watches whether it is empty"
+            yield f"{name} is a failure queue, and no alarm watches whether it is empty"
         if name in work - redriven:
-            yield f"{name} holds work, and what fails has no queue to go to"
+            yield f"{name} has a consumer, and failed messages have no dead-letter queue"
         if name in work and not _any(every, SQS, "ApproximateAgeOfOldestMessage", dimensions):
-            yield f"{name} holds work, and no alarm watches the age of its oldest message"
+            yield f"{name} has a consumer, and no alarm watches the age of its oldest message"
 
 
 def _streams(template, every):
     readers = [(name, event["Properties"]) for name, event in _events(template) if event["Type"] == "DynamoDB"]
     for name in sorted({name for name, properties in readers if "OnFailure" not in properties.get("DestinationConfig", {})}):
-        yield f"{name} reads a stream, and what fails has no queue to go to"
+        yield f"{name} reads a stream, and failed records have no on-failure queue"
     for name in sorted({name for name, _ in readers}):
         if not _any(every, LAMBDA, "IteratorAge", {"FunctionName": name}):
             yield f"{name} reads a stream, and no alarm watches its IteratorAge"
@@ -109,7 +109,7 @@ def _schedules(template, every, documentation):
         expression = event["Properties"].get("Schedule") or event["Properties"]["ScheduleExpression"]
         rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression)
         if not rate:
-            # An alarm looks back seven days at most, and knows of no hour of the day.
+            # An alarm looks back seven days at most, and cannot depend on the time of day.
             if f"`{name}{identifier}`" not in documentation:
                 yield (
                     f"{name}{identifier} runs by {expression}, and no alarm can tell whether it was missed: use rate(…), "
@@ -166,7 +166,7 @@ def _problems(alarm, documentation):
         yield "looks back more than seven days"
     is_filled = any("FILL(" in expression for expression in alarm.expressions)
     if is_filled and properties.get("DatapointsToAlarm", properties["EvaluationPeriods"]) == properties["EvaluationPeriods"]:
-        # The newest value may be filled in because it is late: then it would never breach.
+        # The newest value may be filled in because it is late. Then the alarm would never breach.
         yield "fills in missing values, so DatapointsToAlarm must be less than EvaluationPeriods"
     for metric in alarm.metrics:
         if metric["namespace"] == DYNAMODB and not alarm.fills(metric.get("id")):
@@ -186,7 +186,7 @@ def _watched(properties):
 
 
 def _value(value):
-    """What an intrinsic function names: `Table` of `!Ref Table`, `Queue.Arn` of `!GetAtt Queue.Arn`."""
+    """The reference of an intrinsic function: `Table` of `!Ref Table`, `Queue.Arn` of `!GetAtt Queue.Arn`."""
     if isinstance(value, dict):
         [(function, argument)] = value.items()
         return argument if function == "Ref" else ".".join(argument) if isinstance(argument, list) else argument

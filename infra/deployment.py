@@ -1,10 +1,10 @@
 """Deploys an environment of samconfig.toml, with all its parameters, or not at all.
 
-`sam deploy --parameter-overrides` replaces the list of samconfig.toml instead of adding to it, and passes over a name that the
-template does not know. So what is given here is put together with the file's first. What neither gives stays as it was deployed
-last, or the template's default; a parameter without either makes CloudFormation refuse.
+`sam deploy --parameter-overrides` replaces the list of samconfig.toml instead of adding to it, and ignores names that the
+template does not declare. So this program merges the given values with those of the file. Other parameters keep their deployed
+value or the template's default. CloudFormation rejects a parameter that has neither.
 
-Packages for another machine than `Architecture` are refused before anything is uploaded.
+Packages for another machine than `Architecture` are rejected before the upload.
 """
 
 import argparse
@@ -21,7 +21,7 @@ SAMCONFIG = sam.ROOT / "samconfig.toml"
 
 
 class Refused(Exception):
-    """Why nothing is deployed."""
+    """The reason why nothing is deployed."""
 
 
 def environments():
@@ -38,7 +38,7 @@ def environments():
 
 
 def assignments(arguments, known):
-    """NAME=VALUE, each of a name that is known."""
+    """Parses NAME=VALUE; every name must be a parameter of the template."""
     values = {}
     for argument in arguments:
         name, is_assignment, value = argument.partition("=")
@@ -49,37 +49,37 @@ def assignments(arguments, known):
 
 
 def parameters(environment, arguments=(), template=None):
-    """All values that a deploy of the environment gives: the file's, and over them those given."""
+    """All values of a deploy: those of samconfig.toml, overridden by the given ones."""
     known = (template or sam.load())["Parameters"]
     all_of_them = environments()
     if environment not in all_of_them:
         raise Refused(f"{environment!r} is none of the environments of {SAMCONFIG.name}: {', '.join(all_of_them)}")
     of_file = all_of_them[environment].get("parameter_overrides", [])
-    # The architecture is given in any case, because the packages are checked for it.
+    # The architecture is always explicit, because the packages are checked against it.
     architecture = {"Architecture": known["Architecture"]["Default"]}
     return architecture | assignments(of_file, known) | assignments(arguments, known)
 
 
 def check_packages(template, architecture):
-    """Refuses functions of the template that are not built for an architecture."""
+    """Rejects functions that are not built for the architecture."""
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             packages.check(sam.ROOT / resource["Properties"]["CodeUri"], architecture)
 
 
 def command(environment, values, template, options=()):
-    """The command line that deploys."""
+    """The command line of the deploy."""
     escaped = {name: value.replace("\\", "\\\\").replace('"', '\\"') for name, value in values.items()}
     overrides = [f'{name}="{value}"' for name, value in escaped.items()]
-    # Both files by name: sam looks for the one beside the other, and prefers what an earlier `sam build` left behind.
+    # Both files are explicit: sam looks for one beside the other, and prefers the output of an earlier `sam build`.
     files = ["--config-file", str(SAMCONFIG), "--template-file", str(template)]
     return ["sam", "deploy", *files, "--config-env", environment, "--parameter-overrides", *overrides, *options]
 
 
 def main(arguments):
     usage = argparse.ArgumentParser(prog="infra/deploy", description=__doc__.splitlines()[0])
-    usage.add_argument("environment", help="one of samconfig.toml's, such as dev")
-    usage.add_argument("values", nargs="*", metavar="NAME=VALUE", help="a parameter; it wins over samconfig.toml's")
+    usage.add_argument("environment", help="an environment of samconfig.toml, such as dev")
+    usage.add_argument("values", nargs="*", metavar="NAME=VALUE", help="a parameter; overrides samconfig.toml")
     usage.add_argument("--template-file", type=pathlib.Path, default=sam.TEMPLATE, help="another template")
     usage.add_argument("--sam", action="append", default=[], metavar="OPTION", help="an option of `sam deploy`")
     arguments = usage.parse_intermixed_args(arguments)
@@ -87,7 +87,7 @@ def main(arguments):
     values = parameters(arguments.environment, arguments.values, template)
     check_packages(template, values["Architecture"])
     line = command(arguments.environment, values, arguments.template_file.resolve(), arguments.sam)
-    # The Python of this repository's tools is not that of sam.
+    # sam has its own Python environment.
     surroundings = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return subprocess.run(line, cwd=sam.ROOT, env=surroundings).returncode
 

@@ -36,7 +36,7 @@ def expanded_findings():
         return [str(error)]
     EXPANDED.parent.mkdir(exist_ok=True)
     EXPANDED.write_text(json.dumps(expanded, indent=1))
-    # The transform puts a parameter's value in place of some references: unused ones are found in the source.
+    # The transform replaces some references by values, so unused parameters are searched in the source.
     return cfn_lint(EXPANDED, "--ignore-checks", "W2001")
 
 
@@ -77,7 +77,7 @@ def main():
         print(finding, file=sys.stderr)
     if findings:
         sys.exit(1)
-    print("template.yaml and samconfig.toml: nothing to complain of")
+    print("template.yaml and samconfig.toml: no findings")
 
 
 main()

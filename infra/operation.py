@@ -1,4 +1,4 @@
-"""What template.yaml must say of throughput, encryption, logs and secrets."""
+"""Rules of template.yaml for throughput, encryption, logs and secrets."""
 
 import re
 
@@ -51,7 +51,7 @@ def _functions(template):
         yield "Globals.Function.Environment.Variables.STACK is not the stack's name, which is a dimension of all metrics"
     for name, properties in sam.of_type(template, "AWS::Serverless::Function"):
         if "LoggingConfig" in properties:
-            yield f"{name} has a LoggingConfig of its own"
+            yield f"{name} has its own LoggingConfig"
 
 
 def _access_logs(template):
@@ -62,25 +62,25 @@ def _access_logs(template):
             continue
         told = set(re.findall(r"\$context\.([A-Za-z.]+[A-Za-z])", settings["Format"]))
         for variable in sorted(told - TOLD_OF_A_REQUEST):
-            yield f"the access log of {name} tells {variable}, which may be personal"
+            yield f"the access log of {name} contains {variable}, which may be personal data"
         for variable in sorted(TOLD_OF_A_REQUEST - told):
-            yield f"the access log of {name} does not tell {variable}"
+            yield f"the access log of {name} does not contain {variable}"
 
 
 def _logs(template):
     for name, properties in sam.of_type(template, "AWS::Logs::LogGroup"):
         if "RetentionInDays" not in properties:
-            yield f"{name} keeps its lines for ever"
+            yield f"{name} keeps its lines forever"
         if "LogGroupClass" in properties:
-            yield f"{name} has a class of its own; only the standard one makes metrics of lines"
+            yield f"{name} has its own log class; only the standard class extracts metrics from lines"
 
 
 def _secrets(template):
-    """A secret as a value can be read by whoever may look at the stack or a function; its ARN cannot be used by them."""
+    """Every principal that may describe the stack or a function can read a secret in a value, but cannot use its ARN."""
     for name in template["Parameters"]:
         if SECRET.search(name) and not name.endswith("Arn"):
-            yield f"the parameter {name} holds a secret: take its ARN in Secrets Manager"
+            yield f"the parameter {name} contains a secret; take its ARN in Secrets Manager instead"
     for function, properties in sam.of_type(template, "AWS::Serverless::Function"):
         for name in properties.get("Environment", {}).get("Variables", {}):
             if SECRET.search(name) and not name.endswith("_ARN"):
-                yield f"{function} has a secret in its variable {name}: give it the ARN"
+                yield f"{function} has a secret in its variable {name}; pass the ARN instead"

@@ -1,4 +1,4 @@
-"""What `infra/package` has built: the machine that it runs on, and its zip."""
+"""The packages of `infra/package`: their architecture and their zips."""
 
 import pathlib
 import struct
@@ -11,11 +11,11 @@ MACHINES = {62: "x86_64", 183: "arm64"}
 
 
 class WrongPackage(Exception):
-    """A package that must not be deployed, and why."""
+    """A package that must not be deployed, with the reason."""
 
 
 def machine(binary):
-    """The architecture that an ELF binary is for, by the template's name of it."""
+    """The architecture of an ELF binary, as a value of the template's Architecture."""
     header = binary[:20]
     if len(header) < 20 or header[:4] != b"\x7fELF":
         raise WrongPackage("is not an ELF binary")
@@ -25,11 +25,11 @@ def machine(binary):
     try:
         return MACHINES[number]
     except KeyError:
-        raise WrongPackage(f"is for the ELF machine {number}, which Lambda does not have") from None
+        raise WrongPackage(f"is for the ELF machine {number}, which Lambda does not support") from None
 
 
 def check(folder, architecture):
-    """Refuses a function's folder whose `bootstrap` is missing or made for another machine."""
+    """Rejects a function's folder whose `bootstrap` is missing or built for another machine."""
     bootstrap = pathlib.Path(folder, "bootstrap")
     try:
         with bootstrap.open("rb") as file:
@@ -45,7 +45,7 @@ def check(folder, architecture):
 
 
 def pack(folder):
-    """Makes the zip of a function's folder, beside it; the same binary always gives the same zip.
+    """Creates the zip of a function's folder, beside it. The same binary always gives the same zip.
 
     So an unchanged function is not deployed again.
     """

@@ -1,11 +1,11 @@
 """Restores the tables of a stack to a moment, as the tables of a new stack.
 
 DynamoDB restores into a new table, without its stream, expiry, point-in-time recovery and deletion protection
-(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/pointintimerecovery_restores.html). CloudFormation takes such
-tables into a new stack (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-import.html), which
-has nothing else at first. `infra/deploy` with the same `TablePrefix` then adds the rest, and gives the tables what they lack.
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/pointintimerecovery_restores.html). CloudFormation imports
+these tables into a new stack (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-import.html), which
+has nothing else at first. `infra/deploy` with the same `TablePrefix` then adds the rest, and the missing settings of the tables.
 
-All tables are restored to the same second: their items refer to each other. Run again, it goes on where it was.
+All tables are restored to the same second: their items refer to each other. A second run continues where the first stopped.
 """
 
 import argparse
@@ -20,13 +20,13 @@ from botocore.exceptions import ClientError
 import sam
 
 TABLE = "AWS::DynamoDB::Table"
-# What a restored table has of its template's properties.
+# The template's properties that a restored table has.
 RESTORED = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes", "LocalSecondaryIndexes")
 POLL_SECONDS = 5
 
 
 class Refused(Exception):
-    """Why nothing is restored."""
+    """The reason why nothing is restored."""
 
 
 def recoverable(template):
@@ -39,13 +39,13 @@ def recoverable(template):
 
 
 def table_name(properties, prefix):
-    """The name that the template gives a table under a prefix."""
+    """The name of a table in a stack with this prefix."""
     named = properties["TableName"]["Fn::If"][1]["Fn::Sub"]
     return named.replace("${TablePrefix}", prefix)
 
 
 def import_template(template, prefix):
-    """The template of a stack that has the restored tables, as they are, and nothing else.
+    """The template of a stack with the restored tables, as they are, and nothing else.
 
     An import takes no outputs, and each of its resources needs a deletion policy.
     """
@@ -125,16 +125,16 @@ class Restore:
                 if error.response["Error"]["Code"] not in ("TableAlreadyExistsException", "TableInUseException"):
                     raise
                 self._check_same_restore(source, target, at)
-                self.say(f"{target} is there already")
+                self.say(f"{target} exists")
         return targets
 
     def _check_same_restore(self, source, target, at):
-        """A table of an earlier try is of the same source and moment."""
+        """Rejects a table that is not a restore of the same source and moment."""
         summary = self.dynamodb.describe_table(TableName=target)["Table"].get("RestoreSummary", {})
         if not summary.get("SourceTableArn", "").endswith(f":table/{source}"):
-            raise Refused(f"{target} is there already, and is no copy of {source}")
+            raise Refused(f"{target} exists and is not a copy of {source}")
         if summary.get("RestoreDateTime") != at:
-            raise Refused(f"{target} is there already, and is a copy of {summary.get('RestoreDateTime')}")
+            raise Refused(f"{target} exists and is a copy of {summary.get('RestoreDateTime')}")
 
     def _wait_until_active(self, table):
         while True:
@@ -162,7 +162,7 @@ class Restore:
 def moment(text):
     at = datetime.datetime.fromisoformat(text)
     if at.tzinfo is None:
-        raise argparse.ArgumentTypeError("needs a time zone, such as Z")
+        raise argparse.ArgumentTypeError("must have a time zone, such as Z")
     return at
 
 

@@ -4,7 +4,7 @@ import logging
 import os
 import pathlib
 
-# The transform looks for a region; nothing is asked of AWS.
+# The transform needs a region, but does not call AWS.
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 logging.getLogger("samtranslator").setLevel(logging.ERROR)
 
@@ -17,11 +17,11 @@ TEMPLATE = ROOT / "template.yaml"
 
 
 class InvalidTemplate(Exception):
-    """What the transform found wrong."""
+    """The errors of the transform."""
 
 
 class _NoManagedPolicies:
-    """Policies are spelled out in the template, so no list of AWS's is needed to look names up in."""
+    """The template spells out all policies, so the transform needs no list of managed policies."""
 
     def load(self):
         return {}
@@ -33,7 +33,7 @@ def load(path=TEMPLATE):
 
 
 def of_type(template, kind):
-    """The resources of a type: name and properties of each."""
+    """The name and properties of each resource of a type."""
     return [
         (name, resource.get("Properties", {}))
         for name, resource in template["Resources"].items()
@@ -42,7 +42,7 @@ def of_type(template, kind):
 
 
 def package(template, upload):
-    """Replaces each CodeUri with the place where `upload` put that folder, as `aws cloudformation package` does."""
+    """Replaces each CodeUri with the location that `upload` returns, as `aws cloudformation package` does."""
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             properties = resource["Properties"]
@@ -51,11 +51,11 @@ def package(template, upload):
 
 
 def expand(template, parameters=None):
-    """Applies the transform, with the parameters' values, for it writes some into what it makes of the API."""
+    """Applies the transform with the parameters' values, because it copies some into the API."""
     values = {}
     for name, parameter in template["Parameters"].items():
         value = (parameters or {}).get(name, parameter.get("Default", ""))
-        # Lists come to the transform as lists, as the service hands them over.
+        # The service passes lists to the transform as lists.
         values[name] = value.split(",") if parameter["Type"] == "CommaDelimitedList" else value
     try:
         return transform(template, values, _NoManagedPolicies())

@@ -93,7 +93,7 @@ class Deployment(unittest.TestCase):
         [problem] = refusals(bare | {"AllowedOrigins": "https://a.example,*", "JwtSecretArn": "arn:x"})
         self.assertIn("must name each origin", problem)
         [problem] = refusals(bare | origins | {"JwksUrl": "https://id.example/jwks"})
-        self.assertIn("JwksUrl needs JwtIssuer and JwtAudience", problem)
+        self.assertIn("JwksUrl requires JwtIssuer and JwtAudience", problem)
         self.assertEqual(refusals(bare | origins | {"JwtSecretArn": "arn:x"}), [])
 
     def test_prod_is_protected_and_keeps_facts_and_logs(self):

@@ -83,7 +83,7 @@ class Restored(unittest.TestCase):
         with self.assertRaisesRegex(restore.Refused, "is a copy of"):
             self.restores(tables, AT + datetime.timedelta(seconds=1))
         tables["new-stats"] = {}
-        with self.assertRaisesRegex(restore.Refused, "new-stats is there already, and is no copy of old-StatsTable"):
+        with self.assertRaisesRegex(restore.Refused, "new-stats exists and is not a copy of old-StatsTable"):
             self.restores(tables)
 
 

@@ -52,7 +52,7 @@ class Rules(unittest.TestCase):
         def queue(resources, _):
             resources["NewQueue"] = {"Type": "AWS::SQS::Queue", "Properties": {}}
 
-        def worked_off(resources, template):
+        def consumed(resources, template):
             queue(resources, template)
             arn = {"Fn::GetAtt": ["NewQueue", "Arn"]}
             resources["StartAuditFunction"]["Properties"]["Events"]["New"] = {"Type": "SQS", "Properties": {"Queue": arn}}
@@ -85,11 +85,11 @@ class Rules(unittest.TestCase):
         def api(resources, _):
             resources["NewApi"] = {"Type": "AWS::Serverless::HttpApi", "Properties": {}}
 
-        self.finds(queue, "NewQueue is neither worked off nor a queue of failures")
-        self.finds(worked_off, "NewQueue holds work, and no alarm watches the age", "NewQueue holds work, and what fails")
-        self.finds(failures, "NewQueue takes failures, and no alarm watches whether it is empty")
-        self.finds(on_failure, "NewQueue takes failures, and no alarm watches whether it is empty")
-        self.finds(stream, "StartAuditFunction reads a stream, and no", "StartAuditFunction reads a stream, and what fails")
+        self.finds(queue, "NewQueue has no consumer and is not a failure queue")
+        self.finds(consumed, "NewQueue has a consumer, and no alarm watches the age", "NewQueue has a consumer, and failed messages")
+        self.finds(failures, "NewQueue is a failure queue, and no alarm watches whether it is empty")
+        self.finds(on_failure, "NewQueue is a failure queue, and no alarm watches whether it is empty")
+        self.finds(stream, "StartAuditFunction reads a stream, and no", "StartAuditFunction reads a stream, and failed records")
         self.finds(schedule, "GetTrackFunction runs every 3600 s", "GetTrackFunction runs by a schedule")
         self.finds(crontab, "AuditFunctionNew runs by cron(0 4 * * ? *), and no alarm can tell")
         self.finds(table, "ReadThrottleEvents of NewTable", "NewTable has no OnDemandThroughput.MaxWriteRequestUnits")
@@ -161,12 +161,12 @@ class Rules(unittest.TestCase):
         self.finds(billed, "StateTable has an SSESpecification")
         self.finds(unbounded, "StateTable has no OnDemandThroughput.MaxReadRequestUnits")
         for personal in ("identity.sourceIp", "path", "authorizer.user"):
-            self.finds(written(f"$context.{personal}"), f"tells {personal}", "does not tell routeKey")
+            self.finds(written(f"$context.{personal}"), f"contains {personal}", "does not contain routeKey")
         self.finds(quiet, "ApplicationLogLevel must be INFO")
         self.finds(nameless, "Variables.STACK is not the stack's name")
-        self.finds(parameter, "the parameter PusherSecret holds a secret")
+        self.finds(parameter, "the parameter PusherSecret contains a secret")
         self.finds(variable, "PusherAuthFunction has a secret in its variable PUSHER_SECRET")
-        self.finds(kept, "AccessLogGroup keeps its lines for ever")
+        self.finds(kept, "AccessLogGroup keeps its lines forever")
 
 
 if __name__ == "__main__":

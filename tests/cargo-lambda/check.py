@@ -1,5 +1,5 @@
-"""`cargo dev --functions cargo-lambda`, used as its users do: it starts, counts a play that came in over HTTP, takes up an
-edit, and `cargo lambda invoke` answers every example event of every function."""
+"""`cargo dev --functions cargo-lambda`, used as its users do: it starts, counts a play over HTTP, rebuilds after an
+edit, and `cargo lambda invoke` accepts every example event of every function."""
 
 import concurrent.futures
 import datetime
@@ -18,9 +18,9 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", "target"))
-# How long anything may take that includes starting functions on a busy machine.
+# Maximum time of a step that starts functions on a busy machine.
 PATIENCE_S = 300
-# The function that is edited, and what it says once it was.
+# The function that is edited, and the log line of the edited version.
 EDITED = "get-track"
 MARK = "tests/cargo-lambda: this is the edited function"
 
@@ -33,7 +33,7 @@ def main():
 
     with tempfile.TemporaryFile() as log, Cloud(log) as cloud:
         step("a play is counted over HTTP", lambda: counts_a_play(cloud))
-        step("an edit is taken up", lambda: takes_up_an_edit(cloud))
+        step("an edited function is rebuilt", lambda: rebuilds_after_an_edit(cloud))
         everything = [(name, path) for name in functions for path in events[name]]
         step(f"{len(everything)} events of {len(functions)} functions", lambda: invokes(cloud, everything))
 
@@ -103,7 +103,7 @@ def free_port():
 def until(holds, what):
     end = time.monotonic() + PATIENCE_S
     while not holds():
-        assert time.monotonic() < end, f"it never came about: {what}"
+        assert time.monotonic() < end, f"timed out: {what}"
         time.sleep(0.2)
 
 
@@ -122,7 +122,7 @@ def is_counted(cloud):
     return status == 200 and body["counters"]["totalPlays"] == 1
 
 
-def takes_up_an_edit(cloud):
+def rebuilds_after_an_edit(cloud):
     path = ROOT / "functions" / EDITED / "src/main.rs"
     source = path.read_text()
     edited = source.replace("-> std::process::ExitCode {\n", f'-> std::process::ExitCode {{\n    eprintln!("{MARK}");\n')
@@ -140,19 +140,19 @@ def takes_up_an_edit(cloud):
 
 
 def started(log):
-    """The functions that cargo says it runs."""
+    """The functions that cargo reports as running."""
     return set(re.findall(r"Running `.*/debug/([a-z-]+)`", log))
 
 
 def invokes(cloud, everything):
-    # They wait for each other at cargo's lock while they are first started.
+    # Their first starts wait for each other at cargo's lock.
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         problems = list(filter(None, pool.map(lambda event: problem(cloud, *event), everything)))
     assert not problems, "\n".join(problems)
 
 
 def problem(cloud, name, path):
-    """What is wrong with a function's answer to an example of its events; nothing if all is well."""
+    """The error in a function's response to an example event, or None."""
     command = ["cargo", "lambda", "invoke", name, "--invoke-port", str(cloud.port), "--data-file", str(path)]
     if not is_ipv6(cloud.port):
         command += ["--invoke-address", "127.0.0.1"]

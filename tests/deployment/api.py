@@ -25,12 +25,12 @@ class Answer:
         return json.loads(self.text)
 
     def expect(self, *statuses):
-        """Itself, if its status is one of these."""
+        """Asserts that the status is one of these, and returns the answer."""
         assert self.status in statuses, f"{self}; expected {' or '.join(map(str, statuses))}"
         return self
 
     def problem(self, status):
-        """Its body, if it is a problem document (RFC 9457) of this status."""
+        """Asserts that the answer is a problem document (RFC 9457) of this status, and returns its body."""
         self.expect(status)
         assert self.headers.get("content-type", "").startswith("application/problem+json"), f"{self}; no problem+json"
         assert self.json["status"] == status and self.json["title"] and self.json["requestId"], str(self)
@@ -45,7 +45,7 @@ class Api:
         self.url = url
 
     def call(self, method, path, body=None, token=None, **headers):
-        """One request. A body that is no text is sent as JSON; `x_write_key="k"` sends the header x-write-key."""
+        """Sends a request. A body that is not text is sent as JSON; `x_write_key="k"` sends the header x-write-key."""
         headers = {"user_agent": BROWSER} | headers
         if token is not None:
             headers["authorization"] = f"Bearer {token}"

@@ -1,4 +1,4 @@
-"""A server of channels on a free port of this machine: takes what is signed with its secret, and nothing else."""
+"""A Pusher server on a free port of this machine. It accepts only requests that are signed with its secret."""
 
 import hashlib
 import hmac
@@ -13,7 +13,7 @@ SECRET = "a secret of channels"
 
 
 class Channels:
-    """Starts with the `with` block and ends with it; `events` is what it took meanwhile, `refused` what it did not."""
+    """Runs for the `with` block; `events` are the accepted events, `refused` the rejected requests."""
 
     def __init__(self):
         self.events = []
@@ -54,7 +54,7 @@ class Channels:
 
 
 def is_signed(target, body):
-    """Whether a request to send events is signed as the protocol says."""
+    """Whether a request to publish events has a valid signature."""
     path, _, query = target.partition("?")
     signed, _, by = query.partition("&auth_signature=")
     said = dict(urllib.parse.parse_qsl(signed))
@@ -71,7 +71,7 @@ def signature(text):
 
 
 def parameters(channels, emulator):
-    """The template's parameters that name this server, with its secret in Secrets Manager."""
+    """The parameters of this server, with its secret in Secrets Manager."""
     made = emulator.client("secretsmanager").create_secret(Name="channels", SecretString=f"{SECRET}\n")
     return {
         "PusherAppId": APP,

@@ -32,7 +32,7 @@ COMPLAINTS_SHOWN = 50
 
 
 def main():
-    # Stopped from outside, it still takes the emulator down.
+# A SIGTERM stops the emulator too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = time.monotonic()
     with Emulator(EMULATOR_LOG) as emulator, channels.Channels() as server:
@@ -55,13 +55,13 @@ def main():
 
 
 def secret_of_tokens(emulator):
-    """The template's parameter that names the secret of tokens, which lies in Secrets Manager."""
+    """The parameter with the ARN of the token secret, which is in Secrets Manager."""
     made = emulator.client("secretsmanager").create_secret(Name="tokens", SecretString=SECRET)
     return {"JwtSecretArn": made["ARN"]}
 
 
 def show_complaints(lines):
-    """Keeps all that the functions wrote, and shows their warnings, errors and whatever is no log line at all."""
+    """Stores the output of the functions, and shows warnings, errors and lines that are not log lines."""
     FUNCTIONS_LOG.write_text("\n".join(lines))
     everyday = re.compile(r"(START|END|REPORT) RequestId: |\{\"_aws\"|\{.*\"level\":\"INFO\"")
     complaints = [line for line in lines if not everyday.match(line)]

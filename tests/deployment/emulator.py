@@ -20,7 +20,7 @@ DONE_WITHIN_SECONDS = 300
 
 
 class Emulator:
-    """Starts with the `with` block and ends with it; `log` is what it wrote meanwhile."""
+    """Runs for the `with` block; `log` receives its output."""
 
     def __init__(self, log):
         self.log = pathlib.Path(log)
@@ -65,7 +65,7 @@ class Emulator:
         )
 
     def run(self, command, log):
-        """Runs a program of the repository that takes this for AWS; `log` is what it wrote."""
+        """Runs a program of the repository against this emulator; `log` receives its output."""
         surroundings = {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "test",
@@ -97,7 +97,7 @@ class Emulator:
             "AWS_ENDPOINT_URL": self.url,  # handed on to the functions
             "MINISTACK_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
-            # Every call is checked against the policies of who makes it: a function that
+            # Every call is checked against the policies of its caller: a function that
             # lacks a permission in the template fails here as it would on AWS.
             "AUTH": "true",
             "LAMBDA_EXECUTOR": "local",

@@ -1,4 +1,4 @@
-"""What CloudFormation made of the template, asked of the services themselves."""
+"""The resources that CloudFormation created from the template, as the services report them."""
 
 from collections import Counter
 
@@ -17,7 +17,7 @@ def check(title):
     return register
 
 
-@check("every resource is there")
+@check("every resource exists")
 def resources(stack):
     made = {resource["LogicalResourceId"]: resource for resource in stack.list_resources()}
     missing = stack.template["Resources"].keys() - made.keys()
@@ -28,7 +28,7 @@ def resources(stack):
     return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
 
 
-@check("parameters are those of samconfig.toml, and over them those given")
+@check("parameters are those of samconfig.toml, overridden by the given ones")
 def parameters(stack):
     [made] = stack.emulator.client("cloudformation").describe_stacks(StackName=stack.name)["Stacks"]
     values = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in made["Parameters"]}
@@ -38,11 +38,11 @@ def parameters(stack):
             assert values[name] == expected, f"{name} is {values[name]}"
     of_file = dict(line.split("=", 1) for line in deployment.environments()[ENVIRONMENT]["parameter_overrides"])
     kept = of_file.keys() - stack.given.keys()
-    assert kept and of_file.keys() & stack.given.keys(), "both are to be seen"
+    assert kept and of_file.keys() & stack.given.keys(), "both kinds must occur"
     assert all(values[name] == of_file[name] for name in kept), values
 
 
-@check("functions run what was packaged")
+@check("functions run the packages")
 def functions(stack):
     client = stack.emulator.client("lambda")
     for name, properties in stack.of_type("AWS::Lambda::Function"):
@@ -88,7 +88,7 @@ def alarms(stack):
             assert alarm[key] == properties[key], f"{name}: {key} is {alarm[key]}"
         dimensions = {dimension["Name"]: dimension["Value"] for dimension in alarm.get("Dimensions", [])}
         if properties["Namespace"] == "Tally":
-            # What a function measures itself has the name of its crate and of the stack.
+            # A function's own metric has the names of its crate and of the stack.
             crate = sam.ROOT / "functions" / dimensions["function"]
             assert crate.is_dir() and dimensions["stack"] == stack.name, f"{name} watches {dimensions}"
             continue
@@ -101,7 +101,7 @@ def logs(stack):
     client = stack.emulator.client("logs")
     for name, _ in stack.of_type("AWS::Logs::LogGroup"):
         [group] = client.describe_log_groups(logGroupNamePrefix=stack.physical_id(name))["logGroups"]
-        assert group.get("retentionInDays"), f"{name}: kept for ever"
+        assert group.get("retentionInDays"), f"{name}: kept forever"
 
 
 def _literal(value):

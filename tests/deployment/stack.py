@@ -16,7 +16,7 @@ PACKAGES = sam.ROOT / "target" / "local-lambda"
 
 
 class Stack:
-    """Deploys a stack from the zips of `infra/package` with `infra/deploy`; `log` is what that wrote."""
+    """Deploys a stack from the zips of `infra/package` with `infra/deploy`; `log` receives its output."""
 
     def __init__(self, emulator, given, log, name=STACK):
         self.emulator = emulator
@@ -64,7 +64,7 @@ class Stack:
         return client.scan(TableName=self.physical_id(logical_id), ConsistentRead=True)["Items"]
 
     def invoke(self, logical_id, event):
-        """Invokes a function as its operator may, and gives what it answers."""
+        """Invokes a function as an operator does, and returns its response."""
         answer = self.emulator.client("lambda").invoke(
             FunctionName=self.physical_id(logical_id), Payload=json.dumps(event).encode()
         )
@@ -78,7 +78,7 @@ class Stack:
         return f"{self.emulator.url}/_aws/execute-api/{self.physical_id(api)}/$default"
 
     def function_logs(self):
-        """What the functions wrote, oldest first."""
+        """The output of the functions, oldest first."""
         logs = self.emulator.client("logs")
         lines = []
         for group, _ in self.of_type("AWS::Logs::LogGroup"):
@@ -117,7 +117,7 @@ class Stack:
         self.emulator.run([*tool, *(f"--sam={option}" for option in options)], self.log)
 
     def _allow_origins(self):
-        # MiniStack answers preflights from what this call sets, not from the resource's property.
+        # MiniStack answers preflights from the values of this call, not from the resource's property.
         gateway = self.emulator.client("apigatewayv2")
         for api, properties in self.of_type("AWS::ApiGatewayV2::Api"):
             if cors := properties.get("CorsConfiguration"):
@@ -175,7 +175,7 @@ def explicit_api(template):
 
 
 def batches_are_sends(template):
-    """Lets whoever may send a message to a queue send several at once.
+    """Allows every function that may send a message to a queue to send several at once.
 
     On AWS one right covers both; MiniStack asks for a second one that AWS does not have.
     """
@@ -195,7 +195,7 @@ def batches_are_sends(template):
 
 
 def plain_alarms(template):
-    """Replaces each alarm on an expression by one alarm for each metric of it, for MiniStack knows no expressions."""
+    """Replaces each alarm on an expression by one alarm per metric, because MiniStack does not support expressions."""
     resources = template["Resources"]
     for name, resource in list(resources.items()):
         if resource["Type"] != "AWS::CloudWatch::Alarm" or "Metrics" not in resource["Properties"]:

@@ -138,7 +138,7 @@ impl Stage {
     pub(crate) fn payload<'a>(&self, table: &str, records: impl IntoIterator<Item = &'a StreamRecord>) -> Value {
         let table = self.database.table(table).unwrap();
         let json = |record: &StreamRecord| {
-            self.database.told(&table.name, record);
+            self.database.mark_delivered(&table.name, record);
             record.to_json(&table)
         };
         let json: Vec<String> = records.into_iter().map(json).collect();
