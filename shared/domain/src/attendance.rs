@@ -16,23 +16,23 @@ use super::time::Time;
 use super::validation::{Fields, InvalidField, object};
 
 string_enum! {
-    /// Whether somebody was there.
+    /// Presence at a lesson.
     Presence {
-        /// They were.
+        /// The student was present.
         Present = "present",
-        /// They were not.
+        /// The student was absent.
         Absent = "absent",
-        /// They came late.
+        /// The student came late.
         Late = "late",
-        /// They were not, and had said why.
+        /// The student was excused.
         Excused = "excused",
     }
 }
 
-/// The first day of which attendance is noted.
+/// The first date on which attendance can be recorded.
 const FIRST_DATE: &str = "1970-01-01";
 
-/// A day on which a course was held, as its teacher calls it: `2026-01-31`.
+/// The date of a lesson in the teacher's calendar: `2026-01-31`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Date(String);
@@ -71,9 +71,9 @@ impl fmt::Display for Date {
 pub struct Attendance {
     /// In which course.
     pub course: CourseId,
-    /// Who.
+    /// The student.
     pub student: UserId,
-    /// What they are called, if that is known.
+    /// The user's name, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub student_name: Option<String>,
     /// On which day.
@@ -85,7 +85,7 @@ pub struct Attendance {
 }
 
 impl Attendance {
-    /// Where it is told.
+    /// The channels that receive the change.
     #[must_use]
     pub fn channels(&self, course: &Course) -> [Channel; 3] {
         [
@@ -96,20 +96,20 @@ impl Attendance {
     }
 }
 
-/// What is to be noted.
+/// The attendance to record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     /// In which course.
     pub course: CourseId,
-    /// Of whom.
+    /// The student.
     pub student: UserId,
-    /// Of which day.
+    /// The date.
     pub date: Date,
-    /// What.
+    /// The presence.
     pub status: Presence,
 }
 
-/// The day of which something is noted; nobody was anywhere before 1970.
+/// A date of attendance; not before 1970.
 fn date(fields: Fields<'_>) -> Result<Date, InvalidField> {
     let date: Date = fields.required("date")?;
     if date.0.as_str() < FIRST_DATE {
@@ -131,7 +131,7 @@ impl Mark {
         wrong.finish(read.map(|((course, student), (date, status))| Self { course, student, date, status }))
     }
 
-    /// What is noted in place of what was; the same where it was noted so.
+    /// The attendance that replaces `before`; the same if nothing changes.
     #[must_use]
     pub fn apply(&self, student_name: Option<String>, stored: Option<&Attendance>, now: Time) -> Attendance {
         if let Some(stored) = stored.filter(|stored| stored.status == self.status) {

@@ -1,41 +1,41 @@
-//! Audits: what is looked at, and what is found wrong.
+//! Audits: their scope, their tasks and their findings.
 
 use super::string_enum::string_enum;
 
 string_enum! {
-    /// What is found wrong.
+    /// The kind of a finding.
     FindingKind {
-        /// Somebody has what no purchase says, or has not what one does.
+        /// An ownership that no purchase explains, or a purchase without its ownership.
         Ownership = "ownership",
-        /// What a buyer is told of a purchase is not what it is.
+        /// A buyer's copy of a purchase that differs from the purchase.
         Listing = "listing",
-        /// A purchase without its sale or its refund; nothing tells which is right, so it is not repaired.
+        /// A purchase without its sale or its refund. Nothing shows which is right, so it is not repaired.
         Ledger = "ledger",
         /// A minute that is not the fold of its facts.
         Bucket = "bucket",
-        /// An item's numbers that are not the sum of its minutes.
+        /// An item's totals that are not the sum of its minutes.
         Total = "total",
-        /// What an item contributes to all is not what it brought in.
+        /// An item's contribution that differs from its totals.
         Contribution = "contribution",
-        /// What all items brought in is not the sum of what they contribute.
+        /// Totals of all items that are not the sum of the contributions.
         Revenue = "revenue",
         /// A place in a list that is not the item's, or none.
         Ranking = "ranking",
-        /// What a buyer bought is not what the purchases say.
+        /// A buyer's totals that differ from the purchases.
         Buyer = "buyer",
         /// A cohort that is not its members.
         Cohort = "cohort",
     }
 
-    /// How much an audit looks at.
+    /// The scope of an audit.
     Scope {
         /// The whole ledger, and every number.
         Full = "full",
-        /// What has changed since the last complete audit.
+        /// Changes since the last complete audit.
         Changes = "changes",
     }
 
-    /// What is looked at.
+    /// A check of an audit.
     Checked {
         /// Buyers: what they have, and what they bought.
         Buyers = "buyers",
@@ -55,14 +55,14 @@ string_enum! {
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
-    /// What kind of thing.
+    /// The kind.
     pub kind: FindingKind,
-    /// Where.
+    /// The key of the item.
     pub subject: String,
 }
 
 impl FindingKind {
-    /// Whether what is found is repaired: whatever follows from the ledger is.
+    /// Whether the audit repairs it: it repairs everything that follows from the ledger.
     #[must_use]
     pub fn is_repaired(self) -> bool {
         self != Self::Ledger

@@ -13,7 +13,7 @@ use super::time::Time;
 /// By what sellers are ranked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Metric {
-    /// By sales that stand.
+    /// By sales that were not undone.
     Sales,
     /// By distinct viewers of each of their products in each month.
     Views,
@@ -31,7 +31,7 @@ impl fmt::Display for Metric {
     }
 }
 
-/// The values by which somebody with these figures is ranked; who has nothing is not.
+/// The ranked values of these figures; a value of 0 has no rank.
 #[must_use]
 pub fn values(figures: &ProductFigures) -> Vec<(Metric, u64)> {
     let revenue = figures.revenue.iter().map(|(currency, sum)| (Metric::Revenue(*currency), *sum));
@@ -68,7 +68,7 @@ impl FromStr for Season {
     fn from_str(text: &str) -> Result<Self, InvalidSeason> {
         match text {
             "all" => Ok(Self::All),
-            // Years of other than four digits sort otherwise than they follow each other.
+            // Years without four digits do not sort in chronological order.
             month if month.len() == "2026-01".len() => {
                 Calendar::default().parse(Level::Month, month).map(Self::Month).map_err(|_| InvalidSeason)
             }
@@ -94,7 +94,7 @@ impl Season {
     }
 }
 
-/// A board: who or what is in order there, by what, and of which time.
+/// A board: its entrants, its metric and its season.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Board {
     /// Sellers.
@@ -104,7 +104,7 @@ pub enum Board {
 }
 
 impl Board {
-    /// By what it is ordered.
+    /// The metric.
     #[must_use]
     pub const fn metric(&self) -> Metric {
         match self {
@@ -113,14 +113,14 @@ impl Board {
         }
     }
 
-    /// Whether ranks are told of it, for which who has how much is counted.
+    /// Whether the board has ranks, which need a count of entrants by value.
     #[must_use]
     pub const fn has_ranks(&self) -> bool {
         matches!(self, Self::Sellers(..))
     }
 }
 
-/// Who or what is on boards.
+/// An entrant of a board.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Entrant {
     /// A seller.
@@ -130,7 +130,7 @@ pub enum Entrant {
 }
 
 impl Entrant {
-    /// Its id.
+    /// The id.
     #[must_use]
     pub fn id(&self) -> &str {
         match self {
@@ -154,14 +154,14 @@ impl Entrant {
 /// The node that all paths begin with.
 pub const ROOT: &str = "#";
 
-/// How many values a digit has.
+/// The number of values of a digit.
 const BASE: u64 = 64;
 
-/// The places of a value in the tree that counts who has how much: first its number of digits, then digit by digit. Each
-/// place is a node, and the number under which it counts there.
+/// The path of a value in the tree that counts entrants by value: first the number of digits, then each digit. Each
+/// step is a node and the number under which the value counts there.
 ///
-/// Who has more than a value has either more digits, or as many, and at the first digit that differs a greater one: so the
-/// nodes on a value's path tell how many have more, and nothing else needs to be read.
+/// A greater value has more digits, or the same number and a greater digit at the first difference. So the nodes on the
+/// path of a value suffice to count the greater ones.
 #[must_use]
 pub fn path(value: u64) -> Vec<(String, u8)> {
     let mut digits = Vec::new();
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_of_a_value_tells_how_many_are_greater() {
+    fn path_of_a_value_counts_greater_values() {
         let mut random = fastrand::Rng::with_seed(1);
         let mut value = || {
             let bits = random.u32(1..50);
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_season_is_a_month_or_all() {
+    fn season_is_a_month_or_all_time() {
         for text in ["2026-01", "all"] {
             assert_eq!(text.parse::<Season>().unwrap().to_string(), text);
         }

@@ -1,8 +1,8 @@
 //! Periods: hours, days, ISO weeks, months and years of one time zone.
 //!
-//! A day begins and ends where the zone's date changes, so where clocks are turned it has 23 or 25 hours. Hours are
-//! counted from the day's beginning, sixty minutes each but perhaps the last: no hour belongs to two days, whatever the
-//! zone's distance from UTC.
+//! A day begins and ends where the date of the zone changes, so a day on which clocks are changed has 23 or 25 hours.
+//! Hours are counted from the beginning of the day, sixty minutes each except perhaps the last: no hour belongs to two
+//! days, whatever the offset of the zone.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::time::Time;
 use super::time_span::TimeSpan;
 
-/// How long a period is.
+/// The length of a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
@@ -35,7 +35,7 @@ impl Level {
     /// All levels, the shortest first.
     pub const ALL: [Self; 5] = [Self::Hour, Self::Day, Self::Week, Self::Month, Self::Year];
 
-    /// The word for it.
+    /// The name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ impl Level {
         }
     }
 
-    /// The level whose periods one of this level is made of; an hour is made of minutes.
+    /// The level of the periods that one of this level consists of; an hour consists of minutes.
     #[must_use]
     pub fn below(self) -> Option<Self> {
         match self {
@@ -65,7 +65,7 @@ impl fmt::Display for Level {
     }
 }
 
-/// A word that is no level.
+/// A text that is no level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be one of hour, day, week, month, year")]
 pub struct InvalidLevel;
@@ -88,7 +88,7 @@ pub struct Period {
 }
 
 impl Period {
-    /// How long it is.
+    /// The level.
     #[must_use]
     pub fn level(&self) -> Level {
         self.level
@@ -141,13 +141,13 @@ impl fmt::Display for Period {
 #[error("must name a period: yyyy-mm-ddThh:mm, yyyy-mm-dd, yyyy-Www, yyyy-mm or yyyy")]
 pub struct InvalidPeriod;
 
-/// A text that names no time zone, or none whose calendar can be kept.
+/// A text that is no supported time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidZone {
-    /// There is no such zone.
+    /// The zone does not exist.
     #[error("must be a zone of the IANA time zone database such as UTC or Europe/Berlin")]
     Unknown,
-    /// Its clocks differed from UTC by seconds.
+    /// The zone's offset from UTC once had seconds.
     #[error("must be a zone whose offset from UTC has been whole minutes since 1970, such as UTC or Africa/Abidjan")]
     Seconds,
 }
@@ -228,7 +228,7 @@ impl Calendar {
         .take_while(move |period| period.start < span.to)
     }
 
-    /// When the day begins that lies so many days before the one that a time falls into.
+    /// The beginning of the day this number of days before the day of a time.
     #[must_use]
     pub fn days_before(&self, time: Time, days: u32) -> Time {
         let date = self.date(time);
@@ -257,7 +257,7 @@ impl Calendar {
         if period.to_string() == text { Ok(period) } else { Err(InvalidPeriod) }
     }
 
-    /// The date of a time. Where clocks are turned back over midnight, the new date is not left again.
+    /// The date of a time. Where clocks are set back over midnight, the new date stays.
     fn date(&self, time: Time) -> NaiveDate {
         let utc: DateTime<Utc> = time.into();
         let local = utc.with_timezone(&self.0);
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_period_of_every_level() {
+    fn shows_the_period_of_every_level() {
         let utc = Calendar::default();
         let at = time("2027-01-03T23:59:59.999Z");
         let names: Vec<String> = Level::ALL.map(|level| utc.period(level, at).to_string()).to_vec();
@@ -338,8 +338,8 @@ mod tests {
 
     #[test]
     fn periods_of_a_level_follow_each_other_without_a_gap_in_any_zone() {
-        // New York turns its clocks by an hour, Lord Howe by half of one, Santiago at midnight; Kolkata lies half an hour
-        // beside the hours of UTC; Samoa left out a date.
+        // New York changes its clocks by an hour, Lord Howe by half an hour, Santiago at midnight; Kolkata is half an
+        // hour off the hours of UTC; Samoa skipped a date.
         for zone in
             ["UTC", "America/New_York", "Australia/Lord_Howe", "America/Santiago", "Asia/Kolkata", "Pacific/Apia"]
         {
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_has_the_hours_its_zone_gives_it() {
+    fn hours_of_a_day_follow_its_zone() {
         let new_york = calendar("America/New_York");
         for (date, hours) in [("2026-03-08", 23), ("2026-11-01", 25), ("2026-07-01", 24)] {
             let day = new_york.parse(Level::Day, date).unwrap();
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_names_nothing() {
+    fn rejects_names_of_no_period() {
         let utc = Calendar::default();
         for (level, text) in [
             (Level::Hour, "2026-01-01T18:30"),
@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn every_zone_has_a_calendar_without_gaps_or_is_refused() {
+    fn every_zone_has_a_calendar_without_gaps_or_is_rejected() {
         let mut refused = Vec::new();
         for zone in chrono_tz::TZ_VARIANTS {
             let calendar = match zone.name().parse::<Calendar>() {

@@ -1,10 +1,10 @@
-//! Who calls.
+//! Callers, and the actors of facts.
 
 use super::id::{AnonymousId, SessionId, UserId};
 use super::string_enum::string_enum;
 
 string_enum! {
-    /// What a person may be.
+    /// The role of a user.
     Role {
         /// May do everything, for anyone.
         Admin = "admin",
@@ -19,22 +19,22 @@ string_enum! {
     }
 }
 
-/// Who calls, as a verified token or a valid write key tells; never as a body does.
+/// The caller according to a verified token or a valid write key; never according to a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
-    /// A signed-in person.
+    /// A signed-in user.
     User {
-        /// Who.
+        /// The user id.
         id: UserId,
-        /// What they may do.
+        /// The role.
         role: Role,
     },
-    /// Nobody in particular: a page with the public write key, or a reader of a public route.
+    /// A page with the public write key, or a reader of a public route.
     Anonymous,
 }
 
 impl Caller {
-    /// The person, if somebody is signed in.
+    /// The user, if one is signed in.
     #[must_use]
     pub fn user(&self) -> Option<&UserId> {
         match self {
@@ -50,22 +50,22 @@ impl Caller {
     }
 }
 
-/// Who did something: the person, else the device, else the session. Shown as `u:<id>`, `a:<id>` or `s:<id>`.
+/// The actor of a fact: the user, else the device, else the session. Shown as `u:<id>`, `a:<id>` or `s:<id>`.
 ///
-/// The order is that of what is known: a person comes before a device, and a device before a session.
+/// Ordered by certainty: a user before a device, and a device before a session.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Actor {
-    /// A signed-in person.
+    /// A signed-in user.
     User(UserId),
-    /// A device that nobody has signed in on, which its client recognizes.
+    /// A device that its client recognises, without a signed-in user.
     Device(AnonymousId),
-    /// A session that nobody has signed in to, on no known device.
+    /// A session without a signed-in user, on an unknown device.
     Session(SessionId),
 }
 
 impl Actor {
-    /// All that an event names, the best known first: the first one is the actor. The others are the same listener
-    /// before that was known.
+    /// All actors that an event names, the most certain first. The first one is the actor; the others are the same
+    /// listener before signing in.
     #[must_use]
     pub fn all(user: Option<&UserId>, device: Option<&AnonymousId>, session: Option<&SessionId>) -> Vec<Self> {
         let user = user.cloned().map(Self::User);
@@ -73,7 +73,7 @@ impl Actor {
         user.into_iter().chain(device).chain(session.cloned().map(Self::Session)).collect()
     }
 
-    /// The person, if it is one.
+    /// The user, if the actor is one.
     #[must_use]
     pub fn user(&self) -> Option<&UserId> {
         match self {
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_actor_is_the_person_else_the_device_else_the_session() {
+    fn actor_is_user_else_device_else_session() {
         let (user, device, session) = ("ann".parse().unwrap(), "d:1".parse().unwrap(), "s".parse().unwrap());
         let named = |user, device| {
             let all = Actor::all(user, device, Some(&session));

@@ -28,13 +28,13 @@ pub struct TrackCounters {
     /// Sum of the known durations, in milliseconds.
     #[serde(skip_serializing_if = "zero")]
     pub duration_ms: u64,
-    /// Plays whose duration is known.
+    /// Plays of known duration.
     #[serde(skip_serializing_if = "zero")]
     pub timed: u64,
     /// Sum of the known completions, in hundredths of a percent.
     #[serde(skip_serializing_if = "zero")]
     pub completion: u64,
-    /// Plays whose completion is known.
+    /// Plays of known completion.
     #[serde(skip_serializing_if = "zero")]
     pub measured: u64,
     /// Likes given.
@@ -43,7 +43,7 @@ pub struct TrackCounters {
     /// Likes taken back.
     #[serde(skip_serializing_if = "zero")]
     pub unlikes: u64,
-    /// Times it was put into a playlist.
+    /// Additions to a playlist.
     #[serde(skip_serializing_if = "zero")]
     pub saves: u64,
     /// Times it was taken out of a playlist.
@@ -58,7 +58,7 @@ pub struct TrackCounters {
     /// Shares by where to.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub by_platform: BTreeMap<Platform, u64>,
-    /// Plays by the listener's country, where the edge told it.
+    /// Plays by the listener's country, where the edge provides it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub by_country: BTreeMap<String, u64>,
     /// The sessions that played.
@@ -81,7 +81,7 @@ impl TrackCounters {
         self.plays.saturating_sub(self.skips)
     }
 
-    /// Likes that stand. An unlike may be folded a moment before its like, hence not below 0.
+    /// Likes less unlikes. An unlike may be folded shortly before its like, so the result is never below 0.
     #[must_use]
     pub fn net_likes(&self) -> u64 {
         self.likes.saturating_sub(self.unlikes)
@@ -99,7 +99,7 @@ impl TrackCounters {
         self.by_platform.values().sum()
     }
 
-    /// Takes away numbers that had been merged in. Distinct counts stay: what was met once was met.
+    /// Subtracts counters that were merged before. Distinct counts stay, since they cannot be subtracted.
     ///
     /// # Errors
     /// If they are not among these.
@@ -161,7 +161,7 @@ impl TrackCounters {
     }
 }
 
-/// Numbers were to be taken away that are not there.
+/// Counters were subtracted that had not been merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not among the numbers it is to be taken away from")]
 pub struct NotAmong;
@@ -210,7 +210,7 @@ impl Fold for TrackCounters {
                 Engagement::Save { on: false, .. } => counters.unsaves += 1,
             }
         }
-        // In order, so that the same facts make the same item.
+        // In order, so that the same facts produce the same item.
         let (mut sessions, mut listeners) = (BTreeSet::new(), BTreeSet::new());
         for ((_, session, _), play) in plays.merged() {
             counters.count(&play);
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn start_and_end_are_one_play_in_any_order() {
+    fn start_and_end_merge_into_one_play_in_any_order() {
         let start = fact("a", play(Some("p"), None, None, false));
         let end = fact("b", play(Some("p"), Some(45), Some(5_000), false));
         let other = fact("c", play(None, Some(5), None, false));
@@ -276,14 +276,14 @@ mod tests {
     }
 
     #[test]
-    fn the_same_play_id_in_another_session_is_another_play() {
+    fn play_ids_are_scoped_to_their_session() {
         let mut other = fact("b", play(Some("p"), None, None, false));
         other.fact.session = "s2".parse().unwrap();
         assert_eq!(TrackCounters::fold(vec![fact("a", play(Some("p"), None, None, false)), other]).plays, 2);
     }
 
     #[test]
-    fn twenty_seconds_or_the_whole_track_qualify() {
+    fn twenty_seconds_or_full_completion_qualify_a_play() {
         let skipped = |what| TrackCounters::fold(vec![fact("a", what)]).skips == 1;
         assert!(skipped(play(None, Some(19), None, false)));
         assert!(!skipped(play(None, Some(20), None, true)), "the duration decides, not the client's word");
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn merging_is_folding_all() {
+    fn merged_folds_equal_fold_of_all() {
         let all = vec![
             fact("a", play(None, Some(3), Some(10), false)),
             fact("b", Engagement::Like { on: true, source: None }),
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_is_the_user_else_the_anonymous_id_else_the_session() {
+    fn listener_is_user_else_device_else_session() {
         let by = |id: &str, session: &str, user: Option<&str>, anonymous: Option<&str>| {
             let mut fact = fact(id, play(None, Some(30), None, false));
             fact.fact.session = session.parse().unwrap();
@@ -341,7 +341,7 @@ mod tests {
         of
     }
 
-    /// What a fold of these says, whatever order they come in.
+    /// The fold of these facts, which does not depend on their order.
     fn folded(mut facts: Vec<Recorded<TrackFact>>) -> TrackCounters {
         let folded = TrackCounters::fold(facts.clone());
         for _ in 0..facts.len() {
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_play_of_a_session_that_signs_in_is_one_and_the_person_s() {
+    fn play_across_sign_in_is_one_play_of_the_user() {
         let start = fact("a", play(Some("p"), None, None, false));
         let end = signed_in(fact("b", play(Some("p"), Some(45), Some(5_000), false)), "ann");
         let one = folded(vec![start.clone(), end.clone()]);
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_overwrites_what_a_person_says_of_a_play() {
+    fn facts_without_user_never_override_those_of_a_user() {
         let mut own = signed_in(fact("a", play(None, Some(45), Some(5_000), false)), "ann");
         own.fact.origin.country = Some("DE".to_owned());
         let Engagement::Play(mut forged) = play(None, Some(86_400), Some(1), false) else { unreachable!() };
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn plays_of_two_persons_are_two_whatever_session_they_name() {
+    fn plays_of_two_users_never_merge() {
         let of = |user| signed_in(fact("a", play(Some("p"), Some(30), None, false)), user);
         let before = fact("b", play(Some("p"), None, None, true));
         let both = folded(vec![of("ann"), of("bob"), before]);
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_or_a_download_that_is_sent_again_after_signing_in_is_one() {
+    fn share_or_download_repeated_after_sign_in_counts_once() {
         let share = |platform| fact("a", Engagement::Share { platform, source: None });
         let load = fact("b", Engagement::Download { source: None });
         let mut device = load.clone();
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_never_wrap() {
+    fn sums_saturate() {
         let mut most = TrackCounters { duration_ms: u64::MAX - 1, ..TrackCounters::default() };
         most.merge(&TrackCounters { duration_ms: 5, ..TrackCounters::default() });
         assert_eq!(most.duration_ms, u64::MAX);

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_assigned_codes_are_countries() {
+    fn accepts_only_assigned_country_codes() {
         let codes: Vec<&str> = CODES.split_ascii_whitespace().collect();
         assert_eq!(codes.len(), 249);
         assert!(codes.is_sorted());

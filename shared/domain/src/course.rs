@@ -15,14 +15,14 @@ use super::validation::{InvalidField, object, title};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Course {
-    /// Its title.
+    /// The title.
     pub title: String,
-    /// Who teaches it.
+    /// The teacher.
     pub teacher: UserId,
 }
 
 impl Course {
-    /// Whether `caller` says who takes it: its teacher and admins do.
+    /// Whether `caller` runs the course: its teacher and admins do.
     #[must_use]
     pub fn is_run_by(&self, caller: &Caller) -> bool {
         caller.is_admin() || caller.user() == Some(&self.teacher)
@@ -30,44 +30,44 @@ impl Course {
 }
 
 string_enum! {
-    /// How somebody takes a course.
+    /// The status of an enrollment.
     EnrollmentStatus {
-        /// Its teacher would like them to, and they have not answered.
+        /// The teacher has invited the student, who has not answered.
         Invited = "invited",
-        /// They asked to.
+        /// The student has requested the enrollment.
         Pending = "pending",
-        /// They do.
+        /// The student takes the course.
         Active = "active",
-        /// They did, to its end.
+        /// The student has completed the course.
         Completed = "completed",
-        /// They no longer do.
+        /// The student no longer takes the course.
         Dropped = "dropped",
     }
 }
 
 impl EnrollmentStatus {
-    /// Whether somebody is told what happens in the course.
+    /// Whether the student receives the course's events.
     #[must_use]
     pub const fn takes_part(self) -> bool {
         matches!(self, Self::Active | Self::Completed)
     }
 }
 
-/// That somebody takes a course.
+/// An enrollment of a student in a course.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Enrollment {
-    /// Which.
+    /// The course.
     pub course: CourseId,
-    /// Who.
+    /// The student.
     pub student: UserId,
-    /// What they are called, if that is known.
+    /// The user's name, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub student_name: Option<String>,
-    /// How.
+    /// The status.
     pub status: EnrollmentStatus,
-    /// Whether the student asked, accepted or was enrolled by an admin, and has not dropped the course since. Until then nobody
-    /// but an admin makes them take part.
+    /// Whether the student requested or accepted the enrollment, or an admin enrolled them, and they have not dropped
+    /// the course since. Until then only an admin can activate the enrollment.
     #[serde(default = "agreed", skip_serializing_if = "Clone::clone")]
     pub is_agreed: bool,
     /// Since when.
@@ -76,12 +76,12 @@ pub struct Enrollment {
     pub changed_at: Time,
 }
 
-/// Of enrollments that do not say: before they did, teachers enrolled whom they wanted.
+/// The default of enrollments stored without this attribute: teachers used to enroll students directly.
 const fn agreed() -> bool {
     true
 }
 
-/// Who says how somebody takes a course.
+/// The role in which a caller changes an enrollment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EnrollmentActor {
     /// The student.
@@ -93,8 +93,8 @@ pub enum EnrollmentActor {
 }
 
 impl Enrollment {
-    /// The enrollment that `held` becomes when somebody enrolls a student; the same where nothing changes. It takes two, the
-    /// student and the teacher, or an admin.
+    /// The enrollment after a request of `actor`; the same if nothing changes. It takes the student and the teacher, or
+    /// an admin.
     #[must_use]
     pub fn after_request(
         course: &CourseId,
@@ -140,10 +140,11 @@ impl Enrollment {
         }
     }
 
-    /// The enrollment with another status; the same where it has it. A teacher makes nobody take part who has not agreed.
+    /// The enrollment with another status; the same if it has it. A teacher cannot activate an enrollment that the
+    /// student has not agreed to.
     ///
     /// # Errors
-    /// If it is not for them to say.
+    /// If `actor` may not set this status.
     pub fn with_status(&self, status: EnrollmentStatus, actor: EnrollmentActor, now: Time) -> Result<Self, Rejection> {
         use EnrollmentStatus::{Active, Completed, Dropped, Invited, Pending};
         let is_agreed = match (actor, status) {
@@ -165,7 +166,7 @@ impl Enrollment {
         Ok(Self { status, is_agreed, changed_at: now.strictly_after(self.changed_at), ..self.clone() })
     }
 
-    /// Where it is told.
+    /// The channels that receive the change.
     #[must_use]
     pub fn channels(&self, course: &Course) -> [Channel; 4] {
         [
@@ -177,13 +178,13 @@ impl Enrollment {
     }
 }
 
-/// What a student may do.
+/// The rule for students.
 const OF_STUDENTS: &str = "a student may only drop a course or accept an invitation";
 
-/// What somebody wants to take, or somebody else to take.
+/// A request to enroll a student in a course.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEnrollment {
-    /// Which course.
+    /// The course.
     pub course: CourseId,
     student: Option<UserId>,
 }
@@ -199,10 +200,11 @@ impl NewEnrollment {
         wrong.finish(course.zip(student).map(|(course, student)| Self { course, student }))
     }
 
-    /// Who is to take the course, and who says so: an admin enrolls, the course's teacher invites, others ask for themselves.
+    /// The student, and the role of the caller: an admin enrolls, the course's teacher invites, others request for
+    /// themselves.
     ///
     /// # Errors
-    /// If others are none of the caller's business, or it is not said who.
+    /// If the caller may not enroll others, or the student is missing.
     pub fn student_and_actor(&self, course: &Course, caller: &Caller) -> Result<(UserId, EnrollmentActor), Rejection> {
         let runs = course.is_run_by(caller);
         match (&self.student, caller.user()) {
@@ -224,14 +226,14 @@ impl NewEnrollment {
     }
 }
 
-/// How somebody is to take a course from now on.
+/// A request to change the status of an enrollment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnrollmentChange {
-    /// Which course.
+    /// The course.
     pub course: CourseId,
-    /// Who.
+    /// The student.
     pub student: UserId,
-    /// How.
+    /// The status.
     pub status: EnrollmentStatus,
 }
 
@@ -248,7 +250,7 @@ impl EnrollmentChange {
         wrong.finish(read.map(|((course, student), status)| Self { course, student, status }))
     }
 
-    /// As whom `caller` may change it, before it is known how it is.
+    /// The role in which `caller` may change the enrollment; decided before the enrollment is read.
     ///
     /// # Errors
     /// If not at all.
@@ -268,7 +270,7 @@ impl EnrollmentChange {
     }
 }
 
-/// What a caller wants a course to be.
+/// A request to describe a course.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CourseDescription {
     title: String,
@@ -286,10 +288,10 @@ impl CourseDescription {
         wrong.finish(named.zip(teacher).map(|(title, teacher)| Self { title, teacher }))
     }
 
-    /// The course that `held` becomes, if `caller` may make it that; it stays its teacher's.
+    /// The course that replaces `stored`, which keeps its teacher.
     ///
     /// # Errors
-    /// If it is somebody else's, or would be, or its id is not for courses.
+    /// If the course is or would be another teacher's, or its id is reserved.
     pub fn apply(self, id: &CourseId, stored: Option<&Course>, caller: &Caller) -> Result<Course, Rejection> {
         let Self { title, teacher } = self;
         let teacher = match caller {
@@ -321,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn an_enrollment_changes_one_time_after_the_other() {
+    fn changes_of_an_enrollment_have_increasing_times() {
         use EnrollmentStatus::{Active, Completed, Dropped, Pending};
         let (course, student) = ("c".parse().unwrap(), "s".parse().unwrap());
         let noon = at("2026-01-31T12:00:00Z");
@@ -351,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_takes_part_who_has_not_agreed() {
+    fn students_take_part_only_after_agreeing() {
         use EnrollmentStatus::{Active, Completed, Dropped, Invited, Pending};
         let (course, student) = ("c".parse().unwrap(), "s".parse().unwrap());
         let now = at("2026-01-31T12:00:00Z");
@@ -372,7 +374,7 @@ mod tests {
         for status in [Pending, Completed, Invited] {
             assert!(accepted.with_status(status, EnrollmentActor::Student, now).is_err(), "{status}");
         }
-        // Who was dropped by the teacher may be taken back; who left must agree again.
+        // A student whom the teacher dropped can be reinstated; a student who left must agree again.
         let dropped = accepted.with_status(Dropped, EnrollmentActor::Teacher, now).unwrap();
         assert_eq!(begin(EnrollmentActor::Teacher, Some(&dropped)).status, Active);
         assert!(dropped.with_status(Active, EnrollmentActor::Student, now).is_err());

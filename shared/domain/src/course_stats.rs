@@ -1,7 +1,7 @@
-//! What takes place in classrooms, in numbers: who takes courses, who was there, how well they did, and what was paid.
+//! Totals of courses: enrollments, attendance, scores and payments.
 //!
-//! Sums and counts, never averages. Each thing contributes for as long as it is so: where it changes, what it contributed is
-//! taken back.
+//! Sums and counts, never averages. Each document contributes its present state; when it changes, its earlier contribution is
+//! subtracted.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::payment::{Payment, PaymentStatus};
 use super::revenue::{percent, ratio};
 use super::score::GivenScore;
 
-/// Whose numbers.
+/// The scope of totals.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CourseStatsScope {
     /// A course's.
@@ -23,12 +23,12 @@ pub enum CourseStatsScope {
     Student(UserId),
     /// A teacher's, over all they teach.
     Teacher(UserId),
-    /// All there are.
+    /// All courses.
     All,
 }
 
 impl CourseStatsScope {
-    /// Those whose numbers something changes that concerns a student in a course.
+    /// The scopes that a document about a student in a course contributes to.
     #[must_use]
     pub fn of(student: &UserId, (id, course): (&CourseId, &Course)) -> [Self; 4] {
         [Self::Course(id.clone()), Self::Student(student.clone()), Self::Teacher(course.teacher.clone()), Self::All]
@@ -38,26 +38,26 @@ impl CourseStatsScope {
 /// Payments, in one currency.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PaymentSums {
-    /// How many.
+    /// The number of payments.
     pub payments: i64,
-    /// What they come to, in minor units.
+    /// The amount, in minor units.
     pub amount: i64,
 }
 
-/// The numbers.
+/// The figures of a scope.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CourseFigures {
     /// Courses.
     pub courses: i64,
-    /// How many take courses, by how they do.
+    /// Enrollments by status.
     pub enrollments: BTreeMap<EnrollmentStatus, i64>,
     /// Scores that were given.
     pub scores: i64,
     /// All of them together, in millionths of a percent of their maxima.
     pub score_sum: i64,
-    /// How many times somebody was there, or not.
+    /// Attendance by presence.
     pub attendance: BTreeMap<Presence, i64>,
-    /// Payments by how they stand and by currency; `None` is of amounts that nobody knows.
+    /// Payments by status and currency; `None` for payments of unknown amount.
     pub payments: BTreeMap<(PaymentStatus, Option<Currency>), PaymentSums>,
 }
 
@@ -68,8 +68,8 @@ impl CourseFigures {
         ratio(self.score_sum, self.scores).map(|millionths| millionths / (WHOLE / 100) as f64)
     }
 
-    /// How often somebody was there, in percent of the times when they were to be: late is there, and who was excused was not
-    /// to be. `None` where nothing was noted.
+    /// Attendance in percent of the lessons that count: late counts as present, excused does not count. `None` without
+    /// attendance.
     #[must_use]
     pub fn attendance_rate(&self) -> Option<f64> {
         let times = |presence| self.attendance.get(&presence).copied().unwrap_or_default();
@@ -78,9 +78,9 @@ impl CourseFigures {
     }
 }
 
-/// Something that counts in the classroom.
+/// A document that contributes to the totals of courses.
 pub trait CourseContributor {
-    /// What it contributes as it is now.
+    /// The contribution of its present state.
     fn contributes(&self) -> CourseFigures;
 }
 
@@ -110,7 +110,7 @@ impl CourseContributor for Attendance {
 
 impl CourseContributor for Payment {
     fn contributes(&self) -> CourseFigures {
-        // What nobody knows adds nothing; what is known is far below what fits.
+        // An unknown amount adds nothing; a known one is far below the limit.
         let amount = self.amount.map_or(0, |amount| i64::try_from(amount).unwrap_or(i64::MAX));
         let paid = PaymentSums { payments: 1, amount };
         CourseFigures { payments: [((self.status, self.currency), paid)].into(), ..CourseFigures::default() }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn averages_are_over_all_and_nothing_has_none() {
+    fn averages_without_values_are_null() {
         assert_eq!(figures().average_score(), Some(75.0));
         assert_eq!(figures().attendance_rate(), Some(75.0));
         let nothing = CourseFigures::default();

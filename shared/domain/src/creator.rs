@@ -1,4 +1,4 @@
-//! Authorship: who may make quizzes and packages, and whose they are.
+//! Creators: who may create quizzes and packages, and who owns them.
 
 use super::caller::{Caller, Role};
 use super::id::UserId;
@@ -10,16 +10,17 @@ const NOT_AN_AUTHOR: Rejection = Rejection::Forbidden("only a teacher, a seller 
 /// Authors change only their own quizzes and packages.
 pub(super) const NOT_THE_CREATOR: Rejection = Rejection::Forbidden("only the creator or an admin may do this");
 
-/// Something that is somebody's.
+/// A document with an owner.
 pub trait Owned {
-    /// Whose it is.
+    /// The owner.
     fn owner(&self) -> &UserId;
 }
 
-/// Whose a thing is that `caller` makes or changes: `held` tells whose it was so far, `asked` whose it is said to be.
+/// The owner of a document that `caller` creates or changes. `stored` is its present owner, `requested` the owner that
+/// the request names.
 ///
 /// # Errors
-/// If it is somebody else's, or would be.
+/// If the document is or would be another creator's.
 pub fn creator(caller: &Caller, stored: Option<&UserId>, asked: Option<UserId>) -> Result<UserId, Rejection> {
     match caller {
         Caller::User { role: Role::Admin, id } => Ok(stored.cloned().or(asked).unwrap_or_else(|| id.clone())),
@@ -42,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn authors_make_their_own_and_admins_anybody_s() {
+    fn creators_own_what_they_create_and_admins_act_for_all() {
         let of = |role, stored: Option<&str>, asked: Option<&str>| {
             let caller = Caller::User { id: "me".parse().unwrap(), role };
             let stored: Option<UserId> = stored.map(|id| id.parse().unwrap());

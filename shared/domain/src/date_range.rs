@@ -13,7 +13,7 @@ pub struct DateRange {
     last: Period,
 }
 
-/// DateRange of UTC: money is told in the days that everybody has.
+/// Days of UTC: money is reported in the days that all users share.
 fn utc() -> Calendar {
     Calendar::default()
 }
@@ -27,7 +27,7 @@ fn moment_before(time: Time) -> Time {
 /// # Errors
 /// If it names none of four-digit years.
 pub fn day(text: &str) -> Result<Period, InvalidPeriod> {
-    // Years of other than four digits sort otherwise than they follow each other.
+    // Years without four digits do not sort in chronological order.
     utc().parse(Level::Day, text).ok().filter(|_| text.len() == "2026-01-31".len()).ok_or(InvalidPeriod)
 }
 
@@ -38,7 +38,7 @@ pub fn day_of(time: Time) -> Period {
 }
 
 impl DateRange {
-    /// From the day of one time to that of another.
+    /// From the day of one time to the day of another.
     ///
     /// # Errors
     /// If the last is before the first.
@@ -62,7 +62,7 @@ impl DateRange {
         self.last
     }
 
-    /// How many they are.
+    /// The number of days.
     #[must_use]
     pub fn count(&self) -> i64 {
         self.last.end().since(self.first.start()).num_days()
@@ -78,13 +78,13 @@ impl DateRange {
         utc().period(Level::Month, day.start())
     }
 
-    /// The months that they lie in.
+    /// The months that contain them.
     #[must_use]
     pub fn months(&self) -> Vec<Period> {
         self.periods(Level::Month)
     }
 
-    /// The periods of a level that they lie in, which may begin before them and end after them.
+    /// The periods of a level that contain them; the first may begin before them and the last end after them.
     #[must_use]
     pub fn periods(&self, level: Level) -> Vec<Period> {
         let mut period = utc().period(level, self.first.start());
@@ -96,7 +96,7 @@ impl DateRange {
         periods
     }
 
-    /// Those of them that lie in a period.
+    /// The days within a period.
     #[must_use]
     pub fn within(&self, period: &Period) -> Self {
         let first = self.first.start().max(period.start());
@@ -104,14 +104,14 @@ impl DateRange {
         Self { first: day_of(first), last: day_of(moment_before(end).max(first)) }
     }
 
-    /// Those of them that lie between two times, if there are any.
+    /// The days between two times, if there are any.
     #[must_use]
     pub fn between_times(&self, from: Time, to: Time) -> Option<Self> {
         let (first, last) = (self.first.start().max(day_of(from).start()), self.last.start().min(day_of(to).start()));
         Self::between(first, last).ok()
     }
 
-    /// Whether a day or a month lies among them as a whole.
+    /// Whether they include a whole day or month.
     #[must_use]
     pub fn contains(&self, period: &Period) -> bool {
         self.first.start() <= period.start() && period.end() <= self.last.end()
@@ -126,7 +126,7 @@ impl DateRange {
         months.flat_map(part).collect()
     }
 
-    /// As many days before them; of whole months, as many months. `None` before 1970, when nobody bought online.
+    /// The same number of days before them, or of months if they are whole months. `None` before 1970.
     #[must_use]
     pub fn before(&self) -> Option<Self> {
         let last = day_of(moment_before(self.first.start()));
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn are_put_together_of_months_where_they_can_be() {
+    fn range_is_covered_by_months_where_possible() {
         let parts = |first, last| names(&days(first, last).parts());
         assert_eq!(parts("2026-01-01", "2026-02-28"), ["2026-01", "2026-02"]);
         assert_eq!(
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn have_as_many_before_them() {
+    fn preceding_range_has_the_same_length() {
         let before =
             |first, last| days(first, last).before().map(|days| (days.first.to_string(), days.last.to_string()));
         let told = |first: &str, last: &str| Some((first.to_owned(), last.to_owned()));
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn are_cut_at_the_borders_of_periods() {
+    fn range_is_split_at_period_borders() {
         let all = days("2026-01-30", "2026-02-10");
         let weeks = all.periods(Level::Week);
         assert_eq!(names(&weeks), ["2026-W05", "2026-W06", "2026-W07"]);

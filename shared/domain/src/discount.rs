@@ -18,7 +18,7 @@ const MAX_USES: u64 = 1_000_000_000;
 /// The shortest new code, in characters, and how many of them must differ.
 const MIN_CODE: (usize, usize) = (8, 5);
 
-/// How many codes that are not given a caller may name in an hour.
+/// The number of wrong codes that a caller may try in an hour.
 pub const MAX_TRIES: u64 = 20;
 
 /// A new code must not be guessed within the tries that a caller has.
@@ -36,7 +36,7 @@ pub fn is_hard_to_guess(code: &DiscountCode) -> Result<(), InvalidField> {
 }
 
 string_enum! {
-    /// How a discount is reckoned.
+    /// The kind of a discount.
     DiscountKind {
         /// A part of the price.
         Percent = "percent",
@@ -45,13 +45,13 @@ string_enum! {
     }
 }
 
-/// What is taken off a price.
+/// A reduction of a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub enum Reduction {
-    /// So many percent, 1 to 100.
+    /// A percentage, 1 to 100.
     Percent {
-        /// How many.
+        /// The percentage.
         percent: u64,
     },
     /// An amount, at most the price.
@@ -67,7 +67,7 @@ pub enum Reduction {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Discount {
-    /// What it takes off.
+    /// The reduction.
     #[serde(flatten)]
     pub reduction: Reduction,
     /// From when on it is good.
@@ -76,7 +76,7 @@ pub struct Discount {
     /// Until when it is good; then no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_until: Option<Time>,
-    /// How many purchases may use it.
+    /// The number of purchases that may use it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_uses: Option<u64>,
 }
@@ -87,22 +87,22 @@ const FIELDS: &[&str] = &["type", "percent", "amount", "currency", "validFrom", 
 /// Why a discount is not given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DiscountRejection {
-    /// Nobody knows it.
+    /// The code does not exist.
     #[error("is not a known discount code")]
     Unknown,
-    /// Its time has not come, or is over.
+    /// The discount is not valid yet, or no longer.
     #[error("is not valid at this time")]
     NotNow,
-    /// It takes off another currency.
+    /// The discount is in another currency.
     #[error("is not valid for this currency")]
     OtherCurrency,
-    /// It was used as often as it may be.
+    /// The discount has no uses left.
     #[error("has no uses left")]
     UsedUp,
 }
 
 impl DiscountRejection {
-    /// As it is told: admins learn why, others nothing that would tell a code that there is from one that there is not.
+    /// The answer to a caller. Admins learn the reason; others must not learn whether a code exists.
     #[must_use]
     pub fn told_to(self, caller: &Caller) -> InvalidField {
         if caller.is_admin() {
@@ -159,10 +159,10 @@ impl Discount {
         }))
     }
 
-    /// How much it takes off a price, in minor units: a percentage rounded half up, and never more than the price.
+    /// The reduction of a price, in minor units: a percentage rounded half up, and never more than the price.
     ///
     /// # Errors
-    /// If it takes nothing off this price, or nothing off what was ordered then.
+    /// If the discount does not apply to this currency or at this time.
     pub fn reduction(&self, price: u64, currency: Currency, ordered: Time) -> Result<u64, DiscountRejection> {
         if self.valid_from.is_some_and(|from| ordered < from) || self.valid_until.is_some_and(|until| ordered >= until)
         {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn new_codes_are_hard_to_guess() {
+    fn rejects_new_codes_that_are_easy_to_guess() {
         for (code, is_hard) in
             [("SPRING26", true), ("spring-x", true), ("SPRING2", false), ("AAAABBBB", false), ("11112345", true)]
         {
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_off_whole_minor_units() {
+    fn reduction_is_in_whole_minor_units() {
         let now: Time = "2026-01-31T12:00:00Z".parse().unwrap();
         let (usd, eur) = ("USD".parse().unwrap(), "EUR".parse().unwrap());
         let percent = Discount::parse(&json!({"type": "percent", "percent": 15})).unwrap();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn is_good_from_one_time_until_another() {
+    fn discount_is_valid_from_start_until_end() {
         let body = json!({"type": "percent", "percent": 100, "validFrom": "2026-01-01T00:00:00Z", "validTo": "2026-02-01T00:00:00Z"});
         let discount = Discount::parse(&body).unwrap();
         let at = |time: &str| discount.reduction(10, "USD".parse().unwrap(), time.parse().unwrap());
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_field_is_named() {
+    fn reports_every_invalid_field() {
         for (body, fields) in [
             (json!({}), vec!["type"]),
             (json!({"type": "gift"}), vec!["type"]),

@@ -1,8 +1,7 @@
 //! Counting distinct things in a space that does not grow with them.
 //!
-//! A HyperLogLog sketch of [Apache DataSketches](https://datasketches.apache.org/docs/HLL/HllSketches.html): it holds the
-//! first things one by one, and estimates beyond that. Sketches merge without loss: merged ones say what one sketch of all
-//! would say.
+//! A HyperLogLog sketch of [Apache DataSketches](https://datasketches.apache.org/docs/HLL/HllSketches.html): exact for
+//! a few values, an estimate beyond. Sketches merge without loss: a merged sketch equals the sketch of all values.
 
 use std::fmt;
 
@@ -10,10 +9,10 @@ use datasketches::hll::{HllSketch, HllType, HllUnion};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Distinct sessions and listeners, of which a track has millions: with 4,096 registers, at most 2 KiB.
+/// Distinct sessions and listeners, millions per track: with 4,096 registers, at most 2 KiB.
 pub type Distinct = Sketch<12>;
 
-/// Distinct buyers, whom shops count one by one for longer: with 16,384 registers, at most 8 KiB.
+/// Distinct buyers, exact for longer: with 16,384 registers, at most 8 KiB.
 pub type Buyers = Sketch<14>;
 
 /// Distinct things, counted with two to the power of `LG_K` registers; an even number.
@@ -26,8 +25,8 @@ fn union(lg_k: u8) -> HllUnion {
 }
 
 impl<const LG_K: u8> Sketch<LG_K> {
-    /// Up to so many things are counted exactly: a sketch keeps their hashes until they would fill three quarters of an
-    /// eighth of its registers.
+    /// The greatest exact count. A sketch keeps hashes until they would fill three quarters of an eighth of its
+    /// registers.
     pub const EXACT: u64 = (1 << (LG_K - 3)) * 3 / 4;
 
     /// The standard error of an estimate, as a part of the whole: 1.04 divided by the root of the number of registers
@@ -49,7 +48,7 @@ impl<const LG_K: u8> Sketch<LG_K> {
         }
     }
 
-    /// How many there are, or about how many: an estimate is never below what would have been counted exactly.
+    /// The count, exact or estimated. An estimate is always above the greatest exact count.
     #[must_use]
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate is finite and positive")]
     pub fn count(&self) -> u64 {
@@ -57,8 +56,7 @@ impl<const LG_K: u8> Sketch<LG_K> {
         if count <= Self::EXACT && !self.is_exact() { Self::EXACT + 1 } else { count }
     }
 
-    /// How many there are of those who did what was done so often: each of them did it at least once, so an estimate above
-    /// that is off.
+    /// The count, at most `all`: each distinct actor did it at least once, so a greater estimate is wrong.
     #[must_use]
     pub fn count_among(&self, all: u64) -> u64 {
         self.count().min(all)
@@ -67,7 +65,7 @@ impl<const LG_K: u8> Sketch<LG_K> {
     /// Whether the count is exact, and no estimate.
     #[must_use]
     pub fn is_exact(&self) -> bool {
-        // The lowest bits of a stored sketch's eighth byte tell its mode: a list, a set, or registers.
+        // The lowest bits of the eighth byte of a stored sketch are its mode: list, set or registers.
         self.bytes().get(7).is_none_or(|mode| mode & 3 < 2)
     }
 
@@ -140,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn few_are_counted_exactly_and_many_within_three_standard_errors() {
+    fn few_are_exact_and_many_within_three_standard_errors() {
         for count in [0, 1, 7, 8, 9, 100, 300, 380] {
             let counted = of(0..count);
             assert_eq!((counted.count(), counted.is_exact()), (u64::from(count), true));
@@ -155,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn buyers_are_counted_one_by_one_for_longer() {
+    fn buyers_are_exact_for_longer() {
         let mut buyers = Buyers::default();
         (0..Buyers::EXACT).for_each(|buyer| buyers.insert(&format!("u:{buyer}")));
         assert_eq!((Distinct::EXACT, Buyers::EXACT), (384, 1_536));
@@ -165,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn an_estimate_is_no_more_than_there_can_be_and_no_less_than_is_exact() {
+    fn estimate_is_bounded_by_total_and_by_exact_count() {
         let mut above = 0;
         for seed in 0..60 {
             let mut counted = Distinct::default();
@@ -181,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn merging_is_counting_all() {
+    fn merged_sketch_equals_sketch_of_all() {
         for borders in [[0, 100, 80, 200], [0, 300, 250, 900], [0, 9, 9, 20_000]] {
             let mut merged = of(borders[0]..borders[1]);
             merged.merge(&of(borders[2]..borders[3]));
@@ -194,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_its_count_when_it_is_stored_and_stays_small() {
+    fn stored_sketch_keeps_count_and_stays_small() {
         for count in [0, 1, 20, 384, 385, 10_000] {
             let counted = of(0..count);
             let bytes = counted.bytes();

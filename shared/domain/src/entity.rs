@@ -1,29 +1,29 @@
-//! Things that have numbers.
+//! Entities: the things that facts are about.
 
 use super::id::{ProductId, QuizId, TrackId};
 use super::purchase::Item;
 use super::time::Minute;
 
-/// A thing whose facts are counted.
+/// An entity, whose facts are folded together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Entity {
     /// A track.
     Track(TrackId),
     /// A quiz.
     Quiz(QuizId),
-    /// What is bought of an item.
+    /// The purchases of an item.
     PurchasedItem(Item),
-    /// A product, as it is sold; its facts are for ever.
+    /// The sales of a product; their facts do not expire.
     Product(ProductId),
-    /// Who looked at a product; its facts expire.
+    /// The views of a product; their facts expire.
     ProductViews(ProductId),
 }
 
 /// A live bucket: the facts of one entity in one minute, folded.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bucket {
-    /// Whose facts.
+    /// The entity.
     pub entity: Entity,
-    /// Of which minute.
+    /// The minute.
     pub minute: Minute,
 }

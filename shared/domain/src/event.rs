@@ -13,7 +13,7 @@ use super::validation::{Fields, InvalidField, Violations};
 const MAX_DURATION_S: f64 = 86_400.0;
 
 string_enum! {
-    /// Where in the product something was done.
+    /// The part of the product where an event began.
     Source {
         /// The landing page.
         Landing = "landing",
@@ -29,7 +29,7 @@ string_enum! {
         Player = "player",
     }
 
-    /// Where a track was shared to.
+    /// The platform that a track was shared to.
     Platform {
         /// Twitter.
         Twitter = "twitter",
@@ -45,7 +45,7 @@ string_enum! {
         Embed = "embed",
     }
 
-    /// What kind of thing happened.
+    /// The kind of an event.
     Kind {
         /// A play began or ended.
         Play = "play",
@@ -60,18 +60,18 @@ string_enum! {
     }
 }
 
-/// What a client told of one play. Start and end of a play are two events with the same play id and time.
+/// The content of a play event. Start and end of a play are two events with the same play id and time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Play {
-    /// Where it was started.
+    /// Where the play began.
     pub source: Source,
-    /// Which play, where several events tell of it.
+    /// The id of the play, if several events describe it.
     pub play_id: Option<PlayId>,
     /// The playlist it was started from.
     pub playlist: Option<PlaylistId>,
-    /// How long it lasted, in milliseconds.
+    /// The duration, in milliseconds.
     pub duration_ms: Option<u64>,
-    /// How much of the track was heard, in hundredths of a percent, 0 to 10,000.
+    /// The completion, in hundredths of a percent: 0 to 10,000.
     pub completion: Option<u64>,
     /// Whether the client calls it skipped; the duration, where there is one, decides.
     pub skipped: bool,
@@ -79,35 +79,35 @@ pub struct Play {
     pub replayed: bool,
 }
 
-/// What happened to a track.
+/// An engagement with a track.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Engagement {
-    /// It was played.
+    /// A play.
     Play(Play),
-    /// It was liked (`on`) or unliked.
+    /// A like (`on`) or an unlike.
     Like {
         /// Like, or unlike.
         on: bool,
-        /// Where.
+        /// The part of the product.
         source: Option<Source>,
     },
-    /// It was saved to a playlist (`on`) or taken out.
+    /// An addition to a playlist (`on`) or a removal.
     Save {
         /// Save, or unsave.
         on: bool,
-        /// Which playlist.
+        /// The playlist.
         playlist: PlaylistId,
     },
-    /// It was shared.
+    /// A share.
     Share {
-        /// Where to.
+        /// The platform.
         platform: Platform,
-        /// Where from.
+        /// Where the share or download began.
         source: Option<Source>,
     },
-    /// It was downloaded.
+    /// A download.
     Download {
-        /// Where from.
+        /// Where the share or download began.
         source: Option<Source>,
     },
 }
@@ -126,10 +126,10 @@ impl Engagement {
     }
 }
 
-/// What an admin says of an event that somebody else caused.
+/// What an admin states about an event that another user caused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Named {
-    /// The person, where somebody was signed in.
+    /// The user, if one was signed in.
     pub user: Option<UserId>,
     /// The client's program.
     pub user_agent: Option<String>,
@@ -140,7 +140,7 @@ pub struct Named {
 /// An event of a track.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Its name, given by the client.
+    /// The id, chosen by the client.
     pub id: EventId,
     /// The track.
     pub track: TrackId,
@@ -150,9 +150,9 @@ pub struct Event {
     pub anonymous: Option<AnonymousId>,
     /// When it happened, by the client's clock.
     pub at: Time,
-    /// What happened.
+    /// The engagement.
     pub what: Engagement,
-    /// Who and where it was, of an import; else nothing.
+    /// The user and the origin of an imported event; otherwise empty.
     pub named: Named,
 }
 
@@ -174,8 +174,8 @@ fn own_fields(kind: Kind) -> &'static [&'static str] {
 }
 
 impl Event {
-    /// Reads one event of a batch that arrived at `now`. Other fields than those of its type are not read; `userId`,
-    /// `userAgent` and `country` only of an import, which may be of any age.
+    /// Reads an event of a batch that arrived at `now`. Only the fields of its type are read; `userId`, `userAgent` and
+    /// `country` only of an import, which may be of any age.
     ///
     /// # Errors
     /// Every field that is missing or wrong.
@@ -218,7 +218,7 @@ impl Event {
             }
             _ => {
                 let wrong: Vec<InvalidField> = wrong.into();
-                // What cannot be read was left out, and is not missing as well.
+                // A field that cannot be read is not reported as missing too.
                 let is_new = |wrong: &InvalidField| unreadable.iter().all(|known| known.field != wrong.field);
                 let wrong: Vec<InvalidField> = wrong.into_iter().filter(is_new).collect();
                 Err(unreadable.into_iter().chain(wrong).collect())
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_field_that_is_wrong() {
+    fn reports_the_invalid_field() {
         let cases = [
             (json!({"id": ""}), "id"),
             (json!({"id": "x".repeat(100_000)}), "id"),
@@ -371,14 +371,14 @@ mod tests {
     }
 
     #[test]
-    fn names_all_fields_that_are_wrong_at_once() {
+    fn reports_all_invalid_fields_together() {
         assert_eq!(fields(read("{}", false)), ["type", "id", "trackId", "sessionId", "timestamp"]);
         let bad = json!({"id": "a b", "timestamp": "never", "source": 1, "duration": -1, "skipped": 1, "replayed": 0});
         assert_eq!(fields(with(&bad)), ["id", "timestamp", "source", "duration", "skipped", "replayed"]);
     }
 
     #[test]
-    fn what_cannot_be_held_is_wrong_only_where_it_is_read() {
+    fn unrepresentable_values_are_rejected_only_in_known_fields() {
         let add = |field: &str| patched(&json!({})).replacen('{', &format!("{{{field},"), 1);
         for unread in [r#""note": "cut \ud83d""#, r#""n": [1e400]"#, r#""\udc00": 1"#, r#""action": 1e400"#] {
             assert!(read(&add(unread), false).is_ok(), "{unread}");
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_import_names_who_and_where_it_was() {
+    fn only_imports_name_user_and_origin() {
         let named = json!({
             "userId": "ann", "userAgent": "x".repeat(300), "country": "DE", "timestamp": "2020-01-31T09:30:00Z",
         });

@@ -7,10 +7,10 @@ use super::time::Time;
 /// A play shorter than this is skipped, unless the track was completed.
 pub const SKIP_BELOW_MS: u64 = 20_000;
 
-/// How far ahead of the server an event's time may be: clocks of clients are skewed.
+/// How far an event's time may be ahead of the server, since clients' clocks are skewed.
 pub const MAX_AHEAD: TimeDelta = TimeDelta::minutes(5);
 
-/// How old an event of anyone but an admin may be.
+/// The greatest age of an event that no admin imports.
 pub const MAX_AGE: TimeDelta = TimeDelta::days(7);
 
 /// Nothing happened before this: 1970.
@@ -25,10 +25,10 @@ pub enum InvalidEventTime {
     /// The client's clock is wrong; `serverTime` in the answer helps it to correct it.
     #[error("must be at most 5 minutes ahead of serverTime")]
     Ahead,
-    /// It happened too long ago for its numbers to change.
+    /// The event is too old for its figures to change.
     #[error("must be at most 7 days old; only an admin may import older events")]
     Old,
-    /// It happened before there was anything to count.
+    /// The event's time is before 1970.
     #[error("must not be before 1970-01-01T00:00:00Z")]
     Ancient,
 }
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_borders_themselves_are_taken() {
+    fn event_times_at_the_limits_are_accepted() {
         let now: Time = "2026-01-31T12:00:00.000Z".parse().unwrap();
         let judge = |by: TimeDelta, backfill| check_event_time(now.plus(by), now, backfill);
         let tick = TimeDelta::milliseconds(1);

@@ -1,4 +1,4 @@
-//! Facts of tracks: what is kept of an accepted event.
+//! Facts of tracks: accepted events as they are stored.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,10 +6,10 @@ use super::caller::Actor;
 use super::event::{Engagement, Kind, Platform, Play, Source};
 use super::id::{AnonymousId, PlayId, PlaylistId, SessionId, UserId};
 
-/// The longest user agent that is kept, in characters.
+/// The longest stored user agent, in characters.
 pub const MAX_USER_AGENT: usize = 200;
 
-/// Where a request came from, with nothing that names a person.
+/// The origin of a request, without personal data.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Origin {
@@ -30,20 +30,20 @@ pub struct Origin {
 pub struct TrackFact {
     /// The session it happened in.
     pub session: SessionId,
-    /// The person, where somebody was signed in.
+    /// The user, if one was signed in.
     pub user: Option<UserId>,
     /// The device, where the client knows it again.
     pub anonymous: Option<AnonymousId>,
-    /// What happened.
+    /// The engagement.
     pub what: Engagement,
-    /// Where the request came from; of an import, what the admin says of that.
+    /// The origin of the request; of an import, what the admin states.
     pub origin: Origin,
-    /// Whether an admin reported it of somebody else.
+    /// Whether an admin imported it.
     pub imported: bool,
 }
 
 impl TrackFact {
-    /// Who it was, as far as that is known: the person, else the device, else the session.
+    /// The actor: the user, else the device, else the session.
     #[must_use]
     pub fn actor(&self) -> Actor {
         match (&self.user, &self.anonymous) {
@@ -60,12 +60,12 @@ impl TrackFact {
     }
 }
 
-/// A stored fact that does not say all that its kind needs.
+/// A stored fact that lacks an attribute of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a {0} without all it needs")]
 struct Incomplete(Kind);
 
-/// How a fact lies in its item: one level, absent where not said.
+/// A fact as it is serialised: one level, without absent attributes.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Flat {

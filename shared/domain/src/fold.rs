@@ -6,25 +6,25 @@ use serde::de::DeserializeOwned;
 use super::id::EventId;
 use super::time::Time;
 
-/// A fact with what its key says of it.
+/// A fact with the time and the id of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded<F> {
     /// When it happened.
     pub at: Time,
     /// The event it was recorded from.
     pub id: EventId,
-    /// What happened.
+    /// The fact.
     pub fact: F,
 }
 
-/// What a system brings to have its facts counted: everything else (versions, retries, deliveries) is the store's.
+/// The value of a kind of facts. Versions, retries and deliveries are the store's.
 pub trait Fold: Default + Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// What it counts.
+    /// The facts that it folds.
     type Fact: DeserializeOwned + Send + 'static;
 
     /// The value of exactly these facts; their order does not matter.
     fn fold(facts: Vec<Recorded<Self::Fact>>) -> Self;
 
-    /// Adds the value of other facts, none of which is among these.
+    /// Adds the value of other facts, which must be disjoint from these.
     fn merge(&mut self, other: &Self);
 }

@@ -1,6 +1,6 @@
-//! Ids: 1 to 64 of `[A-Za-z0-9_.:-]`, a type for each kind of thing. `.` and `..` are none: a client that follows
-//! [the URL standard](https://url.spec.whatwg.org/#single-dot-path-segment) takes them out of a path, so nobody could
-//! address what is named so.
+//! Ids: 1 to 64 of `[A-Za-z0-9_.:-]`, with a type for each kind. `.` and `..` are no ids: a client that follows [the
+//! URL standard](https://url.spec.whatwg.org/#single-dot-path-segment) removes them from a path, so they could not be
+//! addressed.
 
 use std::fmt;
 
@@ -72,9 +72,9 @@ ids! {
     TrackId
     /// A session of a client, signed in or not.
     SessionId
-    /// A device that a client knows again although nobody is signed in.
+    /// A device that its client recognises without a signed-in user.
     AnonymousId
-    /// A person, as the token's subject names them.
+    /// A user, as the subject of the token.
     UserId
     /// A playlist.
     PlaylistId
@@ -86,7 +86,7 @@ ids! {
     PackageId
     /// A refresh of all packages.
     RefreshId
-    /// A refold of what was lost or damaged.
+    /// A refold of lost or damaged values.
     RefoldId
     /// An audit of all purchases.
     AuditId
@@ -98,9 +98,9 @@ ids! {
     SaleId
     /// A purchase.
     PurchaseId
-    /// Somebody who buys without an account.
+    /// A buyer without an account.
     GuestId
-    /// How somebody paid, such as `credit_card`.
+    /// A payment method, such as `credit_card`.
     PaymentMethod
     /// A discount, by what a buyer types in.
     DiscountCode
@@ -114,7 +114,7 @@ ids! {
     PaymentId
     /// A score that a student was given.
     ScoreId
-    /// One play, named by the client: its start and its end carry the same.
+    /// A play, named by the client: its start and its end share the id.
     PlayId
 }
 
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accepts_only_the_alphabet_and_the_length() {
+    fn accepts_ids_of_the_alphabet_up_to_the_length() {
         for good in ["a", "A-z_0.9:x", "...", ".a", &"x".repeat(64)] {
             assert!(good.parse::<TrackId>().is_ok(), "{good}");
         }

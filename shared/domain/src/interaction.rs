@@ -1,4 +1,4 @@
-//! Interactions with quizzes: likes, ratings, attempts. What they say, and what is recorded of them.
+//! Interactions with quizzes: likes, ratings and attempts, and their facts.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,7 +16,7 @@ const MAX_DURATION_S: f64 = 604_800.0;
 /// The whole, in millionths of a percent.
 pub const WHOLE: i64 = 100_000_000;
 
-/// How well a quiz is liked: 1 to 5.
+/// A rating of a quiz: 1 to 5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]
 pub struct Rating(u8);
@@ -70,30 +70,30 @@ impl From<Rating> for u64 {
     }
 }
 
-/// What an attempt reached. Scores are kept to the thousandth.
+/// The score of an attempt, exact to the thousandth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Score {
-    /// What was reached, in thousandths of a point; at most `max`.
+    /// The points reached, in thousandths; at most `max`.
     reached: u64,
-    /// What could be reached, in thousandths of a point; never 0.
+    /// The greatest possible points, in thousandths; never 0.
     max: u64,
 }
 
 impl Score {
-    /// What was reached, in thousandths of a point.
+    /// The points reached, in thousandths.
     #[must_use]
     pub fn reached(self) -> u64 {
         self.reached
     }
 
-    /// What could be reached, in thousandths of a point.
+    /// The greatest possible points, in thousandths.
     #[must_use]
     pub fn max(self) -> u64 {
         self.max
     }
 
-    /// In millionths of a percent, 0 to [`WHOLE`], rounded half up: whole numbers, so that sums of them are exact.
+    /// The score in millionths of a percent, 0 to [`WHOLE`], rounded half up: a whole number, so that sums are exact.
     #[must_use]
     pub fn share(self) -> i64 {
         let (reached, max) = (u128::from(self.reached), u128::from(self.max.max(1)));
@@ -128,12 +128,12 @@ impl Score {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
-    /// Which, of this person at this quiz.
+    /// The id, unique for the user and the quiz.
     pub id: AttemptId,
-    /// What it reached.
+    /// The score.
     #[serde(flatten)]
     pub score: Score,
-    /// How long it took, in milliseconds.
+    /// The duration, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
 }
@@ -153,29 +153,29 @@ impl Attempt {
     }
 }
 
-/// What happened to a quiz.
+/// An interaction with a quiz.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Interaction {
-    /// It was liked (`on`), or a like was taken back.
+    /// A like (`on`), or its withdrawal.
     Like {
         /// Like, or unlike.
         on: bool,
     },
-    /// It was rated.
+    /// A rating.
     Rate {
-        /// How.
+        /// The rating.
         rating: Rating,
-        /// How the same person had rated it before; this takes its place.
+        /// The user's previous rating, which this one replaces.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         was: Option<Rating>,
     },
-    /// It was attempted.
+    /// An attempt.
     Attempt(Attempt),
 }
 
 impl Interaction {
-    /// What kind it is, as keys name it.
+    /// The kind, as part of keys.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -189,12 +189,12 @@ impl Interaction {
 /// Something that happened to a quiz, for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuizFact {
-    /// Who did it.
+    /// The user.
     pub user: UserId,
-    /// What was done.
+    /// The interaction.
     #[serde(flatten)]
     pub what: Interaction,
-    /// Whether it is an attempt that no average counts, for the person had attempted the quiz often enough that day.
+    /// Whether averages ignore the attempt, since the user had reached the limit of that day.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unscored: bool,
 }
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_field_of_an_attempt_is_named() {
+    fn reports_every_invalid_field_of_an_attempt() {
         let body = json!({"attemptId": "a b", "score": true, "maxScore": [], "durationSeconds": -1});
         assert_eq!(wrong(Attempt::parse(&body)), ["attemptId", "score", "maxScore", "durationSeconds"]);
         let body = json!({"attemptId": "a", "score": 1, "maxScore": 2, "durationSeconds": 12.5});

@@ -1,4 +1,4 @@
-//! The rules of the field, pure: what an event is, what it counts for, and how facts fold into numbers.
+//! The rules of the domain, pure: events, facts, and the figures that facts fold into.
 //!
 //! Architecture invariant: nothing here reads a clock, the environment or a network.
 

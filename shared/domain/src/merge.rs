@@ -1,8 +1,8 @@
-//! Facts that tell of one thing: the start and the end of a play, or an event that was sent before and after its session
-//! signed in.
+//! Merges several facts of one thing: the start and the end of a play, or an event that was sent before and after its
+//! session signed in.
 //!
-//! A session is one listener. What it said before somebody signed in belongs to that person: the facts are joined, and
-//! the person's own words prevail. Facts of two persons are never joined, whatever session they name.
+//! A session is one listener. The facts of a session before its user signed in are merged into those of the user, whose
+//! own statements take precedence. Facts of two users are never merged, even in one session.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -17,16 +17,16 @@ use super::time::Time;
 /// Hundredths of a percent in the whole: a play of this completion heard all of the track.
 pub const COMPLETE: u64 = 10_000;
 
-/// What one fact tells of a thing.
+/// A fact of a thing that several facts may describe.
 pub trait MergeFacts {
-    /// Adds what another fact of the same listener tells.
+    /// Merges another fact of the same listener.
     fn join(&mut self, other: Self);
 
-    /// Adds what the session told before this listener signed in.
+    /// Fills gaps with a fact of the session before this listener signed in.
     fn fill_gaps(&mut self, before: Self);
 }
 
-/// Things by their names, each told of by one or more facts, in whatever order those are met.
+/// Things by key, each described by one or more facts, in any order.
 pub struct MergedFacts<K, T>(HashMap<K, BTreeMap<Option<UserId>, T>>);
 
 impl<K, T> Default for MergedFacts<K, T> {
@@ -36,7 +36,7 @@ impl<K, T> Default for MergedFacts<K, T> {
 }
 
 impl<K: Eq + Hash + Clone, T: MergeFacts> MergedFacts<K, T> {
-    /// A fact tells of a thing; `user` is who was signed in.
+    /// Adds a fact of a thing; `user` is the signed-in user.
     pub fn add(&mut self, thing: K, user: Option<UserId>, fact: T) {
         let by_user = self.0.entry(thing).or_default();
         match by_user.get_mut(&user) {
@@ -47,7 +47,7 @@ impl<K: Eq + Hash + Clone, T: MergeFacts> MergedFacts<K, T> {
         }
     }
 
-    /// The things. What was told with nobody signed in belongs to the person who was, to the first by id if there are
+    /// The merged things. Facts without a user belong to the user of the same session, to the first by id if there are
     /// several.
     pub fn merged(self) -> impl Iterator<Item = (K, T)> {
         self.0.into_iter().flat_map(|(thing, mut by_user)| {
@@ -63,21 +63,21 @@ impl<K: Eq + Hash + Clone, T: MergeFacts> MergedFacts<K, T> {
     }
 }
 
-/// What makes facts of a track tell of one play: time, session and play id, else event id.
+/// The key by which facts describe the same play: time, session, and play id or else event id.
 pub type PlayKey = (Time, SessionId, Result<PlayId, EventId>);
 
-/// A play, as all facts of it tell.
+/// A play, merged from all of its facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MergedPlay {
-    /// The first of its events by id: where the others say something else, it is believed.
+    /// The first of its events by id, which decides where they differ.
     pub first_event: EventId,
-    /// Who listened.
+    /// The listener.
     pub actor: Actor,
-    /// Where it was started.
+    /// Where the play began.
     pub source: Source,
-    /// How long it lasted, in milliseconds.
+    /// The duration, in milliseconds.
     pub duration_ms: Option<u64>,
-    /// How much of the track was heard, in hundredths of a percent.
+    /// The completion, in hundredths of a percent.
     pub completion: Option<u64>,
     /// Whether it was played again.
     pub replayed: bool,
@@ -88,7 +88,7 @@ pub struct MergedPlay {
 }
 
 impl MergedPlay {
-    /// The play that one fact tells of, and which play that is.
+    /// The play that one fact describes, and its key.
     pub fn of(at: Time, id: EventId, fact: &TrackFact, play: &Play) -> (PlayKey, Self) {
         let key = (at, fact.session.clone(), play.play_id.clone().ok_or_else(|| id.clone()));
         let actor = fact.actor();
@@ -139,7 +139,7 @@ impl MergeFacts for MergedPlay {
     }
 }
 
-/// Something that one event tells all of: a share with its platform, or a download.
+/// A thing that one event describes completely: a share with its platform, or a download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SingleFact<T>(pub Actor, pub T);
 

@@ -13,7 +13,7 @@ pub const MAX_AMOUNT: u64 = 1_000_000_000_000;
 #[serde(try_from = "String", into = "String")]
 pub struct Currency(iso_currency::Currency);
 
-/// A text that is no currency that anybody pays with.
+/// A text that is no currency in circulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be an ISO 4217 currency code such as USD")]
 pub struct InvalidCurrency;
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_codes_of_money_are_currencies() {
+    fn accepts_only_currencies_in_circulation() {
         for code in ["USD", "INR", "JPY", "EUR"] {
             assert_eq!(code.parse::<Currency>().unwrap().code(), code);
         }

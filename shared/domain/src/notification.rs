@@ -1,4 +1,4 @@
-//! Notifications, which a person has until they are read and after it, and announcements, which everybody hears once.
+//! Notifications to one user, and announcements to all users.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -13,7 +13,7 @@ use super::string_enum::string_enum;
 use super::validation::{Fields, InvalidField, Violations, object, text, title};
 
 string_enum! {
-    /// How it is meant.
+    /// The type of a notice.
     NotificationKind {
         /// Something went well.
         Success = "success",
@@ -32,17 +32,17 @@ const MAX_LINK: usize = 500;
 /// The fields of a notice.
 const OF_NOTICES: &[&str] = &["title", "message", "type", "link"];
 
-/// What somebody is told.
+/// The content of a notification or an announcement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// Its title.
+    /// The title.
     pub title: String,
-    /// What it says.
+    /// The message.
     pub message: String,
-    /// How it is meant.
+    /// The type.
     #[serde(rename = "type")]
     pub kind: NotificationKind,
-    /// Where there is more.
+    /// A link to more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
 }
@@ -91,7 +91,7 @@ impl Notice {
         Some(Self { title: named?, message: message?, kind: kind?, link: link? })
     }
 
-    /// Reads what is announced.
+    /// Reads an announcement.
     ///
     /// # Errors
     /// Every field that is missing or wrong.
@@ -102,10 +102,10 @@ impl Notice {
     }
 }
 
-/// A link within the site, or to another that is trusted: whoever reads it trusts whoever runs the site.
+/// A link within the site, or to a trusted site.
 fn link(fields: Fields<'_>, targets: &LinkTargets) -> Result<Option<String>, InvalidField> {
     let Some(link) = fields.text("link")? else { return Ok(None) };
-    // Browsers read a backslash as a slash, wherever it stands.
+    // Browsers read a backslash as a slash anywhere in a link.
     let is_within = link.starts_with('/') && !link.starts_with("//");
     let is_plain = link.chars().count() <= MAX_LINK
         && !link.chars().any(|letter| letter.is_control() || letter.is_whitespace() || letter == '\\');
@@ -119,14 +119,14 @@ fn link(fields: Fields<'_>, targets: &LinkTargets) -> Result<Option<String>, Inv
     }
 }
 
-/// What somebody wants somebody else to be told.
+/// A request to notify a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewNotification {
-    /// Whom.
+    /// The recipient.
     pub to: UserId,
     /// By which course a teacher may; `None`: by any of theirs.
     pub course: Option<CourseId>,
-    /// What.
+    /// The notice.
     pub notice: Notice,
 }
 
@@ -144,7 +144,7 @@ impl NewNotification {
     }
 }
 
-/// Whether `caller` may tell people something.
+/// Whether `caller` may send notifications.
 #[must_use]
 pub const fn may_notify(caller: &Caller) -> bool {
     matches!(caller, Caller::User { role: Role::Admin | Role::Teacher, .. })
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_stay_within_the_site_or_lead_to_allowed_hosts() {
+    fn rejects_links_to_other_hosts() {
         let targets: LinkTargets = "example.org,http://localhost:5173, https://shop.example:8443/,".parse().unwrap();
         let of = |link: &str| {
             Notice::parse(&json!({"title": "t", "message": "m", "type": "info", "link": link}), &targets).is_ok()

@@ -1,4 +1,4 @@
-//! Packages of quizzes, as their creators describe them, and their numbers.
+//! Packages of quizzes and their figures.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,28 +13,28 @@ use super::quiz::QuizFigures;
 use super::rejection::Rejection;
 use super::validation::{Fields, InvalidField, MAX_NAMED, Violations, object, text, title};
 
-/// How many quizzes a package holds at most.
+/// The most quizzes of a package.
 pub const MAX_QUIZZES: usize = 500;
 
 /// A package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Package {
-    /// Its title.
+    /// The title.
     pub title: String,
-    /// Whose it is.
+    /// The creator.
     pub creator: UserId,
-    /// What it is about.
+    /// The description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// What it costs, in minor units.
+    /// The price, in minor units.
     pub price: u64,
     /// In which currency.
     pub currency: Currency,
-    /// Its quizzes in their order, each once.
+    /// The quizzes in order, each once.
     pub quizzes: Vec<QuizId>,
 }
 
-/// What a caller wants a package to be.
+/// A request to describe a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageDescription {
     title: String,
@@ -50,7 +50,7 @@ const OF_PACKAGES: &[&str] = &["title", "description", "price", "currency", "qui
 /// A package that is to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPackage {
-    /// Its id, if the caller gives it one.
+    /// The id, if the caller chooses it.
     pub id: Option<PackageId>,
     creator: Option<UserId>,
     description: PackageDescription,
@@ -81,16 +81,16 @@ impl PackageDescription {
         Some(Self { title: title?, description: description?, price: price?, currency: currency?, quizzes: quizzes? })
     }
 
-    /// Its quizzes.
+    /// The quizzes.
     #[must_use]
     pub fn quizzes(&self) -> &[QuizId] {
         &self.quizzes
     }
 
-    /// The package that `held` becomes, if `caller` may make it that.
+    /// The package that replaces `stored`.
     ///
     /// # Errors
-    /// If it is somebody else's.
+    /// If the package is another creator's.
     pub fn apply(self, stored: &Package, caller: &Caller) -> Result<Package, Rejection> {
         let creator = creator::creator(caller, Some(&stored.creator), None)?;
         Ok(self.of(creator))
@@ -110,7 +110,7 @@ impl NewPackage {
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
         let (fields, mut wrong) = object(body, &[OF_PACKAGES, &["packageId", "creatorId"]].concat())?;
         let id = fields.parsed("packageId").and_then(|id: Option<PackageId>| match id {
-            // Its address would be that of the stats of packages.
+            // Its address would be that of the package stats.
             Some(id) if id.as_str() == "stats" => Err(InvalidField::new("packageId", "must not be \"stats\"")),
             id => Ok(id),
         });
@@ -120,17 +120,17 @@ impl NewPackage {
         wrong.finish(read.map(|((id, creator), description)| Self { id, creator, description }))
     }
 
-    /// Its quizzes.
+    /// The quizzes.
     #[must_use]
     pub fn quizzes(&self) -> &[QuizId] {
         self.description.quizzes()
     }
 
-    /// The package, if `caller` may make it. `before` is whose the last one of this id was: an id stays with whom it
-    /// belongs to, and so does what purchases brought in under it.
+    /// The package that is created. `before` is the owner of a deleted package of this id, who keeps the id and the
+    /// earnings under it.
     ///
     /// # Errors
-    /// If it would be somebody else's.
+    /// If the id belongs to another creator.
     pub fn apply(self, before: Option<&UserId>, caller: &Caller) -> Result<Package, Rejection> {
         let creator = creator::creator(caller, before, self.creator)?;
         Ok(self.description.of(creator))
@@ -160,12 +160,12 @@ fn quizzes(fields: Fields<'_>) -> Result<Vec<QuizId>, Vec<InvalidField>> {
     if errors.is_empty() { Ok(quizzes) } else { Err(errors) }
 }
 
-/// The numbers of a package.
+/// The figures of a package.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PackageFigures {
-    /// The sums of its quizzes' numbers.
+    /// The sum of the figures of its quizzes.
     pub quizzes: QuizFigures,
-    /// What its completed purchases less refunds brought in, in minor units of each currency.
+    /// The earnings: completed purchases less refunds, in minor units of each currency.
     pub earned: BTreeMap<Currency, i64>,
 }
 
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_price_is_whole_minor_units_of_a_currency() {
+    fn price_is_in_whole_minor_units_of_a_currency() {
         assert_eq!(PackageDescription::parse(&body(&json!({"price": 0}))).unwrap().price, 0);
         for price in [json!(-1), json!(4.99), json!("500"), json!(1e18), json!(MAX_AMOUNT + 1), json!(null)] {
             is_refused(&json!({"price": price}), &["price"]);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_holds_each_quiz_once_and_not_too_many() {
+    fn rejects_repeated_and_too_many_quizzes() {
         let ids = |count: usize| (0..count).map(|n| format!("q{n}")).collect::<Vec<_>>();
         let parse = |quizzes: Value| PackageDescription::parse(&body(&json!({"quizIds": quizzes})));
         assert_eq!(parse(json!(ids(MAX_QUIZZES))).unwrap().quizzes().len(), MAX_QUIZZES);
@@ -214,13 +214,13 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_field_is_named() {
+    fn reports_every_invalid_field() {
         let wrong = json!({"packageId": "stats", "creatorId": "a b", "title": "", "price": 1.5, "currency": "x", "quizIds": {}});
         is_refused(&wrong, &["packageId", "creatorId", "title", "price", "currency", "quizIds"]);
     }
 
     #[test]
-    fn a_package_stays_whose_it_is() {
+    fn package_keeps_its_creator() {
         let ann = Caller::User { id: "ann".parse().unwrap(), role: Role::Seller };
         let bob = Caller::User { id: "bob".parse().unwrap(), role: Role::Teacher };
         let new = NewPackage::parse(&body(&json!({}))).unwrap();

@@ -1,4 +1,4 @@
-//! Payments: what somebody says they paid for a purchase, until an admin says that it came.
+//! Payments: a buyer reports a payment of a purchase, an admin approves it.
 //!
 //! A payment ends with its purchase: it is approved in the moment in which the purchase is completed, and cancelled in the
 //! moment in which the purchase is cancelled.
@@ -16,13 +16,13 @@ use super::time::Time;
 use super::validation::{InvalidField, object};
 
 string_enum! {
-    /// How a payment stands.
+    /// The status of a payment.
     PaymentStatus {
-        /// It waits for approval.
+        /// The payment waits for approval.
         Received = "received",
-        /// It came: its purchase was completed.
+        /// The payment was approved and its purchase completed.
         Approved = "approved",
-        /// It never came: its purchase was cancelled.
+        /// The payment was cancelled with its purchase.
         Cancelled = "cancelled",
     }
 }
@@ -31,22 +31,22 @@ string_enum! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Payment {
-    /// Which.
+    /// The id.
     pub id: PaymentId,
-    /// Of which purchase.
+    /// The purchase.
     pub purchase: PurchaseId,
-    /// Who buys.
+    /// The buyer.
     pub buyer: Buyer,
-    /// What.
+    /// The item.
     #[serde(flatten)]
     pub item: Item,
-    /// How much, in minor units; `None` where nobody knows.
+    /// The amount, in minor units; `None` if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<u64>,
     /// In which currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<Currency>,
-    /// How it stands.
+    /// The status.
     pub status: PaymentStatus,
     /// Since when it is known.
     pub received_at: Time,
@@ -76,7 +76,7 @@ impl Payment {
         }
     }
 
-    /// The payment as it is once its purchase stands so. A payment that has ended never changes.
+    /// The payment after its purchase has this state. A settled payment never changes.
     #[must_use]
     pub fn settled(&self, purchase: &Purchase) -> Self {
         let (status, approved_at, cancelled_at) = match (self.status, purchase.status) {
@@ -87,7 +87,8 @@ impl Payment {
         Self { status, approved_at, cancelled_at, ..self.clone() }
     }
 
-    /// Where it is told: admins are, and the buyer who has an account; on their dashboard too, once it was approved.
+    /// The channels that receive the change: the admins', the buyer's if the buyer has an account, and the buyer's
+    /// dashboard once it is approved.
     #[must_use]
     pub fn channels(&self) -> Vec<Channel> {
         let user = self.buyer.user();
@@ -98,7 +99,7 @@ impl Payment {
     }
 }
 
-/// The purchase that somebody says they paid.
+/// The purchase whose payment is reported.
 ///
 /// # Errors
 /// If it is missing or wrong.
@@ -108,7 +109,7 @@ pub fn paid_for(body: &Value) -> Result<PurchaseId, Vec<InvalidField>> {
     wrong.finish(purchase)
 }
 
-/// Whether `caller` may say that a buyer paid.
+/// Whether `caller` may report a payment of a buyer.
 #[must_use]
 pub fn may_pay(caller: &Caller, buyer: &Buyer) -> bool {
     let is_own = |user: &UserId| caller.user() == Some(user);
@@ -122,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_payment_ends_in_the_moment_in_which_its_purchase_does() {
+    fn payment_is_settled_at_the_time_of_its_purchase() {
         let purchase: Purchase = serde_json::from_value(json!({
             "id": "p", "buyer": "u:sam", "itemType": "course", "itemId": "c", "quantity": 1, "paymentMethod": "card",
             "status": "pending", "purchasedAt": "2026-01-31T12:00:00Z",

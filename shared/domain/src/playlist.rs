@@ -17,18 +17,18 @@ use super::validation::{InvalidField, object, text, title};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Playlist {
-    /// Its title.
+    /// The title.
     pub title: String,
-    /// Whose it is.
+    /// The owner.
     pub owner: UserId,
-    /// What it is about.
+    /// The description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Whether it takes submissions.
     pub is_open: bool,
 }
 
-/// What a caller wants a playlist to be.
+/// A request to describe a playlist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlaylistDescription {
     title: String,
@@ -37,24 +37,24 @@ pub struct PlaylistDescription {
     is_open: bool,
 }
 
-/// How a submission stands.
+/// The status of a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Nobody has judged it.
+    /// The submission waits for review.
     Pending,
-    /// It was taken.
+    /// The submission was accepted.
     Accepted,
-    /// It was not.
+    /// The submission was rejected.
     Rejected,
 }
 
-/// What the owner of a playlist makes of a submission.
+/// A decision of the playlist's owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// The track is taken.
     Accept,
-    /// It is not.
+    /// Reject the submission.
     Reject,
 }
 
@@ -66,12 +66,12 @@ pub struct Submission {
     pub playlist: PlaylistId,
     /// The track, which also names the submission.
     pub track: TrackId,
-    /// Whose the track was when it was submitted.
+    /// The artist of the track at the time of the submission.
     pub artist: UserId,
-    /// What the owner of the playlist is told.
+    /// A message to the playlist's owner.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// How it stands.
+    /// The status.
     pub status: Status,
     /// When it was submitted; the last time, if it was rejected before.
     pub submitted_at: Time,
@@ -80,12 +80,12 @@ pub struct Submission {
     pub decided_at: Option<Time>,
 }
 
-/// What an artist sends to a playlist.
+/// A request of an artist to submit a track.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubmissionOffer {
     /// The track.
     pub track: TrackId,
-    /// What the owner of the playlist is told.
+    /// A message to the playlist's owner.
     pub message: Option<String>,
 }
 
@@ -118,10 +118,10 @@ impl PlaylistDescription {
         }))
     }
 
-    /// The playlist that `held` becomes, if `caller` may make it that.
+    /// The playlist that replaces `stored`.
     ///
     /// # Errors
-    /// If the playlist is somebody else's, or would be.
+    /// If the playlist is or would be another owner's.
     pub fn apply(self, stored: Option<&Playlist>, caller: &Caller) -> Result<Playlist, Rejection> {
         let owner = match caller {
             Caller::User { role: Role::Admin, id } => {
@@ -140,10 +140,10 @@ impl PlaylistDescription {
 }
 
 impl Playlist {
-    /// Whether `caller` may judge what is submitted to it.
+    /// Checks that `caller` may review submissions to the playlist.
     ///
     /// # Errors
-    /// If the playlist is somebody else's.
+    /// If the playlist is another owner's.
     pub fn judged_by(&self, caller: &Caller) -> Result<(), Rejection> {
         if caller.is_admin() || caller.user() == Some(&self.owner) { Ok(()) } else { Err(NOT_THE_OWNER) }
     }
@@ -160,11 +160,11 @@ impl SubmissionOffer {
         wrong.finish(track.zip(message).map(|(track, message)| Self { track, message }))
     }
 
-    /// The submission that `held` becomes, if `caller` may submit `track` to the playlist. The one that is held stands
-    /// until it is rejected, whether or not the playlist still takes others.
+    /// The submission that replaces `stored`, if `caller` may submit `track` to the playlist. A stored submission stays until
+    /// it is rejected, even if the playlist no longer takes others.
     ///
     /// # Errors
-    /// If the track is somebody else's, or the playlist takes no submissions.
+    /// If the track is another artist's, or the playlist takes no submissions.
     pub fn apply(
         &self,
         to: (&PlaylistId, &Playlist),
@@ -198,7 +198,7 @@ impl SubmissionOffer {
 }
 
 impl Submission {
-    /// What a decision makes of it: the same, if that was decided already.
+    /// The submission after a decision; the same if it was decided that way before.
     #[must_use]
     pub fn judged(&self, decision: Decision, now: Time) -> Self {
         let status = Status::from(decision);
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn names_every_wrong_field() {
+    fn reports_every_invalid_field() {
         let wrong = json!({"title": " ", "ownerId": "a b", "description": "a\u{0}", "isOpen": "yes"});
         assert_eq!(fields(PlaylistDescription::parse(&wrong)), ["title", "ownerId", "description", "isOpen"]);
         let long = json!({"title": "a", "description": "x".repeat(MAX_TEXT + 1)});
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_description_may_have_lines_and_is_none_if_there_is_nothing_in_it() {
+    fn description_keeps_lines_and_is_absent_if_blank() {
         let read =
             |text: &str| PlaylistDescription::parse(&json!({"title": "a", "description": text})).unwrap().description;
         assert_eq!(read("one\r\n\ttwo").as_deref(), Some("one\r\n\ttwo"));
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn anybody_has_playlists_and_only_an_admin_touches_another_s() {
+    fn only_owner_and_admin_change_a_playlist() {
         let sam = caller("sam", Role::Student);
         let playlist = description(None).apply(None, &sam).unwrap();
         assert_eq!((playlist.owner.as_str(), playlist.is_open), ("sam", true));
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_submission_stands_until_it_is_rejected() {
+    fn submission_is_kept_until_it_is_rejected() {
         let mut playlist = description(None).apply(None, &caller("sam", Role::Student)).unwrap();
         let track =
             Track { title: "Song".to_owned(), artist: "ann".parse().unwrap(), duration_ms: 1, released_at: None };

@@ -1,4 +1,4 @@
-//! Products, as their sellers describe them, and what is recorded of them.
+//! Products of sellers, their sales and their views.
 
 use std::collections::BTreeMap;
 
@@ -17,30 +17,30 @@ use super::time::Time;
 use super::validation::{InvalidField, object, text, title};
 
 string_enum! {
-    /// How a product stands.
+    /// The status of a product.
     ProductStatus {
-        /// It can be seen and bought.
+        /// The product is visible and for sale.
         Active = "active",
-        /// It was sold.
+        /// The product was sold.
         Sold = "sold",
-        /// Its seller is still at it.
+        /// The product is a draft of its seller.
         Draft = "draft",
     }
 }
 
-/// The highest price that a seller asks for a product, in minor units: ten million dollars. What sellers say they were paid
-/// ranks them, so one of them must not be ahead for ever by one word.
+/// The highest price of a product, in minor units: ten million dollars. Prices rank sellers, so a single statement must
+/// not decide a board.
 pub const MAX_PRICE: u64 = 1_000_000_000;
 
-/// A sale of a product, which stands while the product is sold.
+/// A sale of a product, valid while the product is sold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sale {
-    /// Which.
+    /// The id.
     pub id: SaleId,
     /// When.
     pub at: Time,
-    /// Whether nobody knows when, and that is a guess.
+    /// Whether the time is an estimate.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,
     /// At which price, in minor units: what it costs later changes nothing.
@@ -53,20 +53,20 @@ pub struct Sale {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Product {
-    /// Its title.
+    /// The title.
     pub title: String,
-    /// Whose it is.
+    /// The seller.
     pub seller: UserId,
-    /// What it is about.
+    /// The description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// What it costs, in minor units.
+    /// The price, in minor units.
     pub price: u64,
     /// In which currency.
     pub currency: Currency,
-    /// How it stands.
+    /// The status.
     pub status: ProductStatus,
-    /// Its sale, exactly while it is sold.
+    /// The sale; present exactly while the product is sold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sale: Option<Sale>,
 }
@@ -93,7 +93,7 @@ impl Product {
     /// Whether `caller` may delete it.
     ///
     /// # Errors
-    /// If it is somebody else's.
+    /// If the package is another creator's.
     pub fn delete(&self, caller: &Caller) -> Result<(), Rejection> {
         sellers(caller, Some(&self.seller), None).map(drop)
     }
@@ -103,16 +103,16 @@ impl Product {
 const FIELDS: &[&str] =
     &["productId", "title", "description", "price", "currency", "status", "sellerId", "soldAt", "soldAtEstimated"];
 
-/// What a caller wants a product to be.
+/// A request to describe a product.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProductDescription {
-    /// Its id, if the caller gives it one.
+    /// The id, if the caller chooses it.
     pub id: Option<ProductId>,
     title: String,
     description: Option<String>,
     price: u64,
     currency: Currency,
-    /// How it is to stand; `None`: as it does.
+    /// The requested status; `None` keeps the present one.
     status: Option<ProductStatus>,
     seller: Option<UserId>,
     sold_at: Option<Time>,
@@ -157,12 +157,12 @@ impl ProductDescription {
         wrong.finish(read)
     }
 
-    /// The product that `held` becomes, if `caller` may make it that; a sale that begins with this gets the id `sale`. Where
-    /// there is none any more, `owner` tells whose it was, and stays.
-    /// When a product was sold is the server's to say: only an admin says it of the past.
+    /// The product that replaces the stored one; a sale that begins with it gets the id `sale`. If the product was
+    /// deleted, `owner` is its former seller, who keeps the id. The server decides when a product was sold; only an
+    /// admin can state a time in the past.
     ///
     /// # Errors
-    /// If it is somebody else's, or would be, or cannot have been sold then.
+    /// If the product is or would be another seller's, or the time of sale is impossible.
     pub fn apply(
         self,
         (stored, owner): (Option<&Product>, Option<&UserId>),
@@ -211,7 +211,7 @@ impl ProductDescription {
             (Some(at), _) if at.since(now) > MAX_AHEAD => Err(InvalidField::new("soldAt", "must not be in the future")),
             (Some(at), Some(before)) if before.at == at && before.estimated == self.is_estimated => Ok(Some(before)),
             (None, Some(before)) => Ok(Some(before)),
-            // What it was sold for is another matter than when.
+            // The price of a sale is independent of its time.
             (Some(at), Some(before)) => Ok(Some(Sale { id, at, estimated: self.is_estimated, ..before })),
             (at, _) => {
                 let at = at.unwrap_or(now);
@@ -222,7 +222,7 @@ impl ProductDescription {
     }
 }
 
-/// Whose a product is that `caller` makes, changes or deletes.
+/// The seller of a product that `caller` creates, changes or deletes.
 fn sellers(caller: &Caller, owner: Option<&UserId>, asked: Option<UserId>) -> Result<UserId, Rejection> {
     if !matches!(caller, Caller::User { role: Role::Seller | Role::Admin, .. }) {
         return Err(Rejection::Forbidden("only a seller or an admin may do this"));
@@ -231,10 +231,10 @@ fn sellers(caller: &Caller, owner: Option<&UserId>, asked: Option<UserId>) -> Re
     seller.map_err(|_| Rejection::Forbidden("only the product's seller or an admin may do this"))
 }
 
-/// An id whose address would be that of something else is refused.
+/// Rejects an id whose address is reserved.
 ///
 /// # Errors
-/// If it is such an id.
+/// If the id is reserved.
 pub fn unreserved(id: ProductId) -> Result<ProductId, InvalidField> {
     match id.as_str() {
         "trending" => Err(InvalidField::new("productId", "must not be \"trending\"")),
@@ -242,18 +242,18 @@ pub fn unreserved(id: ProductId) -> Result<ProductId, InvalidField> {
     }
 }
 
-/// What happened to a product.
+/// An event of a product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum ProductEvent {
-    /// Somebody looked at it.
+    /// A view.
     View,
-    /// It can be seen and bought from now on (`on`), or no longer.
+    /// The product is for sale from now on (`on`), or no longer.
     Listing {
         /// From now on, or no longer.
         on: bool,
     },
-    /// It was sold (`on`), or that sale was undone.
+    /// The product was sold (`on`), or the sale was undone.
     Sale {
         /// Sold, or undone.
         on: bool,
@@ -267,29 +267,29 @@ pub enum ProductEvent {
 /// Something that happened to a product, for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProductFact {
-    /// Whose product it is.
+    /// The seller.
     pub seller: UserId,
-    /// What happened.
+    /// The event.
     #[serde(flatten)]
     pub what: ProductEvent,
 }
 
-/// The numbers of a product, or the sums of those of several.
+/// The figures of a product, or the sum of those of several.
 ///
-/// Those of a part of the time may be below 0 for a moment: that a sale was undone may be counted before the sale.
+/// The figures of a part of the time can be below 0 for a moment: an undone sale may be counted before the sale.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProductFigures {
-    /// Whose products they are of.
+    /// The seller of the products.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seller: Option<UserId>,
     /// Distinct viewers by month.
     pub views: i64,
     /// Products that can be seen and bought; in a part of the time, by how many these became more.
     pub listings: i64,
-    /// Sales that stand.
+    /// Sales that were not undone.
     pub sales: i64,
-    /// What they were sold for, in minor units of each currency.
+    /// Their prices, in minor units of each currency.
     pub revenue: BTreeMap<Currency, i64>,
 }
 

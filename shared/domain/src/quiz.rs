@@ -1,4 +1,4 @@
-//! Quizzes, as their creators describe them, and their numbers.
+//! Quizzes of creators, and their figures.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,16 +14,16 @@ use super::validation::{InvalidField, object, text, title};
 /// A quiz.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quiz {
-    /// Its title.
+    /// The title.
     pub title: String,
-    /// Whose it is.
+    /// The creator.
     pub creator: UserId,
-    /// What it is about.
+    /// The description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
 }
 
-/// What a caller wants a quiz to be.
+/// A request to describe a quiz.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuizDescription {
     title: String,
@@ -44,19 +44,19 @@ impl QuizDescription {
         wrong.finish(read.map(|((title, creator), description)| Self { title, creator, description }))
     }
 
-    /// The quiz that `held` becomes, if `caller` may make it that.
+    /// The quiz that replaces `stored`.
     ///
     /// # Errors
-    /// If it is somebody else's, or would be.
+    /// If the document is or would be another creator's.
     pub fn apply(self, stored: Option<&Quiz>, caller: &Caller) -> Result<Quiz, Rejection> {
         let creator = creator::creator(caller, stored.map(|quiz| &quiz.creator), self.creator)?;
         Ok(Quiz { title: self.title, creator, description: self.description })
     }
 }
 
-/// The numbers of a quiz, or the sums of those of several: sums and counts, never averages.
+/// The figures of a quiz, or the sum of those of several: sums and counts, never averages.
 ///
-/// Those of a part of the time may be below 0: a like can be taken back in another minute than it was given in.
+/// The figures of a part of the time can be below 0: a like can be taken back in a later minute.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct QuizFigures {
@@ -64,18 +64,19 @@ pub struct QuizFigures {
     pub attempts: i64,
     /// Likes given, less those taken back.
     pub likes: i64,
-    /// Ratings that stand: one per person.
+    /// Ratings: one per user.
     pub ratings: i64,
-    /// All ratings that stand together.
+    /// The sum of all ratings.
     pub rating_sum: i64,
     /// The scores of all attempts that count together, in millionths of a percent of their maxima.
     pub score_sum: i64,
-    /// Attempts whose scores do not count: those after the first few of a person on a day.
+    /// Attempts whose scores do not count: those beyond the daily limit of a user.
     pub unscored: i64,
 }
 
 impl QuizFigures {
-    /// Likes that stand. That one was taken back may be counted a moment before that it was given, hence not below 0.
+    /// Likes less those taken back. A withdrawal may be counted shortly before its like, so the result is never below
+    /// 0.
     #[must_use]
     pub fn net_likes(&self) -> i64 {
         self.likes.max(0)
@@ -88,7 +89,7 @@ impl QuizFigures {
         ratio(self.rating_sum, self.ratings).map(|average| average.clamp(f64::from(WORST), f64::from(BEST)))
     }
 
-    /// The average score in percent, over all attempts that count; `None` without such.
+    /// The average score in percent, over the attempts that count; `None` if there are none.
     #[must_use]
     pub fn average_score(&self) -> Option<f64> {
         ratio(self.score_sum, self.attempts - self.unscored).map(|millionths| millionths / 1e6)
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn averages_are_of_all_ratings_and_attempts() {
+    fn averages_cover_all_ratings_and_attempts() {
         let facts = vec![rated(4, None), rated(5, None), rated(2, Some(4)), attempted(1, 4), attempted(3, 3)];
         let figures = QuizFigures::fold(facts);
         assert_eq!((figures.ratings, figures.average_rating()), (2, Some(3.5)));
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_that_do_not_count_are_in_no_average() {
+    fn unscored_attempts_are_in_no_average() {
         let mut facts = vec![attempted(1, 4), attempted(3, 3), attempted(3, 3)];
         facts[2].fact.unscored = true;
         let figures = QuizFigures::fold(facts);
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_back_in_another_minute_is_missing_there() {
+    fn withdrawal_in_another_minute_is_subtracted_there() {
         let like = |on| fact(Interaction::Like { on });
         let mut figures = QuizFigures::fold(vec![like(true), like(true), like(false)]);
         assert_eq!(figures.likes, 1);
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn no_number_is_one_that_cannot_be() {
+    fn derived_figures_stay_in_their_range() {
         let taken_back = QuizFigures::fold(vec![fact(Interaction::Like { on: false })]);
         assert_eq!((taken_back.likes, taken_back.net_likes()), (-1, 0));
         let lowered = QuizFigures::fold(vec![rated(1, None), rated(1, Some(5))]);

@@ -1,8 +1,8 @@
 //! Quotas: how much one caller may send.
 //!
-//! A subject is whoever is counted: a write key, a signed-in person, a network, a session. Each has a bound on all that it
-//! sends in a minute, and one on what it adds to a single minute of a single track. Events that arrive long after they
-//! happened are counted by the day instead, so that no minute of the past can be filled for ever.
+//! A subject is a write key, a signed-in user, a network or a session. It has a bound on all events in a minute, and a
+//! bound on the events it adds to a single minute of a single track. Events that arrive late are counted by the day, so
+//! that past minutes cannot be filled without limit.
 
 use std::str::FromStr;
 
@@ -11,16 +11,16 @@ use chrono::TimeDelta;
 use super::entity::Bucket;
 use super::time::Time;
 
-/// An event whose minute has been over for this long is late.
+/// An event is late when its minute ended this long ago.
 pub const LATE_AFTER: TimeDelta = TimeDelta::minutes(10);
 
-/// So many times what a subject may send in a minute may it send in a day that is late.
+/// The daily bound of late events, in multiples of the bound per minute.
 pub const LATE_MINUTES: u64 = 16;
 
 /// Over how many cells the things that a subject sends to are spread. Two that share a cell share its bound.
 pub const CELLS: u64 = 64;
 
-/// How much of one kind a subject may send in a window.
+/// The bound of a subject in a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bound {
     /// In all.
@@ -34,11 +34,11 @@ pub struct Bound {
 pub struct Quotas {
     /// Events of a write key, in a minute.
     pub key: Option<Bound>,
-    /// Events of a signed-in person, in a minute.
+    /// Events of a signed-in user, per minute.
     pub user: Option<Bound>,
     /// Events of anonymous callers of a network, in a minute.
     pub network: Option<Bound>,
-    /// Events of a session that nobody has signed in to, in a minute.
+    /// Events of a session without a signed-in user, per minute.
     pub session: Option<Bound>,
     /// Likes and saves of anonymous callers of a network, in a day.
     pub likes: Option<Bound>,
@@ -54,7 +54,7 @@ pub struct InvalidQuota(String);
 impl FromStr for Quotas {
     type Err = InvalidQuota;
 
-    /// Reads quotas such as `key=60000/20000,network=1200/300`: in all, and to one thing. `none` bounds nothing.
+    /// Reads quotas such as `key=60000/20000,network=1200/300`: in all, and to one entity. `none` sets no bound.
     fn from_str(text: &str) -> Result<Self, InvalidQuota> {
         let mut quotas = Self::default();
         for part in text.split(',').filter(|_| text != "none") {
@@ -80,7 +80,7 @@ impl FromStr for Quotas {
     }
 }
 
-/// So many that sums of them stay far from the end of 64 bits.
+/// A limit that keeps sums far below 64 bits.
 fn in_range(number: u64) -> Option<u64> {
     (1..=1_000_000_000).contains(&number).then_some(number)
 }
@@ -131,7 +131,7 @@ impl Window {
         }
     }
 
-    /// What a subject may send in it that may send so much in a minute.
+    /// The bound in this window of a subject with this bound per minute.
     #[must_use]
     pub fn bound(self, of_minute: Bound) -> Bound {
         match self {
@@ -145,7 +145,7 @@ fn is_late(bucket: &Bucket, now: Time) -> bool {
     now.since(bucket.minute.start()) >= TimeDelta::minutes(1) + LATE_AFTER
 }
 
-/// A hash of a text that is the same in every build, on every machine: FNV-1a.
+/// A hash of a text that is the same in every build and on every machine: FNV-1a.
 #[must_use]
 pub fn stable_hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
@@ -166,7 +166,7 @@ mod tests {
     use crate::entity::Entity;
 
     #[test]
-    fn quotas_are_read_and_nonsense_is_refused() {
+    fn parses_quotas_and_rejects_malformed_ones() {
         let quotas: Quotas = "key=60000/20000,network=1200/300".parse().unwrap();
         assert_eq!(quotas.key, Some(Bound { all: 60_000, one: 20_000 }));
         assert_eq!(
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn late_events_are_counted_by_the_day_and_others_by_the_minute() {
+    fn late_events_are_counted_by_day_and_others_by_minute() {
         let now: Time = "2026-01-31T12:30:10.500Z".parse().unwrap();
         let of = |at: &str| {
             let minute = at.parse::<Time>().unwrap().minute();
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn things_are_spread_over_all_cells() {
+    fn entities_are_spread_over_all_cells() {
         let mut found = [0; 64];
         (0..6400).for_each(|number| found[usize::from(cell(&format!("TRACK#song-{number}")))] += 1);
         assert!(found.iter().all(|count| (50..200).contains(count)), "{found:?}");

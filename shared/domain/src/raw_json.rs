@@ -1,7 +1,7 @@
-//! JSON objects whose fields are read one by one.
+//! JSON objects whose fields are parsed one by one.
 //!
-//! Half of a surrogate pair (`"\ud83d"`) or a number beyond every double (`1e400`) is correct JSON that no value can hold.
-//! Such a field spoils itself, never its neighbours, and nothing at all if nobody reads it.
+//! Half of a surrogate pair (`"\ud83d"`) and a number beyond the range of doubles (`1e400`) are correct JSON without a
+//! value. Such a field is invalid on its own; the other fields stay readable.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -29,7 +29,7 @@ impl<'a> RawObject<'a> {
         self.0.get(name).map(|raw| raw.get())
     }
 
-    /// Reads these fields. What is wrong with one goes to `wrong`, and the field is left out.
+    /// Reads these fields. The violations of a field go to `wrong`, and the field is left out.
     pub fn read(
         &self,
         names: impl IntoIterator<Item = &'static str>,
@@ -49,7 +49,7 @@ impl<'a> RawObject<'a> {
     }
 }
 
-/// What is wrong with a JSON value that cannot be held.
+/// Why a JSON value cannot be represented.
 fn unreadable(raw: &str) -> &'static str {
     match raw.as_bytes().first() {
         Some(b'"') => "must be valid Unicode; an escape in it names half of a surrogate pair",
@@ -80,7 +80,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for RawObject<'a> {
     }
 }
 
-/// The name of a field, which may be no valid Unicode either: then it is no name that anybody reads.
+/// The name of a field; invalid Unicode in it is replaced, so that it matches no known name.
 struct Name(String);
 
 impl<'de> Deserialize<'de> for Name {
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_that_cannot_be_held_spoils_only_itself() {
+    fn unrepresentable_field_affects_only_itself() {
         let text = r#"{"a": "x", "b": "cut \ud83d", "c": 1e400, "d": [1e400], "\ud83d": {"e": "\udc00"}, "a": "y"}"#;
         let object = RawObject::parse(text).unwrap();
         let mut wrong = Vec::new();

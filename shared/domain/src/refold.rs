@@ -10,19 +10,19 @@ use super::purchase::{Buyer, Item};
 use super::string_enum::string_enum;
 use super::validation::{InvalidField, object};
 
-/// How many units a request may name.
+/// The most units of a request.
 pub const MOST_UNITS: usize = 100;
 
 string_enum! {
     /// Facts that one updater folds.
     System {
-        /// What happens to tracks.
+        /// Engagements with tracks.
         Tracks = "tracks",
-        /// What happens to quizzes, and the packages that hold them.
+        /// Interactions with quizzes, and the packages that contain them.
         Quizzes = "quizzes",
         /// Sales, listings and views of products, and the boards.
         Products = "products",
-        /// What purchases brought in, and who paid.
+        /// Purchases: revenue and buyers.
         Sales = "sales",
     }
 
@@ -40,7 +40,7 @@ string_enum! {
         Sales = "sales",
         /// A buyer's purchases of a day of UTC.
         Buyer = "buyer",
-        /// All numbers of a package.
+        /// The totals of a package.
         Package = "package",
     }
 }
@@ -50,14 +50,14 @@ string_enum! {
 pub enum Unit {
     /// A minute of an entity.
     Bucket(Bucket),
-    /// What a buyer bought on a day of UTC.
+    /// The purchases of a buyer on a day of UTC.
     Buyer(Buyer, Period),
     /// A package.
     Package(PackageId),
 }
 
 impl Unit {
-    /// Reads `type`, `id` and, where the type asks for them, `itemType` and `timestamp`.
+    /// Reads `type`, `id` and, if the type requires them, `itemType` and `timestamp`.
     ///
     /// # Errors
     /// Everything that is wrong.
@@ -97,14 +97,14 @@ impl Unit {
     }
 }
 
-/// What is to be folded again.
+/// The scope of a refold.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scope {
     /// These units.
     Units(Vec<Unit>),
     /// Every unit that has a fact on a day of UTC.
     Day(System, Period),
-    /// What a message of a queue of failures is about: its body.
+    /// The units of a failure message, by its body.
     Failure(Value),
 }
 
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_units_or_a_day_or_a_failure() {
+    fn accepts_units_or_day_or_failure() {
         let at = "2026-01-31T12:34:56.789Z";
         let units = json!({"units": [
             {"type": "track", "id": "song", "timestamp": at},
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn names_every_field_that_is_wrong() {
+    fn reports_every_invalid_field() {
         let unit = |unit: Value| json!({"units": [{"type": "package", "id": "p"}, unit]});
         for (body, fields) in [
             (json!({}), vec!["body"]),

@@ -1,4 +1,4 @@
-//! Rejections: why a rule of the domain does not allow what a request asks for.
+//! Rejections: why a rule of the domain does not allow a request.
 
 use super::validation::InvalidField;
 

@@ -1,4 +1,4 @@
-//! What is told of takings: amounts of each currency for itself, averages, shares and growth, and cohorts of buyers.
+//! Reports of revenue: amounts by currency, averages, shares, growth, and cohorts of buyers.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -10,23 +10,23 @@ use super::money::Currency;
 use super::revenue_totals::{RevenueTotals, TotalsByKey};
 use super::time::Time;
 
-/// What was taken in one currency, in minor units.
+/// Revenue in one currency, in minor units.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Amounts {
-    /// The currency; `None` is of purchases of which nobody knows what was paid, and so are the amounts.
+    /// The currency; `None` for purchases of unknown price, whose amounts are unknown too.
     pub currency: Option<Currency>,
     /// Purchases that were paid.
     pub purchases: i64,
-    /// What was paid.
+    /// The amount paid.
     pub gross: Option<i64>,
-    /// What was given back.
+    /// The amount refunded.
     pub refunds: Option<i64>,
-    /// How many times something was given back.
+    /// The number of refunds.
     pub total_refunds: i64,
-    /// What was paid less what was given back.
+    /// Paid less refunded.
     pub net: Option<i64>,
-    /// What was paid for a purchase on average; `None` without any.
+    /// The average amount of a purchase; `None` without purchases.
     pub average_order: Option<f64>,
 }
 
@@ -45,7 +45,7 @@ impl Amounts {
     }
 }
 
-/// What purchases come to.
+/// The report of purchases.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figures {
     /// Purchases that were paid.
@@ -59,7 +59,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// What these takings come to.
+    /// The report of these totals.
     #[must_use]
     pub fn of(tills: &TotalsByKey) -> Self {
         let counts = tills.counts();
@@ -92,7 +92,7 @@ impl Trend {
     }
 }
 
-/// How amounts of a currency have grown.
+/// The growth of the amounts of a currency.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AmountsTrend {
     currency: Currency,
@@ -130,24 +130,24 @@ impl AmountsTrend {
 pub struct CohortFigures {
     month: String,
     buyers: i64,
-    /// Whether the month is over, so that nobody joins them but by what is brought in later.
+    /// Whether the month is over, so that only imported purchases can still extend the cohort.
     complete: bool,
     later: Vec<Returned>,
 }
 
-/// How many of a cohort bought again in a later month.
+/// How many buyers of a cohort bought again in a later month.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Returned {
     month: String,
     buyers: i64,
-    /// How many of the cohort that is, in percent.
+    /// Their share of the cohort, in percent.
     retention: Option<f64>,
     /// Whether both months are over.
     complete: bool,
 }
 
 impl CohortFigures {
-    /// What is told of a cohort in these months as of `now`; of months that have not begun, nothing.
+    /// The report of a cohort in these months as of `now`, without months that have not begun.
     #[must_use]
     pub fn of(first: &Period, bought: &BTreeMap<Period, i64>, months: &[Period], now: Time) -> Self {
         let buyers = bought.get(first).copied().unwrap_or_default();
@@ -169,7 +169,7 @@ pub fn ratio(sum: i64, count: i64) -> Option<f64> {
     (count > 0).then(|| sum as f64 / count as f64)
 }
 
-/// How much of a whole this is, in percent; `None` of nothing.
+/// The share of a whole in percent; `None` if the whole is 0.
 #[must_use]
 pub fn percent(part: i64, whole: i64) -> Option<f64> {
     ratio(part, whole).map(|share| share * 100.0)
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_are_told_for_each_currency_and_not_of_what_nobody_knows() {
+    fn amounts_are_by_currency_and_exclude_unknown_prices() {
         let mut tills = TotalsByKey::default();
         let usd =
             RevenueTotals { purchases: 2, units: 2, gross: 301, refunds: 1, refunded: 400, ..RevenueTotals::default() };
@@ -207,14 +207,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_grows_from_nothing() {
+    fn growth_from_zero_is_absent() {
         assert_eq!(json!(Trend::of(0, 5)), json!({"previous": 0, "current": 5, "growth": null}));
         assert_eq!(json!(Trend::of(4, 3)), json!({"previous": 4, "current": 3, "growth": -25.0}));
         assert_eq!(json!(Trend::of(-4, 3))["growth"], json!(null));
     }
 
     #[test]
-    fn cells_of_cohorts_that_may_still_grow_are_incomplete() {
+    fn cohort_months_that_may_grow_are_incomplete() {
         let months = ["2026-01", "2026-02", "2026-03", "2026-04"].map(month);
         let bought = BTreeMap::from([(months[0], 8), (months[2], 2)]);
         let now = "2026-03-31T23:59:59Z".parse().unwrap();

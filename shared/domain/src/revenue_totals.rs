@@ -1,4 +1,4 @@
-//! Takings: what purchases brought in, as sums by currency and payment method, so that currencies are never summed.
+//! Revenue totals: sums of purchases by currency and payment method, so that currencies are never added up.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,18 +9,17 @@ use serde::{Deserialize, Serialize};
 use super::id::PaymentMethod;
 use super::money::Currency;
 
-/// Where takings are summed: in which currency was paid, and how. Shown as `USD@card`, `-@card` where nobody knows what was
-/// paid.
+/// The key of revenue totals: currency and payment method. Shown as `USD@card`, or `-@card` if the price is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RevenueKey {
-    /// The currency; `None` where nobody knows what was paid.
+    /// The currency; `None` if the price is unknown.
     pub currency: Option<Currency>,
-    /// How was paid.
+    /// The payment method.
     pub method: PaymentMethod,
 }
 
-/// A text that names no till.
+/// A text that is no revenue key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a currency and a payment method")]
 pub struct InvalidRevenueKey;
@@ -59,7 +58,7 @@ impl From<RevenueKey> for String {
     }
 }
 
-/// Sums of one till. Amounts are in minor units; what nobody knows is in none of them.
+/// The totals of one key. Amounts are in minor units and exclude unknown ones.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RevenueTotals {
@@ -69,11 +68,11 @@ pub struct RevenueTotals {
     pub units: i64,
     /// Purchases that ended: all of them was given back.
     pub ended: i64,
-    /// How many times something was given back.
+    /// The number of refunds.
     pub refunds: i64,
-    /// What was paid.
+    /// The amount paid.
     pub gross: i64,
-    /// What was given back.
+    /// The amount refunded.
     pub refunded: i64,
 }
 
@@ -88,14 +87,14 @@ impl RevenueTotals {
         self.refunded = self.refunded.saturating_add(other.refunded);
     }
 
-    /// What was paid less what was given back.
+    /// Paid less refunded.
     #[must_use]
     pub fn net(&self) -> i64 {
         self.gross.saturating_sub(self.refunded)
     }
 }
 
-/// Takings of all tills.
+/// The totals of all keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TotalsByKey(BTreeMap<RevenueKey, RevenueTotals>);
@@ -105,35 +104,35 @@ pub struct TotalsByKey(BTreeMap<RevenueKey, RevenueTotals>);
 pub enum Ranking {
     /// By the number of purchases.
     Purchases,
-    /// By what was paid in a currency, less what was given back.
+    /// By paid less refunded, in a currency.
     Net(Currency),
 }
 
 impl TotalsByKey {
-    /// Adds to a till.
+    /// Adds to the totals of a key.
     pub fn add(&mut self, till: RevenueKey, takings: &RevenueTotals) {
         self.0.entry(till).or_default().merge(takings);
     }
 
-    /// Adds others to all tills.
+    /// Adds the totals of all keys.
     pub fn merge(&mut self, other: &Self) {
         for (till, takings) in &other.0 {
             self.add(till.clone(), takings);
         }
     }
 
-    /// Whether there are none.
+    /// Whether it has no totals.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Every till with what it took.
+    /// All keys with their totals.
     pub fn iter(&self) -> impl Iterator<Item = (&RevenueKey, &RevenueTotals)> {
         self.0.iter()
     }
 
-    /// The sums of all tills, of which only the counts say something: amounts of several currencies are not comparable.
+    /// The sum over all keys, counts only: amounts of several currencies are not comparable.
     #[must_use]
     pub fn counts(&self) -> RevenueTotals {
         let mut all = RevenueTotals::default();
@@ -141,7 +140,7 @@ impl TotalsByKey {
         RevenueTotals { gross: 0, refunded: 0, ..all }
     }
 
-    /// The takings by currency; `None` is of what nobody knows.
+    /// The totals by currency; `None` for unknown prices.
     #[must_use]
     pub fn by_currency(&self) -> BTreeMap<Option<Currency>, RevenueTotals> {
         let mut by: BTreeMap<_, RevenueTotals> = BTreeMap::new();
@@ -151,7 +150,7 @@ impl TotalsByKey {
         by
     }
 
-    /// The takings by payment method.
+    /// The totals by payment method.
     #[must_use]
     pub fn by_method(&self) -> BTreeMap<&PaymentMethod, Self> {
         let mut by: BTreeMap<_, Self> = BTreeMap::new();
@@ -161,7 +160,7 @@ impl TotalsByKey {
         by
     }
 
-    /// What an item with these takings is ranked by.
+    /// The value by which an item with these totals is ranked.
     #[must_use]
     pub fn rank(&self, by: Ranking) -> i64 {
         match by {
@@ -170,7 +169,7 @@ impl TotalsByKey {
         }
     }
 
-    /// The orders in which an item with these takings has a place, and its value in each; 0 has none.
+    /// The rankings of an item with these totals, and its value in each; a value of 0 has no place.
     #[must_use]
     pub fn ranks(&self) -> Vec<(Ranking, i64)> {
         let net = self.earned().into_iter().map(|(currency, net)| (Ranking::Net(currency), net));
@@ -178,7 +177,7 @@ impl TotalsByKey {
         all.filter(|(_, value)| *value != 0).collect()
     }
 
-    /// What was paid less what was given back, by currency.
+    /// Paid less refunded, by currency.
     #[must_use]
     pub fn earned(&self) -> BTreeMap<Currency, i64> {
         let by = self.by_currency().into_iter();

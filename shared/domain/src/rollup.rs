@@ -1,4 +1,4 @@
-//! Rollups: what an entity's numbers are in a period.
+//! Rollups: the figures of an entity in a period.
 
 use std::collections::BTreeMap;
 
@@ -7,30 +7,30 @@ use serde::{Deserialize, Serialize};
 use super::counters::{NotAmong, TrackCounters};
 use super::id::{TrackId, UserId};
 
-/// Whose numbers are rolled up.
+/// The scope of a rollup.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// A track's.
     Track(TrackId),
-    /// Those of all tracks of an artist.
+    /// All tracks of an artist.
     Artist(UserId),
-    /// Those of all tracks.
+    /// All tracks.
     Platform,
 }
 
-/// What one track brings to its artist's numbers.
+/// The share of one track in its artist's figures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Share {
-    /// Its plays.
+    /// The plays.
     pub plays: u64,
-    /// Its likes, those taken back too.
+    /// The likes, including those taken back.
     pub likes: u64,
 }
 
-/// What the tracks of an artist brought.
+/// The shares of an artist's tracks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shares {
-    /// What each track brought.
+    /// The share of each track.
     Each(BTreeMap<TrackId, Share>),
     /// More tracks brought something than are listed.
     TooMany,
@@ -43,7 +43,7 @@ impl Default for Shares {
 }
 
 impl Shares {
-    /// What each track brought; nothing where there are too many.
+    /// The share of each track; `None` if there are too many.
     #[must_use]
     pub const fn each(&self) -> Option<&BTreeMap<TrackId, Share>> {
         match self {
@@ -57,20 +57,20 @@ impl Shares {
     }
 }
 
-/// The numbers of an entity in a period.
+/// The figures of an entity in a period.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Rollup {
-    /// All numbers.
+    /// The counters.
     #[serde(flatten)]
     pub counters: TrackCounters,
-    /// What each track brought; of artists only.
+    /// The shares of the tracks; only of artists.
     #[serde(with = "shares", skip_serializing_if = "Shares::is_empty")]
     pub tracks: Shares,
 }
 
-/// What tracks brought, as one text: `<track>#<plays>#<likes>`, separated by blanks, for a map of hundreds of maps takes
-/// longer to be read than all the rest of the item. `*` stands for too many.
+/// The shares of tracks as one text: `<track>#<plays>#<likes>`, separated by blanks. A map of hundreds of maps takes
+/// longer to read than the rest of the item. `*` stands for too many.
 mod shares {
     use std::collections::BTreeMap;
     use std::fmt::Write as _;
@@ -111,14 +111,14 @@ mod shares {
 }
 
 impl Rollup {
-    /// Lists no tracks where there are more than so many: what an item holds must not grow with the tracks of an artist.
+    /// Drops the list of tracks if it is longer than this: an item must not grow with the tracks of an artist.
     pub fn list_at_most(&mut self, most: usize) {
         if self.tracks.each().is_some_and(|tracks| tracks.len() > most) {
             self.tracks = Shares::TooMany;
         }
     }
 
-    /// Adds the numbers of another period, or of another entity.
+    /// Adds the figures of another period, or of another entity.
     pub fn merge(&mut self, other: &Self) {
         use super::fold::Fold as _;
         self.counters.merge(&other.counters);
@@ -134,7 +134,7 @@ impl Rollup {
         }
     }
 
-    /// Adds a track's numbers, and what it brings if that is kept.
+    /// Adds the figures of a track, and its share if shares are listed.
     pub fn add(&mut self, track: Option<&TrackId>, counters: &TrackCounters) {
         use super::fold::Fold as _;
         self.counters.merge(counters);
@@ -145,7 +145,7 @@ impl Rollup {
         }
     }
 
-    /// Takes away a track's numbers that had been added.
+    /// Subtracts the figures of a track that were added before.
     ///
     /// # Errors
     /// If they are not among these.
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_added_can_be_taken_away() {
+    fn added_counters_can_be_subtracted() {
         let (a, b): (TrackId, TrackId) = ("a".parse().unwrap(), "b".parse().unwrap());
         let counters = |plays, likes| TrackCounters { plays, likes, ..TrackCounters::default() };
         let mut rollup = Rollup::default();
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_tracks_are_not_listed_and_counted_all_the_same() {
+    fn too_many_tracks_are_counted_without_a_list() {
         let track = |number: u32| format!("t{number}").parse::<TrackId>().unwrap();
         let played = TrackCounters { plays: 2, ..TrackCounters::default() };
         let mut rollup = Rollup::default();

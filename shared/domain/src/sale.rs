@@ -1,4 +1,4 @@
-//! Sales: facts of what was paid for an item and what was given back, and their sums.
+//! Sales: facts of payments and refunds of an item, and their sums.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ pub enum SaleKind {
 }
 
 impl SaleKind {
-    /// Its word, as keys have it.
+    /// The name, as part of keys.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -34,20 +34,20 @@ impl SaleKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SaleFact {
-    /// Which of both.
+    /// The kind.
     pub kind: SaleKind,
     /// The purchase.
     pub purchase: PurchaseId,
-    /// Who bought.
+    /// The buyer.
     pub buyer: Buyer,
-    /// What.
+    /// The item.
     #[serde(flatten)]
     pub item: Item,
-    /// How many.
+    /// The quantity.
     pub quantity: u64,
-    /// How it was paid.
+    /// The payment method.
     pub payment_method: PaymentMethod,
-    /// What was paid or given back, in minor units; `None` where nobody knows.
+    /// The amount paid or refunded, in minor units; `None` if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<u64>,
     /// In which currency.
@@ -100,7 +100,7 @@ impl SaleFact {
     }
 }
 
-/// The till of a purchase that was paid, and what it took by now; how many times something was given back is not known.
+/// The revenue key of a paid purchase, and its totals. The number of refunds is not known.
 #[must_use]
 pub fn takings_of(purchase: &Purchase) -> (RevenueKey, RevenueTotals) {
     let till =
@@ -112,14 +112,14 @@ pub fn takings_of(purchase: &Purchase) -> (RevenueKey, RevenueTotals) {
     (till, takings)
 }
 
-/// What purchases of an item brought in.
+/// The figures of the purchases of an item.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SalesFigures {
-    /// What was taken, by currency and payment method.
+    /// The totals, by currency and payment method.
     #[serde(skip_serializing_if = "TotalsByKey::is_empty")]
     pub tills: TotalsByKey,
-    /// Who paid.
+    /// The distinct buyers.
     #[serde(skip_serializing_if = "Buyers::is_empty")]
     pub buyers: Buyers,
 }

@@ -13,12 +13,12 @@ use super::validation::{Fields, InvalidField, Violations, object, title};
 /// The fields of a description.
 const OF_SCORES: &[&str] = &["title", "score", "maxScore"];
 
-/// What a score is for, and how high it is.
+/// The subject and the value of a score.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScoreDescription {
-    /// What for.
+    /// The subject.
     pub title: String,
-    /// How high.
+    /// The value.
     #[serde(flatten)]
     pub score: Score,
 }
@@ -44,16 +44,16 @@ impl ScoreDescription {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GivenScore {
-    /// Which.
+    /// The id.
     pub id: ScoreId,
     /// In which course.
     pub course: CourseId,
-    /// To whom.
+    /// The student.
     pub student: UserId,
-    /// What they are called, if that is known.
+    /// The user's name, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub student_name: Option<String>,
-    /// What for, and how high.
+    /// The description.
     #[serde(flatten)]
     pub description: ScoreDescription,
     /// When.
@@ -63,7 +63,7 @@ pub struct GivenScore {
 }
 
 impl GivenScore {
-    /// The score as it is described now; the same where it was described so.
+    /// The score with a new description; the same if nothing changes.
     #[must_use]
     pub fn described(&self, description: ScoreDescription, now: Time) -> Self {
         if description == self.description {
@@ -72,7 +72,7 @@ impl GivenScore {
         Self { description, changed_at: now.strictly_after(self.changed_at), ..self.clone() }
     }
 
-    /// Where it is told.
+    /// The channels that receive the change.
     #[must_use]
     pub fn channels(&self, course: &Course) -> [Channel; 3] {
         [
@@ -83,14 +83,14 @@ impl GivenScore {
     }
 }
 
-/// A score that somebody is to be given.
+/// A request to give a score.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewScore {
     /// In which course.
     pub course: CourseId,
-    /// Who.
+    /// The student.
     pub student: UserId,
-    /// What for, and how high.
+    /// The description.
     pub description: ScoreDescription,
 }
 

@@ -1,4 +1,4 @@
-//! Enumerations that are told by a word each.
+//! Enumerations whose values have a name each.
 
 macro_rules! string_enum {
     ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ })+) => {$(
@@ -9,7 +9,7 @@ macro_rules! string_enum {
         }
 
         impl $name {
-            /// All there are.
+            /// All values.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
         }
 
@@ -24,7 +24,7 @@ macro_rules! string_enum {
             }
         }
 
-        // A derived implementation would also take an object such as `{"admin": null}` for a word.
+        // A derived implementation would also accept an object such as `{"admin": null}`.
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;

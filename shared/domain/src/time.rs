@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, TimeDelta, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 
-/// How many seconds a day has.
+/// The seconds of a day.
 const SECONDS_OF_A_DAY: u32 = 24 * 60 * 60;
 
 /// A point in time, UTC, to the millisecond, of the years 0 to 9999.
@@ -37,8 +37,8 @@ impl Time {
         self.0.checked_add_signed(by).map_or(self, Self::from)
     }
 
-    /// This time, or the first one behind `earlier` where that is later: what happens to one thing happens one after the other,
-    /// whatever the clocks say.
+    /// This time, or the millisecond after `earlier` if that is later: changes of one document are in order, whatever
+    /// the clocks show.
     #[must_use]
     pub fn strictly_after(self, earlier: Self) -> Self {
         self.max(earlier.plus(TimeDelta::milliseconds(1)))
@@ -50,13 +50,13 @@ impl Time {
         self.0.format("%Y-%m-%d").to_string()
     }
 
-    /// How many seconds of its day of UTC are left, at least one.
+    /// The seconds until the end of its day in UTC, at least one.
     #[must_use]
     pub fn seconds_left_in_day(self) -> u32 {
         SECONDS_OF_A_DAY.saturating_sub(self.0.num_seconds_from_midnight()).max(1)
     }
 
-    /// How long ago `earlier` was.
+    /// The time since `earlier`.
     #[must_use]
     pub fn since(self, earlier: Self) -> TimeDelta {
         self.0 - earlier.0
@@ -163,7 +163,7 @@ pub struct Minute {
 }
 
 impl Minute {
-    /// The hour it lies in.
+    /// The hour.
     #[must_use]
     pub fn hour(self) -> Hour {
         self.hour
@@ -175,7 +175,7 @@ impl Minute {
         Time(self.hour.0 + TimeDelta::minutes(i64::from(self.minute)))
     }
 
-    /// Its number in the hour, 0 to 59.
+    /// The number in the hour, 0 to 59.
     #[must_use]
     pub fn in_hour(self) -> u32 {
         self.minute
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_any_offset_and_shows_utc_milliseconds() {
+    fn parses_any_offset_and_shows_utc_milliseconds() {
         assert_eq!(time("2026-01-31T23:30:00.1239-01:00").to_string(), "2026-02-01T00:30:00.123Z");
         assert_eq!(time("2026-01-31T09:30:00Z").to_string(), "2026-01-31T09:30:00.000Z");
         for bad in
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn falls_into_one_hour_and_one_minute() {
+    fn time_is_in_one_hour_and_one_minute() {
         let at = time("2026-01-31T09:07:05.040Z");
         assert_eq!(at.minute().to_string(), "2026-01-31T09:07");
         assert_eq!(at.offset_in_hour(), "07:05.040");

@@ -6,16 +6,16 @@ use serde::{Serialize, Serializer};
 use super::calendar::{Calendar, Level};
 use super::time::Time;
 
-/// How long hours are surely kept: further back only whole days can be told apart.
+/// How long hours are certain to be stored; further back the resolution is a day.
 pub const HOURS_KEPT_FOR: TimeDelta = TimeDelta::days(88);
 
-/// How long minutes are surely kept: further back only whole hours can be told apart.
+/// How long minutes are certain to be stored; further back the resolution is an hour.
 pub const MINUTES_KEPT_FOR: TimeDelta = TimeDelta::days(31);
 
 /// From a time until just before another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct TimeSpan {
-    /// The first moment in it. Of times before 1970 nothing is told, though a day of the zone may begin there.
+    /// The first moment in it. It is shown as 1970 at the earliest, though a day of the zone may begin before.
     #[serde(serialize_with = "since_1970")]
     pub from: Time,
     /// The first moment after it.
@@ -28,8 +28,8 @@ fn since_1970<S: Serializer>(from: &Time, to: S) -> Result<S::Ok, S::Error> {
 }
 
 impl TimeSpan {
-    /// This span with its ends where the past can be cut: at a minute, or at the beginning of an hour or a day where they
-    /// lie further back than minutes or hours are kept.
+    /// This span with its ends rounded down to the stored resolution: to the minute, or to the hour or the day where
+    /// minutes or hours may no longer be stored.
     #[must_use]
     pub fn rounded(self, calendar: &Calendar, now: Time) -> Self {
         let cut = |time: Time| match now.since(time) {
@@ -40,7 +40,7 @@ impl TimeSpan {
         Self { from: cut(self.from), to: cut(self.to) }
     }
 
-    /// How long it is.
+    /// Its length.
     #[must_use]
     pub fn length(self) -> TimeDelta {
         self.to.since(self.from)
@@ -52,7 +52,7 @@ impl TimeSpan {
         self.to <= self.from
     }
 
-    /// The parts of it that lie in different periods of a level, in their order.
+    /// Its parts in the different periods of a level, in order.
     #[must_use]
     pub fn split(self, calendar: &Calendar, level: Level) -> Vec<Self> {
         let mut split = Vec::new();
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_cut_at_minutes_and_further_back_at_hours_and_days() {
+    fn span_is_rounded_to_the_stored_resolution() {
         let now: Time = "2026-11-20T14:37:20.000Z".parse().unwrap();
         let span = TimeSpan { from: "2026-01-05T10:20:30.400Z".parse().unwrap(), to: now };
         let rounded = span.rounded(&Calendar::default(), now);

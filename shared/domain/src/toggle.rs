@@ -1,35 +1,35 @@
-//! Toggles: things that are on or off for one actor, of which the last word counts.
+//! Toggles: states that are on or off for one actor. The latest change counts.
 
 use serde::{Deserialize, Serialize};
 
 use super::id::EventId;
 use super::time::Time;
 
-/// The last word on a toggle: the latest by event time, then by event id.
+/// The latest change of a toggle, by event time, then by event id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Toggle {
-    /// When it was said.
+    /// The time of the event.
     pub at: Time,
-    /// The event that said it.
+    /// The id of the event.
     pub event: EventId,
     /// On, or off.
     pub on: bool,
 }
 
-/// What a further word on a toggle does.
+/// The effect of a change on a toggle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ToggleEffect {
-    /// It was said before, or something later was: nothing is written.
+    /// The change is no later than the last one: nothing is written.
     Stale,
-    /// It is the last word now, but says what held already: no new fact.
+    /// The change is the last one, but keeps the state: no new fact.
     Unchanged,
-    /// It turns the toggle over: that is a fact.
+    /// The change flips the toggle: a new fact.
     Flipped,
 }
 
 impl Toggle {
-    /// What `word` does, where `held` was the last word so far. A toggle begins as off.
+    /// The effect of `change` after `last`. A toggle begins as off.
     #[must_use]
     pub fn effect(last: Option<&Self>, change: &Self) -> ToggleEffect {
         match last {
@@ -39,8 +39,9 @@ impl Toggle {
         }
     }
 
-    /// What it does to the toggle of a session or device that somebody is known from now: `word` is the word of the one who
-    /// is known. Whatever was said before it, or as the same event, is that one's now, so the toggle is off as of then.
+    /// The effect of `change` on the toggle of a session or device whose user has become known, and whose change it is.
+    /// Earlier changes, and the same event sent before, now belong to the user, so the toggle of the session or device
+    /// is off from then on.
     #[must_use]
     pub fn takeover_effect(last: Option<&Self>, change: &Self) -> ToggleEffect {
         match last {
@@ -61,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_by_event_time_counts() {
+    fn latest_change_by_event_time_decides() {
         let liked = change(5, "b", true);
         assert_eq!(Toggle::effect(None, &change(1, "a", true)), ToggleEffect::Flipped);
         assert_eq!(Toggle::effect(None, &change(1, "a", false)), ToggleEffect::Unchanged);
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_before_somebody_was_known_is_taken_over() {
+    fn changes_before_signing_in_are_taken_over() {
         let liked = change(5, "b", true);
         let off = change(5, "b", false);
         assert_eq!(Toggle::takeover_effect(None, &liked), ToggleEffect::Unchanged);

@@ -18,18 +18,18 @@ const MAX_DURATION_S: f64 = 604_800.0;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Track {
-    /// Its title.
+    /// The title.
     pub title: String,
-    /// Whose it is.
+    /// The artist.
     pub artist: UserId,
-    /// How long it is, in milliseconds; never 0.
+    /// The duration, in milliseconds; never 0.
     pub duration_ms: u64,
     /// When it was or will be released.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub released_at: Option<Time>,
 }
 
-/// What a caller wants a track to be.
+/// A request to describe a track.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
     title: String,
@@ -59,10 +59,10 @@ impl Description {
         }))
     }
 
-    /// The track that `held` becomes, if `caller` may make it that.
+    /// The track that replaces `stored`.
     ///
     /// # Errors
-    /// If the track is somebody else's, or nobody's in particular.
+    /// If the track is another artist's, or the artist is missing.
     pub fn apply(self, stored: Option<&Track>, caller: &Caller) -> Result<Track, Rejection> {
         let artist = match caller {
             Caller::User { role: Role::Admin, .. } => self
@@ -89,7 +89,7 @@ fn duration(fields: Fields<'_>) -> Result<u64, InvalidField> {
 }
 
 impl Track {
-    /// How much of this track a play of `played_ms` heard, in hundredths of a percent, at most the whole.
+    /// The completion of a play of `played_ms`, in hundredths of a percent, at most 10,000.
     #[must_use]
     pub fn completion(duration_ms: u64, played_ms: u64) -> u64 {
         played_ms.saturating_mul(COMPLETE).checked_div(duration_ms).map_or(COMPLETE, |share| share.min(COMPLETE))
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn names_every_wrong_field() {
+    fn reports_every_invalid_field() {
         let wrong = json!({"title": "a\u{0}", "artistId": "a b", "durationSeconds": 0, "releasedAt": "soon"});
         let fields: Vec<_> =
             Description::parse(&wrong).unwrap_err().iter().map(|invalid| invalid.field.clone()).collect();
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn only_its_artist_or_an_admin_describes_it() {
+    fn only_artist_and_admin_describe_a_track() {
         let ann = caller("ann", Role::Artist);
         let track = description(None).apply(None, &ann).unwrap();
         assert_eq!((track.artist.as_str(), track.duration_ms), ("ann", 61_500));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn completion_stops_at_the_whole() {
+    fn completion_is_at_most_the_whole() {
         assert_eq!(Track::completion(60_000, 20_000), 3_333);
         assert_eq!(Track::completion(60_000, 90_000), COMPLETE);
     }

@@ -19,7 +19,7 @@ pub const MAX_TEXT: usize = 1_000;
 pub struct InvalidField {
     /// The field's name.
     pub field: Cow<'static, str>,
-    /// What it must be.
+    /// The rule.
     pub reason: String,
 }
 
@@ -30,7 +30,7 @@ impl InvalidField {
     }
 }
 
-/// How many fields of one kind of mistake are named at most.
+/// The most fields that are named for one kind of mistake.
 pub(super) const MAX_NAMED: usize = 10;
 
 /// The longest name of an unknown field that is repeated in full, in characters.
@@ -39,13 +39,13 @@ const MAX_NAME: usize = 64;
 /// The most edits that turn a mistyped name into the one that was meant.
 const MAX_EDITS: usize = 2;
 
-/// What was found wrong so far.
+/// The violations found so far.
 #[derive(Debug, Default)]
 pub struct Violations(Vec<InvalidField>);
 
 impl Violations {
-    /// What is wrong with the names of a body's fields: a command takes the fields that it knows, and no others. Whoever
-    /// mistypes the name of an optional field would otherwise get something else than they asked for.
+    /// The violations of the names of a body's fields. A command rejects unknown fields, so that a mistyped name of an
+    /// optional field is not ignored.
     fn names(fields: &Map<String, Value>, known: &[&str]) -> Self {
         let unknown = fields.keys().filter(|name| !known.contains(&name.as_str()));
         Self(
@@ -61,7 +61,7 @@ impl Violations {
         self.0.push(invalid);
     }
 
-    /// What was read, if nothing at all is wrong.
+    /// The value, if there are no violations.
     ///
     /// # Errors
     /// Everything that is wrong.
@@ -69,12 +69,12 @@ impl Violations {
         read.filter(|_| self.0.is_empty()).ok_or(self.0)
     }
 
-    /// What was read, unless that is wrong.
+    /// The value, or `None` after its violation was recorded.
     pub fn keep<T>(&mut self, read: Result<T, InvalidField>) -> Option<T> {
         read.map_err(|invalid| self.0.push(invalid)).ok()
     }
 
-    /// The same of what several fields tell.
+    /// Does the same for the violations of several fields.
     pub fn keep_all<T>(&mut self, read: Result<T, Vec<InvalidField>>) -> Option<T> {
         read.map_err(|invalid| self.0.extend(invalid)).ok()
     }
@@ -115,8 +115,8 @@ pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     (edits <= MAX_EDITS && edits * 2 <= meant.len()).then_some(meant)
 }
 
-/// The fields of a JSON object. A `null` counts as absent; fields nobody asks for are left alone, unless the object was
-/// read by [`object`].
+/// The fields of a JSON object. A `null` counts as absent. Unknown fields are ignored, unless the object was read by
+/// [`object`].
 #[derive(Debug, Clone, Copy)]
 pub struct Fields<'a>(pub &'a Map<String, Value>);
 
@@ -143,7 +143,7 @@ impl<'a> Fields<'a> {
         self.text(field)?.map(|text| text.parse().map_err(|error: T::Err| InvalidField::new(field, error))).transpose()
     }
 
-    /// When something happened, if present. What is counted by its time did not happen before 1970.
+    /// The time of an event, if present. Events are counted by time, from 1970 on.
     ///
     /// # Errors
     /// If it is not a string, no time, or before 1970.
@@ -186,7 +186,7 @@ impl<'a> Fields<'a> {
             .transpose()
     }
 
-    /// A whole number from 0 to `max`, if present. `5.0` is none: whoever means a whole number writes one.
+    /// A whole number from 0 to `max`, if present. `5.0` is not a whole number.
     ///
     /// # Errors
     /// If it is not a whole number or out of range.
@@ -225,7 +225,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The fields of a body that must be an object with these fields alone, and what is wrong with their names.
+/// The fields of a body, which must be an object with only these fields, and the violations of their names.
 ///
 /// # Errors
 /// If it is no object.
@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_that_nobody_knows_is_wrong_and_the_one_that_was_meant_is_named() {
+    fn unknown_field_is_rejected_with_a_suggestion() {
         let known = ["amount", "discountCode", "to"];
         for (name, meant) in [
             ("amout", Some("amount")),
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_unknown_fields_is_bounded() {
+    fn reports_of_unknown_fields_are_bounded() {
         let body: Map<String, Value> = (0..1000).map(|n| (format!("{n}{}", "x".repeat(10_000)), json!(n))).collect();
         let wrong = object(&Value::Object(body), &["a"]).unwrap().1.finish(Some(())).unwrap_err();
         let said: usize = wrong.iter().map(|invalid| invalid.field.len() + invalid.reason.len()).sum();

@@ -1,4 +1,4 @@
-//! Who was there: among what the course has and among what the student has, both, and the events that tell of it, written in one
+//! Attendance, listed by course and by student. Both entries and the events of the change are written in one
 //! transaction.
 
 use std::sync::Arc;
@@ -50,7 +50,7 @@ impl Attendances {
         })
     }
 
-    /// Notes it in place of what was read, with the events that tell of it.
+    /// Puts attendance in place of the stored one, with the events of the change.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another was written in between.
@@ -76,8 +76,8 @@ impl Attendances {
         })
     }
 
-    /// Up to `count` of what is noted of a course, of a day or of all, the latest day first, from where an earlier page says it
-    /// goes on. Eventually consistent.
+    /// Up to `count` entries of a course, of one day or of all, the latest day first, from the cursor of an earlier
+    /// page. Eventually consistent.
     ///
     /// # Errors
     /// If they could not be read, or are not what this program writes.
@@ -91,7 +91,7 @@ impl Attendances {
         Box::pin(self.page(keys::course_and_students(course), date, after, count))
     }
 
-    /// The same of a student.
+    /// Lists the entries of a student in the same way.
     ///
     /// # Errors
     /// If they could not be read, or are not what this program writes.

@@ -17,10 +17,10 @@ use domain::purchase::MAX_ACCEPTED;
 use domain::revenue_totals::{RevenueKey, RevenueTotals, TotalsByKey};
 use domain::validation::{MAX_TEXT, MAX_TITLE};
 
-/// What an item may have.
+/// The largest item.
 const MOST: usize = 400 * 1024;
 
-/// What a sum of money comes to at most, and more than any count.
+/// A bound of any sum of money and of any count.
 const GREAT: i64 = i64::MAX / 2;
 
 /// An item as it is written, with a version.
@@ -50,7 +50,7 @@ fn tills() -> TotalsByKey {
 }
 
 #[test]
-fn what_was_sold_in_all_currencies_by_all_methods_fits() {
+fn totals_of_all_currencies_and_methods_fit_into_an_item() {
     let sums = Sums::from(&tills());
     assert_eq!(sums.iter().count(), MAX_ACCEPTED * MAX_ACCEPTED * 6);
     let key = Key { pk: long(1), sk: long(2) };
@@ -61,7 +61,7 @@ fn what_was_sold_in_all_currencies_by_all_methods_fits() {
 }
 
 #[test]
-fn a_package_with_the_most_quizzes_fits() {
+fn largest_package_fits_into_an_item() {
     let package = Package {
         title: "\u{10348}".repeat(MAX_TITLE),
         creator: long(1).parse().unwrap(),
@@ -76,7 +76,7 @@ fn a_package_with_the_most_quizzes_fits() {
 }
 
 #[test]
-fn a_century_of_months_fits_into_a_cohort() {
+fn cohort_of_a_century_fits_into_an_item() {
     let calendar = Calendar::default();
     let mut month = calendar.parse(domain::calendar::Level::Month, "2026-01").unwrap();
     let mut months: BTreeMap<String, i64> = BTreeMap::new();

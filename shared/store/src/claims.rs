@@ -1,4 +1,4 @@
-//! Claims: whether a track has numbers before anybody has described it.
+//! Claims: whether a track has stats before it is described.
 
 use super::error::StoreError;
 use super::keys;
@@ -7,7 +7,7 @@ use crate::setup::{Setup, StatsTable};
 use domain::entity::Entity;
 use domain::id::TrackId;
 
-/// The numbers of tracks, to see whether there are any.
+/// Checks whether tracks have stats.
 #[derive(Debug, Clone)]
 pub struct Claims {
     stats: StatsTable,

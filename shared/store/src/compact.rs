@@ -1,9 +1,9 @@
 //! Facts of tracks as short items.
 //!
-//! There are as many facts as events, and each is kept for months, so every byte of them is on the bill. An item does not
-//! repeat what its key says (the kind, who it was, the playlist of a save), its attributes have names of a letter, UUIDs
-//! are 16 bytes, and the usual parts of a user agent are one character each. Nothing is lost by that: what is read is what
-//! was written. Items with long names, as earlier versions wrote them, are read too.
+//! There are as many facts as events, stored for months, so every byte is paid for. An item does not repeat its key
+//! (the kind, the actor, the playlist of a save), its attributes have names of one letter, UUIDs are 16 bytes, and
+//! common parts of a user agent are one character each. The coding is lossless. Items with long names, as earlier
+//! versions wrote them, are read too.
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::items::{Item, key_of, text};
 use super::keys::Key;
 
-/// Every attribute of a track's fact, and what it is called in its item. The name is never used for anything else again.
+/// The attributes of a track's fact, and their names in its item. A name is never reused.
 const NAMES: [(&str, &str); 17] = [
     ("session", "s"),
     ("user", "u"),
@@ -35,14 +35,14 @@ const NAMES: [(&str, &str); 17] = [
 /// The short name of the user agent.
 const AGENT: &str = "g";
 
-/// Attributes that may hold a UUID.
+/// Attributes that can be a UUID.
 const IDS: [&str; 4] = ["s", "u", "a", "i"];
 
-/// What the keys of facts of tracks begin with.
+/// The prefix of the keys of tracks' facts.
 const OF_TRACKS: &str = "TRACK#";
 
-/// Parts of user agents, each with the control character that stands for it. None may be changed or taken out: what was
-/// written with it could not be read any more.
+/// Parts of user agents, each with the control character that stands for it. None can change or be removed, since
+/// stored facts use it.
 const PARTS: [(char, &str); 14] = [
     ('\u{1}', "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/"),
     ('\u{2}', "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/"),
@@ -107,7 +107,7 @@ pub fn expand(item: Item) -> Item {
     long
 }
 
-/// What a fact's sort key says of it.
+/// The attributes that a fact's sort key contains.
 struct Known<'a> {
     kind: &'a str,
     /// The attribute that names who it was, and who.
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fact_is_read_as_it_was_written() {
+    fn fact_round_trips_through_compaction() {
         let upper = UUID.to_uppercase();
         for what in kinds() {
             for agent in BROWSERS.into_iter().chain(["odd\u{1}agent", ""]) {
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_the_key_is_stored_twice_and_names_are_letters() {
+    fn compact_item_repeats_nothing_of_its_key() {
         for what in kinds() {
             let (key, item) = key_and_item(&fact(None, Some(UUID), what, BROWSERS[0]));
             let short = compact(&key, item);
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn every_short_name_and_every_part_of_an_agent_stands_for_one_thing() {
+    fn short_names_and_agent_parts_are_unique() {
         let mut names: Vec<&str> =
             NAMES.iter().flat_map(|(long, short)| [*long, *short]).chain(["pk", "sk", "ttl"]).collect();
         let mut parts: Vec<char> = PARTS.iter().map(|(short, _)| *short).collect();
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn other_facts_are_left_as_they_are() {
+    fn other_facts_are_not_compacted() {
         let key = Key { pk: "QUIZ#q#2026-01-31T09".to_owned(), sk: "30:00.000#like#e".to_owned() };
         let item: Item = to_item(&key, serde_json::json!({"user": UUID})).unwrap();
         assert_eq!(compact(&key, item.clone()), item);

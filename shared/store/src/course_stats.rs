@@ -1,7 +1,7 @@
-//! The numbers of classrooms: sums of what courses, enrollments, scores, attendance and payments contribute.
+//! Totals of courses: sums of the contributions of courses, enrollments, scores, attendance and payments.
 //!
-//! A thing's contribution follows from the thing alone. So whoever writes it adds the difference to the numbers in the
-//! transaction that puts it in the place of what was read: written once, counted once, and never one without the other.
+//! A document determines its contribution. So the transaction that replaces the document also adds the difference to
+//! the totals: one is never written without the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use crate::setup::{Setup, StatsTable};
 use domain::course_stats::{CourseContributor, CourseFigures, CourseStatsScope};
 use domain::id::CourseId;
 
-/// The table of the numbers of classrooms.
+/// The table of the totals of courses.
 #[derive(Debug, Clone)]
 pub struct CourseStats {
     stats: StatsTable,
@@ -34,8 +34,8 @@ impl CourseStats {
         Self { stats: setup.stats_table() }
     }
 
-    /// Counts a thing in the place of what it was, for each of these; what all come to is spread by `id`, the thing's own or
-    /// that of whom it concerns.
+    /// Adds the difference that a document makes to the totals of these scopes. The totals of all courses are spread
+    /// over lanes by `id`, the id of the document or of its student.
     pub(super) fn count_in<T: CourseContributor>(
         &self,
         transaction: &mut Transaction,
@@ -58,7 +58,7 @@ impl CourseStats {
         Ok(())
     }
 
-    /// Somebody's numbers, or those of all; eventually consistent.
+    /// The figures of a scope; eventually consistent.
     ///
     /// # Errors
     /// If they could not be read, or are not what this program writes.
@@ -74,7 +74,7 @@ impl CourseStats {
         })
     }
 
-    /// The numbers of each of these courses; eventually consistent.
+    /// The figures of each of these courses; eventually consistent.
     ///
     /// # Errors
     /// If not all could be read, or some are not what this program writes.

@@ -1,7 +1,7 @@
 //! Courses, and who takes them.
 //!
-//! A course lies under its id and among those of its teacher; that somebody takes it lies with the course and among what the
-//! student has. Both places, the numbers, and the events that tell of it change in one transaction.
+//! A course is stored under its id and listed by teacher; an enrollment is stored with the course and listed by
+//! student. Both entries, the totals and the events of the change are written in one transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Courses {
         )
     }
 
-    /// How somebody takes a course, if they do; strongly consistent.
+    /// The enrollment of a student in a course, if there is one; strongly consistent.
     ///
     /// # Errors
     /// If it could not be read, or is not what this program writes.
@@ -62,7 +62,7 @@ impl Courses {
         })
     }
 
-    /// Puts a course in place of what was read; tells its version.
+    /// Puts a course in place of the stored one, and returns its version.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another was written in between.
@@ -86,7 +86,7 @@ impl Courses {
         })
     }
 
-    /// The courses of these ids, those that there are; eventually consistent.
+    /// The courses of these ids that exist; eventually consistent.
     ///
     /// # Errors
     /// If not all could be read, or one is not what this program writes.
@@ -108,7 +108,7 @@ impl Courses {
         })
     }
 
-    /// Puts an enrollment in place of what was read, with the events that tell of it; tells its version.
+    /// Puts an enrollment in place of the stored one, with the events of the change, and returns its version.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another was written in between.
@@ -135,8 +135,7 @@ impl Courses {
         })
     }
 
-    /// Up to `count` courses that somebody teaches, by their ids, from where an earlier page says it goes on. Eventually
-    /// consistent.
+    /// Up to `count` courses of a teacher, by id, from the cursor of an earlier page. Eventually consistent.
     ///
     /// # Errors
     /// If they could not be read, or are not what this program writes.
@@ -158,8 +157,8 @@ impl Courses {
         })
     }
 
-    /// Up to `count` of those who take a course, or did or want to, by their ids, from where an earlier page says it goes on.
-    /// Eventually consistent.
+    /// Up to `count` enrollments of a course in any status, by student, from the cursor of an earlier page. Eventually
+    /// consistent.
     ///
     /// # Errors
     /// If they could not be read, or are not what this program writes.
@@ -173,7 +172,7 @@ impl Courses {
         Box::pin(self.state.page(keys::course_and_students(course), query))
     }
 
-    /// The same of the courses that somebody takes.
+    /// Lists the enrollments of a student in the same way.
     ///
     /// # Errors
     /// If they could not be read, or are not what this program writes.

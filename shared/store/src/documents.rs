@@ -39,7 +39,7 @@ pub struct Versioned<T> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Listed {
-    /// Its title.
+    /// The title.
     pub title: String,
     /// When it was or will be released.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,16 +49,16 @@ pub struct Listed {
 /// A note that a track has come to an artist.
 #[derive(Serialize)]
 struct Moved<'a> {
-    /// Whom it has left, and to whom it has come.
+    /// The former artist and the new one.
     artists: BTreeSet<&'a UserId>,
 }
 
-/// What must still hold when a document is put.
+/// The condition of a put.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PutCondition {
     /// There is none.
     Absent,
-    /// It is of this version.
+    /// The document has this version.
     Unchanged(Version),
 }
 
@@ -70,7 +70,7 @@ pub struct Documents {
     ids: Arc<dyn Ids>,
 }
 
-/// How many keys one `BatchGetItem` takes
+/// The most keys of one `BatchGetItem`
 /// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html)).
 const BATCH: usize = 100;
 
@@ -100,11 +100,11 @@ impl Documents {
         })
     }
 
-    /// Puts a track's document if the condition holds, and tells its new version. `was` is whose it was by the document
-    /// that the condition speaks of.
+    /// Puts a track's document if the condition holds, and returns its new version. `previous_artist` is the artist of
+    /// the stored document.
     ///
-    /// In the same transaction the track is listed under its artist; where it comes to one anew, a note says that its
-    /// closed periods are to follow, and both artists have a note that they are about to.
+    /// The same transaction lists the track under its artist. If the artist changes, it also notes that the track's
+    /// closed periods must move to the new artist, and notes the pending move with both artists.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the condition does not hold.
@@ -162,7 +162,7 @@ impl Documents {
         })
     }
 
-    /// The lengths of tracks in milliseconds, `None` for one that nobody described; eventually consistent.
+    /// The durations of tracks in milliseconds, `None` for a track without a description; eventually consistent.
     ///
     /// # Errors
     /// If not all could be read.

@@ -2,10 +2,10 @@
 //!
 //! `Query`, `Scan` and `BatchGetItem` are
 //! [read-committed](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-isolation)
-//! against transactions: while one is being carried out, they may see some of its items as it leaves them and others as they
-//! were. So a sum and its parts may differ though both are right, and the version of the sum does not tell. Whoever repairs
-//! something therefore believes in a difference only when the same difference between the same versions is found again, later
-//! than any transaction takes.
+//! against transactions: during a transaction they may return some items as it writes them and others as they were. So
+//! a sum and its parts may differ although both are right, and the version of the sum does not show it. A repair
+//! therefore requires that the same difference between the same versions is found again, after more time than any
+//! transaction takes.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,13 +17,13 @@ use tokio::time::Instant;
 use super::error::StoreError;
 use super::keys::Key;
 
-/// No transaction takes so long from the first item that shows it to the last one.
+/// More than the time between the first and the last item in which a transaction becomes visible.
 const SETTLED: Duration = Duration::from_secs(1);
 
 /// A look that was not followed by another one is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(120);
 
-/// What was found: of which version, what, and when.
+/// A difference found in an item: its version, the difference, and when it was found.
 struct Look {
     version: Option<String>,
     found: String,
@@ -31,7 +31,7 @@ struct Look {
     last: Instant,
 }
 
-/// What was looked at once.
+/// Differences that were found once.
 #[derive(Clone, Default)]
 pub(super) struct DoubleCheck(Arc<Mutex<HashMap<(Key, &'static str), Look>>>);
 
@@ -42,8 +42,8 @@ impl fmt::Debug for DoubleCheck {
 }
 
 impl DoubleCheck {
-    /// Asserts that the same was found of an item of the same version before, long enough ago. `what` tells apart what may be
-    /// found of one item.
+    /// Confirms that the same was found before in the same version of an item, long enough ago. `what` distinguishes
+    /// the findings of one item.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if it was not: then it is to be read again.
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn believes_what_is_found_twice_of_one_version_and_not_at_once() {
+    async fn confirms_only_a_repeated_finding_in_one_version() {
         let (looks, key) = (DoubleCheck::default(), Key { pk: "a".to_owned(), sk: "b".to_owned() });
         let find = |version: Option<&str>, found: i64| looks.confirm((&key, "sum"), version, &found).is_ok();
         assert!(!find(Some("v1"), 3) && !find(Some("v1"), 3), "too early");

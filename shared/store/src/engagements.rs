@@ -31,14 +31,14 @@ use domain::track::Track;
 use system::clock::Clock;
 use system::ids::Ids;
 
-/// How many toggles are worked on at once.
+/// The most toggles that are changed concurrently.
 const AT_ONCE: usize = 16;
 
-/// How long the length of a described track is believed without looking again.
+/// How long the duration of a track is cached.
 const KNOWN_FOR: Duration = Duration::from_secs(60);
-/// How long it is believed that nobody described a track.
+/// How long it is cached that a track has no description.
 const UNKNOWN_FOR: Duration = Duration::from_secs(1);
-/// Lengths of so many tracks are remembered at most.
+/// The most tracks in the cache.
 const REMEMBERED: usize = 50_000;
 
 /// Events that arrived together, from one caller.
@@ -46,27 +46,27 @@ const REMEMBERED: usize = 50_000;
 pub struct EventBatch {
     /// The events.
     pub events: Vec<Event>,
-    /// Who sent them.
+    /// The source.
     pub sender: Sender,
 }
 
-/// Who sends events.
+/// The source of a batch of events.
 #[derive(Debug, Clone)]
 pub enum Sender {
     /// A client, of what happens on it.
     Client {
-        /// The person, where somebody is signed in.
+        /// The user, if one is signed in.
         user: Option<UserId>,
-        /// Where the request came from.
+        /// The origin of the request.
         origin: Origin,
     },
-    /// An admin, of what others did elsewhere: each event names who it was, and nothing is known of the admin's own
-    /// client in them.
+    /// An admin who imports events of other users: each event names its user, and the admin's own client is not
+    /// recorded.
     Importer,
 }
 
 impl Sender {
-    /// Who caused an event and where from, as far as that is known.
+    /// The user and the origin of an event.
     fn of(&self, event: &Event) -> (Option<UserId>, Origin) {
         match self {
             Self::Client { user, origin } => (user.clone(), origin.clone()),
@@ -79,7 +79,7 @@ impl Sender {
 }
 
 impl EventBatch {
-    /// Who caused each event.
+    /// The actor of each event.
     pub fn actors(&self) -> impl Iterator<Item = Actor> {
         self.events.iter().map(|event| {
             let user = match &self.sender {
@@ -95,21 +95,21 @@ impl EventBatch {
     }
 }
 
-/// What became of an event.
+/// The outcome of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is recorded, or was before, or a later word outdid it.
+    /// The event is recorded, was recorded before, or was superseded by a later change.
     Accepted,
-    /// It is too old: the facts it belongs to have begun to expire. Nothing was written.
+    /// The event is too old: the facts of its bucket have begun to expire. Nothing was written.
     Closed,
-    /// Somebody has sent too much; after this time they may send again. Nothing was written.
+    /// A quota is exceeded until this time. Nothing was written.
     Limited {
         /// When that is.
         until: Time,
-        /// Who: a kind of subject.
+        /// The kind of subject whose quota is exceeded.
         by: SubjectKind,
     },
-    /// It could not be recorded in time, or it is not known whether it was; sending it again is safe.
+    /// The event may not have been recorded; it is safe to send it again.
     Retry,
 }
 
@@ -142,7 +142,7 @@ impl Engagements {
         }
     }
 
-    /// Records events until the deadline, and tells what became of each, in their order.
+    /// Records events until the deadline. The outcomes are in the order of the events.
     pub fn record(&self, batch: EventBatch, deadline: Instant) -> BoxFuture<'_, Vec<Outcome>> {
         Box::pin(async move {
             let now = Time::from(self.clock.now());
@@ -211,8 +211,9 @@ impl Engagements {
         })
     }
 
-    /// Says the words on toggles that touch each other one after the other in the order of their times, of one moment those
-    /// of the best known last, who take over what the others said; toggles that do not touch side by side.
+    /// Applies changes. Changes of related toggles are applied in the order of their times, and at the same time the
+    /// most certain actor last, since it takes over the changes of the others. Unrelated toggles are changed
+    /// concurrently.
     async fn apply(&self, changes: Vec<(usize, ToggleChange)>, deadline: Instant) -> Vec<(usize, bool)> {
         stream::iter(group_touching(changes))
             .map(|mut changes| async move {
@@ -236,7 +237,7 @@ impl Engagements {
             .await
     }
 
-    /// The buckets among those of the events that take no more facts.
+    /// The buckets of these events that are closed to facts.
     async fn closed(&self, events: &[Event], now: Time, deadline: Instant) -> Result<BTreeSet<Bucket>, StoreError> {
         let doubtful = events.iter().filter(|event| self.retention.may_be_closed(event.at, now)).map(bucket_of);
         let doubtful: Vec<Bucket> = doubtful.collect::<BTreeSet<_>>().into_iter().collect();
@@ -247,7 +248,7 @@ impl Engagements {
         Ok(closed.into_iter().cloned().collect())
     }
 
-    /// The lengths of the tracks whose plays do not say how much of the track was heard.
+    /// The durations of the tracks whose plays have no completion.
     async fn lengths(&self, events: &[Event], deadline: Instant) -> HashMap<TrackId, Option<u64>> {
         let wanted: BTreeSet<&TrackId> =
             events.iter().filter(|event| needs_length(&event.what)).map(|event| &event.track).collect();
@@ -285,14 +286,15 @@ impl Engagements {
     }
 }
 
-/// Words in groups: those that name one session, device or person of one thing, directly or through each other.
+/// Groups of related changes: those whose toggles share a session, device or user for one entity, directly or through
+/// each other.
 fn group_touching(changes: Vec<(usize, ToggleChange)>) -> Vec<Vec<(usize, ToggleChange)>> {
     let mut groups: Vec<Vec<(usize, ToggleChange)>> = Vec::new();
     let mut group_of: HashMap<ToggleKey, usize> = HashMap::new();
     for (at, change) in changes {
         let toggles = change.toggles();
         let mut touched: BTreeSet<usize> = toggles.iter().filter_map(|toggle| group_of.get(toggle)).copied().collect();
-        // The largest group stays where it is, so that no word moves often.
+        // The largest group stays in place, so that no change moves often.
         let size = |group: &usize| groups.get(*group).map_or(0, Vec::len);
         let group = touched.iter().copied().max_by_key(size).unwrap_or(groups.len());
         touched.remove(&group);
@@ -320,7 +322,7 @@ fn needs_length(what: &Engagement) -> bool {
     matches!(what, Engagement::Play(play) if play.completion.is_none() && play.duration_ms.is_some())
 }
 
-/// Adds how much of the track was heard, where that is not said but follows; `None` if it could not be found out.
+/// Adds the completion to a play where it follows from the track's duration; `None` if that could not be read.
 fn complete(mut what: Engagement, track: &TrackId, lengths: &HashMap<TrackId, Option<u64>>) -> Option<Engagement> {
     if needs_length(&what) {
         let length = *lengths.get(track)?;

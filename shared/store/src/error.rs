@@ -1,23 +1,23 @@
-//! What may go wrong between here and DynamoDB.
+//! Errors of the store.
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 
-/// Why the store could not do what was asked.
+/// Why a request to the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Somebody else wrote in between: read again and decide anew.
+    /// Another write came between: read again and decide again.
     #[error("written by another in between")]
     Conflict,
     /// The table takes no more for the moment.
     #[error("throttled")]
     Throttled,
-    /// DynamoDB did not answer, or with a failure of its own. What was asked may or may not have happened.
+    /// DynamoDB did not answer, or answered with a server error. The request may or may not have been executed.
     #[error("unavailable: {source}")]
     Unavailable {
-        /// What the SDK said.
+        /// The error of the SDK.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// DynamoDB refused the request itself; trying again cannot help.
@@ -37,9 +37,9 @@ pub enum StoreError {
     /// An item is not what this program writes.
     #[error("corrupt item {item}: {reason}")]
     Corrupt {
-        /// Its key.
+        /// The key of the item.
         item: String,
-        /// What is wrong with it.
+        /// What is wrong with the item.
         reason: String,
     },
 }
@@ -51,9 +51,9 @@ impl StoreError {
         matches!(self, Self::Conflict | Self::Throttled | Self::Unavailable { .. })
     }
 
-    /// Whether no try can succeed while the stored items are what they are: one is not what this program writes, or
-    /// DynamoDB refuses what would be written beside it. All other refusals (a missing right, a missing table) end with
-    /// the next deployment.
+    /// Whether no retry can succeed while the stored items stay as they are: an item is corrupt, or DynamoDB rejects
+    /// the item that would be written. All other refusals (a missing permission, a missing table) end with the next
+    /// deployment.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
         match self {
@@ -68,8 +68,8 @@ impl StoreError {
     }
 }
 
-/// How DynamoDB refuses a request because of what it holds: an operand of another type, or an item beyond 400 KB. The
-/// shorter codes are those of the reasons of a cancelled transaction
+/// The codes of requests that DynamoDB rejects because of their content: an operand of the wrong type, or an item above
+/// 400 KB. The shorter codes are cancellation reasons of a transaction
 /// ([TransactionCanceledException](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html)).
 const REFUSED_FOR_CONTENT: [&str; 4] = [
     "ValidationException",
@@ -78,8 +78,8 @@ const REFUSED_FOR_CONTENT: [&str; 4] = [
     "ItemCollectionSizeLimitExceeded",
 ];
 
-/// The error codes are those of the
-/// [DynamoDB API](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html).
+/// The error codes of the [DynamoDB
+/// API](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html).
 fn by_code(code: &str) -> Option<StoreError> {
     match code {
         "ConditionalCheckFailedException" | "TransactionConflictException" | "TransactionInProgressException" => {
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn throttled_requests_may_pass_whatever_the_throttling_is_called() {
+    fn every_code_of_throttling_is_transient() {
         // A table on demand at its maximum throughput, a hot partition and the account's quota have codes of their own.
         for code in
             ["ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingError"]
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_lasts_only_if_the_stored_items_are_the_reason() {
+    fn refusal_is_lasting_only_because_of_stored_items() {
         let refused = |code: &str| StoreError::Refused { code: code.to_owned() };
         for code in REFUSED_FOR_CONTENT {
             assert!(refused(code).is_lasting(), "{code}");

@@ -1,4 +1,4 @@
-//! Writing facts: immutable, and the same however often they are sent.
+//! Writes facts. A fact is immutable, and the same however often it is sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,11 +17,11 @@ use super::table::Table;
 use crate::setup::Setup;
 use system::backoff::Backoff;
 
-/// How many items one `BatchWriteItem` takes
+/// The most items of one `BatchWriteItem`
 /// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html)).
 const BATCH: usize = 25;
 
-/// How many batches are under way at once.
+/// The most concurrent batches.
 const AT_ONCE: usize = 8;
 
 /// A fact to be written.
@@ -76,7 +76,7 @@ impl Facts {
         Table::new(self.client.clone(), self.table.clone())
     }
 
-    /// Writes facts, trying again until the deadline, and tells of each whether it is surely there.
+    /// Writes facts, retrying until the deadline. Returns for each whether it is certainly stored.
     ///
     /// Unconditional: a fact that is there already is written over by itself.
     pub fn record(&self, facts: Vec<NewFact>, deadline: Instant) -> BoxFuture<'_, Vec<bool>> {
@@ -99,7 +99,7 @@ impl Facts {
         })
     }
 
-    /// Writes up to 25 items and gives back what was left when the time was up.
+    /// Writes up to 25 items, and returns those that were not written in time.
     async fn write(&self, mut left: Vec<Item>, deadline: Instant) -> Vec<Item> {
         let mut backoff = Backoff::until(deadline);
         loop {

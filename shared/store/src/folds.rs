@@ -1,9 +1,9 @@
 //! Folds: live buckets are made from facts, and from nothing else.
 //!
-//! A delivery says only *which* bucket changed. The bucket's version is read first and its facts after it, strongly
-//! consistent; the fold is written on the condition that the version is still the one that was read, with a version
-//! that was never used before. Whatever was delivered twice, late, out of order or by several at once, the write that
-//! stands was folded from facts read after the write before it.
+//! A delivery names only *which* bucket changed. The fold reads the bucket's version first and its facts after it,
+//! strongly consistent; it is written on the condition that the version is unchanged, with a version that was never
+//! used before. So with repeated, late, reordered or concurrent deliveries, the last write was folded from facts that
+//! were read after the write before it.
 //!
 //! Two things are deliberately not done. A write is never skipped because it would change nothing: facts may go (an
 //! erasure) and come back, and then a writer that read in between is still in flight, which only a new version stops.
@@ -36,25 +36,26 @@ use domain::time::Time;
 use system::clock::Clock;
 use system::ids::Ids;
 
-/// How many buckets are folded at once.
+/// The most buckets that are folded concurrently.
 const AT_ONCE: usize = 16;
 
-/// How many keys one `BatchGetItem` takes
+/// The most keys of one `BatchGetItem`
 /// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html)).
 const BATCH: usize = 100;
 
-/// How many facts a bucket was folded from.
+/// The number of facts of a bucket.
 const FACTS: &str = "facts";
 
 /// When the bucket's first fact expires, in seconds since 1970.
 pub(super) const EXPIRES: &str = "expires";
 
-/// What one fold may cost: a bucket that takes more is left to a fold without bounds, so that it holds up no other.
+/// The budget of one fold. A bucket that exceeds it is deferred to a fold without a budget, so that it does not delay
+/// others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// How many facts it may read.
+    /// The most facts that it may read.
     pub facts: usize,
-    /// How long it may take.
+    /// The most time that it may take.
     pub time: Duration,
 }
 
@@ -62,7 +63,7 @@ impl Budget {
     /// No bounds but the deadline.
     pub const WHOLE: Self = Self { facts: usize::MAX, time: Duration::MAX };
 
-    /// At most so many facts, within five seconds.
+    /// This many facts within five seconds.
     #[must_use]
     pub fn of_facts(facts: usize) -> Self {
         Self { facts, time: Duration::from_secs(5) }
@@ -77,7 +78,7 @@ impl Budget {
         StoreError::OverBudget { facts: self.facts, time: self.time }
     }
 
-    /// Fails where a bucket is known to hold more facts than are in the budget.
+    /// Fails if a bucket is known to have more facts than the budget allows.
     pub(super) fn check(self, facts: Option<u64>) -> Result<(), StoreError> {
         match facts.and_then(|facts| usize::try_from(facts).ok()) {
             Some(facts) if facts > self.facts => Err(self.exceeded()),
@@ -85,7 +86,7 @@ impl Budget {
         }
     }
 
-    /// Does something until it is done or what the budget has of time is over.
+    /// Repeats an attempt until it succeeds or the time of the budget or the deadline is over.
     pub(super) async fn spend<'a, T>(
         self,
         deadline: Instant,
@@ -102,16 +103,16 @@ impl Budget {
     }
 }
 
-/// What became of a bucket that was to be folded.
+/// The outcome of the fold of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FoldOutcome {
-    /// It holds the fold of facts read after the call began.
+    /// The bucket was written from facts that were read after the call began.
     Written,
-    /// Its facts are about to expire or have: it stays as it is.
+    /// The bucket's facts have expired or are about to: it stays as it is.
     Sealed,
 }
 
-/// How a live bucket lies in its item.
+/// A live bucket as an item.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Live<V> {
@@ -125,7 +126,7 @@ pub(super) struct Live<V> {
     pub(super) value: V,
 }
 
-/// What is read of a bucket before its facts are.
+/// The attributes of a bucket that are read before its facts.
 #[derive(Debug, Clone, Default)]
 struct Slot {
     version: Option<String>,
@@ -143,7 +144,7 @@ impl Slot {
 /// Makes the new item of a bucket from its facts; the one place where the kind of fold matters.
 type MakeItem = fn(&Bucket, String, Time, Vec<Item>) -> Result<Item, StoreError>;
 
-/// The tables of facts and of numbers.
+/// The tables of facts and of stats.
 #[derive(Clone)]
 pub struct Folds {
     facts: FactsTable,
@@ -175,7 +176,7 @@ impl Folds {
         Self { facts, stats: setup.stats_table(), clock: setup.clock(), ids: setup.ids() }
     }
 
-    /// Folds buckets anew, trying again until the deadline; tells of each what became of it. One that takes more than the
+    /// Folds buckets again, retrying until the deadline, and returns the outcome of each. A bucket that exceeds the
     /// budget fails with [`StoreError::OverBudget`].
     pub fn refold<F: Fold>(
         &self,
@@ -249,7 +250,7 @@ impl Folds {
         Table::clone(&self.facts)
     }
 
-    /// The table of numbers.
+    /// The table of stats.
     pub(super) fn stats(&self) -> Table {
         Table::clone(&self.stats)
     }
@@ -291,7 +292,8 @@ impl Folds {
         Ok(read.send().await?.item.as_ref().map(Slot::of).unwrap_or_default())
     }
 
-    /// What many buckets hold. One that was not answered is left out; one that is not there is in, as holding nothing.
+    /// The stored state of many buckets. A bucket that was not answered is absent; a bucket that does not exist is
+    /// present with its default.
     ///
     /// Eventually consistent, at half the price: an older version than the last is one that was read before the facts, too.
     /// Its write fails, and the next try reads strongly consistent.
@@ -327,10 +329,10 @@ impl Folds {
         Ok(stored)
     }
 
-    /// Which of these buckets take no more facts, because the first ones of their days are about to expire or have.
+    /// The buckets that are closed to facts, because the first facts of their days are about to expire or have.
     ///
-    /// Days are closed to facts as a whole: once a fact of a day has expired, what is left of its minutes and hours may go,
-    /// and the day could not be made of them again.
+    /// Days are closed to facts as a whole: once a fact of a day has expired, its minutes and hours may expire, and the
+    /// day could not be folded from them again.
     ///
     /// # Errors
     /// If not all could be read.

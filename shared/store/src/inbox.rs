@@ -1,7 +1,7 @@
-//! The inbox: notifications of people, kept for good, and how many of them are not read.
+//! The inbox: notifications of users, stored for good, and the number of unread ones.
 //!
-//! A notification lies under its time, as it is listed; under its id lies whose it is, which makes it one however often it is
-//! sent. Both, how many are not read, and the event that tells of it change together.
+//! A notification is listed by its time; an item under its id names its recipient and makes it unique however often it
+//! is sent. Both, the number of unread ones and the event change in one transaction.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::BoxFuture;
@@ -22,25 +22,25 @@ use domain::time::Time;
 const COUNT: &str = "count";
 const READ_AT: &str = "readAt";
 
-/// A notification that somebody has.
+/// A notification in a user's inbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InboxNotification {
-    /// Its id.
+    /// The id.
     pub id: NotificationId,
-    /// Who sent it.
+    /// The sender.
     pub sender: UserId,
     /// When.
     pub sent_at: Time,
     /// When it was read, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_at: Option<Time>,
-    /// What it says.
+    /// The notice.
     #[serde(flatten)]
     pub notice: Notice,
 }
 
-/// What there is of a notification under its id alone.
+/// The item under a notification's id.
 #[derive(Serialize, Deserialize)]
 struct Named {
     to: UserId,
@@ -50,13 +50,13 @@ struct Named {
 /// A page of notifications.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboxPage {
-    /// They, the newest first.
+    /// The notifications, the newest first.
     pub notifications: Vec<InboxNotification>,
-    /// Where it goes on, if it does.
+    /// The cursor of the next page, if there is one.
     pub next: Option<String>,
 }
 
-/// The table of what people were sent.
+/// The table of inboxes.
 #[derive(Debug, Clone)]
 pub struct Inbox {
     state: StateTable,
@@ -68,7 +68,7 @@ impl Inbox {
         Self { state: setup.state_table() }
     }
 
-    /// Whose the notification of an id is, if there is one; strongly consistent.
+    /// The recipient of a notification, if it exists; strongly consistent.
     ///
     /// # Errors
     /// If it could not be read, or is not what this program writes.
@@ -80,7 +80,7 @@ impl Inbox {
         self.state.get(&keys::notification(id), Consistency::Strong).await?.map(from_item).transpose()
     }
 
-    /// A notification of somebody's, if there is one; strongly consistent.
+    /// A notification of a user, if it exists; strongly consistent.
     ///
     /// # Errors
     /// If it could not be read, or is not what this program writes.
@@ -97,10 +97,10 @@ impl Inbox {
         })
     }
 
-    /// Somebody has a notification, which an event tells.
+    /// Puts a notification into a user's inbox, with its event.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if there is one of this id, or another is being written to the same person.
+    /// [`StoreError::Conflict`] if the id exists, or another notification is being written to the same user.
     pub fn put<'a>(
         &'a self,
         of: &'a UserId,
@@ -122,7 +122,7 @@ impl Inbox {
         })
     }
 
-    /// Somebody has read a notification, which was not read.
+    /// Marks an unread notification as read.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if it was read in between.
@@ -144,7 +144,7 @@ impl Inbox {
         })
     }
 
-    /// How many notifications somebody has not read. Eventually consistent.
+    /// The number of a user's unread notifications. Eventually consistent.
     ///
     /// # Errors
     /// If it could not be read.
@@ -155,7 +155,7 @@ impl Inbox {
         })
     }
 
-    /// Up to `count` of somebody's notifications, the newest first, from where an earlier page says it goes on; none from before
+    /// Up to `count` notifications of a user, the newest first, from the cursor of an earlier page; none from before
     /// `since`. Eventually consistent.
     ///
     /// # Errors
@@ -171,7 +171,7 @@ impl Inbox {
             let from = since.map_or(keys::RECEIVED.to_owned(), |since| format!("{}{since}", keys::RECEIVED));
             let to = after.map_or(format!("{}{LAST}", keys::RECEIVED), str::to_owned);
             let range = KeyRange { pk: keys::inbox(of), from, to };
-            // What was last on the page before, and whether there is one more.
+            // The last entry of the page before, and one more to know whether another page follows.
             let limit = i32::try_from(count + 2).unwrap_or(i32::MAX);
             let mut items = self.state.query_page(&range, limit, true).await?;
             items.retain(|item| text(item, keys::SK) != after);

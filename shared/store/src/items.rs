@@ -46,8 +46,8 @@ pub(super) fn number<T: std::str::FromStr>(item: &Item, name: &str) -> Option<T>
     item.get(name)?.as_n().ok()?.parse().ok()
 }
 
-/// What an item counts against the 400 KB that one may have
-/// ([item sizes](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html)).
+/// The size of an item, which may be 400 KB ([item
+/// sizes](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html)).
 #[cfg(test)]
 pub(super) fn size(item: &Item) -> usize {
     fn of(value: &AttributeValue) -> usize {

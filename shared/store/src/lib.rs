@@ -1,4 +1,4 @@
-//! The store: how documents, facts and numbers lie in DynamoDB.
+//! The store: documents, facts and stats in DynamoDB.
 //!
 //! Architecture invariant: no other module names a key or an attribute.
 

@@ -1,4 +1,4 @@
-//! Documents that are listed in several places, all written together, and pages of such lists.
+//! Documents that are listed under several keys, written together, and pages of lists.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,13 +16,13 @@ const MAX_PLACE: usize = 256;
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing<T> {
-    /// What it holds.
+    /// The entries.
     pub items: Vec<T>,
-    /// Where it goes on, if it does.
+    /// The cursor of the next page, if there is one.
     pub next: Option<String>,
 }
 
-/// Which part of a partition a list is, in which order, and where it goes on.
+/// A part of a partition, its order, and the cursor to continue from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ListQuery<'a> {
     pub(super) prefix: &'a str,
@@ -31,7 +31,7 @@ pub(super) struct ListQuery<'a> {
     pub(super) count: usize,
 }
 
-/// Puts a document in place of what was read, and the same at the keys where it is listed.
+/// Puts a document in place of the stored one, and copies of it under the keys where it is listed.
 pub(super) fn put_listed<T: Serialize>(
     transaction: &mut Transaction,
     table: &str,
@@ -45,7 +45,7 @@ pub(super) fn put_listed<T: Serialize>(
 }
 
 impl ListQuery<'_> {
-    /// Where it goes on, if that is a place in this list: whoever makes one up begins anew.
+    /// The cursor, if it is a place in this list; an invalid cursor starts from the beginning.
     fn place(&self) -> Option<&str> {
         let is_plain =
             |place: &&str| place.len() <= MAX_PLACE && place.bytes().all(|byte| (b' '..b'~').contains(&byte));
@@ -54,7 +54,7 @@ impl ListQuery<'_> {
 }
 
 impl Table {
-    /// The items of a page by their sort keys, and whether there are more; eventually consistent.
+    /// The items of a page by sort key, and whether more follow; eventually consistent.
     pub(super) async fn listed(
         &self,
         pk: String,
@@ -67,7 +67,7 @@ impl Table {
             Some(after) => after.clone_into(&mut range.from),
             None => {}
         }
-        // What was last on the page before, and whether there is one more.
+        // The last entry of the page before, and one more to know whether another page follows.
         let limit = i32::try_from(query.count + 2).unwrap_or(i32::MAX);
         let items = self.query_page(&range, limit, query.newest_first).await?;
         let placed = items.into_iter().map(|item| (text(&item, SK).unwrap_or_default().to_owned(), item));
@@ -88,7 +88,7 @@ impl Table {
     }
 }
 
-/// What was read as a page.
+/// A page of these items.
 pub(super) fn page<T: DeserializeOwned>(placed: Vec<(String, Item)>, goes_on: bool) -> Result<Listing<T>, StoreError> {
     let next = placed.last().map(|(place, _)| place.clone()).filter(|_| goes_on);
     let items: Result<Vec<T>, StoreError> = placed.into_iter().map(|(_, item)| from_item(item)).collect();
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_within_its_list() {
+    fn rejects_cursors_of_other_lists() {
         let place = |after: &str| {
             ListQuery { prefix: "AT#", newest_first: false, after: Some(after), count: 1 }.place().map(str::to_owned)
         };

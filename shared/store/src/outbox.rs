@@ -1,8 +1,8 @@
-//! The outbox: events of channels, written with what they tell of, until they are sent.
+//! The outbox: events of channels, written together with the change that they report, until they are published.
 //!
-//! Each channel has a partition, in which its events lie in the order of their times. That something was written there says
-//! only which channel has events: whoever sends reads all of them, sends them in their order, and takes out what was sent. So
-//! whatever comes twice, late or at once, nothing that is written is lost, and what is sent again has the same id.
+//! Each channel has a partition with its pending events in the order of their times. A stream record only names a
+//! channel with pending events: the publisher reads all of them, sends them in order, and removes those it has sent. So
+//! with repeated, late or concurrent records no event is lost, and an event that is sent again has the same id.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;
@@ -20,19 +20,19 @@ use crate::setup::{OutboxTable, Setup};
 use domain::live::{Channel, LiveEvent};
 use domain::time::Time;
 
-/// For how long an event is worth sending: who looks later asks anew.
+/// How long an event is worth publishing; later, clients load the state again.
 const TIME_TO_LIVE: TimeDelta = TimeDelta::days(1);
 
-/// For how long it is kept what could not be sent.
+/// How long an event that cannot be published is set aside.
 const SET_ASIDE_FOR: TimeDelta = TimeDelta::days(14);
 
-/// How many events of a channel are read at once.
+/// The most events of a channel that are read together.
 const AT_ONCE: i32 = 100;
 
 const NAME: &str = "name";
 const DATA: &str = "data";
 const REASON: &str = "reason";
-/// The second of which numbers were told last.
+/// The second of the stats that were published last.
 const SECOND: &str = "second";
 
 /// An event that waits to be sent.
@@ -43,7 +43,7 @@ pub struct PendingEvent {
     pub channel: String,
     /// The event's name.
     pub name: String,
-    /// What it says, as JSON.
+    /// The data, as JSON.
     pub data: String,
 }
 
@@ -56,7 +56,7 @@ impl PendingEvent {
     }
 }
 
-/// The events that tell of what is written, and where they wait; nothing where live updates are off.
+/// The events of a change, and the outbox that they are written to; none if live updates are off.
 pub type OutboxEvents<'a> = (Option<&'a Outbox>, &'a [LiveEvent]);
 
 /// The table of events that are to be sent.
@@ -90,7 +90,7 @@ impl Outbox {
         events.iter().try_for_each(|event| transaction.put(&self.table.name, Self::item(event), None))
     }
 
-    /// The same, where live updates are on.
+    /// Enqueues events if and when a transaction commits, if live updates are on.
     pub(super) fn enqueue_in(
         (outbox, events): OutboxEvents<'_>,
         transaction: &mut Transaction,
@@ -98,7 +98,7 @@ impl Outbox {
         outbox.map_or(Ok(()), |outbox| outbox.enqueue(events, transaction))
     }
 
-    /// An event is sent that tells of nothing that is written.
+    /// Enqueues an event that accompanies no change.
     ///
     /// # Errors
     /// If it may not have been written.
@@ -106,7 +106,7 @@ impl Outbox {
         Box::pin(self.table.put(Self::item(event), Condition::default()))
     }
 
-    /// The same, as the answer to a request that is done once.
+    /// Enqueues an event together with the response to an idempotent request.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if a request of its key was answered before.
@@ -123,15 +123,15 @@ impl Outbox {
         })
     }
 
-    /// An event that tells numbers is sent unless those of this second or a later one were told on its channel; tells
-    /// whether it is. The numbers must have been read when the second was over, and the event's time be that of its second:
-    /// then seconds are told in their order.
+    /// Enqueues an event with stats, unless stats of this second or a later one were published on its channel; returns
+    /// whether it did. The stats must have been read after the second was over, and the event must have the time of
+    /// that second: then seconds are published in order.
     ///
     /// # Errors
     /// If it may not have been written.
     pub fn enqueue_stats<'a>(&'a self, event: &'a LiveEvent, second: u64) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
-            // Most of what is sent to be told was told by then: looking costs less than a transaction that fails.
+            // Most stats were published by then: a read costs less than a transaction that fails.
             if self.is_published(&event.channel, second).await? {
                 return Ok(false);
             }
@@ -152,14 +152,14 @@ impl Outbox {
         })
     }
 
-    /// Whether numbers of this second, or of a later one, were told on a channel; strongly consistent.
+    /// Whether stats of this second or a later one were published on a channel; strongly consistent.
     async fn is_published(&self, channel: &Channel, second: u64) -> Result<bool, StoreError> {
         let item = self.table.get(&keys::published_second(channel), Consistency::Strong).await?;
         let told: Option<u64> = item.as_ref().and_then(|item| super::items::number(item, SECOND));
         Ok(told.is_some_and(|told| told >= second))
     }
 
-    /// The next events of a channel, in their order; tells whether that was all. Strongly consistent.
+    /// The next pending events of a channel in order, and whether they are all. Strongly consistent.
     ///
     /// # Errors
     /// If they could not be read.
@@ -190,7 +190,7 @@ impl Outbox {
         Box::pin(self.table.write_all(gone, deadline))
     }
 
-    /// This one will never be sent, for this reason: it is kept aside, and stands in nobody's way.
+    /// Sets aside an event that can never be published, with the reason, so that it does not block its channel.
     ///
     /// # Errors
     /// If it may still wait.

@@ -1,6 +1,6 @@
-//! Payments, each among those of its buyer and among all, by how it stands.
+//! Payments, listed by status for all and for each buyer.
 //!
-//! A payment and where it is listed are written in one transaction, which is that of its purchase: see [`super::Purchases`].
+//! A payment and its list entries are written in one transaction, that of its purchase: see [`super::Purchases`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub struct Payments {
     ids: Arc<dyn Ids>,
 }
 
-/// Where a payment is listed.
+/// The keys under which a payment is listed.
 fn listed(payment: &Payment) -> [Key; 2] {
     let Payment { buyer, status, received_at, id, .. } = payment;
     [Some(buyer), None].map(|of| keys::listed_payment(of, *status, *received_at, id))
@@ -51,7 +51,7 @@ impl Payments {
         )
     }
 
-    /// Puts a payment in place of what was read, in every list and in the numbers too.
+    /// Puts a payment in place of the stored one, in every list and in the totals.
     pub(super) fn put_in(
         &self,
         transaction: &mut Transaction,
@@ -72,8 +72,8 @@ impl Payments {
         Ok(())
     }
 
-    /// Up to `count` payments, a buyer's or all, that stand so or anyhow, the newest first, from where an earlier page says it
-    /// goes on. Eventually consistent.
+    /// Up to `count` payments, a buyer's or all, of one status or of any, the newest first, from the cursor of an
+    /// earlier page. Eventually consistent.
     ///
     /// # Errors
     /// If they could not be read, or are not what this program writes.
@@ -96,7 +96,7 @@ impl Payments {
                 read(PaymentStatus::Approved),
                 read(PaymentStatus::Cancelled),
             )?;
-            // One that ends meanwhile is met twice, and counts as what it is now.
+            // A payment that is settled meanwhile is found twice, and counts once, with its later status.
             let goes_on = received.1 || approved.1 || cancelled.1;
             let all: BTreeMap<String, Item> = [received.0, approved.0, cancelled.0].into_iter().flatten().collect();
             let goes_on = goes_on || all.len() > count;

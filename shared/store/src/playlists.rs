@@ -1,7 +1,7 @@
-//! Playlists and what is submitted to them, each with a mirror among what its owner or its artist has.
+//! Playlists and submissions, each with a copy in the list of its owner or its artist.
 //!
-//! An item and its mirror are written in one transaction, on the condition that the item is still of the version that
-//! was read: they never differ, and no mirror is left with somebody who no longer has the thing.
+//! An item and its copy are written in one transaction, on the condition that the item is unchanged: they never differ,
+//! and no copy remains with a former owner.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use domain::id::{PlaylistId, TrackId, UserId};
 use domain::playlist::{Playlist, Submission};
 use system::ids::Ids;
 
-/// How a playlist lies among those of its owner.
+/// A playlist in the list of its owner.
 #[derive(Serialize, Deserialize)]
 struct Owned<P> {
     playlist: PlaylistId,
@@ -55,7 +55,7 @@ impl Playlists {
         Box::pin(async move { self.get(&keys::playlist(id)).await?.map(from_item).transpose() })
     }
 
-    /// Puts a playlist in place of the one that was read, or where there was none; tells its new version.
+    /// Puts a playlist in place of the stored one, or a new one, and returns its new version.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another was written in between.
@@ -93,7 +93,7 @@ impl Playlists {
         Box::pin(async move { self.get(&keys::submission(playlist, track)).await?.map(from_item).transpose() })
     }
 
-    /// Puts a submission in place of the one that was read, or where there was none.
+    /// Puts a submission in place of the stored one, or a new one.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another was written in between.
@@ -119,7 +119,7 @@ impl Playlists {
         })
     }
 
-    /// All playlists of a person, in the order of their ids; eventually consistent.
+    /// All playlists of a user by id; eventually consistent.
     ///
     /// # Errors
     /// If not all could be read, or one is not what this program writes.
@@ -182,6 +182,6 @@ struct Write {
     mirror: Item,
     /// The version that the item must still be of; `None`: it must still not be there.
     stored: Option<Version>,
-    /// The mirror with whom the thing was before.
+    /// The copy in the list of the former owner.
     outdated: Option<Key>,
 }

@@ -1,4 +1,4 @@
-//! What recording an event would do, found out without recording it.
+//! Previews of recording events.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -17,18 +17,18 @@ use domain::entity::Entity;
 use domain::event::{Engagement, Event};
 use domain::toggle::{Toggle, ToggleEffect};
 
-/// What recording an event would do.
+/// The effect of recording an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preview {
-    /// Nothing: it was recorded before, or outdone by a later word.
+    /// None: the event was recorded before, or superseded by a later change.
     Recorded,
-    /// It repeats what holds: no new fact.
+    /// The event confirms the present state: no new fact.
     Unchanged,
-    /// It makes a new fact.
+    /// A new fact.
     New,
 }
 
-/// Where it is seen whether an event was recorded.
+/// The item that shows whether an event was recorded.
 enum Trace {
     Fact(Key),
     Toggle(Key, Toggle),
@@ -48,7 +48,7 @@ fn trace(event: &Event, actor: Actor) -> Trace {
 }
 
 impl Engagements {
-    /// What recording each of these events would do, in their order: one read for each.
+    /// The effect of recording each of these events, in order: one read per event.
     ///
     /// # Errors
     /// If not all could be read in time.

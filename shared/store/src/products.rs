@@ -1,9 +1,9 @@
-//! Products: their documents with what is recorded of their sales, and who looked at them.
+//! Products: documents, sales and views.
 //!
-//! A product's document and the facts of its sale commit together: it becomes sold with the fact of a sale, and stops being
-//! so with that of its undoing, which lies at the time of the sale that it takes back. So do those of when it can be seen
-//! and bought. What was sold stays so when the product is deleted. Who looked at a product in a month is a
-//! small item of state, which commits with the fact of the view.
+//! A product's document and the facts of its sale commit together: a product becomes sold with the fact of a sale, and
+//! is no longer sold with the fact of its undoing, which has the time of the sale. The facts of listings commit in the
+//! same way. Sales stay counted when the product is deleted. A small item of state records who viewed a product in a
+//! month, and commits with the fact of the view.
 
 use std::sync::Arc;
 
@@ -32,10 +32,10 @@ use domain::time::Time;
 use system::clock::Clock;
 use system::ids::Ids;
 
-/// How long after its month it is remembered who looked at a product: longer than any clock is behind.
+/// How long after its month a view is remembered; longer than any clock is behind.
 const REMEMBERED: TimeDelta = TimeDelta::days(2);
 
-/// Whose a view became that nobody was known for; absent as long as it is nobody's.
+/// The user to whom a view of an unknown viewer was attributed; absent until then.
 const VIEWER: &str = "viewer";
 
 /// The tables of products and of what happens to them.
@@ -48,7 +48,7 @@ pub struct Products {
     ids: Arc<dyn Ids>,
 }
 
-/// How many sales of a seller began on a day.
+/// The number of a seller's sales that began on a day.
 const SALES: &str = "sales";
 
 /// Whether a product is sold with this that was not before.
@@ -92,7 +92,7 @@ impl Products {
         }
     }
 
-    /// What there is of a product; strongly consistent.
+    /// The slot of a product; strongly consistent.
     ///
     /// # Errors
     /// If it could not be read, or is not what this program writes.
@@ -122,11 +122,11 @@ impl Products {
         })
     }
 
-    /// Puts a product in place of what was read, with the facts of what that changes of its sale, and of whether it can be
-    /// bought; tells its new version. Of one seller, at most `most` sales begin in a day, where that is given.
+    /// Puts a product in place of the stored one, with the facts of its sale and its listing, and returns its new
+    /// version. At most `most` sales of a seller begin in a day, if that is given.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if another was written in between, or there are as many sales already.
+    /// [`StoreError::Conflict`] if another write came between, or the seller has reached the limit.
     pub fn put<'a>(
         &'a self,
         id: &'a ProductId,
@@ -207,7 +207,7 @@ impl Products {
         NewFact::for_ever(key, ProductFact { seller: product.seller.clone(), what })
     }
 
-    /// Whether a look of somebody at a product would be the first of this month; `actors` are all that the viewer names.
+    /// Whether a view would be the first of this viewer in this month; `actors` are all actors that the viewer names.
     ///
     /// # Errors
     /// What stood in the way when the time was up.
@@ -229,12 +229,12 @@ impl Products {
         }))
     }
 
-    /// Somebody looks at a product; tells whether that is the first time in this month. `actors` are all that the viewer
-    /// names, the best known first: what the session or device saw before the viewer was known counts once, for the first
-    /// who is known there.
+    /// Records a view, and returns whether it is the first of this viewer in this month. `actors` are all actors that
+    /// the viewer names, the most certain first: views of the session or device before the viewer signed in count once,
+    /// for the first user.
     ///
     /// # Errors
-    /// What stood in the way when the time was up; it may or may not have been recorded, and can be said again.
+    /// The last error before the deadline; the view may or may not have been recorded, and can be recorded again.
     pub fn view<'a>(
         &'a self,
         actors: &'a [Actor],
@@ -258,7 +258,7 @@ impl Products {
                 viewed.insert(TTL.to_owned(), AttributeValue::N(expiry.to_string()));
                 let mut transaction = Transaction::new(self.state.client.clone());
                 transaction.put(&self.state.name, viewed, Some(Condition::unchanged(None)))?;
-                // What was seen before the viewer was known is the viewer's now, and no other's any more.
+                // Views before the viewer signed in now belong to the viewer, and to no other user.
                 let before = stored.into_values().filter(|item| text(item, VIEWER).is_none());
                 let mut is_new = true;
                 for mut seen in before {

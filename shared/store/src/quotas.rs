@@ -1,13 +1,11 @@
 //! Quotas: what each subject has sent in each window, in one small item that all instances of a function add to.
 //!
-//! What an instance knows of a counter it keeps, and what it grants it adds there first: only when it has granted
-//! [`CHUNK`] events since, it adds them to the item and learns what the others have granted. Whoever brings as many at
-//! once adds before it grants, so that what is granted to large requests never exceeds the bound, however many of them
-//! there are at a time. Small requests can exceed it by less than 20 for each instance. What is refused is given
-//! back. An instance that ends takes less than 20 events of each counter with it, uncounted.
+//! An instance caches each counter and counts its grants there first; only after [`CHUNK`] grants does it add them to
+//! the item and read the grants of the others. A request with that many events adds before it grants, so concurrent
+//! large requests never exceed the bound. Small requests can exceed it by less than 20 per instance. Refused events are
+//! given back. An instance that ends loses less than 20 events of each counter.
 //!
-//! So a request costs at most one read for each of its subjects, and one write for each that brings 20 events; a
-//! subject that has nothing left costs nothing.
+//! So a request costs at most one read per subject, and one write per 20 events; a subject at its bound costs nothing.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,40 +29,40 @@ use domain::quota::{Bound, Quotas, Window, cell, stable_hash};
 use domain::time::Time;
 use system::clock::Clock;
 
-/// How many events an instance grants before it tells the others.
+/// The number of grants after which an instance writes to the item.
 const CHUNK: i64 = 20;
 
-/// What a session sends beyond this in a window is bulk. Keys and networks have a share for bulk and one for the rest, so that
-/// who sends much does not use up what listeners need.
+/// The number of events of a session in a window beyond which they are bulk. Write keys and networks have one share for
+/// bulk and one for the rest, so that a heavy sender does not use up the share of listeners.
 const ORDINARY: i64 = 10;
 
-/// How many sessions of a request are counted: those with the most events. The others are bounded by their network.
+/// The most sessions of a request that are counted: those with the most events. The network bounds the others.
 const SESSIONS: usize = 16;
 
-/// How many counters an instance remembers at most.
+/// The most counters in an instance's cache.
 const REMEMBERED: usize = 10_000;
 
-/// How long a counter stays after its window.
+/// How long a counter is stored after its window.
 const KEPT: TimeDelta = TimeDelta::hours(1);
 
 /// The name of the number of all that was granted.
 const ALL: &str = "all";
 
-/// Whose sendings are counted.
+/// A subject whose events are counted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// A write key, by its hash.
     Key(u64),
-    /// A signed-in person.
+    /// A signed-in user.
     User(UserId),
     /// A network.
     Network(String),
-    /// A session that nobody has signed in to.
+    /// A session without a signed-in user.
     Session(SessionId),
 }
 
 impl Subject {
-    /// What kind of subject it is.
+    /// The kind.
     #[must_use]
     pub fn kind(&self) -> SubjectKind {
         match self {
@@ -92,7 +90,7 @@ impl std::fmt::Display for Subject {
 pub enum SubjectKind {
     /// Write keys.
     Key,
-    /// Signed-in persons.
+    /// Signed-in users.
     User,
     /// Networks.
     Network,
@@ -100,7 +98,7 @@ pub enum SubjectKind {
     Session,
 }
 
-/// What is counted.
+/// The purpose of a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Purpose {
     Events,
@@ -124,20 +122,20 @@ impl std::fmt::Display for Purpose {
 /// Whether an event may be recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// It may.
+    /// The event may be recorded.
     Granted,
     /// A subject has sent too much; after this time it may send again.
     Limited {
         /// When the window is over.
         until: Time,
-        /// Which subject.
+        /// The kind of subject at its bound.
         by: SubjectKind,
     },
-    /// It could not be found out in time.
+    /// The counters could not be read in time.
     Unknown,
 }
 
-/// Who sends a request, as quotas know them.
+/// The requester, as quotas see it.
 #[derive(Debug, Clone, Copy)]
 pub struct Requester<'a> {
     /// The caller.
@@ -155,7 +153,7 @@ struct Counter {
     window: Window,
 }
 
-/// How many were granted: in all, and to the things of each cell.
+/// The grants: in all, and by cell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Tally {
     all: i64,
@@ -190,25 +188,25 @@ fn attribute(cell: u8) -> String {
     format!("c{cell}")
 }
 
-/// What an instance knows of a counter.
+/// An instance's cache of a counter.
 #[derive(Debug, Clone, Default)]
 struct LocalCounter {
     /// Whether it has read the item.
     is_read: bool,
-    /// What the item held then.
+    /// The count of the item when it was read.
     counted: Tally,
-    /// What was granted here since, less what was given back.
+    /// Grants of this instance since then, less those given back.
     unflushed: Tally,
 }
 
-/// What events ask of a counter.
+/// The events of a request that one counter must grant.
 struct CounterDemand {
     bound: Bound,
-    /// Which events, each with its cell.
+    /// The positions of the events, each with its cell.
     events: Vec<(usize, u8)>,
 }
 
-/// What one event asks of one counter.
+/// A grant that one event needs from one counter.
 #[derive(Debug)]
 struct CounterRequest {
     counter: Counter,
@@ -216,14 +214,14 @@ struct CounterRequest {
     cell: u8,
 }
 
-/// What the events of a request ask of which counters.
+/// The grants that the events of a request need.
 #[derive(Debug)]
 pub struct Plan {
     requests: Vec<Vec<CounterRequest>>,
 }
 
 impl Plan {
-    /// The same by counters, of the events of these places.
+    /// The demand on each counter of the events at these positions.
     fn demands(&self, places: &[usize]) -> HashMap<&Counter, CounterDemand> {
         let mut demands: HashMap<&Counter, CounterDemand> = HashMap::new();
         for (at, requests) in places.iter().enumerate().filter_map(|(at, place)| Some((at, self.requests.get(*place)?)))
@@ -244,7 +242,7 @@ fn signed(bound: u64) -> i64 {
 }
 
 impl LocalCounter {
-    /// Which of these cells may be granted one after the other, as far as is known here; they are added to `granted`.
+    /// Which of these cells can be granted in sequence, as far as the cache shows; they are added to `granted`.
     fn grant(&self, bound: Bound, wanted: &[u8], granted: &mut Tally) -> Vec<bool> {
         wanted
             .iter()
@@ -261,7 +259,7 @@ impl LocalCounter {
     }
 }
 
-/// Counts what subjects send, and says what they may.
+/// Counts the events of subjects against their quotas.
 pub struct QuotaCounters {
     quotas: Quotas,
     table: StatsTable,
@@ -276,7 +274,7 @@ impl QuotaCounters {
         Self { quotas, table: setup.stats_table(), clock: setup.clock(), known: Mutex::default() }
     }
 
-    /// What the events of a request ask of which counters. An admin's ask nothing.
+    /// The grants that the events of a request need. An admin's need none.
     #[must_use]
     pub fn plan(&self, requester: Requester<'_>, events: &[(Bucket, &SessionId)]) -> Plan {
         let now = Time::from(self.clock.now());
@@ -299,14 +297,14 @@ impl QuotaCounters {
         Plan { requests }
     }
 
-    /// What a session has sent in a window, as far as this instance knows.
+    /// The events of a session in a window, as far as the cache shows.
     fn sent(&self, session: &SessionId, window: Window) -> i64 {
         let counter = Counter { subject: Subject::Session(session.clone()), purpose: Purpose::Events, window };
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(&counter).map_or(0, |known| known.counted.all + known.unflushed.all)
     }
 
-    /// Which of the events of a request may be recorded: those of these places, in their order.
+    /// Which of the events at these positions may be recorded, in order.
     pub fn admit<'a>(
         &'a self,
         plan: &'a Plan,
@@ -339,7 +337,7 @@ impl QuotaCounters {
                     }
                 }
             }
-            // What one subject may send and another may not was not sent.
+            // Events that one counter grants and another refuses are given back.
             for (counter, demand, result) in granted_by_counter {
                 let Ok(granted) = result else { continue };
                 let is_refused = |at: usize| admissions.get(at) != Some(&Admission::Granted);
@@ -373,7 +371,7 @@ impl QuotaCounters {
         Box::pin(self.admit_one(Purpose::Likes, self.quotas.likes, network, of, deadline))
     }
 
-    /// Whether a product that an anonymous caller of a network looks at may be counted.
+    /// Whether the view of an anonymous caller of a network may be counted.
     pub fn view<'a>(
         &'a self,
         network: &'a str,
@@ -399,7 +397,7 @@ impl QuotaCounters {
         Ok(if granted.contains(&true) { Admission::Granted } else { limited })
     }
 
-    /// Who is counted for an event, each with what it may send in a minute.
+    /// The subjects that an event counts for, each with its bound per minute.
     fn subjects(
         &self,
         requester: Requester<'_>,
@@ -419,7 +417,7 @@ impl QuotaCounters {
         subjects.into_iter().flatten()
     }
 
-    /// Grants what may be granted; tells of each cell whether it was.
+    /// Grants events within the bound; returns for each cell whether it was granted.
     async fn take(
         &self,
         counter: &Counter,
@@ -439,7 +437,7 @@ impl QuotaCounters {
             });
         }
         let mut demands = Tally::default();
-        // What is sent is taken out, so that nobody else sends it too.
+        // Flushed grants leave the cache first, so that no concurrent flush repeats them.
         let (mut granted, sent) = self.with(counter, |known| {
             let granted = known.grant(bound, wanted, &mut demands);
             let is_due = demands.all > 0 && (is_large || (known.unflushed.all + demands.all).abs() >= CHUNK);
@@ -462,7 +460,7 @@ impl QuotaCounters {
                     return Err(error);
                 }
             };
-            // Others have added too: the last of what is wanted goes, as far as it is over the bound.
+            // Other instances have added too: the last grants are withdrawn, as far as they exceed the bound.
             let over = |counted: i64, bound: u64| (counted - signed(bound)).max(0);
             let mut left = Tally { all: demands.all - over(counted.all, bound.all), cells: BTreeMap::new() };
             for (cell, wanted) in &demands.cells {
@@ -485,7 +483,7 @@ impl QuotaCounters {
         self.with(counter, |known| cells.for_each(|cell| known.unflushed.add(cell, -1)));
     }
 
-    /// Does something with what is known of a counter.
+    /// Applies a function to the cached counter.
     fn with<T>(&self, counter: &Counter, act: impl FnOnce(&mut LocalCounter) -> T) -> T {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED && !known.contains_key(counter) {
@@ -499,7 +497,7 @@ impl QuotaCounters {
     }
 }
 
-/// The sessions that are counted of those of a request.
+/// The sessions of a request that are counted.
 fn counted_sessions<'a>(events: &[(Bucket, &'a SessionId)]) -> Vec<&'a SessionId> {
     let mut counts: BTreeMap<&SessionId, usize> = BTreeMap::new();
     for (_, session) in events {
@@ -515,7 +513,7 @@ fn key_of(counter: &Counter) -> keys::Key {
     keys::quota(subject, purpose, *window)
 }
 
-/// What is added to the item of a counter.
+/// The changes of a counter's item.
 fn changes(counter: &Counter, tally: &Tally) -> Changes {
     let mut changes = Changes::default();
     let expires = counter.window.end().plus(KEPT).seconds();
@@ -534,7 +532,7 @@ mod tests {
     const BOUND: Bound = Bound { all: 5, one: 3 };
 
     #[test]
-    fn no_more_is_granted_than_either_bound_has_left() {
+    fn grants_respect_both_bounds() {
         let known = LocalCounter { counted: Tally { all: 1, cells: [(7, 1)].into() }, ..LocalCounter::default() };
         let mut granted = Tally::default();
         assert_eq!(known.grant(BOUND, &[7, 7, 7, 8, 8, 8], &mut granted), [true, true, false, true, true, false]);
@@ -542,7 +540,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_can_be_granted_again() {
+    fn returned_grants_can_be_granted_again() {
         let mut known = LocalCounter { counted: Tally { all: 5, cells: [(7, 3)].into() }, ..LocalCounter::default() };
         assert_eq!(known.grant(BOUND, &[7], &mut Tally::default()), [false]);
         known.unflushed.add(7, -1);
@@ -550,7 +548,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sessions_with_the_most_events_are_counted() {
+    fn counts_the_sessions_with_the_most_events() {
         let bucket = || Bucket {
             entity: Entity::Track("t".parse().unwrap()),
             minute: "2026-01-31T12:30:00Z".parse::<Time>().unwrap().minute(),

@@ -1,8 +1,8 @@
-//! Retention removes facts, never numbers.
+//! Retention removes facts, never totals.
 //!
-//! A fact expires some days after it was taken in. Once the first fact of a bucket may be gone, folding the bucket
-//! again would lose it, so a bucket is never folded again after that, and facts for it are refused in good time:
-//! the stream carries a fact to its updater within a day, or not at all.
+//! A fact expires some days after it was recorded. Once the first fact of a bucket may have expired, another fold would
+//! lose it. So the bucket is never folded again, and it is closed to facts in time: the stream delivers a fact to its
+//! updater within a day, or not at all.
 
 use chrono::TimeDelta;
 
@@ -17,26 +17,26 @@ const CLOSED_TO_FACTS: TimeDelta = TimeDelta::hours(48);
 /// Before a bucket's first fact expires by less than this, the bucket is not folded again: longer than any fold takes.
 const CLOSED_TO_FOLDS: TimeDelta = TimeDelta::hours(1);
 
-/// So long after the first of its facts has expired a bucket or an hour is still there, in case that nobody has closed what
-/// it belongs to: numbers outlive facts.
+/// How long a bucket or an hour is stored after the first of its facts expired, in case its parent is not closed yet:
+/// figures outlive facts.
 pub(super) const ROLLUPS_LIVE: TimeDelta = TimeDelta::days(45);
 
-/// So long after it was folded a minute of a track is there. Nothing reads it once its hour is closed, but a late fact of
-/// the hour.
+/// How long a minute of a track is stored after it was folded. Once its hour is closed, only a late fact of the hour
+/// reads it.
 pub(super) const MINUTES_LIVE: TimeDelta = TimeDelta::days(35);
 
-/// Once an hour is older than this, some of its minutes may be gone, or go before it is closed again. Clients' facts are
-/// younger ([`MAX_AGE`](domain::event_time::MAX_AGE)).
+/// The age after which some minutes of an hour may have expired, or expire before it is closed again. Clients' facts
+/// are younger ([`MAX_AGE`](domain::event_time::MAX_AGE)).
 pub(super) const MINUTES_SURE: TimeDelta = TimeDelta::days(8);
 
-/// How long facts are kept.
+/// How long facts are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     days: u32,
 }
 
 impl Retention {
-    /// Facts are kept for this many days after they were taken in.
+    /// Facts are stored for this many days after they were recorded.
     #[must_use]
     pub fn of_days(days: u32) -> Self {
         Self { days }
@@ -57,25 +57,25 @@ impl Retention {
     }
 }
 
-/// Whether a bucket whose first fact expires at `expires` takes no more facts.
+/// Whether a bucket whose first fact expires at `expires` is closed to facts.
 pub(super) fn closed_to_facts(expires: i64, now: Time) -> bool {
     now.plus(CLOSED_TO_FACTS).seconds() >= expires
 }
 
-/// Whether a bucket whose first fact expires at `expires` is folded no more.
+/// Whether a bucket whose first fact expires at `expires` is closed to folds.
 pub(super) fn closed_to_folds(expires: i64, now: Time) -> bool {
     now.plus(CLOSED_TO_FOLDS).seconds() >= expires
 }
 
-/// Whether some of the minutes or hours that a rollup is made of may be gone, if the first of its facts expires at `expires`.
-/// No fact is taken for them long before.
+/// Whether some minutes or hours of a rollup may have expired, if the first of its facts expires at `expires`. It is
+/// closed to facts long before.
 pub(super) fn sources_may_be_gone(expires: i64, now: Time) -> bool {
     now.seconds() >= expires + ROLLUPS_LIVE.num_seconds() * 2 / 3
 }
 
-/// Whether some minutes of an hour that begins then may be gone.
+/// Whether some minutes of an hour with this beginning may have expired.
 pub(super) fn minutes_may_be_gone(begins: Time, now: Time) -> bool {
-    // Its first fact may have been taken in that long before.
+    // Its first fact may have been recorded that long before.
     now.since(begins) >= MINUTES_LIVE - MAX_AHEAD - TimeDelta::hours(1)
 }
 
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn facts_are_refused_before_folds_stop() {
+    fn buckets_close_to_facts_before_they_close_to_folds() {
         let now: Time = "2026-01-31T12:00:00Z".parse().unwrap();
         let retention = Retention::of_days(90);
         let expires = retention.expiry(now);
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn no_closed_bucket_goes_unseen() {
+    fn every_closed_bucket_is_checked() {
         let now: Time = "2026-01-31T12:00:00Z".parse().unwrap();
         let retention = Retention::of_days(90);
         let at = now;

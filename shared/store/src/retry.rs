@@ -27,11 +27,12 @@ pub(super) async fn until<'a, T>(
 /// Changes stored state under optimistic concurrency. An attempt reads the present state, decides, and writes on the version
 /// that it read; when its write conflicts with another, the next attempt reads again.
 ///
-/// The outer result of an attempt is its decision, and final: an error, or `Ok(Ok(value))` where nothing is to be written. The
-/// inner result is that of its write.
+/// The outer result of an attempt is its decision, and final: an error, or `Ok(Ok(value))` if nothing is to be written.
+/// The inner result is that of its write.
 ///
 /// # Errors
-/// The error of a decision, or of a write that failed otherwise than by a conflict, or that still conflicts at the deadline.
+/// The error of a decision, or of a write that failed for another reason than a conflict, or that still conflicts at
+/// the deadline.
 pub async fn update<T, E, F>(deadline: Instant, attempt: impl FnMut() -> F) -> Result<T, E>
 where
     F: Future<Output = Result<Result<T, StoreError>, E>>,
@@ -40,8 +41,8 @@ where
     repeat(deadline, attempt, |error| matches!(error, StoreError::Conflict)).await
 }
 
-/// Does the same as [`update`], and also repeats a write of which it is unknown whether it happened. The attempt must recognise
-/// that its own write has happened before.
+/// Does the same as [`update`], and also repeats a write whose outcome is unknown. The attempt must recognise that its
+/// own write has happened before.
 ///
 /// # Errors
 /// The error of a decision, or of a write that no retry can mend, or that still fails at the deadline.

@@ -1,4 +1,4 @@
-//! Scores, each among those of its course and of its student; all, and the events that tell of them, written in one transaction.
+//! Scores, listed by course and by student. All entries and the events of the change are written in one transaction.
 
 use std::sync::Arc;
 
@@ -42,8 +42,8 @@ impl Scores {
         Box::pin(async move { self.state.get(&keys::score(id), Consistency::Strong).await?.map(from_item).transpose() })
     }
 
-    /// Puts a score in place of what was read, with what its request is answered and the events that tell of it; tells its
-    /// version.
+    /// Puts a score in place of the stored one, with the response to the request and the events of the change, and
+    /// returns its version.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another was written in between, or the request was answered.
@@ -74,7 +74,7 @@ impl Scores {
         })
     }
 
-    /// Up to `count` scores of a course, the newest first, from where an earlier page says it goes on. Eventually consistent.
+    /// Up to `count` scores of a course, the newest first, from the cursor of an earlier page. Eventually consistent.
     ///
     /// # Errors
     /// If they could not be read, or are not what this program writes.
@@ -88,7 +88,7 @@ impl Scores {
         Box::pin(self.state.page(keys::course_and_students(course), query))
     }
 
-    /// The same of a student.
+    /// Lists the entries of a student in the same way.
     ///
     /// # Errors
     /// If they could not be read, or are not what this program writes.

@@ -1,5 +1,5 @@
-//! What is held under the id of a document that can be deleted. That it is not there is a version too, or one that was deleted
-//! and put again between reading and writing would look as if nothing had happened: so what was deleted leaves its version.
+//! Slots: the state of a document's id. Absence needs a version too: a document that was deleted and put again between
+//! a read and a write would otherwise look unchanged. So a deleted document leaves a tombstone with a version.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -12,23 +12,23 @@ use super::transaction::Condition;
 use domain::creator::Owned;
 use domain::id::UserId;
 
-/// What is known of the id of a document.
+/// The state of a document's id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Slot<T> {
     /// Present never was one.
     Absent,
     /// Present was one.
     Deleted {
-        /// The version of what is left of it.
+        /// The version of the tombstone.
         version: Version,
-        /// Whose it was.
+        /// The former owner.
         owner: UserId,
     },
     /// Present is one.
     Present(Versioned<T>),
 }
 
-/// How a document lies in its item.
+/// A document as an item.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Stored<T> {
@@ -37,7 +37,7 @@ enum Stored<T> {
 }
 
 impl<T: Owned + DeserializeOwned> Slot<T> {
-    /// What an item says.
+    /// The slot of an item.
     pub(super) fn read(item: Option<Item>) -> Result<Self, StoreError> {
         Ok(match item.map(from_item).transpose()? {
             None => Self::Absent,
@@ -64,7 +64,7 @@ impl<T: Owned + DeserializeOwned> Slot<T> {
         }
     }
 
-    /// Whose it is or was.
+    /// The present or former owner.
     #[must_use]
     pub fn owner(&self) -> Option<&UserId> {
         match self {
@@ -74,7 +74,7 @@ impl<T: Owned + DeserializeOwned> Slot<T> {
         }
     }
 
-    /// That it is still what was read.
+    /// The condition that the slot is unchanged.
     pub(super) fn condition(&self) -> Condition {
         Condition::unchanged(match self {
             Self::Absent => None,

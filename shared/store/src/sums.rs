@@ -1,7 +1,7 @@
-//! Sums: the numbers of an item by attribute name, and the codec between them and the figures of the domain.
+//! Sums: the numeric attributes of an item, and the codec between them and the figures of the domain.
 //!
-//! An attribute is named by what it counts, followed by the keys it is counted by: `likes`, `revenue#USD`,
-//! `gross#USD@card`, `payments#approved#-`. A sum that an item does not have is 0.
+//! An attribute name begins with what it counts and continues with the keys it is counted by: `likes`, `revenue#USD`,
+//! `gross#USD@card`, `payments#approved#-`. An absent sum is 0.
 
 use std::collections::BTreeMap;
 
@@ -91,17 +91,17 @@ impl<N: Into<String>> Extend<(N, i64)> for Sums {
     }
 }
 
-/// A sum whose name is none of those of the figures that are read.
+/// A sum that the figures do not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not the name of a sum")]
 pub(super) struct UnknownSum(String);
 
-/// A fold whose value consists of sums, so that its contribution to a parent can be subtracted again.
+/// A fold that consists of sums, so that its contribution to a parent can be subtracted again.
 pub(super) trait Summed: Fold {
     /// The sums of the value.
     fn sums(&self) -> Sums;
 
-    /// The user whose totals the value contributes to as well, if it has one.
+    /// The user whose totals the value contributes to, if there is one.
     fn owner(&self) -> Option<&UserId> {
         None
     }
@@ -239,7 +239,7 @@ const ATTENDANCE: &str = "attendance";
 const PAYMENTS: &str = "payments";
 const AMOUNT: &str = "amount";
 
-/// Stands for an unknown currency.
+/// An unknown currency.
 const UNKNOWN: &str = "-";
 
 impl From<&CourseFigures> for Sums {

@@ -16,15 +16,15 @@ use super::keys::{Key, PK, SK};
 use super::transaction::{Changes, Condition};
 use system::backoff::Backoff;
 
-/// How many keys one `BatchGetItem` takes
+/// The most keys of one `BatchGetItem`
 /// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html)).
 const READ_AT_ONCE: usize = 100;
 
-/// How many items one `BatchWriteItem` takes
+/// The most items of one `BatchWriteItem`
 /// ([limits](https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html)).
 const WRITTEN_AT_ONCE: usize = 25;
 
-/// How many requests are under way at once.
+/// The most concurrent requests.
 const AT_ONCE: usize = 8;
 
 /// Whether a read sees every write that was confirmed before it, at twice the price.
@@ -43,7 +43,7 @@ pub(super) struct KeyRange {
 }
 
 impl KeyRange {
-    /// All items whose sort keys begin with `prefix`.
+    /// The items whose sort keys begin with `prefix`.
     pub(super) fn with_prefix(pk: String, prefix: &str) -> Self {
         // No sort key is empty, so no query may name one.
         let from = if prefix.is_empty() { " ".to_owned() } else { prefix.to_owned() };
@@ -110,7 +110,7 @@ impl Table {
         Ok(())
     }
 
-    /// Changes an item in place, or makes it; gives what it holds then.
+    /// Changes an item in place, or creates it; returns its new attributes.
     pub(super) async fn update_returning(&self, key: &Key, changes: Changes) -> Result<Item, StoreError> {
         let (expression, names, values) = changes.into_parts();
         let update = self.client.update_item().table_name(&self.name).set_key(Some(to_key(key)));
@@ -211,7 +211,7 @@ impl Table {
         })
     }
 
-    /// The first items of a stretch, in the order of their keys, at most so many; and whether there are more.
+    /// The first items of a range in the order of their keys, at most `most`, and whether more follow.
     pub(super) fn query_up_to<'a>(
         &'a self,
         range: &'a KeyRange,

@@ -1,12 +1,12 @@
 //! Toggles: a small item of state guards the facts of a thing that is on or off.
 //!
-//! The state's change and the fact that records it commit in one transaction, so a second like is no second fact,
-//! and a word that arrives late, after a later one, changes nothing.
+//! The state and the fact of its change commit in one transaction, so a second like is no second fact, and a change
+//! that arrives after a later one has no effect.
 //!
-//! A word takes over what its listener said before they were known: a person's word the words of the session and device that
-//! it names, a device's word those of the session. Their toggles are off as of that word, in the same transaction, so one like
-//! is one before and after signing in. This holds in whatever order words arrive: a word of the session that is older than
-//! the person's is stale, even where nothing was there to take over.
+//! A change takes over what the same listener did before signing in: a user's change takes over those of the session
+//! and device that it names, a device's change those of the session. Their toggles are off as of that change, in the
+//! same transaction, so one like stays one like after signing in. This is independent of the order in which changes
+//! arrive: a change of the session that is older than the user's is stale, even if nothing was taken over.
 
 use aws_sdk_dynamodb::Client;
 use futures::future::BoxFuture;
@@ -28,10 +28,10 @@ use domain::fact::TrackFact;
 use domain::id::PlaylistId;
 use domain::toggle::{Toggle, ToggleEffect};
 
-/// Which toggle.
+/// The key of a toggle.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ToggleKey {
-    /// Whose.
+    /// The actor.
     pub actor: Actor,
     /// Of what.
     pub entity: Entity,
@@ -48,14 +48,14 @@ impl ToggleKey {
     }
 }
 
-/// A word on a toggle, and the fact it becomes if it turns the toggle.
+/// A change of a toggle, and the fact that it becomes if it flips the toggle.
 #[derive(Debug, Clone)]
 pub struct ToggleChange {
-    /// Which toggle.
+    /// The toggle.
     pub of: ToggleKey,
-    /// What is said.
+    /// The new state.
     pub toggle: Toggle,
-    /// What is recorded if that turns it.
+    /// The fact to record if the toggle flips.
     pub fact: TrackFact,
     /// When that fact expires, in seconds since 1970.
     pub expires: i64,
@@ -88,10 +88,10 @@ impl Toggles {
         Table::new(self.client.clone(), self.state.clone())
     }
 
-    /// Says a word, trying again until the deadline. When this is `Ok`, the word is kept or outdone by a later one.
+    /// Applies a change, retrying until the deadline. `Ok` means that it is stored, or superseded by a later one.
     ///
     /// # Errors
-    /// What stood in the way when the time was up; the word may or may not have been kept, and can be said again.
+    /// The last error before the deadline; the change may or may not have been stored, and can be applied again.
     pub fn apply<'a>(
         &'a self,
         change: &'a ToggleChange,
@@ -136,7 +136,7 @@ impl Toggles {
                 turned.push((actor, on));
             }
         }
-        // A like that is taken over stands: it is neither given again nor taken back.
+        // A like that is taken over stays one like: it is neither given again nor taken back.
         let standing = turned.iter().position(|(_, on)| *on).zip(turned.iter().position(|(_, on)| !*on));
         if let Some((given, taken)) = standing {
             turned.remove(given.max(taken));
@@ -165,7 +165,7 @@ impl Toggles {
 }
 
 impl ToggleChange {
-    /// The toggles that it says something of: its own, and those that it takes over.
+    /// The toggles that it affects: its own, and those that it takes over.
     pub(super) fn toggles(&self) -> Vec<ToggleKey> {
         let ToggleKey { entity, playlist, .. } = &self.of;
         let of = |actor| ToggleKey { actor, entity: entity.clone(), playlist: playlist.clone() };

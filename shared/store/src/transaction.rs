@@ -60,7 +60,7 @@ impl Condition {
     }
 }
 
-/// How an item changes in place: attributes that get values, and numbers that are added to.
+/// Changes of an item in place: attributes to set, and numbers to add to.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     sets: Vec<String>,
@@ -152,7 +152,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// Asks that an item is so, and leaves it as it is.
+    /// Checks a condition of an item that is not written.
     pub(super) fn check(&mut self, table: &str, key: &Key, condition: Condition) -> Result<(), StoreError> {
         let Condition { expression, names, values } = condition;
         let check = ConditionCheck::builder()

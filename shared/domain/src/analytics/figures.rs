@@ -11,7 +11,7 @@ use crate::distinct::Sketch;
 use crate::event::{Platform, Source};
 use crate::time_span::TimeSpan;
 
-/// What somebody may want to know about.
+/// A metric of the analytics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Metric {
     /// Plays.
@@ -27,7 +27,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// All there are.
+    /// All values.
     pub const ALL: [Self; 5] = [Self::Plays, Self::Likes, Self::Shares, Self::Downloads, Self::Saves];
 
     fn name(self) -> &'static str {
@@ -40,7 +40,7 @@ impl Metric {
         }
     }
 
-    /// How many there were.
+    /// The number of distinct ones.
     fn total(self, counters: &TrackCounters) -> u64 {
         match self {
             Self::Plays => counters.plays,
@@ -69,7 +69,7 @@ impl FromStr for Metric {
     }
 }
 
-/// How a distinct count was made.
+/// The method of a distinct count.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Uniques {
@@ -80,7 +80,7 @@ pub struct Uniques {
 }
 
 impl Uniques {
-    /// How this one was.
+    /// The method of this count.
     #[must_use]
     pub fn of<const LG_K: u8>(distinct: &Sketch<LG_K>) -> Self {
         let exact = distinct.is_exact();
@@ -88,7 +88,7 @@ impl Uniques {
     }
 }
 
-/// The figures of the metrics that were asked for.
+/// The figures of the requested metrics.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figures {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -231,7 +231,7 @@ fn filled<K: Ord + Copy>(counts: &BTreeMap<K, u64>, every: &[K]) -> BTreeMap<K, 
     every.iter().map(|key| (*key, counts.get(key).copied().unwrap_or(0))).collect()
 }
 
-/// What is left of what was given and taken back; below 0 where more was taken back in a range than given.
+/// Given less taken back; below 0 if a range has more of the latter.
 pub(super) fn net(given: u64, taken: u64) -> i64 {
     given.cast_signed().saturating_sub(taken.cast_signed())
 }
@@ -242,7 +242,7 @@ fn ratio(sum: u64, count: u64) -> Option<f64> {
     (count > 0).then(|| sum as f64 / count as f64)
 }
 
-/// How much of a whole this is, in percent; `None` of nothing.
+/// The share of a whole in percent; `None` if the whole is 0.
 pub(super) fn percent(part: u64, whole: u64) -> Option<f64> {
     ratio(part, whole).map(|share| share * 100.0)
 }
@@ -253,12 +253,12 @@ fn growth(previous: u64, current: u64) -> Option<f64> {
     (previous > 0).then(|| (current as f64 - previous as f64) / previous as f64 * 100.0)
 }
 
-/// Seconds that a play lasted on average, of those whose duration is known.
+/// The average duration of a play in seconds, over plays of known duration.
 pub(super) fn average_duration(counters: &TrackCounters) -> Option<f64> {
     ratio(counters.duration_ms, counters.timed).map(|millis| millis / 1000.0)
 }
 
-/// How much of the track a play heard on average, in percent, of those whose completion is known.
+/// The average completion of a play in percent, over plays of known completion.
 pub(super) fn average_completion(counters: &TrackCounters) -> Option<f64> {
     ratio(counters.completion, counters.measured).map(|hundredths| hundredths / 100.0)
 }
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn of_nothing_all_sums_are_zero_and_all_ratios_are_null() {
+    fn empty_figures_have_zero_sums_and_null_ratios() {
         let exact = json!({"exact": true, "standardError": null});
         assert_eq!(
             figures(&TrackCounters::default()),
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn averages_are_of_what_is_known_and_rates_of_all_plays() {
+    fn averages_cover_known_values_and_rates_all_plays() {
         let mut counters = TrackCounters {
             plays: 8,
             skips: 2,
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_asked_for_is_answered() {
+    fn only_requested_metrics_are_answered() {
         let asked = BTreeSet::from(["likes".parse().unwrap(), "saves".parse().unwrap()]);
         let (before, after) = (
             TrackCounters { likes: 4, ..TrackCounters::default() },

@@ -1,7 +1,6 @@
-//! What is answered about the numbers of the past: which part of it, in which steps, and which figures.
+//! Answers about past numbers: their range, their steps and their figures.
 //!
-//! Sums and counts are what is read; averages, rates and growth are divided here, and are `None` where there is nothing
-//! to divide by.
+//! Only sums and counts are read. Averages, rates and growth are divided here, and are `None` if the divisor is 0.
 
 mod figures;
 mod overview;

@@ -1,4 +1,4 @@
-//! What an artist sees at a glance.
+//! The overview of an artist.
 
 use std::cmp::Reverse;
 
@@ -35,7 +35,7 @@ struct UniquesOfOverview {
 }
 
 impl Overview {
-    /// The totals of these counters, of an artist with so many tracks.
+    /// The totals of an artist with this number of tracks.
     #[must_use]
     pub fn of(counters: &TrackCounters, tracks: usize) -> Self {
         Self {
@@ -55,7 +55,7 @@ impl Overview {
     }
 }
 
-/// What listeners do beside listening, for every hundred plays.
+/// Engagement per hundred plays.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Engagement {
@@ -114,12 +114,12 @@ impl TrendPoint {
 pub struct TopTrack {
     /// The track.
     pub track: TrackId,
-    /// What it brought.
+    /// Its plays and likes.
     pub share: Share,
 }
 
-/// The tracks that brought most: by plays, and where these are equal by id; none that brought nothing. Nothing where it is
-/// not known what each brought, for there are too many.
+/// The tracks with the most plays, equal ones by id, without those that have none. Empty if the artist has too many
+/// tracks to list each.
 #[must_use]
 pub fn top_tracks(rollup: &Rollup, most: usize) -> Option<Vec<TopTrack>> {
     let tracks = rollup.tracks.each()?;
@@ -137,7 +137,7 @@ mod tests {
     use crate::rollup::Shares;
 
     #[test]
-    fn the_top_is_by_plays_then_by_id() {
+    fn top_tracks_are_ordered_by_plays_then_id() {
         let shares = [("d", 2, 0), ("a", 0, 0), ("c", 7, 1), ("b", 2, 9), ("e", 0, 1)];
         let shares = shares.map(|(track, plays, likes)| (track.parse().unwrap(), Share { plays, likes }));
         let rollup = Rollup { tracks: Shares::Each(shares.into()), ..Rollup::default() };
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn without_plays_there_are_no_rates() {
+    fn rates_without_plays_are_null() {
         let counters = TrackCounters { likes: 3, ..TrackCounters::default() };
         let rates = serde_json::to_value(Engagement::of(&counters)).unwrap();
         assert!(rates.as_object().unwrap().values().all(serde_json::Value::is_null), "{rates}");

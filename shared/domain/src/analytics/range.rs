@@ -1,4 +1,4 @@
-//! Which part of the past is asked about, and the points of a series over it.
+//! The range of an analytics query, and the points of its series.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use crate::validation::InvalidField;
 /// The most points that a series has: two years of days, a month of hours.
 pub const MAX_POINTS: usize = 750;
 
-/// How far behind the present everything ends: further than any event may be ahead of it.
+/// The distance of every range's end from the present; greater than the skew that an event may have.
 const AHEAD: TimeDelta = TimeDelta::minutes(10);
 
 /// A part of the past that has a name.
@@ -48,7 +48,7 @@ impl TimeRange {
         }
     }
 
-    /// How many days it has, where it is made of days.
+    /// The number of days, if the range consists of days.
     fn days(self) -> Option<u32> {
         match self {
             Self::Last7Days => Some(7),
@@ -92,7 +92,7 @@ impl FromStr for TimeRange {
 pub struct Interval(Level);
 
 impl Interval {
-    /// The level whose periods are its steps.
+    /// The level whose periods are the steps.
     #[must_use]
     pub fn level(self) -> Level {
         self.0
@@ -110,11 +110,11 @@ impl FromStr for Interval {
 /// The part of the past that an answer is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
-    /// Its name, if it was asked for by one.
+    /// The name by which it was requested, if by one.
     pub named: Option<TimeRange>,
     /// From when to when it goes.
     pub span: TimeSpan,
-    /// What it is compared with, where there is such a thing.
+    /// The range before it, for comparison, if there is one.
     pub previous: Option<TimeSpan>,
 }
 
@@ -148,14 +148,14 @@ impl Range {
     /// The range between two times; without an end, it ends with the running minute.
     ///
     /// # Errors
-    /// If there is nothing in it, or not enough to be told apart any more.
+    /// If the range is empty, or too short for the resolution that is still available.
     pub fn between(from: Time, to: Option<Time>, calendar: &Calendar, now: Time) -> Result<Self, InvalidField> {
         match to {
             Some(to) if to <= from => return Err(InvalidField::new("to", "must be later than from")),
             None if now < from => return Err(InvalidField::new("from", "must not be in the future")),
             _ => {}
         }
-        // Nothing lies outside of everything, so that neither end can make reading longer than it must be.
+        // The range is bounded by all recorded time, so that neither end makes the read longer than necessary.
         let all = everything(now);
         let span = TimeSpan { from: from.max(all.from), to: to.unwrap_or_else(|| after(now)).min(all.to) };
         if span.is_empty() {
@@ -188,8 +188,8 @@ impl Range {
         Self { named, span: span.rounded(calendar, now), previous }
     }
 
-    /// This range with its ends at full hours, but not that of the running one: for numbers of so many tracks that minutes
-    /// are read only where hours are not closed.
+    /// This range widened to full hours, without the running one. Reads over many tracks use it, so that they read
+    /// minutes only of hours that are not closed.
     #[must_use]
     pub fn in_full_hours(self, calendar: &Calendar, now: Time) -> Self {
         let running = calendar.period(Level::Hour, now).start();
@@ -208,7 +208,7 @@ impl Range {
         self.named == Some(TimeRange::All)
     }
 
-    /// The points of a series; `first` is when the first thing happened, and asked only of everything.
+    /// The points of a series; `first` is the time of the first event and is needed only for the range of everything.
     #[must_use]
     pub fn points(&self, level: Level, first: Option<Time>, calendar: &Calendar) -> Vec<TimeSpan> {
         let from = match first {
@@ -219,10 +219,10 @@ impl Range {
         TimeSpan { from, to: self.span.to }.split(calendar, level)
     }
 
-    /// The points of a series that somebody may ask for.
+    /// The points of a series at an interval that a client requests.
     ///
     /// # Errors
-    /// If there are too many, or hours that are no longer told apart.
+    /// If there are too many points, or hours that are no longer stored.
     pub fn series(
         &self,
         interval: Interval,
@@ -288,7 +288,7 @@ mod tests {
             ("24h", "2026-11-19T15:00..2026-11-20T14:38", "2026-11-18T15:00..2026-11-19T14:38"),
             ("7d", "2026-11-14T00:00..2026-11-20T14:38", "2026-11-07T00:00..2026-11-13T14:38"),
             ("30d", "2026-10-22T00:00..2026-11-20T14:38", "2026-09-22T00:00..2026-10-21T14:38"),
-            // Of what lies further back than 88 days, only whole days can be told apart.
+            // Beyond 88 days only whole days are stored.
             ("90d", "2026-08-23T00:00..2026-11-20T14:38", "2026-05-25T00:00..2026-08-22T00:00"),
             ("1y", "2025-11-21T00:00..2026-11-20T14:38", "2024-11-21T00:00..2025-11-20T00:00"),
         ] {
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn full_hours_hold_what_was_asked_for_and_leave_the_running_hour_alone() {
+    fn full_hours_contain_the_range_without_the_running_hour() {
         let now = time("2026-11-20T14:37:20Z");
         let hours = |range: Range| range.in_full_hours(&Calendar::default(), now);
         let range = hours(between("2026-11-19T10:20:00Z", Some("2026-11-20T11:40:00Z")).unwrap());
@@ -327,7 +327,7 @@ mod tests {
                 let told = serde_json::to_value(told).unwrap();
                 assert!(told["from"].as_str().unwrap() >= "1970-01-01T00:00:00.000Z", "{zone}: {told}");
             }
-            // What is read begins with the day that the first moment of 1970 falls into.
+            // The series begins with the day that contains the first moment of 1970.
             assert!(all.span.from <= Time::from(DateTime::UNIX_EPOCH) && points[0].from <= first);
             assert_eq!(all.span.from, calendar.period(Level::Day, all.span.from).start(), "{zone}");
             let early =
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn days_are_those_of_the_zone() {
+    fn days_follow_the_zone() {
         let week = named("7d", "America/New_York", "2026-11-04T03:00:00Z");
         assert_eq!(show(week.span), "2026-10-28T04:00..2026-11-04T03:01");
         let day = named("24h", "Asia/Kolkata", "2026-11-04T03:00:00Z");
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_never_overlaps_the_one_before_and_both_are_resolved() {
+    fn range_never_overlaps_the_previous_one_and_both_are_rounded() {
         for zone in ["UTC", "America/New_York", "Australia/Lord_Howe", "America/Santiago", "Pacific/Apia"] {
             let calendar = calendar(zone);
             let mut now = time("2026-03-01T23:59:59.999Z");
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn explicit_ranges_are_cut_where_the_past_can_be() {
+    fn explicit_ranges_are_rounded_to_the_stored_resolution() {
         let range = between("2026-11-20T10:10:10Z", Some("2026-11-20T12:00:00+01:00")).unwrap();
         assert_eq!(show(range.span), "2026-11-20T10:10..2026-11-20T11:00");
         assert_eq!(show(range.previous.unwrap()), "2026-11-20T09:20..2026-11-20T10:10");
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn explicit_ranges_with_nothing_in_them_name_the_end_that_is_wrong() {
+    fn empty_explicit_ranges_report_the_invalid_end() {
         for (from, to, field) in [
             ("2026-11-20T10:00:00Z", Some("2026-11-20T10:00:00Z"), "to"),
             ("2026-11-20T10:00:00Z", Some("2026-11-19T10:00:00Z"), "to"),
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_has_no_more_points_than_can_be_read() {
+    fn series_has_at_most_the_maximum_of_points() {
         let (utc, now) = (Calendar::default(), time("2026-11-20T14:37:20.500Z"));
         let series = |range: &Range, interval: &str, first: Option<&str>| {
             let points = range.series(interval.parse().unwrap(), first.map(time), &utc, now);

@@ -1,28 +1,28 @@
-//! What is read for an answer, and how that is put together again.
+//! The reads of one answer, and how their results are assembled.
 
 use crate::rollup::Rollup;
 use crate::time_span::TimeSpan;
 
-/// What is read for one answer: everything at once, each piece of time once.
+/// The reads of one answer: all of them, each span of time once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cells {
     cells: Vec<TimeSpan>,
     compares: bool,
 }
 
-/// The numbers of a range.
+/// The counters of a range.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Numbers {
-    /// Those of the range before it, if it is compared.
+    /// The counters of the range before it, if it is compared.
     pub previous: Option<Rollup>,
-    /// Those of the range.
+    /// The counters of the range.
     pub total: Rollup,
-    /// Those of each point, as they were read.
+    /// The counters of each point, in order.
     pub cells: Vec<Rollup>,
 }
 
 impl Cells {
-    /// What to read for a range with these points; without any, the range is read as a whole.
+    /// The spans to read for a range with these points; without points, the range as a whole.
     #[must_use]
     pub fn new(previous: Option<TimeSpan>, range: TimeSpan, points: &[TimeSpan]) -> Self {
         let range = if points.is_empty() { std::slice::from_ref(&range) } else { points };
@@ -35,7 +35,7 @@ impl Cells {
         &self.cells
     }
 
-    /// What was read of each cell, sorted out.
+    /// Assigns the counters of each span to the range and to its points.
     #[must_use]
     pub fn sort_out(&self, read: Vec<Rollup>) -> Numbers {
         let mut cells = read.into_iter();
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn the_previous_range_is_read_first_and_counts_for_itself() {
+    fn previous_range_is_counted_separately() {
         let (before, range) = (span(0, 5), span(5, 10));
         let points = [span(5, 6), span(6, 10)];
         let cells = Cells::new(Some(before), range, &points);

@@ -12,7 +12,7 @@ pub const MAX_NAME: usize = 164;
 /// A channel that Tally speaks on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Channel {
-    /// All that is one person's.
+    /// The channel of one user.
     User(UserId),
     /// The dashboard of a student.
     StudentDashboard(UserId),
@@ -24,30 +24,30 @@ pub enum Channel {
     SellerDashboard(UserId),
     /// The dashboard of admins.
     AdminDashboard,
-    /// What happens in a course.
+    /// The channel of a course.
     Course(CourseId),
-    /// Who enrolls in a course.
+    /// The enrollments of a course.
     CourseEnrollments(CourseId),
-    /// Who is looking at a course.
+    /// The users who are viewing a course.
     CoursePresence(CourseId),
-    /// The boards, for whoever is signed in.
+    /// The boards, for signed-in users.
     SignedInLeaderboard,
     /// The boards.
     Leaderboard,
-    /// What is announced to everybody.
+    /// Announcements to all users.
     Announcements,
-    /// The numbers of a track.
+    /// The figures of a track.
     Track(TrackId),
 }
 
-/// Who may listen to a channel.
+/// The audience of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience<'a> {
     /// Everybody, without asking.
     Everybody,
-    /// Whoever is signed in.
+    /// Any signed-in user.
     SignedIn,
-    /// This person.
+    /// This user.
     Person(&'a UserId),
     /// Admins.
     Admins,
@@ -60,10 +60,10 @@ pub enum Audience<'a> {
 /// A text that names no channel of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidChannel {
-    /// It is no name at all.
+    /// The text is no channel name.
     #[error("must have 1 to 164 characters of A-Z a-z 0-9 _ - = @ , . ;")]
     NoName,
-    /// Nothing is ever said there.
+    /// The channel does not exist.
     #[error("there is no channel of this name")]
     Unknown,
 }
@@ -82,7 +82,8 @@ const LEADERBOARD: &str = "public-leaderboard";
 const ANNOUNCEMENTS: &str = "public-announcements";
 const TRACK: &str = "public-track-";
 
-/// What a course's id must not begin with: the channel of `enrollments-x` would be that of who enrolls in `x`.
+/// Reserved prefixes of course ids: the channel of course `enrollments-x` would be the channel of the enrollments of
+/// `x`.
 pub const RESERVED_FOR_COURSES: &str = "enrollments-";
 
 impl fmt::Display for Channel {
@@ -140,7 +141,7 @@ impl FromStr for Channel {
 }
 
 impl Channel {
-    /// Who may listen.
+    /// The audience.
     #[must_use]
     pub const fn audience(&self) -> Audience<'_> {
         match self {
@@ -157,7 +158,7 @@ impl Channel {
         }
     }
 
-    /// Whether those who listen are told of each other.
+    /// Whether subscribers see each other.
     #[must_use]
     pub const fn has_presence(&self) -> bool {
         matches!(self, Self::CoursePresence(_))
@@ -169,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_read_as_it_is_written() {
+    fn channel_name_round_trips() {
         let person = || "auth0:7".parse::<UserId>().unwrap();
         let course = || "enrollments".parse::<CourseId>().unwrap();
         for (channel, name) in [
@@ -193,13 +194,13 @@ mod tests {
     }
 
     #[test]
-    fn a_longest_id_makes_a_name() {
+    fn longest_id_fits_into_a_channel_name() {
         let longest: CourseId = "x".repeat(super::super::super::id::MAX_LENGTH).parse().unwrap();
         assert!(Channel::CourseEnrollments(longest).to_string().len() <= MAX_NAME);
     }
 
     #[test]
-    fn what_is_no_channel() {
+    fn rejects_unknown_channels() {
         for name in ["", "private-user-a b", "private-user-ä", "private-user-a:b", "private-user-a/b", &"x".repeat(165)]
         {
             assert_eq!(name.parse::<Channel>(), Err(InvalidChannel::NoName), "{name}");

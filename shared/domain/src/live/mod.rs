@@ -1,4 +1,4 @@
-//! What open pages are told at once: events on channels.
+//! Live updates of open pages: events on channels.
 
 mod channel;
 mod signing;
@@ -14,13 +14,13 @@ pub use signing::{Credentials, InvalidSocketId, SocketId};
 pub use subject::{InvalidSubject, Subject};
 
 string_enum! {
-    /// What an event tells.
+    /// The name of an event.
     LiveEventName {
-        /// A dashboard has changed, and is to be asked for again.
+        /// A dashboard has changed and must be reloaded.
         DashboardUpdate = "dashboard-update",
-        /// Numbers have changed.
+        /// Figures have changed.
         StatsUpdate = "stats-update",
-        /// Somebody enrolled.
+        /// A student enrolled.
         NewEnrollment = "new-enrollment",
         /// An enrollment has changed.
         EnrollmentUpdate = "enrollment-update",
@@ -32,9 +32,9 @@ string_enum! {
         NewScore = "new-score",
         /// A score has changed.
         ScoreUpdate = "score-update",
-        /// It was noted whether somebody attended.
+        /// Attendance was recorded.
         AttendanceMarked = "attendance-marked",
-        /// Somebody has a notification.
+        /// A user has a notification.
         NewNotification = "new-notification",
         /// Something is announced.
         Announcement = "announcement",
@@ -53,20 +53,20 @@ const MAX_DATA: usize = 10_000;
 /// An event on a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveEvent {
-    /// Where.
+    /// The channel.
     pub channel: Channel,
-    /// What it tells.
+    /// The name.
     pub name: LiveEventName,
-    /// Its id, the same however often it is sent: who knows it drops it.
+    /// The id, the same on each delivery, so that clients can drop repetitions.
     pub id: String,
     /// When it happened.
     pub time: Time,
-    /// What a page needs to show it without asking again: an object.
+    /// The content that a page needs to show the event: an object.
     pub body: Value,
 }
 
 impl LiveEvent {
-    /// The same event on each of these channels: it tells what a thing, under its name, is now.
+    /// The same event on each of these channels: the present state of a resource, under its name.
     #[must_use]
     pub fn on(
         channels: impl IntoIterator<Item = Channel>,
@@ -78,8 +78,8 @@ impl LiveEvent {
         channels.into_iter().map(event).collect()
     }
 
-    /// What is sent: the body with id and time. A server of channels refuses what is too large; what does not fit is left out,
-    /// the largest parts of a thing first, and `leftOut` names it.
+    /// The message: the body with id and time. Channel servers reject large messages, so the largest parts of the
+    /// resource are left out until it fits; `leftOut` names them.
     #[must_use]
     pub fn data(&self) -> Value {
         let mut data = json!({"id": self.id, "timestamp": self.time});
@@ -104,7 +104,7 @@ impl LiveEvent {
     }
 }
 
-/// The largest part of a thing that an event tells, by the names of both.
+/// The largest part of the resource of an event, by the names of both.
 fn largest(data: &Value) -> Option<(String, String)> {
     let things = data.as_object().into_iter().flatten();
     let parts = things.flat_map(|(thing, is)| {
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_fit_into_an_event_is_left_out_and_named() {
+    fn oversized_parts_are_left_out_and_named() {
         let told = |words: usize| {
             let metadata: serde_json::Map<String, Value> =
                 (0..words).map(|n| (format!("k{n}"), json!("漢".repeat(200)))).collect();

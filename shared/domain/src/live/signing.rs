@@ -8,14 +8,14 @@ use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
 use sha2::Sha256;
 
-/// What a server of channels and Tally know of each other.
+/// The credentials that a channel server and Tally share.
 #[derive(Clone)]
 pub struct Credentials {
-    /// Which application of the server.
+    /// The application on the channel server.
     pub app: String,
     /// The public part.
     pub key: String,
-    /// The part that nobody else knows.
+    /// The secret.
     pub secret: String,
 }
 
@@ -25,7 +25,7 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// A connection, as the server of channels names it: two numbers with a dot.
+/// A connection id of the channel server: two numbers with a dot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SocketId(String);
 
@@ -59,7 +59,8 @@ impl Credentials {
         Some(hexadecimal(&mac.finalize().into_bytes()))
     }
 
-    /// That a connection may listen to a channel, with what others there are told of it. Nothing if the secret is none.
+    /// The signature that lets a connection subscribe to a channel, with the user data of a presence channel. `None` if
+    /// the secret is empty.
     #[must_use]
     pub fn subscription(&self, socket: &SocketId, channel: &str, data: Option<&str>) -> Option<String> {
         let SocketId(socket) = socket;
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn subscriptions_are_signed_as_published() {
+    fn subscription_signature_matches_published_example() {
         let socket = "1234.1234".parse().unwrap();
         let of = |channel, data| published().subscription(&socket, channel, data).unwrap();
         assert_eq!(
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_signed_as_published() {
+    fn request_signature_matches_published_example() {
         let body = br#"{"name":"foo","channels":["project-3"],"data":"{\"some\":\"data\"}"}"#;
         assert_eq!(
             published().query("/apps/3/events", body, 1_353_088_179).unwrap(),
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_is_two_numbers() {
+    fn socket_id_is_two_numbers() {
         for text in ["1.2", "123.456", "18446744073709551615.0"] {
             assert!(text.parse::<SocketId>().is_ok(), "{text}");
         }

@@ -1,11 +1,11 @@
-//! What numbers are of that open pages show.
+//! Subjects of the figures that open pages show.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::super::id::{TrackId, UserId};
 
-/// What numbers are of. As text `track:t1`, `seller:s1`, `boards`.
+/// A subject of figures. As text `track:t1`, `seller:s1`, `boards`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// A track.
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_subject_is_read_as_it_is_written() {
+    fn subject_round_trips_as_text() {
         for text in ["track:t1", "track:a:b", "seller:auth0:7", "boards"] {
             assert_eq!(text.parse::<Subject>().unwrap().to_string(), text);
         }

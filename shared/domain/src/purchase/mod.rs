@@ -1,4 +1,4 @@
-//! Purchases: what somebody bought, and how that stands.
+//! Purchases and their statuses.
 
 mod order;
 mod refund_order;
@@ -22,7 +22,7 @@ pub use refund_order::RefundOrder;
 pub use terms::{Accepted, Approval, MAX_ACCEPTED, Terms};
 
 string_enum! {
-    /// What kind of thing is bought.
+    /// The kind of an item.
     ItemType {
         /// A course.
         Course = "course",
@@ -34,51 +34,52 @@ string_enum! {
         Product = "product",
     }
 
-    /// How a purchase stands.
+    /// The status of a purchase.
     Status {
-        /// Its payment waits for approval.
+        /// The payment waits for approval.
         Pending = "pending",
-        /// It was paid; perhaps a part was given back.
+        /// The purchase was paid, and possibly refunded in part.
         Completed = "completed",
         /// All of it was given back.
         Refunded = "refunded",
-        /// Its payment never came.
+        /// The purchase was cancelled before it was paid.
         Cancelled = "cancelled",
     }
 }
 
 impl ItemType {
-    /// Whether somebody has such a thing or has it not, so that nobody buys it twice; of a product one may buy more.
+    /// Whether a buyer can own only one of it, so that a second purchase is rejected. Products can be bought
+    /// repeatedly.
     #[must_use]
     pub fn is_single_ownership(self) -> bool {
         self != Self::Product
     }
 }
 
-/// What is bought.
+/// A purchased item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Item {
-    /// What kind of thing.
+    /// The item type.
     #[serde(rename = "itemType")]
     pub kind: ItemType,
-    /// Which.
+    /// The id.
     #[serde(rename = "itemId")]
     pub id: ItemId,
 }
 
-/// Who buys. Shown as `u:<id>` or `g:<id>`.
+/// A buyer. Shown as `u:<id>` or `g:<id>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Buyer {
-    /// A person with an account.
+    /// A user with an account.
     User(UserId),
-    /// Somebody without.
+    /// A guest.
     Guest(GuestId),
 }
 
 impl Buyer {
-    /// The person, if it is one with an account.
+    /// The user, if the buyer has an account.
     #[must_use]
     pub fn user(&self) -> Option<&UserId> {
         match self {
@@ -132,16 +133,16 @@ impl From<Buyer> for String {
     }
 }
 
-/// What was paid, in minor units.
+/// An amount paid, in minor units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Paid {
     /// The price before the discount.
     pub listed: u64,
-    /// What the discount took off; at most the price.
+    /// The discount; at most the price.
     #[serde(default)]
     pub discount: u64,
-    /// What was given back since; at most what was paid.
+    /// The refunded amount; at most the amount paid.
     #[serde(default)]
     pub refunded: u64,
     /// In which currency.
@@ -149,13 +150,13 @@ pub struct Paid {
 }
 
 impl Paid {
-    /// What was paid: the price less the discount.
+    /// The amount paid: the price less the discount.
     #[must_use]
     pub fn amount(&self) -> u64 {
         self.listed.saturating_sub(self.discount)
     }
 
-    /// What can still be given back.
+    /// The amount that can still be refunded.
     #[must_use]
     pub fn left(&self) -> u64 {
         self.amount().saturating_sub(self.refunded)
@@ -166,40 +167,41 @@ impl Paid {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Purchase {
-    /// Which.
+    /// The id.
     pub id: PurchaseId,
-    /// Who bought.
+    /// The buyer.
     pub buyer: Buyer,
-    /// What.
+    /// The item.
     #[serde(flatten)]
     pub item: Item,
-    /// How many; what was paid is for all of them.
+    /// The quantity; the amount paid covers all of it.
     pub quantity: u64,
-    /// What was paid; `None` where nobody knows.
+    /// The amount paid; `None` if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid: Option<Paid>,
-    /// How.
+    /// The payment method.
     pub payment_method: PaymentMethod,
     /// With which discount.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount_code: Option<DiscountCode>,
-    /// Which variant of the item.
+    /// The variant of the item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
-    /// What else the buyer's client wants to keep.
+    /// Metadata of the buyer's client.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
-    /// How it stands.
+    /// The status.
     pub status: Status,
     /// When it was made.
     pub purchased_at: Time,
     /// When it was paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Time>,
-    /// When a part of it was given back last, by the times that were told and not by their order of arrival.
+    /// The time of the last partial refund, in stated time and not in order of arrival.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refunded_at: Option<Time>,
-    /// When the refund was that ended it, by what was told: its fact lies there. That is `ended_at` where this is missing.
+    /// The stated time of the refund that ended the purchase, which is in the key of its fact. If absent, it is
+    /// `ended_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_by: Option<Time>,
     /// When the last of it was given back, or it was cancelled.
@@ -207,14 +209,14 @@ pub struct Purchase {
     pub ended_at: Option<Time>,
 }
 
-/// What changes when a purchase ends or a part of it is given back.
+/// The change of a purchase that is refunded or cancelled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refund {
     /// When.
     pub at: Time,
     /// The purchase as it is then.
     pub purchase: Purchase,
-    /// What is given back, in minor units; nothing of what nobody knows, or of a purchase that was never paid.
+    /// The refunded amount, in minor units; `None` if the price is unknown or the purchase was never paid.
     pub amount: Option<u64>,
 }
 
@@ -244,7 +246,7 @@ impl Purchase {
         }
     }
 
-    /// The purchase after `amount` was given back, or all that is left of it. One that was never paid is cancelled.
+    /// The purchase after a refund of `amount`, or of all that is left. An unpaid purchase is cancelled.
     ///
     /// # Errors
     /// If there is nothing, or not so much, to be given back.
@@ -305,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_purchase_ends_with_the_latest_of_its_refunds() {
+    fn purchase_ends_with_its_latest_refund() {
         let [early, late] = ["2026-02-01T12:00:00Z", "2026-02-05T12:00:00Z"].map(|at| at.parse().unwrap());
         let part = purchase(Status::Completed, Some(100)).refund(Some(40), late).unwrap().purchase;
         let rest = part.refund(None, early).unwrap();
@@ -313,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_is_never_more_than_what_was_paid() {
+    fn refunds_never_exceed_the_amount_paid() {
         let now = "2026-02-01T12:00:00Z".parse().unwrap();
         let bought = purchase(Status::Completed, Some(100));
         let part = bought.refund(Some(40), now).unwrap();
@@ -331,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_is_given_back_as_a_whole() {
+    fn unknown_price_is_refunded_only_as_a_whole() {
         let now = "2026-02-01T12:00:00Z".parse().unwrap();
         let bought = purchase(Status::Completed, None);
         assert_eq!(bought.refund(Some(1), now), Err(unknown_price().into()));
@@ -340,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_paid_is_completed_or_cancelled() {
+    fn pending_purchase_is_completed_or_cancelled() {
         let now = "2026-02-01T12:00:00Z".parse().unwrap();
         let pending = purchase(Status::Pending, Some(100));
         let completed = pending.complete(now).unwrap();
@@ -353,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buyer_is_told_by_a_text() {
+    fn buyer_round_trips_as_text() {
         for text in ["u:ann", "g:536365:x"] {
             assert_eq!(text.parse::<Buyer>().unwrap().to_string(), text);
         }

@@ -1,4 +1,4 @@
-//! Orders: what a caller wants to buy, or says that somebody bought.
+//! Orders: requests to buy an item, or to record a purchase.
 
 use std::collections::BTreeMap;
 
@@ -20,11 +20,11 @@ const MAX_QUANTITY: u64 = 1_000_000;
 /// The longest variant, and the longest name and value in the metadata, in characters.
 const MAX_WORD: usize = 200;
 
-/// How much metadata a purchase has at most.
+/// The most metadata entries of a purchase.
 const MAX_METADATA: usize = 20;
 
-/// The most bytes that it takes as JSON in UTF-8, without white space. It fits into the body of a request however its characters
-/// are escaped there, and into what is told on a channel.
+/// The most bytes of metadata as JSON in UTF-8, without white space. It fits into a request body however its characters
+/// are escaped, and into the message of a channel.
 const MAX_METADATA_BYTES: usize = 4_096;
 
 /// The fields of an order.
@@ -47,7 +47,7 @@ const FIELDS: &[&str] = &[
 /// An order as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// What is bought.
+    /// The item.
     pub item: Item,
     /// With which discount.
     pub discount_code: Option<DiscountCode>,
@@ -125,17 +125,17 @@ impl Order {
         self.price
     }
 
-    /// How many are bought.
+    /// The quantity.
     #[must_use]
     pub fn quantity(&self) -> u64 {
         self.quantity.unwrap_or(1)
     }
 
-    /// The purchase that this order is, under this id, if `caller` may make it. `discount` is that of its code, `None`
-    /// where there is none of it. Where the terms ask for approval, whatever anybody but an admin buys waits for it.
+    /// The purchase that this order creates. `discount` is the discount of its code, `None` if there is none. If the
+    /// terms require approval, the purchase of any caller but an admin is pending.
     ///
     /// # Errors
-    /// If it is not for the caller to say, or the discount is not given.
+    /// If the caller may not order this, or the discount does not apply.
     pub fn apply(
         &self,
         id: PurchaseId,
@@ -181,10 +181,10 @@ impl Order {
         })
     }
 
-    /// Who buys.
+    /// The buyer.
     ///
     /// # Errors
-    /// If it is not for the caller to say.
+    /// If the caller may not order for this buyer.
     pub fn buyer(&self, caller: &Caller) -> Result<Buyer, Rejection> {
         let own = caller.user().ok_or(ONLY_ADMINS)?;
         if caller.is_admin() {
@@ -202,7 +202,7 @@ impl Order {
     }
 }
 
-/// The price, or that nobody knows it: `"amount": null`.
+/// The price, or an unknown one: `"amount": null`.
 fn price(fields: Fields<'_>) -> Result<Option<(u64, Currency)>, Vec<InvalidField>> {
     if fields.is_null("amount") {
         return Ok(None);
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn where_payments_need_approval_only_an_admin_s_word_is_taken() {
+    fn only_admin_creates_completed_purchases_where_approval_is_required() {
         let stands = |role, approval| {
             let caller = Caller::User { id: "me".parse().unwrap(), role };
             let order = Order::parse(&body(&json!({"status": "completed"}))).unwrap();
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_field_is_named() {
+    fn reports_every_invalid_field() {
         for (patch, fields) in [
             (json!({"amount": -1}), vec!["amount"]),
             (json!({"amount": 9.99}), vec!["amount"]),
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_states_the_default_is_treated_like_who_leaves_it_out() {
+    fn explicit_defaults_equal_absent_fields() {
         for patch in [json!({"status": "completed"}), json!({"quantity": 1}), json!({"quantity": null, "userId": "me"})]
         {
             assert_eq!(applied(&patch, Role::Student, None), applied(&json!({}), Role::Student, None), "{patch}");
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_admin_says_who_when_how_many_and_that_nobody_knows() {
+    fn only_admin_sets_buyer_time_quantity_and_unknown_price() {
         for patch in [
             json!({"userId": "you"}),
             json!({"guestId": "g"}),
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_discount_is_given_or_the_order_is_refused() {
+    fn order_with_inapplicable_discount_is_rejected() {
         let half = Discount::parse(&json!({"type": "percent", "percent": 50})).unwrap();
         let coded = json!({"discountCode": "HALF"});
         let paid = applied(&coded, Role::Student, Some(&half)).unwrap().paid.unwrap();

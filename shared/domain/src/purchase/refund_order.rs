@@ -1,4 +1,4 @@
-//! What a caller wants to be given back, or says that was.
+//! Refund orders: requests to refund a purchase, or to record a refund.
 
 use serde_json::Value;
 
@@ -11,10 +11,10 @@ use crate::rejection::Rejection;
 use crate::time::Time;
 use crate::validation::{InvalidField, object};
 
-/// What is to be given back of a purchase; by default, all that is left of it, now.
+/// A refund of a purchase; by default of all that is left, and now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RefundOrder {
-    /// How much, in minor units; `None`: all that is left.
+    /// The amount, in minor units; `None` for all that is left.
     pub amount: Option<u64>,
     at: Option<Time>,
 }
@@ -31,10 +31,10 @@ impl RefundOrder {
         wrong.finish(amount.zip(at).map(|(amount, at)| Self { amount, at }))
     }
 
-    /// When it is given back: now, unless an admin says that it was before.
+    /// The time of the refund: now, unless an admin states an earlier one.
     ///
     /// # Errors
-    /// If it is not for the caller to say, or cannot have been then.
+    /// If the caller may not state a time, or the time is impossible.
     pub fn at(&self, caller: &Caller, purchase: &Purchase, now: Time) -> Result<Time, Rejection> {
         let Some(at) = self.at else { return Ok(now) };
         if !caller.is_admin() {

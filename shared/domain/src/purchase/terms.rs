@@ -7,19 +7,19 @@ use crate::id::PaymentMethod;
 use crate::money::Currency;
 use crate::validation::InvalidField;
 
-/// How many payment methods, and how many currencies, are taken at most: what is sold is summed by each of both.
+/// The most accepted payment methods, and the most accepted currencies: sales are summed by each pair.
 pub const MAX_ACCEPTED: usize = 32;
 
-/// How many characters the name of one that is taken may have: an item holds sums of each currency with each method.
+/// The most characters of an accepted name: an item has sums for each currency and method.
 const MAX_WORD: usize = 32;
 
 /// Whether payments of buyers are believed, or wait for an admin's approval.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Approval {
-    /// A purchase is paid when its buyer says so.
+    /// A purchase is paid when it is created.
     #[default]
     NotNeeded,
-    /// It is paid when an admin says so.
+    /// A purchase is paid when an admin approves it.
     Needed,
 }
 
@@ -68,7 +68,7 @@ impl<T: Ord + ToString> Accepted<T> {
     /// Makes sure that this is taken.
     ///
     /// # Errors
-    /// If it is not; which are is told.
+    /// If it is not accepted; the error lists the accepted ones.
     pub fn check(&self, field: &'static str, value: &T) -> Result<(), InvalidField> {
         if self.0.contains(value) {
             return Ok(());
@@ -79,7 +79,8 @@ impl<T: Ord + ToString> Accepted<T> {
 }
 
 impl Accepted<Currency> {
-    /// Makes sure that a price, or a discount, is in a currency in which one may pay. What was in another before may stay so.
+    /// Checks that a price or a discount is in an accepted currency. A document may keep a currency that is no longer
+    /// accepted.
     ///
     /// # Errors
     /// If nothing can be bought in it.
@@ -94,11 +95,11 @@ impl Accepted<Currency> {
 /// On which terms something is sold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// Whether what anybody but an admin buys waits for approval.
+    /// Whether purchases of all callers but admins wait for approval.
     pub approval: Approval,
     /// In which currencies is paid.
     pub currencies: Accepted<Currency>,
-    /// How is paid.
+    /// The payment method.
     pub methods: Accepted<PaymentMethod>,
 }
 
@@ -115,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_taken_is_listed() {
+    fn rejection_lists_accepted_values() {
         let terms = Terms {
             approval: Approval::NotNeeded,
             currencies: "USD, EUR".parse().unwrap(),
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_that_cannot_be() {
+    fn rejects_malformed_lists() {
         let many: Vec<String> = (0..=MAX_ACCEPTED).map(|n| format!("m{n}")).collect();
         for text in ["", "card,", "a b", &many.join(",")] {
             assert!(text.parse::<Accepted<PaymentMethod>>().is_err(), "{text}");

@@ -6,7 +6,7 @@ use domain::id::AuditId;
 use domain::purchase::Buyer;
 use domain::time::Time;
 
-/// How an audit goes.
+/// The progress of an audit.
 #[must_use]
 pub fn audit(id: &AuditId) -> Key {
     Key { pk: format!("AUDIT#{id}"), sk: TOTAL.to_owned() }
@@ -27,7 +27,7 @@ pub fn changes(day: &Period, lane: u8) -> String {
     format!("CHANGES#{day}#{lane:02}")
 }
 
-/// That an item of the ledger was written on a day. Those of one hour of an item's sales lie together.
+/// A change of a ledger item on a day. The changes of one hour of an item's sales are adjacent.
 #[must_use]
 pub fn change(day: &Period, lane: u8, written: &Key) -> Key {
     Key { pk: changes(day, lane), sk: format!("{}/{}", written.pk, written.sk) }
@@ -40,7 +40,7 @@ pub fn parse_change(sk: &str) -> Option<Key> {
     Some(Key { pk: pk.to_owned(), sk: sk.to_owned() })
 }
 
-/// What a leg of an audit contributes to that.
+/// The contribution of an audit task to its audit.
 #[must_use]
 pub fn audited(id: &AuditId, leg: &str) -> Key {
     Key { pk: format!("AUDIT#{id}"), sk: format!("{CONTRIBUTIONS}{leg}") }
@@ -52,7 +52,7 @@ pub fn finding(id: &AuditId, kind: &str, subject: &str) -> Key {
     Key { pk: format!("AUDIT#{id}"), sk: format!("{FINDINGS}{kind}#{subject}") }
 }
 
-/// What the sort keys of what an audit found begin with.
+/// The prefix of the sort keys of findings.
 pub const FINDINGS: &str = "F#";
 
 /// The partition of all audits.

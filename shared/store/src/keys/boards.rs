@@ -1,4 +1,4 @@
-//! Keys of boards: places of sellers and products, and the trees that count who has how much.
+//! Keys of boards: places of sellers and products, and the trees that count entrants by value.
 
 use std::str::FromStr;
 
@@ -8,7 +8,7 @@ use domain::board::{Board, Entrant, Metric, Season};
 use domain::id::UserId;
 use domain::time::Time;
 
-/// What a seller or a product has on the boards of a season.
+/// The values of an entrant on the boards of a season.
 #[must_use]
 pub fn on_boards(entrant: &Entrant, season: &Season) -> Key {
     let of = match entrant {
@@ -18,7 +18,7 @@ pub fn on_boards(entrant: &Entrant, season: &Season) -> Key {
     Key { pk: of.pk, sk: format!("{CONTRIBUTIONS}BOARD#{season}") }
 }
 
-/// The numbers that follow on the boards of a season.
+/// The totals that rank an entrant on the boards of a season.
 #[must_use]
 pub fn followed(entrant: &Entrant, season: &Season) -> Key {
     match (entrant, season) {
@@ -29,7 +29,7 @@ pub fn followed(entrant: &Entrant, season: &Season) -> Key {
     }
 }
 
-/// The numbers of those of a seller's products that can be seen and bought.
+/// The figures of a seller's products that are for sale.
 #[must_use]
 pub fn on_offer(seller: &UserId) -> Key {
     Key { pk: seller_total(seller).pk, sk: "ACTIVE".to_owned() }
@@ -48,7 +48,7 @@ pub fn board(board: &Board, shard: u32) -> String {
     format!("BOARD#{}#{shard}", named(board))
 }
 
-/// The place of somebody or something: who has more is first, then who has had it for longer, then by id.
+/// The place of an entrant: greater values first, then earlier ones, then by id.
 #[must_use]
 pub fn place(value: u64, reached: Time, id: &str) -> String {
     format!("{:020}#{reached}#{id}", u64::MAX - value)
@@ -57,7 +57,7 @@ pub fn place(value: u64, reached: Time, id: &str) -> String {
 /// The value and the id of a place.
 ///
 /// # Errors
-/// If the key is of nothing such.
+/// If the key is no such key.
 pub fn parse_board_place<I: FromStr>(sk: &str) -> Result<(u64, I), ForeignKey> {
     let mut parts = sk.splitn(3, '#');
     let sorted: u64 = parts.next().and_then(|sorted| sorted.parse().ok()).ok_or(ForeignKey)?;
@@ -72,7 +72,7 @@ pub fn board_changed(board: &Board) -> Key {
     Key { pk: format!("CHANGED#{}", named(board)), sk: "LAST".to_owned() }
 }
 
-/// A node of the tree that counts who has how much on a shard of a board.
+/// A node of the tree that counts entrants by value on a shard of a board.
 #[must_use]
 pub fn counted(board: &Board, shard: u32, node: &str) -> Key {
     Key { pk: format!("RANKS#{}#{shard}", named(board)), sk: node.to_owned() }

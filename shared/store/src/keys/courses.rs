@@ -6,7 +6,7 @@ use domain::course_stats::CourseStatsScope;
 use domain::id::{CourseId, ScoreId, UserId};
 use domain::time::Time;
 
-/// What the sort keys of who takes a course, and of which courses somebody takes, begin with.
+/// The prefix of the sort keys of enrollments.
 pub const ENROLLED: &str = "ENROLLED#";
 
 /// The partition of a course, and of who takes it.
@@ -21,19 +21,19 @@ pub fn course(id: &CourseId) -> Key {
     Key { pk: course_and_students(id), sk: "DOC".to_owned() }
 }
 
-/// That somebody takes a course.
+/// An enrollment, in the partition of its course.
 #[must_use]
 pub fn enrollment(course: &CourseId, student: &UserId) -> Key {
     Key { pk: course_and_students(course), sk: format!("{ENROLLED}{student}") }
 }
 
-/// The same, among the courses that somebody takes.
+/// The enrollment, listed by student.
 #[must_use]
 pub fn enrollment_of(student: &UserId, course: &CourseId) -> Key {
     Key { pk: user(student), sk: format!("{ENROLLED}{course}") }
 }
 
-/// What the sort keys of the courses that somebody teaches begin with.
+/// The prefix of the sort keys of a teacher's courses.
 pub const TAUGHT: &str = "TEACHES#";
 
 /// A course, among those that its teacher teaches.
@@ -45,12 +45,12 @@ pub fn taught(teacher: &UserId, course: &CourseId) -> Key {
 /// The course that a teacher teaches.
 ///
 /// # Errors
-/// If the key is of nothing such.
+/// If the key is no such key.
 pub fn parse_taught(sk: &str) -> Result<CourseId, ForeignKey> {
     sk.strip_prefix(TAUGHT).and_then(|id| id.parse().ok()).ok_or(ForeignKey)
 }
 
-/// The numbers of a classroom; those of all lie in lanes.
+/// The totals of a scope; those of all courses are spread over lanes.
 #[must_use]
 pub fn class(whose: &CourseStatsScope, lane: u8) -> Key {
     let pk = match whose {
@@ -62,7 +62,7 @@ pub fn class(whose: &CourseStatsScope, lane: u8) -> Key {
     Key { pk, sk: TOTAL.to_owned() }
 }
 
-/// What the sort keys of the scores of a course or a student begin with.
+/// The prefix of the sort keys of scores.
 pub const SCORES: &str = "SCORE#";
 
 /// A score.
@@ -71,19 +71,19 @@ pub fn score(id: &ScoreId) -> Key {
     Key { pk: format!("SCORE#{id}"), sk: "DOC".to_owned() }
 }
 
-/// A score, among those of its course.
+/// A score, listed by course.
 #[must_use]
 pub fn score_in(course: &CourseId, given: Time, id: &ScoreId) -> Key {
     Key { pk: course_and_students(course), sk: format!("{SCORES}{given}#{id}") }
 }
 
-/// A score, among those of its student.
+/// A score, listed by student.
 #[must_use]
 pub fn score_of(student: &UserId, given: Time, id: &ScoreId) -> Key {
     Key { pk: user(student), sk: format!("{SCORES}{given}#{id}") }
 }
 
-/// What the sort keys of who was there begin with: on all days, or on one.
+/// The prefix of the sort keys of attendance: of all days, or of one.
 #[must_use]
 pub fn attended_on(date: Option<&Date>) -> String {
     date.map_or_else(|| "ATTENDED#".to_owned(), |date| format!("ATTENDED#{date}#"))
@@ -95,7 +95,7 @@ pub fn attendance(course: &CourseId, date: &Date, student: &UserId) -> Key {
     Key { pk: course_and_students(course), sk: format!("{}{student}", attended_on(Some(date))) }
 }
 
-/// The same, among what the student has.
+/// The entry, listed by student.
 #[must_use]
 pub fn attendance_of(student: &UserId, date: &Date, course: &CourseId) -> Key {
     Key { pk: user(student), sk: format!("{}{course}", attended_on(Some(date))) }

@@ -1,11 +1,11 @@
-//! Keys of events that wait to be sent, and of what people were sent.
+//! Keys of the outbox and of inboxes.
 
 use super::{ForeignKey, Key};
 use domain::id::{NotificationId, UserId};
 use domain::live::{Channel, LiveEvent};
 use domain::time::Time;
 
-/// What the partitions of the outbox begin with; a channel's name follows.
+/// The prefix of the outbox's partitions; the channel's name follows.
 pub const OUTBOX: &str = "CHANNEL#";
 
 /// The partition of a channel's events.
@@ -34,25 +34,25 @@ pub fn set_aside(event: &Key) -> Key {
     Key { pk: format!("ASIDE#{}", event.pk), sk: event.sk.clone() }
 }
 
-/// Of which second the numbers of a channel were told last.
+/// The second of the stats that were last published on a channel.
 #[must_use]
 pub fn published_second(channel: &Channel) -> Key {
     Key { pk: format!("TOLD#{channel}"), sk: "LAST".to_owned() }
 }
 
-/// The partition of what somebody was sent.
+/// The partition of a user's inbox.
 #[must_use]
 pub fn inbox(of: &UserId) -> String {
     format!("INBOX#{of}")
 }
 
-/// Whose the notification of an id is.
+/// The recipient of a notification.
 #[must_use]
 pub fn notification(id: &NotificationId) -> Key {
     Key { pk: format!("NOTIFICATION#{id}"), sk: "TO".to_owned() }
 }
 
-/// What the sort keys of notifications begin with, in the order of their times.
+/// The prefix of the sort keys of notifications, in the order of their times.
 pub const RECEIVED: &str = "AT#";
 
 /// A notification, by its time.
@@ -61,7 +61,7 @@ pub fn received(of: &UserId, at: Time, id: &NotificationId) -> Key {
     Key { pk: inbox(of), sk: format!("{RECEIVED}{at}#{id}") }
 }
 
-/// How many notifications somebody has not read.
+/// The number of unread notifications of a user.
 #[must_use]
 pub fn unread(of: &UserId) -> Key {
     Key { pk: inbox(of), sk: "UNREAD".to_owned() }

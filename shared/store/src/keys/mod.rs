@@ -3,34 +3,34 @@
 //! | access pattern | table | pk | sk |
 //! |---|---|---|---|
 //! | record a fact of a track | Events | `TRACK#<track>#<yyyy-mm-ddThh>` | `<mm:ss.mmm>#<kind>#<event>#<actor>`, of a save `…#<playlist>` |
-//! | record that a word took back another actor's like or save | Events | `TRACK#<track>#<yyyy-mm-ddThh>` | `<the word's key>#<taken actor>` |
+//! | fact that a change took back another actor's like or save | Events | `TRACK#<track>#<yyyy-mm-ddThh>` | `<sort key of the change>#<other actor>` |
 //! | read the facts of a minute | Events | `TRACK#<track>#<yyyy-mm-ddThh>` | begins with `<mm>:` |
 //! | a live bucket | Stats | `TRACK#<track>` | `B#<yyyy-mm-ddThh:mm>` |
 //! | that a bucket waits in an updater's queue to be folded | Stats | `DEFERRED#<function>#TRACK#<track>` | `B#<yyyy-mm-ddThh:mm>` |
 //! | what a subject has sent in a minute or a day | Stats | `QUOTA#KEY#<hash>`, `QUOTA#USER#<user>`, `QUOTA#NETWORK#<network>`, `QUOTA#SESSION#<session>` | `<EVENTS, BULK, LIKES or VIEWS>#M#<minute>`, `<…>#D#<day>` |
 //! | all live buckets of an entity | Stats | `TRACK#<track>` | begins with `B#` |
 //! | an entity's rollup of an hour, day, week, month, year | Stats | `TRACK#<track>`, `ARTIST#<artist>`, `PLATFORM` | `H#<yyyy-mm-ddThh:mm>`, `D#<date>`, `W#<iso week>`, `M#<month>`, `Y#<year>` |
-//! | a track's numbers of all its closed days | Stats | `TRACK#<track>` | `T` |
+//! | a track's counters of all closed days | Stats | `TRACK#<track>` | `T` |
 //! | that a track's hour changed after it may have been closed | Stats | `TRACK#<track>` | `C#<yyyy-mm-ddThh:mm>` |
 //! | live buckets since a minute, and changed hours | Stats | `TRACK#<track>` | from `B#<minute>` to the last `C#` |
 //! | which tracks were active in a period | Stats | `ACTIVE#H#<hour>`, `ACTIVE#D#<date>` … | `<page>` |
 //! | which tracks' hours are to be closed again | Stats | `LATE` | `<since>#<hour>#<page>` |
-//! | what is closed | Stats | `ROLLUPS` | `FRONTIER` |
+//! | the watermark of rollups | Stats | `ROLLUPS` | `FRONTIER` |
 //! | the tracks of an artist | State | `USER#<artist>` | `TRACK#<track>` |
 //! | which tracks have come to an artist | State | `MOVED` | `<track>#<page>` |
 //! | which tracks of an artist come or go | State | `USER#<artist>` | `TRACKMOVING#<track>#<page>` |
 //! | a track's document | State | `TRACK#<track>` | `DOC` |
 //! | whether an actor likes a track | State | `ACTOR#<actor>` | `LIKE#TRACK#<track>` |
 //! | whether an actor saved a track to a playlist | State | `ACTOR#<actor>` | `SAVE#TRACK#<track>#<playlist>` |
-//! | whether a person likes a quiz | State | `ACTOR#<actor>` | `LIKE#QUIZ#<quiz>` |
-//! | how a person rated a quiz | State | `ACTOR#<actor>` | `RATING#QUIZ#<quiz>` |
-//! | an attempt of a person at a quiz | State | `ACTOR#<actor>` | `ATTEMPT#QUIZ#<quiz>#<attempt>` |
-//! | how many attempts of a person at a quiz have counted on a day | State | `ACTOR#<actor>` | `ATTEMPTS#QUIZ#<quiz>#<day>` |
+//! | a user's like of a quiz | State | `ACTOR#<actor>` | `LIKE#QUIZ#<quiz>` |
+//! | a user's rating of a quiz | State | `ACTOR#<actor>` | `RATING#QUIZ#<quiz>` |
+//! | a user's attempt at a quiz | State | `ACTOR#<actor>` | `ATTEMPT#QUIZ#<quiz>#<attempt>` |
+//! | the number of a user's attempts at a quiz that count on a day | State | `ACTOR#<actor>` | `ATTEMPTS#QUIZ#<quiz>#<day>` |
 //! | record a fact of a quiz | Interactions | `QUIZ#<quiz>#<yyyy-mm-ddThh>` | `<mm:ss.mmm>#<kind>#<id>` |
 //! | a live bucket of a quiz | Stats | `QUIZ#<quiz>` | `B#<yyyy-mm-ddThh:mm>` |
-//! | a quiz's numbers | Stats | `QUIZ#<quiz>` | `T` |
-//! | which packages hold a quiz | Stats | `QUIZ#<quiz>` | `IN#<package>` |
-//! | a package's numbers | Stats | `PACKAGE#<package>` | `T` |
+//! | a quiz's totals | Stats | `QUIZ#<quiz>` | `T` |
+//! | the packages that contain a quiz | Stats | `QUIZ#<quiz>` | `IN#<package>` |
+//! | a package's totals | Stats | `PACKAGE#<package>` | `T` |
 //! | what a quiz contributes to a package | Stats | `PACKAGE#<package>` | `C#QUIZ#<quiz>` |
 //! | what purchases contribute to a package | Stats | `PACKAGE#<package>` | `C#SALES` |
 //! | a quiz's document | State | `QUIZ#<quiz>` | `DOC` |
@@ -57,13 +57,13 @@
 //! | how many of those bought in which months | Stats | `COHORTS` | `<month>` |
 //! | record a sale of a product, or that it was undone | Interactions | `PRODUCT#<product>#<yyyy-mm-ddThh>` | `<mm:ss.mmm>#sale#<sale>`, `<mm:ss.mmm>#undo#<sale>` |
 //! | record that a product can be bought, or no longer | Interactions | `PRODUCT#<product>#<yyyy-mm-ddThh>` | `<mm:ss.mmm>#listing#<version>` |
-//! | record that somebody looked at a product | Interactions | `VIEWS#<product>#<yyyy-mm-ddThh>` | `<mm:ss.mmm>#view#<id>` |
+//! | fact of a product's view | Interactions | `VIEWS#<product>#<yyyy-mm-ddThh>` | `<mm:ss.mmm>#view#<id>` |
 //! | a product's document | State | `PRODUCT#<product>` | `DOC` |
-//! | whether somebody looked at a product in a month | State | `ACTOR#<actor>` | `VIEW#PRODUCT#<product>#<month>` |
+//! | whether an actor viewed a product in a month | State | `ACTOR#<actor>` | `VIEW#PRODUCT#<product>#<month>` |
 //! | live buckets of a product's sales and views | Stats | `PRODUCT#<product>`, `VIEWS#<product>` | `B#<yyyy-mm-ddThh:mm>` |
-//! | a product's numbers, of all times and of a month | Stats | `PRODUCT#<product>` | `T`, `M#<month>` |
-//! | a seller's numbers, of all times and of a month | Stats | `SELLER#<seller>` | `T`, `M#<month>` |
-//! | the numbers of those of a seller's products that can be bought | Stats | `SELLER#<seller>` | `ACTIVE` |
+//! | a product's totals, of all time and of a month | Stats | `PRODUCT#<product>` | `T`, `M#<month>` |
+//! | a seller's totals, of all time and of a month | Stats | `SELLER#<seller>` | `T`, `M#<month>` |
+//! | the figures of a seller's products that are for sale | Stats | `SELLER#<seller>` | `ACTIVE` |
 //! | what a seller or a product has on the boards of a season | Stats | `SELLER#<seller>`, `PRODUCT#<product>` | `C#BOARD#<month or all>` |
 //! | the sellers of a board, in shards | Stats | `BOARD#<metric>#<month or all>#<shard>` | `<most first>#<reached>#<seller>` |
 //! | the products that were looked at most, in shards | Stats | `BOARD#PRODUCT.VIEWS#<month or all>#<shard>` | `<most first>#<reached>#<product>` |
@@ -71,20 +71,20 @@
 //! | how many sellers of a board have how much, digit by digit | Stats | `RANKS#<metric>#<month or all>#<shard>` | `#`, `<digits>.<digit>…` |
 //! | an event that waits to be sent | Outbox | `CHANNEL#<channel>` | `<time>#<event>#<id>` |
 //! | an event that will never be sent | Outbox | `ASIDE#CHANNEL#<channel>` | `<time>#<event>#<id>` |
-//! | of which second numbers were told last | Outbox | `TOLD#<channel>` | `LAST` |
+//! | the second of the stats that were last published | Outbox | `TOLD#<channel>` | `LAST` |
 //! | a notification | State | `INBOX#<user>` | `AT#<time>#<notification>` |
-//! | whose the notification of an id is | State | `NOTIFICATION#<notification>` | `TO` |
-//! | how many somebody has not read | State | `INBOX#<user>` | `UNREAD` |
+//! | the recipient of a notification | State | `NOTIFICATION#<notification>` | `TO` |
+//! | the number of unread notifications of a user | State | `INBOX#<user>` | `UNREAD` |
 //! | a course | State | `COURSE#<course>` | `DOC` |
-//! | that somebody takes a course | State | `COURSE#<course>`, `USER#<student>` | `ENROLLED#<student>`, `ENROLLED#<course>` |
-//! | the courses that somebody teaches | State | `USER#<teacher>` | `TEACHES#<course>` |
-//! | the numbers of a course, a student, a teacher | Stats | `COURSE#<course>`, `STUDENT#<student>`, `TEACHER#<teacher>` | `T` |
-//! | the numbers of all classrooms, in 16 lanes | Stats | `CLASSROOMS#<lane>` | `T` |
+//! | an enrollment | State | `COURSE#<course>`, `USER#<student>` | `ENROLLED#<student>`, `ENROLLED#<course>` |
+//! | a teacher's courses | State | `USER#<teacher>` | `TEACHES#<course>` |
+//! | the totals of a course, a student, a teacher | Stats | `COURSE#<course>`, `STUDENT#<student>`, `TEACHER#<teacher>` | `T` |
+//! | the totals of all courses, in 16 lanes | Stats | `CLASSROOMS#<lane>` | `T` |
 //! | a score | State | `SCORE#<score>` | `DOC` |
 //! | the scores of a course, and of a student | State | `COURSE#<course>`, `USER#<student>` | `SCORE#<time>#<score>` |
 //! | whether a student was there on a day | State | `COURSE#<course>`, `USER#<student>` | `ATTENDED#<date>#<student>`, `ATTENDED#<date>#<course>` |
 //! | a payment | State | `PAYMENT#<payment>` | `DOC` |
-//! | payments that stand so: all, and a buyer's | State | `PAYMENTS#<STATUS>`, `PAYMENTS#<buyer>#<STATUS>` | `<time>#<payment>` |
+//! | payments of a status: all, and a buyer's | State | `PAYMENTS#<STATUS>`, `PAYMENTS#<buyer>#<STATUS>` | `<time>#<payment>` |
 //! | how a refold goes | Stats | `REFOLD#<refold>` | `T` |
 //! | what a chunk of it, or the end of a part, contributes to that | Stats | `REFOLD#<refold>` | `C#CHUNK#<chunk>`, `C#PART#<part>` |
 //! | how an audit goes | Stats | `AUDIT#<audit>` | `T` |
@@ -94,9 +94,9 @@
 //! | which items of the ledger were written on a day, in 8 lanes | State | `CHANGES#<date>#<lane>` | `<pk>/<sk>` |
 //! | whether a buyer has an item | State | `OWNER#<buyer>` | `<TYPE>#<item>` |
 //! | what a request was answered | State | `ANSWERS#<user>` | `<operation>#<idempotency key>` |
-//! | that a request was done, for ever | State | `DONE#<id of the request>` | `DOC` |
+//! | the completion mark of a request, kept for good | State | `DONE#<id of the request>` | `DOC` |
 //! | a discount | State | `DISCOUNT#<code>` | `DOC` |
-//! | how many wrong codes somebody named in an hour | State | `TRIES#<user>` | `DISCOUNT#<hour>` |
+//! | the number of wrong codes that a user tried in an hour | State | `TRIES#<user>` | `DISCOUNT#<hour>` |
 //! | how many sales of a seller began on a day | State | `SALESBY#<seller>` | `DAY#<date>` |
 //! | a playlist's document | State | `PLAYLIST#<playlist>` | `DOC` |
 //! | a track submitted to a playlist | State | `PLAYLIST#<playlist>` | `SUBMISSION#<track>` |
@@ -105,12 +105,13 @@
 //! | all submissions of an artist | State | `USER#<artist>` | begins with `SUBMISSION#` |
 //! | the mirror of a submission | State | `USER#<artist>` | `SUBMISSION#<playlist>#<track>` |
 //!
-//! An actor is `u:<user>`, `a:<anonymous id>` or `s:<session>`, a buyer `u:<user>` or `g:<guest>`. No id contains a `#`. A fact's partition takes 1,000 writes a
-//! second ([partition limits](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html));
-//! its key has room for a lane (`#<k>`) behind the hour, should one entity ever need more.
-//! The kind and the actor are part of a track's fact's key, so that no event can be written over another kind of fact or
-//! over somebody else's, whatever it calls itself; the playlist is part of a save's, for each playlist has a toggle of its
-//! own. Facts of quizzes, products and purchases are named by the server or by state that guards them, never by a client alone.
+//! An actor is `u:<user>`, `a:<anonymous id>` or `s:<session>`, a buyer `u:<user>` or `g:<guest>`. No id contains a
+//! `#`. The partition of facts takes 1,000 writes a second ([partition
+//! limits](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html)); its key has
+//! room for a lane (`#<k>`) behind the hour, should one entity ever need more. The key of a track's fact contains the
+//! kind and the actor, so that no event can overwrite a fact of another kind or of another actor, whatever id it has;
+//! the key of a save also contains the playlist, since each playlist has a toggle. The keys of facts of quizzes,
+//! products and purchases come from the server or from the state that guards them, never from a client alone.
 
 mod audits;
 mod boards;
@@ -204,7 +205,7 @@ fn item(word: &str, id: &str) -> Result<Item, ForeignKey> {
     Ok(Item { kind: kind.ok_or(ForeignKey)?, id: id.parse().map_err(|_| ForeignKey)? })
 }
 
-/// The partition of an entity's numbers and of its document.
+/// The partition of an entity's document and totals.
 #[must_use]
 pub fn entity(entity: &Entity) -> String {
     EntityKey(entity).to_string()
@@ -216,13 +217,13 @@ pub fn facts_of_hour(entity: &Entity, hour: Hour) -> String {
     format!("{}#{hour}", EntityKey(entity))
 }
 
-/// What the sort keys of the facts of a bucket begin with.
+/// The prefix of the sort keys of a bucket's facts.
 #[must_use]
 pub fn facts_of_minute(bucket: &Bucket) -> String {
     format!("{:02}:", bucket.minute.in_hour())
 }
 
-/// What an actor did to a track: the same fact however often it is sent, and never anybody else's.
+/// The fact of an actor's engagement with a track: the same however often it is sent, and distinct for each actor.
 #[must_use]
 pub fn fact(of: &Entity, at: Time, id: &EventId, actor: &Actor, what: &Engagement) -> Key {
     let (offset, kind) = (at.offset_in_hour(), what.kind());
@@ -233,13 +234,13 @@ pub fn fact(of: &Entity, at: Time, id: &EventId, actor: &Actor, what: &Engagemen
     Key { pk: facts_of_hour(of, at.hour()), sk }
 }
 
-/// That the word of this fact, beside what it says, took back what somebody had said before they were known.
+/// The fact that a change took back what the same listener did before signing in.
 #[must_use]
 pub fn taken_over(by: &Key, taken: &Actor) -> Key {
     Key { pk: by.pk.clone(), sk: format!("{}#{taken}", by.sk) }
 }
 
-/// What a fact's key says of it: the bucket it falls into, when it happened, and its event.
+/// The bucket, the time and the event of a fact, by its key.
 ///
 /// # Errors
 /// If the key is not a fact's.
@@ -280,7 +281,7 @@ pub fn bucket(bucket: &Bucket) -> Key {
     Key { pk: entity(&bucket.entity), sk: format!("{LIVE_BUCKETS}{}", bucket.minute) }
 }
 
-/// What a live bucket is called, as a text of its own.
+/// The name of a live bucket.
 #[must_use]
 pub fn bucket_name(of: &Bucket) -> String {
     let Key { pk, sk } = bucket(of);
@@ -294,7 +295,7 @@ pub fn deferred(function: &str, of: &Bucket) -> Key {
     Key { pk: format!("DEFERRED#{function}#{pk}"), sk }
 }
 
-/// What a subject has sent in a window.
+/// The counter of a subject in a window.
 #[must_use]
 pub fn quota(subject: impl fmt::Display, purpose: impl fmt::Display, window: Window) -> Key {
     let window = match window {
@@ -307,7 +308,7 @@ pub fn quota(subject: impl fmt::Display, purpose: impl fmt::Display, window: Win
 /// The minute of a live bucket, by its sort key.
 ///
 /// # Errors
-/// If the key is of nothing such.
+/// If the key is no such key.
 pub fn parse_bucket(sk: &str) -> Result<Minute, ForeignKey> {
     let minute = sk.strip_prefix(LIVE_BUCKETS).ok_or(ForeignKey)?;
     format!("{minute}:00.000Z").parse::<Time>().map(Time::minute).map_err(|_| ForeignKey)
@@ -319,16 +320,16 @@ pub fn track_of(artist: &UserId, track: &TrackId) -> Key {
     Key { pk: user(artist), sk: format!("{TRACKS_OF}{track}") }
 }
 
-/// What the sort keys of an artist's tracks begin with.
+/// The prefix of the sort keys of an artist's tracks.
 pub const TRACKS_OF: &str = "TRACK#";
 
-/// The partition of what belongs to a person.
+/// The partition of a user's lists.
 #[must_use]
 pub fn user(id: &UserId) -> String {
     format!("USER#{id}")
 }
 
-/// What the sort keys of live buckets begin with.
+/// The prefix of the sort keys of live buckets.
 pub const LIVE_BUCKETS: &str = "B#";
 
 /// An entity's document.
@@ -343,17 +344,17 @@ pub fn like(actor: &Actor, of: &Entity) -> Key {
     Key { pk: format!("ACTOR#{actor}"), sk: format!("LIKE#{}", EntityKey(of)) }
 }
 
-/// What the sort keys of what is contributed to a parent begin with.
+/// The prefix of the sort keys of a parent's contributions.
 pub const CONTRIBUTIONS: &str = "C#";
 
 const DOCUMENT: &str = "DOC";
 
 const TOTAL: &str = "T";
 
-/// In how many lanes lies what there is of all, so that its writes are spread over partitions.
+/// The number of lanes that spread the writes to one value over partitions.
 pub const LANES: u8 = 16;
 
-/// The lane of an id, which it tells alone, for ever: the sum of its bytes.
+/// The lane of an id, which depends on the id alone and never changes: the sum of its bytes.
 #[must_use]
 pub fn lane(id: &str) -> u8 {
     id.bytes().fold(0_u8, u8::wrapping_add) % LANES

@@ -10,36 +10,36 @@ pub fn package(id: &PackageId) -> Key {
     Key { pk: format!("{PACKAGE}{id}"), sk: DOCUMENT.to_owned() }
 }
 
-/// A package's numbers.
+/// A package's totals.
 #[must_use]
 pub fn package_total(of: &PackageId) -> Key {
     Key { pk: format!("{PACKAGE}{of}"), sk: TOTAL.to_owned() }
 }
 
-/// What a quiz contributes to a package.
+/// The contribution of a quiz to a package.
 #[must_use]
 pub fn quiz_in_package(package: &PackageId, quiz: &QuizId) -> Key {
     Key { pk: format!("{PACKAGE}{package}"), sk: format!("{QUIZZES_IN}{quiz}") }
 }
 
-/// What purchases contribute to a package.
+/// The contribution of purchases to a package.
 #[must_use]
 pub fn sales_in_package(package: &PackageId) -> Key {
     Key { pk: format!("{PACKAGE}{package}"), sk: format!("{CONTRIBUTIONS}SALES") }
 }
 
-/// What purchases of a package brought in.
+/// The totals of a package's purchases.
 #[must_use]
 pub fn sales_of_package(package: &PackageId) -> Key {
     sales_total(&Item { kind: ItemType::Package, id: package.clone().into() })
 }
 
-/// What the sort keys of what quizzes contribute to a package begin with.
+/// The prefix of the sort keys of quizzes' contributions to a package.
 pub const QUIZZES_IN: &str = "C#QUIZ#";
 
 const PACKAGE: &str = "PACKAGE#";
 
-/// Whose document a key is, if it is a package's.
+/// The package whose document has this key, if it is one.
 #[must_use]
 pub fn parse_package(pk: &str, sk: &str) -> Option<PackageId> {
     if sk != DOCUMENT {
@@ -54,7 +54,7 @@ pub fn package_of(creator: &UserId, id: &PackageId) -> Key {
     Key { pk: user(creator), sk: format!("{PACKAGES_OF}{id}") }
 }
 
-/// What the sort keys of a creator's packages begin with.
+/// The prefix of the sort keys of a creator's packages.
 pub const PACKAGES_OF: &str = "PACKAGE#";
 
 /// That there is a package.
@@ -69,7 +69,7 @@ pub fn packages(lane: u8) -> String {
     format!("PACKAGES#{lane:02}")
 }
 
-/// How a refresh of all packages goes.
+/// The progress of a package rebuild.
 #[must_use]
 pub fn refresh(id: &RefreshId) -> Key {
     Key { pk: format!("REFRESH#{id}"), sk: TOTAL.to_owned() }

@@ -12,14 +12,14 @@ pub fn payment(id: &PaymentId) -> Key {
     Key { pk: format!("PAYMENT#{id}"), sk: "DOC".to_owned() }
 }
 
-/// The partition of payments that stand so: a buyer's, or all.
+/// The partition of payments of a status: a buyer's, or all.
 #[must_use]
 pub fn payments(of: Option<&Buyer>, status: PaymentStatus) -> String {
     let status = status.to_string().to_ascii_uppercase();
     of.map_or_else(|| format!("PAYMENTS#{status}"), |buyer| format!("PAYMENTS#{buyer}#{status}"))
 }
 
-/// A payment among those that stand so.
+/// A payment, listed by status.
 #[must_use]
 pub fn listed_payment(of: Option<&Buyer>, status: PaymentStatus, received: Time, id: &PaymentId) -> Key {
     Key { pk: payments(of, status), sk: format!("{received}#{id}") }

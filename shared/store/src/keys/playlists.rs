@@ -23,20 +23,20 @@ pub fn submission(playlist: &PlaylistId, track: &TrackId) -> Key {
     Key { pk: format!("PLAYLIST#{playlist}"), sk: format!("{SUBMISSIONS}{track}") }
 }
 
-/// The mirror of a playlist among those of its owner.
+/// A playlist, listed by owner.
 #[must_use]
 pub fn playlist_of(owner: &UserId, id: &PlaylistId) -> Key {
     Key { pk: user(owner), sk: format!("{PLAYLISTS}{id}") }
 }
 
-/// What the sort keys of an owner's playlists begin with.
+/// The prefix of the sort keys of an owner's playlists.
 pub const PLAYLISTS: &str = "PLAYLIST#";
 
-/// The mirror of a submission among those of its artist.
+/// A submission, listed by artist.
 #[must_use]
 pub fn submission_of(artist: &UserId, playlist: &PlaylistId, track: &TrackId) -> Key {
     Key { pk: user(artist), sk: format!("{SUBMISSIONS}{playlist}#{track}") }
 }
 
-/// What the sort keys of an artist's submissions begin with.
+/// The prefix of the sort keys of an artist's submissions.
 pub const SUBMISSIONS: &str = "SUBMISSION#";

@@ -8,14 +8,14 @@ use domain::entity::Entity;
 use domain::id::{ProductId, SaleId, UserId};
 use domain::time::Time;
 
-/// That a product was sold, or that the sale was undone: both lie at the time of the sale.
+/// The fact that a product was sold, or that the sale was undone: both have the time of the sale.
 #[must_use]
 pub fn product_sale(of: &ProductId, at: Time, kind: &str, sale: &SaleId) -> Key {
     let of = Entity::Product(of.clone());
     Key { pk: facts_of_hour(&of, at.hour()), sk: format!("{}#{kind}#{sale}", at.offset_in_hour()) }
 }
 
-/// How many sales of a seller began on a day.
+/// The number of a seller's sales that began on a day.
 #[must_use]
 pub fn sales_on(seller: &UserId, at: Time) -> Key {
     Key { pk: format!("SALESBY#{seller}"), sk: format!("DAY#{}", at.day()) }
@@ -28,38 +28,38 @@ pub fn listing(of: &ProductId, at: Time, id: &str) -> Key {
     Key { pk: facts_of_hour(&of, at.hour()), sk: format!("{}#listing#{id}", at.offset_in_hour()) }
 }
 
-/// That somebody looked at a product.
+/// The fact of a product's view.
 #[must_use]
 pub fn view(of: &ProductId, at: Time, id: &str) -> Key {
     let of = Entity::ProductViews(of.clone());
     Key { pk: facts_of_hour(&of, at.hour()), sk: format!("{}#view#{id}", at.offset_in_hour()) }
 }
 
-/// Whether somebody looked at a product in a month.
+/// Whether an actor viewed a product in a month.
 #[must_use]
 pub fn viewed(by: &Actor, of: &ProductId, month: &Period) -> Key {
     Key { pk: format!("ACTOR#{by}"), sk: format!("VIEW#PRODUCT#{of}#{month}") }
 }
 
-/// A product's numbers of all times.
+/// A product's totals of all time.
 #[must_use]
 pub fn product_total(of: &ProductId) -> Key {
     Key { pk: format!("PRODUCT#{of}"), sk: TOTAL.to_owned() }
 }
 
-/// A product's numbers of a month.
+/// A product's totals of a month.
 #[must_use]
 pub fn product_in(of: &ProductId, month: &Period) -> Key {
     Key { pk: format!("PRODUCT#{of}"), sk: named(month) }
 }
 
-/// A seller's numbers of all times.
+/// A seller's totals of all time.
 #[must_use]
 pub fn seller_total(of: &UserId) -> Key {
     Key { pk: format!("SELLER#{of}"), sk: TOTAL.to_owned() }
 }
 
-/// A seller's numbers of a month.
+/// A seller's totals of a month.
 #[must_use]
 pub fn seller_in(of: &UserId, month: &Period) -> Key {
     Key { pk: format!("SELLER#{of}"), sk: named(month) }

@@ -1,4 +1,4 @@
-//! Keys of purchases, of who has what, and of discounts.
+//! Keys of purchases, ownership and discounts.
 
 use super::revenue::named;
 use super::{CONTRIBUTIONS, DOCUMENT, ForeignKey, ItemKey, Key, TOTAL, facts_of_hour, parse_item, rollups_of};
@@ -9,13 +9,13 @@ use domain::id::{DiscountCode, IdempotencyKey, PurchaseId, UserId};
 use domain::purchase::{Buyer, Item};
 use domain::time::{Hour, Time};
 
-/// What purchases of an item brought in.
+/// The figures of the purchases of an item.
 #[must_use]
 pub fn sales_total(of: &Item) -> Key {
     Key { pk: format!("SALES#{}", ItemKey(of)), sk: TOTAL.to_owned() }
 }
 
-/// What purchases of an item brought in, in a day or a month.
+/// The totals of an item's purchases in a day or a month.
 #[must_use]
 pub fn sales_in(of: &Item, period: &Period) -> Key {
     Key { pk: format!("SALES#{}", ItemKey(of)), sk: named(period) }
@@ -34,10 +34,10 @@ pub fn purchase(id: &PurchaseId) -> Key {
     Key { pk: format!("{PURCHASES}{id}"), sk: DOCUMENT.to_owned() }
 }
 
-/// What the partitions of purchases begin with.
+/// The prefix of the partitions of purchases.
 pub const PURCHASES: &str = "PURCHASE#";
 
-/// A purchase among those of its buyer.
+/// A purchase, listed by buyer.
 #[must_use]
 pub fn purchase_of(buyer: &Buyer, at: Time, id: &PurchaseId) -> Key {
     Key { pk: purchases_of(buyer), sk: format!("{at}#{id}") }
@@ -49,26 +49,26 @@ pub fn purchases_of(buyer: &Buyer) -> String {
     format!("{BUYERS}{buyer}")
 }
 
-/// What the partitions of buyers begin with.
+/// The prefix of the partitions of buyers.
 pub const BUYERS: &str = "BUYER#";
 
-/// What the key of a purchase among those of its buyer says: who bought, and when.
+/// The buyer and the time of a purchase, by its key in the buyer's list.
 ///
 /// # Errors
-/// If the key is of nothing such.
+/// If the key is no such key.
 pub fn parse_purchase_of(pk: &str, sk: &str) -> Result<(Buyer, Time), ForeignKey> {
     let buyer = pk.strip_prefix(BUYERS).and_then(|buyer| buyer.parse().ok()).ok_or(ForeignKey)?;
     let at = sk.split_once('#').and_then(|(at, _)| at.parse().ok()).ok_or(ForeignKey)?;
     Ok((buyer, at))
 }
 
-/// What a buyer bought, all in all.
+/// The totals of a buyer.
 #[must_use]
 pub fn buyer_total(of: &Buyer) -> Key {
     Key { pk: purchases_of(of), sk: TOTAL.to_owned() }
 }
 
-/// What a buyer's purchases of a day contribute to that.
+/// The contribution of a buyer's purchases of a day.
 #[must_use]
 pub fn bought_on(of: &Buyer, day: &Period) -> Key {
     Key { pk: purchases_of(of), sk: format!("{CONTRIBUTIONS}{}", named(day)) }
@@ -77,7 +77,7 @@ pub fn bought_on(of: &Buyer, day: &Period) -> Key {
 /// The day of what a buyer's purchases of it contribute, by the sort key.
 ///
 /// # Errors
-/// If the key is of nothing such.
+/// If the key is no such key.
 pub fn parse_bought_on(sk: &str) -> Result<Period, ForeignKey> {
     let prefix = format!("{CONTRIBUTIONS}{}", rollups_of(Level::Day));
     date_range::day(sk.strip_prefix(&prefix).ok_or(ForeignKey)?).map_err(|_| ForeignKey)
@@ -89,7 +89,7 @@ pub fn cohort_of(of: &Buyer) -> Key {
     Key { pk: purchases_of(of), sk: "COHORT".to_owned() }
 }
 
-/// How many of those who first bought in a month bought in which months.
+/// The cohort of a month: how many of its buyers bought in which months.
 #[must_use]
 pub fn cohort(first: &str) -> Key {
     Key { pk: COHORTS.to_owned(), sk: first.to_owned() }
@@ -125,12 +125,12 @@ pub fn owned_by(buyer: &Buyer) -> String {
 /// The item that a buyer has, by the sort key.
 ///
 /// # Errors
-/// If the key is of nothing such.
+/// If the key is no such key.
 pub fn parse_owned(sk: &str) -> Result<Item, ForeignKey> {
     parse_item(sk)
 }
 
-/// What a request was answered.
+/// The stored response to a request.
 #[must_use]
 pub fn answer(user: &UserId, operation: &str, key: &IdempotencyKey) -> Key {
     Key { pk: format!("ANSWERS#{user}"), sk: format!("{operation}#{key}") }
@@ -142,7 +142,7 @@ pub fn done(request: &str) -> Key {
     Key { pk: format!("DONE#{request}"), sk: DOCUMENT.to_owned() }
 }
 
-/// How many codes a person has named in an hour.
+/// The number of codes that a user tried in an hour.
 #[must_use]
 pub fn tries(user: &UserId, hour: Hour) -> Key {
     Key { pk: format!("TRIES#{user}"), sk: format!("DISCOUNT#{hour}") }

@@ -1,4 +1,4 @@
-//! Keys of quizzes, and of what people do with them.
+//! Keys of quizzes and of interactions with them.
 
 use super::{Key, TOTAL, facts_of_hour};
 use domain::caller::Actor;
@@ -14,19 +14,19 @@ pub fn interaction(of: &QuizId, at: Time, kind: &str, id: &str) -> Key {
     Key { pk: facts_of_hour(&of, at.hour()), sk: format!("{}#{kind}#{id}", at.offset_in_hour()) }
 }
 
-/// How a person rated a quiz.
+/// A user's rating of a quiz.
 #[must_use]
 pub fn rating(user: &UserId, of: &QuizId) -> Key {
     Key { pk: actor(user), sk: format!("RATING#QUIZ#{of}") }
 }
 
-/// An attempt of a person at a quiz.
+/// A user's attempt at a quiz.
 #[must_use]
 pub fn attempt(user: &UserId, of: &QuizId, attempt: &AttemptId) -> Key {
     Key { pk: actor(user), sk: format!("ATTEMPT#QUIZ#{of}#{attempt}") }
 }
 
-/// How many attempts of a person at a quiz have counted on a day.
+/// The number of a user's attempts at a quiz that count on a day.
 #[must_use]
 pub fn counted_attempts(user: &UserId, of: &QuizId, day: Window) -> Key {
     Key { pk: actor(user), sk: format!("ATTEMPTS#QUIZ#{of}#{}", day.start()) }
@@ -36,17 +36,17 @@ fn actor(user: &UserId) -> String {
     format!("ACTOR#{}", Actor::User(user.clone()))
 }
 
-/// A quiz's numbers.
+/// A quiz's totals.
 #[must_use]
 pub fn quiz_total(of: &QuizId) -> Key {
     Key { pk: format!("QUIZ#{of}"), sk: TOTAL.to_owned() }
 }
 
-/// That a package holds a quiz.
+/// The membership of a quiz in a package.
 #[must_use]
 pub fn package_with(quiz: &QuizId, package: &PackageId) -> Key {
     Key { pk: format!("QUIZ#{quiz}"), sk: format!("{PACKAGES_WITH}{package}") }
 }
 
-/// What the sort keys of the packages that hold a quiz begin with.
+/// The prefix of the sort keys of the packages that contain a quiz.
 pub const PACKAGES_WITH: &str = "IN#";

@@ -1,4 +1,4 @@
-//! Keys of refolds, and which keys tell what is to be folded again.
+//! Keys of refolds, and the units that a key stands for.
 
 use super::{
     BUYERS, CONTRIBUTIONS, ForeignKey, Key, TOTAL, facts_of_hour, facts_of_minute, package, parse_fact, parse_package,
@@ -9,13 +9,13 @@ use domain::entity::{Bucket, Entity};
 use domain::id::RefoldId;
 use domain::refold::{System, Unit};
 
-/// How a refold goes.
+/// The progress of a refold.
 #[must_use]
 pub fn refold(id: &RefoldId) -> Key {
     Key { pk: format!("REFOLD#{id}"), sk: TOTAL.to_owned() }
 }
 
-/// What a chunk of units contributes to that.
+/// The contribution of a chunk of units to its refold.
 #[must_use]
 pub fn refold_chunk(id: &RefoldId, chunk: &str) -> Key {
     Key { pk: format!("REFOLD#{id}"), sk: format!("{CONTRIBUTIONS}CHUNK#{chunk}") }
@@ -27,7 +27,7 @@ pub fn refold_part(id: &RefoldId, part: i32) -> Key {
     Key { pk: format!("REFOLD#{id}"), sk: format!("{CONTRIBUTIONS}PART#{part:04}") }
 }
 
-/// Whose updater folds what lies in this partition.
+/// The system whose updater folds this partition.
 ///
 /// # Errors
 /// If none does.
@@ -41,7 +41,7 @@ pub fn system_of(pk: &str) -> Result<System, ForeignKey> {
     }
 }
 
-/// What a record with this key has folded.
+/// The unit that a record with this key folds.
 ///
 /// # Errors
 /// If it has nothing folded.
@@ -56,7 +56,7 @@ pub fn parse_unit(pk: &str, sk: &str) -> Result<Unit, ForeignKey> {
     Ok(Unit::Bucket(parse_fact(pk, sk)?.0))
 }
 
-/// The key of a record that has a unit folded: one and the same for a unit, and of no fact that there is.
+/// The key of a record that has a unit folded: always the same for a unit, and never the key of a fact.
 #[must_use]
 pub fn record_of(unit: &Unit) -> Key {
     match unit {
@@ -71,7 +71,7 @@ pub fn record_of(unit: &Unit) -> Key {
     }
 }
 
-/// What the partitions of the facts of a day of UTC have in them, behind their entity.
+/// The parts that follow the entity in the partitions of a day of UTC.
 #[must_use]
 pub fn hours_of_day(day: &str) -> String {
     format!("#{day}T")
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_unit_is_found_by_the_key_of_its_record() {
+    fn key_of_a_record_identifies_its_unit() {
         let at = "2026-01-31T12:34:56.789Z";
         let units: Value = json!([
             {"type": "track", "id": "song", "timestamp": at}, {"type": "quiz", "id": "q", "timestamp": at},

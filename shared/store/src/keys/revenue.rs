@@ -1,4 +1,4 @@
-//! Keys of what all items brought in, in days and months, and of who is ahead in them.
+//! Keys of the revenue of all items by day and month, and of its rankings.
 
 use super::{CONTRIBUTIONS, ForeignKey, ItemKey, Key, item, parse_item, rollups_of};
 use domain::calendar::{Level, Period};
@@ -13,23 +13,23 @@ pub(super) fn named(period: &Period) -> String {
     format!("{}{period}", rollups_of(period.level()))
 }
 
-/// What all items of a type brought in, in a period.
+/// The revenue of all items of a type in a period.
 #[must_use]
 pub fn revenue(period: &Period, of: ItemType) -> Key {
     Key { pk: REVENUE.to_owned(), sk: format!("{}#{}", named(period), of.to_string().to_ascii_uppercase()) }
 }
 
-/// The type of item and the name of the period that a row of what all items brought in is of.
+/// The item type and the period name of a revenue row.
 ///
 /// # Errors
-/// If the key is of nothing such.
+/// If the key is no such key.
 pub fn parse_revenue(level: Level, sk: &str) -> Result<(String, ItemType), ForeignKey> {
     let (period, word) = sk.strip_prefix(rollups_of(level)).and_then(|rest| rest.split_once('#')).ok_or(ForeignKey)?;
     let kind = ItemType::ALL.iter().copied().find(|kind| kind.to_string().to_ascii_uppercase() == word);
     Ok((period.to_owned(), kind.ok_or(ForeignKey)?))
 }
 
-/// Who bought anything in a period.
+/// The buyers of a period.
 #[must_use]
 pub fn buyers_in(period: &Period) -> Key {
     Key { pk: REVENUE.to_owned(), sk: format!("U#{}", named(period)) }
@@ -41,7 +41,7 @@ pub fn revenue_in(period: &Period) -> String {
     format!("{REVENUE}#{}", named(period))
 }
 
-/// What an item contributes to what all brought in, in a period.
+/// The contribution of an item to the revenue of a period.
 #[must_use]
 pub fn revenue_of(period: &Period, item: &Item) -> Key {
     Key { pk: revenue_in(period), sk: format!("{CONTRIBUTIONS}{}", ItemKey(item)) }
@@ -50,22 +50,22 @@ pub fn revenue_of(period: &Period, item: &Item) -> Key {
 /// The item that contributes, by the sort key of what it does.
 ///
 /// # Errors
-/// If the key is of nothing such.
+/// If the key is no such key.
 pub fn parse_revenue_of(sk: &str) -> Result<Item, ForeignKey> {
     parse_item(sk.strip_prefix(CONTRIBUTIONS).ok_or(ForeignKey)?)
 }
 
-/// The item at a place in a list, whichever list that is.
+/// The item of a place in any ranking.
 ///
 /// # Errors
-/// If the key is of nothing such.
+/// If the key is no such key.
 pub fn parse_place(sk: &str) -> Result<Item, ForeignKey> {
     let (rest, id) = sk.rsplit_once('#').ok_or(ForeignKey)?;
     let (_, word) = rest.rsplit_once('#').ok_or(ForeignKey)?;
     item(word, id)
 }
 
-/// What the sort keys of a list begin with.
+/// The prefix of the sort keys of a ranking.
 #[must_use]
 pub fn ranked_by(ranking: Ranking) -> String {
     match ranking {
@@ -84,7 +84,7 @@ pub fn ranked(period: &Period, ranking: Ranking, value: i64, item: &Item) -> Key
 /// The value and the item of a place in a list.
 ///
 /// # Errors
-/// If the key is of nothing such.
+/// If the key is no such key.
 pub fn parse_ranked(ranking: Ranking, sk: &str) -> Result<(i64, Item), ForeignKey> {
     let rest = sk.strip_prefix(&ranked_by(ranking)).ok_or(ForeignKey)?;
     let (sorted, item) = rest.split_once('#').ok_or(ForeignKey)?;

@@ -1,4 +1,4 @@
-//! Keys of rollups, and of what is to be closed.
+//! Keys of rollups and of their worklists.
 
 use super::{Key, TOTAL};
 use domain::calendar::{Level, Period};
@@ -22,7 +22,7 @@ pub fn rollups(of: &Scope) -> String {
     }
 }
 
-/// What the sort keys of the rollups of a level begin with.
+/// The prefix of the sort keys of the rollups of a level.
 #[must_use]
 pub fn rollups_of(level: Level) -> &'static str {
     match level {
@@ -34,38 +34,37 @@ pub fn rollups_of(level: Level) -> &'static str {
     }
 }
 
-/// A track's numbers of all its closed days.
+/// A track's counters of all closed days.
 #[must_use]
 pub fn total(of: &TrackId) -> Key {
     Key { pk: format!("TRACK#{of}"), sk: TOTAL.to_owned() }
 }
 
-/// That a track's hour changed after it may have been closed.
+/// The mark of a track's hour that changed after it may have been closed.
 #[must_use]
 pub fn changed(of: &TrackId, hour: &Period) -> Key {
     Key { pk: format!("TRACK#{of}"), sk: format!("{CHANGED}{hour}") }
 }
 
-/// What the sort keys of changed hours begin with; behind those of live buckets, so that one query finds both.
+/// The prefix of the sort keys of changed hours. It sorts behind that of live buckets, so that one query finds both.
 pub const CHANGED: &str = "C#";
 
-/// The partition of the pages that say which tracks were active in a period.
+/// The partition of the pages of tracks that were active in a period.
 #[must_use]
 pub fn active(period: &Period) -> String {
     format!("ACTIVE#{}{period}", rollups_of(period.level()))
 }
 
-/// The partition of the pages that say which tracks' hours are to be closed again.
+/// The partition of the pages of tracks whose hours must be closed again.
 pub const LATE: &str = "LATE";
 
-/// A page that says that tracks' hours are to be closed again, with when it was begun to fold what came late: the pages lie in
-/// that order.
+/// A page of tracks whose hours must be closed again, ordered by the time when folding of their late facts began.
 #[must_use]
 pub fn late(since: Time, hour: &Period, page: &str) -> Key {
     Key { pk: LATE.to_owned(), sk: format!("{since}#{hour}#{page}") }
 }
 
-/// What is closed.
+/// The watermark.
 #[must_use]
 pub fn frontier() -> Key {
     Key { pk: "ROLLUPS".to_owned(), sk: "FRONTIER".to_owned() }
@@ -86,6 +85,6 @@ pub fn moving(artist: &UserId, track: &TrackId, page: &str) -> Key {
     Key { pk: super::user(artist), sk: format!("{MOVING}{track}#{page}") }
 }
 
-/// What the sort keys of an artist's moving tracks begin with; behind those of all tracks, so that one query finds both, in
-/// this order.
+/// The prefix of the sort keys of an artist's moving tracks. It sorts behind that of all tracks, so that one query
+/// finds both, in this order.
 pub const MOVING: &str = "TRACKMOVING#";

@@ -1,4 +1,4 @@
-//! Keys outlive every release: what is golden here never changes.
+//! Keys outlive every release: these golden keys never change.
 
 use super::*;
 use domain::board::{Board, Entrant, Metric, Season};
@@ -18,7 +18,7 @@ fn engagements() -> [Engagement; 3] {
 }
 
 #[test]
-fn golden() {
+fn golden_keys_of_tracks() {
     let track = Entity::Track("t.1".parse().unwrap());
     let at: Time = "2026-01-31T09:07:05.040Z".parse().unwrap();
     let event: EventId = "e:1".parse().unwrap();
@@ -67,7 +67,7 @@ fn golden() {
 }
 
 #[test]
-fn golden_of_quizzes_and_packages() {
+fn golden_keys_of_quizzes_and_packages() {
     let (quiz, pack): (QuizId, PackageId) = ("q.1".parse().unwrap(), "p-1".parse().unwrap());
     let (user, of): (UserId, _) = ("u-1".parse().unwrap(), Entity::Quiz(quiz.clone()));
     let at: Time = "2026-01-31T09:07:05.040Z".parse().unwrap();
@@ -97,7 +97,7 @@ fn golden_of_quizzes_and_packages() {
 }
 
 #[test]
-fn golden_of_purchases() {
+fn golden_keys_of_purchases() {
     let item = Item { kind: ItemType::Course, id: "c.1".parse().unwrap() };
     let (id, user): (PurchaseId, UserId) = ("p".parse().unwrap(), "ann".parse().unwrap());
     let at: Time = "2026-01-31T09:07:05.040Z".parse().unwrap();
@@ -125,7 +125,7 @@ fn golden_of_purchases() {
 }
 
 #[test]
-fn golden_of_revenue() {
+fn golden_keys_of_revenue() {
     let item = Item { kind: ItemType::Course, id: "c.1".parse().unwrap() };
     let buyer: Buyer = "u:ann".parse().unwrap();
     let at: Time = "2026-01-31T09:07:05.040Z".parse().unwrap();
@@ -172,7 +172,7 @@ fn golden_of_revenue() {
 }
 
 #[test]
-fn golden_of_the_classroom() {
+fn golden_keys_of_courses() {
     use domain::payment::PaymentStatus::{Approved, Received};
     let (course_id, student): (_, UserId) = ("c.1".parse().unwrap(), "sam".parse().unwrap());
     let key = |pk: &str, sk: &str| Key { pk: pk.to_owned(), sk: sk.to_owned() };
@@ -198,7 +198,7 @@ fn golden_of_the_classroom() {
 }
 
 #[test]
-fn golden_of_products() {
+fn golden_keys_of_products() {
     let (id, seller): (ProductId, UserId) = ("p.1".parse().unwrap(), "sally".parse().unwrap());
     let at: Time = "2026-01-31T09:07:05.040Z".parse().unwrap();
     let month = Calendar::default().period(Level::Month, at);
@@ -242,7 +242,7 @@ fn golden_of_products() {
 }
 
 #[test]
-fn a_fact_s_key_tells_its_bucket() {
+fn fact_key_identifies_its_bucket() {
     let track = Entity::Track("t.1".parse().unwrap());
     let at: Time = "2026-01-31T09:07:05.040Z".parse().unwrap();
     let event: EventId = "e:1".parse().unwrap();

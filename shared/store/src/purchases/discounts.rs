@@ -19,24 +19,24 @@ use domain::id::{DiscountCode, UserId};
 use domain::time::Time;
 use system::ids::Ids;
 
-/// How often a discount was used.
+/// The number of uses of a discount.
 const USES: &str = "uses";
 
-/// What a discount is.
+/// The discount.
 const DISCOUNT: &str = "discount";
 
 /// A discount as it was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredDiscount {
-    /// Its code.
+    /// The code.
     #[serde(skip)]
     code: Option<DiscountCode>,
-    /// Its version, which uses do not change.
+    /// The version, which uses do not change.
     pub version: Version,
-    /// How often it was used.
+    /// The number of uses.
     #[serde(default)]
     pub uses: u64,
-    /// What it is.
+    /// The discount.
     pub discount: Discount,
 }
 
@@ -47,7 +47,7 @@ impl StoredDiscount {
         self.discount.max_uses.is_some_and(|max| self.uses >= max)
     }
 
-    /// Uses it once more, if it is still what was read and not used up.
+    /// Counts a use, if the discount is unchanged and not used up.
     pub(super) fn take(&self, state: &str, transaction: &mut Transaction) -> Result<(), StoreError> {
         let Some(code) = &self.code else { return Err(StoreError::corrupt(DISCOUNT, "no code")) };
         let mut changes = Changes::default();
@@ -68,10 +68,10 @@ pub(super) fn give_back(state: &str, code: &DiscountCode, transaction: &mut Tran
     transaction.update(state, &keys::discount(code), changes, None)
 }
 
-/// How many codes a caller has named, in an hour.
+/// The number of codes that a user tried in an hour.
 const TRIES: &str = "tries";
 
-/// How long after its hour a count of tries is kept.
+/// How long after its hour a counter of tries is stored.
 const KEPT: TimeDelta = TimeDelta::hours(2);
 
 /// The counts of the codes that callers name and that are not given: a bound on guessing.
@@ -86,8 +86,8 @@ impl DiscountAttempts {
         Self { state: setup.state_table() }
     }
 
-    /// A caller names a code: counted beforehand, so that many at once are not more than are allowed one by one. Tells whether
-    /// there was a try left in this hour.
+    /// Counts a try before the code is read, so that concurrent tries cannot exceed the limit. Returns whether one was
+    /// left in this hour.
     ///
     /// # Errors
     /// If it could not be counted.
@@ -105,7 +105,7 @@ impl DiscountAttempts {
         })
     }
 
-    /// What was counted was no wrong code.
+    /// Takes back a try whose code was not wrong.
     ///
     /// # Errors
     /// If it could not be taken back.
@@ -143,7 +143,7 @@ impl Discounts {
         })
     }
 
-    /// Puts a discount in place of the one that was read, or where there was none; its uses stay counted.
+    /// Puts a discount in place of the stored one, or a new one; its uses stay counted.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another was written in between.

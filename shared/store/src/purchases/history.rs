@@ -1,4 +1,4 @@
-//! What a buyer bought, the newest first.
+//! A buyer's purchases, the newest first.
 
 use futures::future::BoxFuture;
 
@@ -12,18 +12,18 @@ use domain::id::PurchaseId;
 use domain::purchase::{Buyer, ItemType, Purchase, Status};
 use domain::time::Time;
 
-/// How many purchases are read at once, at most.
+/// The most purchases that are read together.
 const PAGE: i32 = 100;
 
-/// How many times it is read on for one answer, where few of what is read is asked for.
+/// The most reads for one page, if a filter drops most purchases.
 const PAGES: usize = 10;
 
-/// Which purchases are asked for.
+/// A filter of purchases.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PurchaseFilter {
     /// Of this kind of item.
     pub kind: Option<ItemType>,
-    /// That stand so.
+    /// The status.
     pub status: Option<Status>,
     /// Made then or later.
     pub from: Option<Time>,
@@ -44,7 +44,7 @@ impl PurchaseFilter {
 pub struct PurchasePage {
     /// The purchases.
     pub purchases: Vec<Purchase>,
-    /// Where it goes on, if it does.
+    /// The cursor of the next page, if there is one.
     pub next: Option<String>,
 }
 
@@ -73,8 +73,8 @@ impl PurchaseHistory {
         )
     }
 
-    /// Up to `limit` purchases of a buyer, the newest first, from where an earlier page says it goes on. A page may hold
-    /// fewer and still go on, where much had to be read for little. Eventually consistent.
+    /// Up to `limit` purchases of a buyer, the newest first, from the cursor of an earlier page. A page may be shorter
+    /// and still have a next one, if the filter drops most purchases. Eventually consistent.
     ///
     /// # Errors
     /// If they could not be read, or some are not what this program writes.
@@ -87,13 +87,13 @@ impl PurchaseHistory {
     ) -> BoxFuture<'a, Result<PurchasePage, StoreError>> {
         Box::pin(async move {
             let from = filter.from.map(|from| from.to_string()).unwrap_or_else(|| " ".to_owned());
-            // The end of the year 9999 is told with a sign, which sorts before all.
+            // The end of the year 9999 is written with a sign, which sorts before all digits.
             let last = filter.until.map(|until| until.to_string()).filter(|until| !until.starts_with('+'));
             let last = last.unwrap_or_else(|| LAST.to_string());
             let mut range = KeyRange { pk: keys::purchases_of(buyer), from, to: after.map_or(last, str::to_owned) };
             let mut seen = after.map(str::to_owned);
             let mut purchases = Vec::new();
-            // What was seen last comes again, and one more tells whether it goes on.
+            // The last entry seen comes again, and one more shows whether another page follows.
             let is_picky = filter.kind.is_some() || filter.status.is_some();
             let page = if is_picky { PAGE } else { i32::try_from(limit + 2).unwrap_or(PAGE).min(PAGE) };
             for _ in 0..PAGES {
@@ -104,7 +104,7 @@ impl PurchaseHistory {
                 let is_last = items.len() < usize::try_from(page).unwrap_or_default();
                 for item in items {
                     let key = text(&item, SK).unwrap_or_default().to_owned();
-                    // The stretch ends with what was seen last.
+                    // The range ends with the last entry seen.
                     if seen.as_ref() == Some(&key) {
                         continue;
                     }

@@ -1,7 +1,7 @@
-//! What requests were answered: sent again with the same key, a request is answered the same.
+//! Stored responses: a request that is repeated with its idempotency key gets the same response.
 //!
-//! Answers are kept for 30 days. What a request made lies under an id that follows from its key, and is found there for
-//! ever. Where it makes nothing that could be found so, a small mark says for ever that it was done, and with which content.
+//! Responses are stored for 30 days. The result of a request has an id that follows from its key, and is found under it
+//! for good. A request without such a result leaves a small completion mark, with a fingerprint of its content.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;
@@ -18,10 +18,10 @@ use crate::transaction::{Condition, Transaction};
 use domain::id::{IdempotencyKey, UserId};
 use domain::time::Time;
 
-/// For how long a request sent again is answered the same.
+/// How long a repeated request gets the same response.
 const KEPT: TimeDelta = TimeDelta::days(30);
 
-/// An answer that is to be kept.
+/// A response to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredResponse {
     key: Key,
@@ -30,16 +30,16 @@ pub struct StoredResponse {
     mark: Option<(Key, CompletionMark)>,
 }
 
-/// That a request was done, for ever.
+/// The mark of a completed request, kept for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompletionMark {
-    /// Which content it had, by an id that follows from it.
+    /// The fingerprint of the content.
     pub content: String,
     /// When it was done.
     pub at: Time,
 }
 
-/// How an answer lies in its item.
+/// A response as an item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Kept {
     request: String,
@@ -48,7 +48,7 @@ struct Kept {
 }
 
 impl StoredResponse {
-    /// That a person's request of this content, with this key, is answered so.
+    /// The response to a user's request of this content, with this key.
     #[must_use]
     pub fn new(
         (user, operation, key): (&UserId, &str, &IdempotencyKey),
@@ -60,13 +60,13 @@ impl StoredResponse {
         Self { key: keys::answer(user, operation, key), kept, expires: now.plus(KEPT).seconds(), mark: None }
     }
 
-    /// The same, with a mark that the request of this id was done.
+    /// Adds the completion mark of the request of this id.
     #[must_use]
     pub fn marked(self, request: &str, mark: CompletionMark) -> Self {
         Self { mark: Some((keys::done(request), mark)), ..self }
     }
 
-    /// It is kept if and when a transaction commits, which is the first of its key.
+    /// Stores the response if and when a transaction commits, on the condition that it is the first for its key.
     pub(crate) fn keep(&self, state: &str, transaction: &mut Transaction) -> Result<(), StoreError> {
         if let Some((key, mark)) = &self.mark {
             transaction.put(state, to_item(key, mark)?, Some(Condition::unchanged(None)))?;
@@ -81,12 +81,12 @@ impl StoredResponse {
     }
 }
 
-/// What is known of a request.
+/// The state of an idempotent request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IdempotencyState {
     /// Nothing: it is to be done.
     New,
-    /// It was done, and answered so.
+    /// The request was completed with this response.
     Answered {
         /// The HTTP status.
         status: u16,
@@ -109,7 +109,7 @@ impl IdempotencyStore {
         Self { state: setup.state_table() }
     }
 
-    /// An answer is kept if and when a transaction commits, which is the first of its key.
+    /// Stores a response if and when a transaction commits, on the condition that it is the first for its key.
     pub(crate) fn keep(&self, answer: &StoredResponse, transaction: &mut Transaction) -> Result<(), StoreError> {
         answer.keep(&self.state.name, transaction)
     }
@@ -124,7 +124,7 @@ impl IdempotencyStore {
         )
     }
 
-    /// What is known of a person's request of this content, with this key; strongly consistent.
+    /// The state of a user's request of this content, with this key; strongly consistent.
     ///
     /// # Errors
     /// If it could not be read, or is not what this program writes.
@@ -136,7 +136,7 @@ impl IdempotencyStore {
         Box::pin(async move {
             let kept = self.state.get(&keys::answer(user, operation, key), Consistency::Strong).await?;
             let kept: Option<Kept> = kept.map(from_item).transpose()?;
-            // The same content is the same request, in whichever order its fields come.
+            // The same content is the same request, in any order of its fields.
             let is_same = |kept: &Kept| serde_json::from_str::<Value>(&kept.request).is_ok_and(|kept| kept == *request);
             Ok(match kept {
                 None => IdempotencyState::New,

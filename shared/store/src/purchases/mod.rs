@@ -1,13 +1,12 @@
-//! Purchases: the ledger, who has what, what requests were answered, and discounts.
+//! Purchases: the ledger, ownership, stored responses and discounts.
 //!
-//! Whatever changes a purchase commits in one transaction with all that follows from it: the purchase and its entry among
-//! those of its buyer, whether the buyer has the item, the fact of the sale or of the refund, the use of a discount, and
-//! what the request is answered. So none of them can disagree with another, whoever is cut off, sent again or comes at the
-//! same time.
+//! A change of a purchase commits in one transaction with everything that follows from it: the purchase and its copy in
+//! the buyer's list, the ownership of the item, the fact of the sale or refund, the use of a discount, and the response
+//! to the request. So none of them can disagree with another after a crash, a repetition or a race.
 //!
-//! A payment ends with its purchase, in the same transaction. One that is made at that moment is refused, for its transaction
-//! asks that the purchase still waits; and one that is there is never overlooked, for the purchase's asks that there is none
-//! or that it is as it was read.
+//! A payment is settled with its purchase, in the same transaction. A payment that is created at that moment is
+//! rejected, since its transaction requires a pending purchase; and an existing payment is never overlooked, since the
+//! purchase's transaction requires that there is none or that it is unchanged.
 
 mod discounts;
 mod history;
@@ -51,19 +50,19 @@ pub(super) use ownership::{ACTIVE_PURCHASES, PURCHASE, SINCE};
 /// When an item of the ledger was written, in milliseconds since 1970.
 pub(super) const RECORDED: &str = "recorded";
 
-/// How long it is listed that the ledger changed: an audit of changes reaches back no further.
+/// How long changes of the ledger are listed: an audit of changes reaches back no further.
 pub(super) const LISTED: TimeDelta = TimeDelta::days(35);
 
-/// Whose purchase a listed change is of, and which.
+/// The buyer and the id of the purchase of a listed change.
 pub(super) const CHANGED_BUYER: &str = "buyer";
 pub(super) const CHANGED_PURCHASE: &str = "purchase";
 
-/// What happens to a purchase.
+/// A change of a purchase.
 #[derive(Debug, Clone, Copy)]
 pub enum PurchaseChange<'a> {
-    /// It is made, with this discount.
+    /// The purchase is created, with this discount.
     Created(Option<&'a StoredDiscount>),
-    /// Its payment was approved; with what becomes of its payment, if it has one.
+    /// The payment was approved; with the settled payment, if there is one.
     Completed(&'a Versioned<Purchase>, Option<&'a SettledPayment>),
     /// All or a part of it was given back, or it was cancelled; with what becomes of its payment, if it has one that waits.
     /// Under the id of the request, if that has one.
@@ -77,7 +76,7 @@ pub struct SettledPayment {
     pub stored: Versioned<Payment>,
     /// The payment as it is from then on.
     pub payment: Payment,
-    /// What is told of it.
+    /// The body of its event.
     pub body: Value,
 }
 
@@ -97,7 +96,8 @@ pub struct Purchases {
     ids: Arc<dyn Ids>,
 }
 
-/// Says when an item is written: until then nothing that is made of it can have been. What is written together says the same.
+/// Records when an item is written: nothing derived from it can be older. Items that are written together have the same
+/// time.
 fn recorded(mut item: Item, now: Time) -> Item {
     item.insert(RECORDED.to_owned(), AttributeValue::N(now.millis().to_string()));
     item
@@ -113,7 +113,7 @@ fn listed(purchase: &Purchase, written: &Key, now: Time) -> Item {
     item
 }
 
-/// What is told of a change: to the buyer and to admins, what is news.
+/// The events of a change, to the buyer and to admins, if it is recent.
 fn events(purchase: &Purchase, change: PurchaseChange<'_>, id: &str, body: &Value, now: Time) -> Vec<LiveEvent> {
     let completed = purchase.completed_at.map(|at| (LiveEventName::PurchaseCompleted, at));
     let news = match change {
@@ -121,7 +121,7 @@ fn events(purchase: &Purchase, change: PurchaseChange<'_>, id: &str, body: &Valu
         PurchaseChange::Refunded(stored, refund, ..) if stored.document.status == Status::Completed => {
             Some((LiveEventName::PurchaseRefunded, refund.at))
         }
-        // Nobody had it, and nobody paid.
+        // The purchase was never paid.
         PurchaseChange::Refunded(..) => None,
     };
     let Some((name, _)) = news.filter(|(_, at)| now.since(*at) < NEWS) else { return Vec::new() };
@@ -155,7 +155,7 @@ impl Purchases {
         Box::pin(async move { self.payments.payment(&id.clone().into()).await })
     }
 
-    /// A purchase that waits, as it was read, gets a payment, with what its request is answered.
+    /// Adds a payment to a pending purchase, with the response to the request.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the purchase has changed, has a payment, or the request was answered.
@@ -223,7 +223,7 @@ impl Purchases {
         Outbox::enqueue_in((self.outbox.as_ref(), events.as_slice()), transaction)
     }
 
-    /// What becomes of the payment of a purchase that was read so. Where none is known there must be none, if there could be.
+    /// Writes the settled payment of a purchase. Without one, a pending purchase must have no payment.
     fn settle_payment_of(
         &self,
         (stored, purchase): (&Versioned<Purchase>, &Purchase),
@@ -254,11 +254,11 @@ impl Purchases {
         )
     }
 
-    /// Writes a purchase as it is after a change, with all that follows from it and what the request is answered.
+    /// Writes a purchase after a change, with everything that follows from it and the response to the request.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if something that was read has changed, or does not allow it: the purchase, the answer, who
-    /// has the item, or the discount.
+    /// [`StoreError::Conflict`] if the purchase, the response, the ownership or the discount has changed, or does not
+    /// allow it.
     pub fn write<'a>(
         &'a self,
         purchase: &'a Purchase,
@@ -331,7 +331,7 @@ impl Purchases {
         })
     }
 
-    /// A purchase was paid: its buyer has the item, and it is a sale, whose key this tells.
+    /// Records that a purchase was paid: the ownership and the fact of the sale, whose key is returned.
     fn record_sale(
         &self,
         purchase: &Purchase,
@@ -347,7 +347,8 @@ impl Purchases {
         Ok(key)
     }
 
-    /// One more, or one less, of a buyer's purchases of an item stands. Who has what can be had once does not buy it again.
+    /// Adds to the number of active purchases of an item by a buyer. A second purchase of a single-ownership item
+    /// conflicts.
     fn change_ownership(
         &self,
         purchase: &Purchase,

@@ -1,4 +1,4 @@
-//! Who has what: one item for each buyer and thing, which says how many purchases of it stand.
+//! Ownership: one item for each buyer and purchased item, with the number of active purchases.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,14 +13,14 @@ use crate::table::Consistency;
 use domain::id::PurchaseId;
 use domain::purchase::{Buyer, Item};
 
-/// How many purchases stand.
+/// The number of active purchases.
 pub(crate) const ACTIVE_PURCHASES: &str = "standing";
 /// The last of them.
 pub(crate) const PURCHASE: &str = "purchase";
 /// When that was paid.
 pub(crate) const SINCE: &str = "since";
 
-/// The table of who has what.
+/// The table of ownership.
 #[derive(Debug, Clone)]
 pub struct Ownership {
     state: StateTable,
@@ -32,8 +32,8 @@ impl Ownership {
         Self { state: setup.state_table() }
     }
 
-    /// Which of these things a buyer has, and by which purchase, the last one if there are several; if `strong`, by all that
-    /// was confirmed before. One key each is read.
+    /// The items among these that a buyer owns, each with its last purchase; strongly consistent if `strong`. One read
+    /// per item.
     ///
     /// # Errors
     /// If not all could be read, or some are not what this program writes.

@@ -1,8 +1,8 @@
-//! Interactions: a small item of state guards what a person can do to a quiz only once.
+//! Interactions: a small item of state guards what a user can do to a quiz only once.
 //!
-//! The state's change and the fact that records it commit in one transaction: a second like is no second fact, a second
-//! rating takes the place of the first, and an attempt that is reported twice is one. The server says when it happened,
-//! and in which order: the last to be written is the last word.
+//! The state and the fact of its change commit in one transaction: a second like is no second fact, a second rating
+//! replaces the first, and a repeated attempt is one attempt. The server decides the time and the order: the last write
+//! wins.
 
 use std::sync::Arc;
 
@@ -30,27 +30,27 @@ use domain::time::Time;
 use system::clock::Clock;
 use system::ids::Ids;
 
-/// What became of a rating.
+/// The outcome of a rating.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RatingChange {
-    /// How the person had rated the quiz before.
+    /// The user's previous rating of the quiz.
     pub was: Option<Rating>,
     /// Whether that is another rating than the new one.
     pub has_changed: bool,
 }
 
-/// What became of an attempt.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttemptOutcome {
-    /// It was recorded.
+    /// The attempt was recorded.
     Recorded(RecordedAttempt),
-    /// The same had been recorded.
+    /// The same attempt was recorded before.
     Repeated(RecordedAttempt),
     /// Another had been recorded under its id.
     Conflicting,
 }
 
-/// How an attempt was recorded.
+/// A recorded attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordedAttempt {
     /// When.
@@ -59,7 +59,7 @@ pub struct RecordedAttempt {
     pub counts: bool,
 }
 
-/// State as it lies in its item.
+/// Guarding state as an item.
 #[derive(Serialize, Deserialize)]
 struct Guard<T> {
     version: String,
@@ -78,7 +78,7 @@ struct RatingState {
     rating: Rating,
 }
 
-/// An attempt as it is kept.
+/// An attempt as state.
 #[derive(Clone, Serialize, Deserialize)]
 struct AttemptState {
     #[serde(flatten)]
@@ -87,7 +87,7 @@ struct AttemptState {
     unscored: bool,
 }
 
-/// How many attempts of a person at a quiz have counted on a day.
+/// The number of a user's attempts at a quiz that count on a day.
 #[derive(Clone, Serialize, Deserialize)]
 struct AttemptCount {
     count: u32,
@@ -102,7 +102,7 @@ pub struct Interactions {
     retention: Retention,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-    /// How many attempts of a person at a quiz averages count on a day; none is any number.
+    /// The daily limit of a user's attempts at a quiz that averages count, if there is one.
     counted_attempts: Option<u32>,
 }
 
@@ -119,16 +119,16 @@ impl Interactions {
         }
     }
 
-    /// The same, where averages count only so many attempts of a person at a quiz on a day of UTC.
+    /// Sets the daily limit of a user's attempts at a quiz that averages count, in days of UTC.
     #[must_use]
     pub fn counting(self, counted_attempts: Option<u32>) -> Self {
         Self { counted_attempts, ..self }
     }
 
-    /// A person likes a quiz, or takes that back; tells whether that changed anything.
+    /// Records a like of a quiz or its withdrawal; returns whether that changed anything.
     ///
     /// # Errors
-    /// What stood in the way when the time was up; it may or may not have happened, and can be said again.
+    /// The last error before the deadline; the change may or may not have happened, and can be repeated.
     pub fn like<'a>(
         &'a self,
         user: &'a UserId,
@@ -150,10 +150,10 @@ impl Interactions {
         }))
     }
 
-    /// A person rates a quiz, or rates it anew.
+    /// Records a user's rating of a quiz.
     ///
     /// # Errors
-    /// What stood in the way when the time was up; it may or may not have happened, and can be said again.
+    /// The last error before the deadline; the change may or may not have happened, and can be repeated.
     pub fn rate<'a>(
         &'a self,
         user: &'a UserId,
@@ -177,10 +177,10 @@ impl Interactions {
         }))
     }
 
-    /// A person has attempted a quiz.
+    /// Records a user's attempt at a quiz.
     ///
     /// # Errors
-    /// What stood in the way when the time was up; it may or may not have happened, and can be said again.
+    /// The last error before the deadline; the change may or may not have happened, and can be repeated.
     pub fn attempt<'a>(
         &'a self,
         user: &'a UserId,
@@ -217,7 +217,7 @@ impl Interactions {
             let stored = self.read_state::<AttemptCount>(&key).await?;
             let count = stored.as_ref().map_or(0, |stored| stored.state.count);
             unscored = count >= most;
-            // Both are written together, so of several at once only one is the last that counts.
+            // Both items are written together, so of concurrent attempts only one is the last that counts.
             let ttl = Window::day(now).end().plus(TimeDelta::days(1)).seconds();
             let state = AttemptCount { count: count + 1, ttl };
             let guard = Guard { version: self.ids.fresh(), at: now, state };
@@ -234,7 +234,7 @@ impl Interactions {
         self.state.get(key, Consistency::Strong).await?.map(from_item).transpose()
     }
 
-    /// Writes the new state in place of the one that was read, and the fact; tells when it happened.
+    /// Writes the new state in place of the stored one, and the fact; returns its time.
     async fn record<T: Serialize>(
         &self,
         quiz: &QuizId,
@@ -246,7 +246,7 @@ impl Interactions {
         self.record_with(quiz, key, stored, state, fact, None).await
     }
 
-    /// The same, together with another item of state.
+    /// Writes another item of state as well.
     async fn record_with<T: Serialize>(
         &self,
         quiz: &QuizId,

@@ -1,4 +1,4 @@
-//! Quizzes: their documents, what is recorded of them, and their numbers.
+//! Quizzes: documents, interactions and totals.
 
 mod interactions;
 
@@ -46,7 +46,7 @@ impl Quizzes {
         Box::pin(async move { self.state.get(&document(id), Consistency::Strong).await?.map(from_item).transpose() })
     }
 
-    /// Puts a quiz in place of the one that was read, or where there was none; tells its new version.
+    /// Puts a quiz in place of the stored one, or a new one, and returns its new version.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another was written in between.
@@ -64,7 +64,7 @@ impl Quizzes {
         })
     }
 
-    /// Whether there is such a quiz. A quiz is never deleted, so only that it is not there is asked for twice.
+    /// Whether a quiz exists. Quizzes are never deleted, so only a negative answer is read again, strongly consistent.
     ///
     /// # Errors
     /// If it could not be read.
@@ -76,7 +76,7 @@ impl Quizzes {
         })
     }
 
-    /// The places of those of these quizzes that there are not.
+    /// The positions of the quizzes that do not exist.
     ///
     /// # Errors
     /// If not all could be read.
@@ -98,7 +98,7 @@ fn document(id: &QuizId) -> Key {
     keys::document(&Entity::Quiz(id.clone()))
 }
 
-/// The table of quizzes' numbers, for reading.
+/// The table of quizzes' totals, for reading.
 #[derive(Debug, Clone)]
 pub struct QuizNumbers {
     stats: StatsTable,
@@ -110,7 +110,7 @@ impl QuizNumbers {
         Self { stats: setup.stats_table() }
     }
 
-    /// A quiz's numbers, and what they are right up to; `None` if nothing ever happened to it. Eventually consistent.
+    /// A quiz's figures and the time up to which they are complete; `None` without interactions. Eventually consistent.
     ///
     /// # Errors
     /// If they could not be read, or are not what this program writes.
@@ -124,7 +124,7 @@ impl QuizNumbers {
     }
 }
 
-/// What an item's numbers are right up to.
+/// The time up to which an item's totals are complete.
 pub(super) fn as_of(item: &Item, key: &Key) -> Result<Time, StoreError> {
     let as_of = text(item, AS_OF).unwrap_or_default().parse();
     as_of.map_err(|error| StoreError::corrupt(format!("{}/{}", key.pk, key.sk), error))
