@@ -53,7 +53,7 @@ impl CourseStats {
         for whose in whose {
             let mut changes = Changes::default();
             difference.iter().for_each(|(name, sum)| changes.add(name, sum));
-            transaction.update(&self.stats.name, &keys::class(whose, keys::lane(id)), changes, None)?;
+            transaction.update(&self.stats.name, &keys::course_stats(whose, keys::lane(id)), changes, None)?;
         }
         Ok(())
     }
@@ -68,7 +68,7 @@ impl CourseStats {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<CourseFigures, StoreError>> {
         Box::pin(async move {
-            let keys = (0..keys::LANES).map(|lane| keys::class(whose, lane)).collect();
+            let keys = (0..keys::LANES).map(|lane| keys::course_stats(whose, lane)).collect();
             let items = self.stats.get_all(keys, Consistency::Eventual, deadline).await?;
             figures(&items.into_values().collect::<Vec<_>>())
         })
@@ -84,7 +84,7 @@ impl CourseStats {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<BTreeMap<CourseId, CourseFigures>, StoreError>> {
         Box::pin(async move {
-            let key = |course: &CourseId| keys::class(&CourseStatsScope::Course(course.clone()), 0);
+            let key = |course: &CourseId| keys::course_stats(&CourseStatsScope::Course(course.clone()), 0);
             let asked: BTreeSet<Key> = courses.iter().map(key).collect();
             let mut items = self.stats.get_all(asked, Consistency::Eventual, deadline).await?;
             let of = |course: &CourseId| {

@@ -52,7 +52,7 @@ pub fn parse_taught(sk: &str) -> Result<CourseId, ForeignKey> {
 
 /// The totals of a scope; those of all courses are spread over lanes.
 #[must_use]
-pub fn class(whose: &CourseStatsScope, lane: u8) -> Key {
+pub fn course_stats(whose: &CourseStatsScope, lane: u8) -> Key {
     let pk = match whose {
         CourseStatsScope::Course(course) => course_and_students(course),
         CourseStatsScope::Student(student) => format!("STUDENT#{student}"),

@@ -1,9 +1,12 @@
 //! Keys outlive every release: these golden keys never change.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use domain::board::{Board, Entrant, Metric, Season};
 use domain::calendar::{Calendar, Level};
 use domain::id::{PackageId, ProductId, PurchaseId, QuizId};
+use domain::live::{Channel, LiveEvent, LiveEventName};
 use domain::purchase::Buyer;
 use domain::revenue_totals::Ranking;
 use domain::rollup::Scope;
@@ -271,4 +274,71 @@ fn fact_key_identifies_its_bucket() {
     ] {
         assert_eq!(parse_fact(pk, sk), Err(ForeignKey), "{pk} {sk}");
     }
+}
+
+#[test]
+fn golden_keys_of_live_updates() {
+    let at: Time = "2026-01-31T09:07:05.040Z".parse().unwrap();
+    let (user, id): (UserId, _) = ("ann".parse().unwrap(), "n".parse().unwrap());
+    let channel = Channel::User(user.clone());
+    let key = |pk: &str, sk: &str| Key { pk: pk.to_owned(), sk: sk.to_owned() };
+    let (name, body) = (LiveEventName::NewNotification, serde_json::json!({}));
+    let event = LiveEvent { channel: channel.clone(), name, id: "e".to_owned(), time: at, body };
+    let pending = live_event(&event);
+    let sk = format!("2026-01-31T09:07:05.040Z#{name}#e");
+    assert_eq!(pending, key(&format!("CHANNEL#{channel}"), &sk));
+    assert_eq!(parse_outbox(&pending.pk), Ok(channel.clone()));
+    assert_eq!(set_aside(&pending), key(&format!("ASIDE#CHANNEL#{channel}"), &sk));
+    assert_eq!(published_second(&channel), key(&format!("TOLD#{channel}"), "LAST"));
+    assert_eq!(notification(&id), key("NOTIFICATION#n", "TO"));
+    assert_eq!(received(&user, at, &id), key("INBOX#ann", "AT#2026-01-31T09:07:05.040Z#n"));
+    assert_eq!(unread(&user), key("INBOX#ann", "UNREAD"));
+}
+
+#[test]
+fn golden_keys_of_operation() {
+    use domain::course_stats::CourseStatsScope;
+    let at: Time = "2026-01-31T09:07:05.040Z".parse().unwrap();
+    let day = Calendar::default().period(Level::Day, at);
+    let user: UserId = "ann".parse().unwrap();
+    let key = |pk: &str, sk: &str| Key { pk: pk.to_owned(), sk: sk.to_owned() };
+    let bucket = Bucket { entity: Entity::Track("t".parse().unwrap()), minute: at.minute() };
+    assert_eq!(deferred("counter-updater", &bucket), key("DEFERRED#counter-updater#TRACK#t", "B#2026-01-31T09:07"));
+    let written = key("PURCHASE#p", "DOC");
+    let listed = change(&day, 3, &written);
+    assert_eq!(listed, key("CHANGES#2026-01-31#03", "PURCHASE#p/DOC"));
+    assert_eq!(parse_change(&listed.sk), Some(written));
+    let window = Window::day(at);
+    assert_eq!(quota("USER#ann", "EVENTS", window), key("QUOTA#USER#ann", &format!("EVENTS#D#{}", window.start())));
+    let attempts = counted_attempts(&user, &"q".parse().unwrap(), window);
+    assert_eq!(attempts, key("ACTOR#u:ann", &format!("ATTEMPTS#QUIZ#q#{}", window.start())));
+    let id = "r".parse().unwrap();
+    assert_eq!(refold(&id), key("REFOLD#r", "T"));
+    assert_eq!(refold_chunk(&id, "c"), key("REFOLD#r", "C#CHUNK#c"));
+    assert_eq!(refold_part(&id, 7), key("REFOLD#r", "C#PART#0007"));
+    assert_eq!(course_stats(&CourseStatsScope::Student(user.clone()), 0), key("STUDENT#ann", "T"));
+    assert_eq!(course_stats(&CourseStatsScope::Teacher(user.clone()), 0), key("TEACHER#ann", "T"));
+    assert_eq!(course_stats(&CourseStatsScope::All, 7), key("CLASSROOMS#07", "T"));
+    assert_eq!(taught(&user, &"c".parse().unwrap()), key("USER#ann", "TEACHES#c"));
+}
+
+/// The words in capitals before a `#` in a text.
+fn prefixes(text: &str) -> BTreeSet<String> {
+    let words = text.split('#').rev().skip(1);
+    let words = words.filter_map(|before| before.rsplit(|c: char| !c.is_ascii_uppercase()).next());
+    words.filter(|word| !word.is_empty()).map(|word| format!("{word}#")).collect()
+}
+
+#[test]
+fn every_prefix_has_a_golden_key() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/keys");
+    let golden = prefixes(&std::fs::read_to_string(folder.join("tests.rs")).unwrap());
+    for module in std::fs::read_dir(&folder).unwrap() {
+        let module = module.unwrap().path();
+        let source = std::fs::read_to_string(&module).unwrap();
+        let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let named = prefixes(&code.collect::<Vec<_>>().join("\n"));
+        assert_eq!(named.difference(&golden).collect::<Vec<_>>(), Vec::<&String>::new(), "{}", module.display());
+    }
+    assert!(golden.len() > 50, "{golden:?}");
 }
