@@ -83,7 +83,7 @@ impl Scenario for Shop {
     type Answer = Answer;
 
     /// Something new, a request that was answered before, or a request of another client.
-    fn next(&mut self, client: usize, turns: &mut Turns, clients: &Clients<Request, Answer>) -> Request {
+    fn next(&mut self, _: usize, turns: &mut Turns, clients: &Clients<Request, Answer>) -> Request {
         let random = &mut turns.random;
         let has_key = |request: &&Request| matches!(request.1, Action::Buy { .. } | Action::Refund { .. });
         let under_way: Vec<_> = clients.under_way().filter(has_key).collect();
@@ -114,7 +114,7 @@ impl Scenario for Shop {
                 discount: random.u8(0..100) < 30,
                 days_ago: (random.u8(0..100) < 40).then(|| random.i64(0..70)),
             },
-            _ if bought.is_empty() => return self.next(client, turns, clients),
+            _ if bought.is_empty() => return self.next(0, turns, clients),
             what => {
                 let purchase = bought[random.usize(0..bought.len())].clone();
                 match what {
