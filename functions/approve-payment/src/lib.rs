@@ -1,4 +1,4 @@
-//! `POST /api/payments/{paymentId}/approve`: a payment came, and so the purchase is paid.
+//! `POST /api/payments/{paymentId}/approve`: approves a payment and completes its purchase.
 
 use domain::id::PaymentId;
 use domain::payment::{Payment, PaymentStatus};
@@ -42,7 +42,7 @@ impl HttpHandler for ApprovePayment {
             if waiting.status == PaymentStatus::Approved {
                 return Ok(Response::json(StatusCode::OK, &bodies::payment(&waiting)));
             }
-            // The payment follows its purchase, also one that ended before it did.
+            // The payment is settled with its purchase, even if that was completed before.
             let completed = self.completion.complete(&waiting.purchase, request.deadline).await;
             let payment = self.payment(&id).await?;
             if payment.status == PaymentStatus::Approved {

@@ -1,4 +1,4 @@
-//! `POST /api/purchases/{purchaseId}/complete`: the payment of a purchase was approved.
+//! `POST /api/purchases/{purchaseId}/complete`: completes a purchase whose payment was approved.
 
 use domain::id::PurchaseId;
 use http::StatusCode;

@@ -11,7 +11,7 @@ use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::pusher::StatsNotifier;
 use runtime::stream;
-use store::{Budget, FoldOutcome, Folds, RestoredHours, StoreError, Worklist};
+use store::{Activity, Budget, FoldOutcome, Folds, Restored, StoreError};
 use tokio::time::Instant;
 
 /// The function.
@@ -20,14 +20,14 @@ pub const FUNCTION: Function = Function { name: "counter-updater", start };
 fn start(context: &FunctionContext) -> StartResult {
     runtime::batch::start_stream(context, FUNCTION, |setup| CounterUpdater {
         folds: Folds::of_events(setup),
-        worklist: Worklist::open(setup),
+        activity: Activity::open(setup),
         numbers: StatsNotifier::open(setup),
     })
 }
 
 struct CounterUpdater {
     folds: Folds,
-    worklist: Worklist,
+    activity: Activity,
     numbers: StatsNotifier,
 }
 
@@ -61,25 +61,24 @@ impl BatchHandler for CounterUpdater {
                 .iter()
                 .filter_map(|asked| if let Asked::Fold(bucket) = asked { Some(bucket.clone()) } else { None })
                 .collect();
-            let since = self.worklist.now();
-            let RestoredHours { ready, decided: mut folded } =
-                self.worklist.restore(&self.folds, buckets, deadline).await;
+            let since = self.activity.now();
+            let Restored { ready, settled: mut folded } = self.activity.restore(&self.folds, buckets, deadline).await;
             folded.extend(self.folds.refold::<TrackCounters>(ready, budget, deadline).await);
             let written: Vec<Bucket> = folded
                 .iter()
                 .filter(|(_, result)| matches!(result, Ok(FoldOutcome::Written)))
                 .map(|(bucket, _)| bucket.clone())
                 .collect();
-            // Listed after the fold: a reader of the list finds the fold.
-            let recorded = self.worklist.record_folds(&written, since, deadline).await;
-            if let Err(error) = &recorded {
+            // Listed after the fold, so that whoever finds it listed finds the fold.
+            let noted = self.activity.note(&written, since, deadline).await;
+            if let Err(error) = &noted {
                 tracing::warn!(error = %error, "folds not listed: {error}");
             }
             let changed = written.iter().filter_map(|bucket| track(&bucket.entity)).collect();
             let untold = self.numbers.changed(changed, deadline).await;
             let is_told = |bucket: &Bucket| track(&bucket.entity).is_none_or(|track| !untold.contains(&track));
             let settle = |(bucket, result)| {
-                let done = recorded.is_ok() && is_told(&bucket);
+                let done = noted.is_ok() && is_told(&bucket);
                 let settled = settle(&bucket, result, done);
                 (bucket, settled)
             };

@@ -1,4 +1,4 @@
-//! `POST /api/enrollments`: somebody asks to take a course, or is enrolled in it.
+//! `POST /api/enrollments`: a student requests an enrollment, or a teacher or an admin enrolls one.
 
 use domain::course::{Enrollment, NewEnrollment};
 use domain::live::LiveEventName;
@@ -33,7 +33,7 @@ impl HttpHandler for Enroll {
                 let course = self.service.courses.course(id).await?;
                 let course = course.ok_or_else(|| Problem::NotFound(format!("there is no course {id}")))?.document;
                 let (student, by) = wanted.student_and_actor(&course, &request.caller)?;
-                // A token tells what its own person is called, nobody else.
+                // A token names its own user only.
                 let name = request.caller_name().filter(|_| request.caller.user() == Some(&student));
                 let stored = self.service.courses.enrollment(id, &student).await?;
                 let (before, now) = (stored.as_ref().map(|stored| &stored.document), self.service.now());

@@ -1,4 +1,4 @@
-//! `POST /api/packages`: makes a package of quizzes.
+//! `POST /api/packages`: creates a package of quizzes.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use system::ids::Ids;
 /// The function.
 pub const FUNCTION: Function = Function { name: "create-package", start };
 
-/// The largest body, in bytes: 500 quizzes of the longest ids, and room to spare.
+/// The largest body, in bytes: 500 quizzes with the longest ids, and a margin.
 const MAX_BODY: usize = 64 * 1024;
 
 fn start(context: &FunctionContext) -> StartResult {
@@ -49,7 +49,7 @@ impl HttpHandler for CreatePackage {
                 let stored = self.packages.package(&id, true).await?;
                 let package = new.clone().apply(stored.owner(), &request.caller)?;
                 if let Some(stored) = stored.as_present() {
-                    // Sent again, perhaps because the answer was lost.
+                    // A repeated request, perhaps because the response was lost.
                     if stored.document == package {
                         return Ok(Ok(answer(&id, &package, &stored.version.0)));
                     }

@@ -1,4 +1,4 @@
-//! `POST /api/payments`: a buyer says that a purchase was paid.
+//! `POST /api/payments`: a buyer reports the payment of a purchase.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl HttpHandler for CreatePayment {
             let now = Time::from(self.clock.now());
             store::update_idempotent(request.deadline, || async {
                 let purchase = self.purchases.purchase(&id).await?;
-                // That somebody else bought something is nobody's business.
+                // Other users' purchases must not be revealed.
                 let purchase = purchase.filter(|stored| payment::may_pay(&request.caller, &stored.document.buyer));
                 let purchase = purchase.ok_or_else(|| Problem::NotFound(format!("there is no purchase {id}")))?;
                 let stored = self.purchases.payment_of(&id).await?;

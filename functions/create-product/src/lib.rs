@@ -1,4 +1,4 @@
-//! `POST /api/products`: a seller offers a product.
+//! `POST /api/products`: a seller creates a product.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use system::ids::Ids;
 /// The function.
 pub const FUNCTION: Function = Function { name: "create-product", start };
 
-/// The largest body, in bytes: the longest texts fit, with every character of them escaped.
+/// The largest body, in bytes: the longest texts fit with every character escaped.
 const MAX_BODY: usize = 32 * 1024;
 
 fn start(context: &FunctionContext) -> StartResult {
@@ -56,7 +56,7 @@ impl HttpHandler for CreateProduct {
                 let before = (stored.as_present().map(|stored| &stored.document), stored.owner());
                 let product = description.clone().apply(before, &request.caller, sale.clone(), now)?;
                 if let Some(stored) = stored.as_present() {
-                    // Sent again, perhaps because the answer was lost.
+                    // A repeated request, perhaps because the response was lost.
                     if stored.document == product {
                         return Ok(Ok(answer(&id, &product, &stored.version.0)));
                     }

@@ -1,4 +1,4 @@
-//! `POST /api/purchases`: somebody buys something.
+//! `POST /api/purchases`: buys an item.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,11 +24,10 @@ use system::clock::Clock;
 /// The function.
 pub const FUNCTION: Function = Function { name: "create-purchase", start };
 
-/// The largest body, in bytes: an order with as much metadata as it may have, with every character of it escaped, and room to
-/// spare.
+/// The largest body, in bytes: the largest metadata fit with every character escaped, with a margin.
 const MAX_BODY: usize = 32 * 1024;
 
-/// After how long there are tries again at the latest, in seconds.
+/// The seconds until tries are available again, at the latest.
 const SECONDS_OF_AN_HOUR: u32 = 3_600;
 
 fn start(context: &FunctionContext) -> StartResult {
@@ -62,8 +61,8 @@ struct CreatePurchase {
 }
 
 impl CreatePurchase {
-    /// What is bought must be there and on offer, and a package be bought at its price. Of courses and tests nothing is known
-    /// here: they are the site's own. An admin records what was bought elsewhere, and when there was another price.
+    /// Checks that the item is for sale, and a package at its price. Courses and tests belong to the site and are not
+    /// known here. An admin may record any purchase.
     async fn is_on_offer(&self, order: &Order, caller: &Caller) -> Result<(), Problem> {
         if caller.is_admin() {
             return Ok(());
@@ -81,7 +80,7 @@ impl CreatePurchase {
         }
     }
 
-    /// What a package costs is known here: nobody but an admin buys it at another price.
+    /// Checks the price of a package; only an admin may record another one.
     async fn is_its_price(&self, order: &Order) -> Result<(), Problem> {
         let id = order.item.id.clone().into();
         let package = self.packages.package(&id, true).await?.present();
@@ -95,8 +94,8 @@ impl CreatePurchase {
         Err(InvalidField::new("amount", price).into())
     }
 
-    /// The purchase that an order is as things stand, and the discount that it uses. The discount is looked at last: whatever
-    /// else is wrong must not tell that there is one.
+    /// The purchase that an order creates, and the discount that it uses. The discount is checked last: another
+    /// rejection must not reveal that it exists.
     async fn decide(
         &self,
         order: &Order,
@@ -119,7 +118,7 @@ impl CreatePurchase {
         Ok((purchase, discount))
     }
 
-    /// Makes sure that the buyer does not have the item already.
+    /// Checks that the buyer does not own the item.
     async fn is_new(&self, buyer: &Buyer, item: &Item, request: &Request) -> Result<(), Problem> {
         if !item.kind.is_single_ownership() {
             return Ok(());
@@ -129,7 +128,7 @@ impl CreatePurchase {
         owned.remove(item).map_or(Ok(()), |purchase| Err(Problem::Owned(purchase)))
     }
 
-    /// Makes the purchase, if it was not made by the same request before.
+    /// Creates the purchase, unless the same request has created it before.
     async fn buy(
         &self,
         order: &Order,
@@ -141,12 +140,12 @@ impl CreatePurchase {
         let is_retry = AtomicBool::new(false);
         store::update_idempotent(request.deadline, || async {
             let decided = self.decide(order, &id, request, now).await;
-            // Read after what was decided by: what stands in the way may be what this very request has done before.
+            // Read after the decision: the reason for a rejection may be an earlier execution of this request.
             if let Some(response) = once.answered(&self.answers).await? {
                 return Ok(Ok(response));
             }
             if is_retry.swap(true, Ordering::Relaxed) && self.purchases.purchase(&id).await?.is_some() {
-                // Its answer was kept for as long as it is; that it was bought is kept for ever.
+                // The stored response has expired; the purchase is kept for good.
                 return Err(Problem::Owned(id.clone()));
             }
             let (purchase, discount) = decided?;
@@ -159,7 +158,7 @@ impl CreatePurchase {
         .await
     }
 
-    /// The same where a discount is named by anybody but an admin: so many wrong codes, and no more are looked at in this hour.
+    /// Does the same for a discount code of a caller who is no admin, within the hourly limit of wrong codes.
     async fn buy_with_code(
         &self,
         order: &Order,
@@ -182,7 +181,7 @@ impl CreatePurchase {
         if !bought.as_ref().err().is_some_and(is_wrong)
             && let Err(error) = self.tries.give_back(user, now).await
         {
-            // What was bought is bought; the caller has a try less in this hour.
+            // The purchase stands; the caller has one try less in this hour.
             tracing::warn!(error = %error, "a try of a discount was not given back: {error}");
         }
         bought

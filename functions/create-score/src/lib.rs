@@ -1,4 +1,4 @@
-//! `POST /api/scores`: a student is given a score.
+//! `POST /api/scores`: gives a student a score.
 
 use domain::id::ScoreId;
 use domain::live::LiveEventName;
@@ -48,7 +48,8 @@ impl HttpHandler for GiveScore {
                 }
                 let done = once.done(&self.answers).await?;
                 if let Some(stored) = stored {
-                    // Its answer was kept for as long as it is; the score is kept for ever, and so is what it was given for.
+                    // The stored response has expired; the score is kept for good, with the course and the student it
+                    // was given for.
                     let is_same = stored.document.course == new.course && stored.document.student == new.student;
                     if done.is_none() && !is_same {
                         return Err(Problem::KeyReused);

@@ -1,4 +1,4 @@
-//! `DELETE /api/products/{productId}`: deletes a product; what was sold of it stays sold.
+//! `DELETE /api/products/{productId}`: deletes a product; its sales stay counted.
 
 use domain::id::ProductId;
 use runtime::BoxFuture;
@@ -25,7 +25,7 @@ impl HttpHandler for DeleteProduct {
             let preconditions = Preconditions::of(&request);
             store::update(request.deadline, || async {
                 let stored = self.products.product(&id).await?.present();
-                // That somebody else has a draft is nobody's business.
+                // Other sellers' drafts must not be revealed.
                 let stored = stored.filter(|stored| stored.document.is_seen_by(&request.caller));
                 let stored = stored.ok_or_else(|| Problem::NotFound(format!("there is no product {id}")))?;
                 stored.document.delete(&request.caller)?;

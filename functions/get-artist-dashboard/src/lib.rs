@@ -22,10 +22,7 @@ use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, seconds};
 use serde_json::{Value, json};
-use store::{
-    Documents, Listed, Occurrence, Playlists, RecentActivity, RecentActivityReader, RollupReader, StoreError,
-    ValueSource,
-};
+use store::{Documents, Happened, Listed, Playlists, ReadFrom, Reading, Recent, RecentActivity, StoreError};
 use system::clock::Clock;
 
 /// The function.
@@ -39,8 +36,8 @@ const TOP_TRACKS: usize = 5;
 
 fn start(context: &FunctionContext) -> StartResult {
     runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetDashboard {
-        reading: RollupReader::open(setup),
-        recent: RecentActivityReader::open(setup),
+        reading: Reading::open(setup),
+        recent: Recent::open(setup),
         documents: Documents::open(setup),
         playlists: Playlists::open(setup),
         calendar: setup.calendar(),
@@ -49,8 +46,8 @@ fn start(context: &FunctionContext) -> StartResult {
 }
 
 struct GetDashboard {
-    reading: RollupReader,
-    recent: RecentActivityReader,
+    reading: Reading,
+    recent: Recent,
     documents: Documents,
     playlists: Playlists,
     calendar: Calendar,
@@ -61,7 +58,7 @@ struct GetDashboard {
 struct Activity {
     points: Vec<TimeSpan>,
     numbers: Numbers,
-    read_from: BTreeSet<ValueSource>,
+    read_from: BTreeSet<ReadFrom>,
     as_of: Time,
     recent: RecentActivity,
 }
@@ -181,7 +178,7 @@ impl Catalogue {
         json!({"plays": plays, "likes": likes})
     }
 
-    fn play(&self, Occurrence { track, at, what, .. }: &Occurrence<MergedPlay>) -> Value {
+    fn play(&self, Happened { track, at, what, .. }: &Happened<MergedPlay>) -> Value {
         json!({
             "trackId": track,
             "title": self.title(track),
@@ -192,7 +189,7 @@ impl Catalogue {
         })
     }
 
-    fn like(&self, Occurrence { track, at, .. }: &Occurrence<()>) -> Value {
+    fn like(&self, Happened { track, at, .. }: &Happened<()>) -> Value {
         json!({"trackId": track, "title": self.title(track), "timestamp": at})
     }
 }

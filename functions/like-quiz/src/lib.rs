@@ -1,4 +1,4 @@
-//! `POST /api/quizzes/{quizId}/like` and `DELETE` of it: a person likes a quiz, or takes that back.
+//! `POST /api/quizzes/{quizId}/like` and its `DELETE`: likes a quiz, or takes the like back.
 
 use domain::id::QuizId;
 use http::{Method, StatusCode};

@@ -1,4 +1,4 @@
-//! `POST /api/notifications/{notificationId}/read`: the caller has read a notification.
+//! `POST /api/notifications/{notificationId}/read`: marks a notification as read.
 
 use std::sync::Arc;
 

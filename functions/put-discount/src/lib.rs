@@ -1,4 +1,4 @@
-//! `PUT /api/discounts/{code}`: makes or changes a discount.
+//! `PUT /api/discounts/{code}`: creates or changes a discount.
 
 use domain::discount::{Discount, is_hard_to_guess};
 use domain::id::DiscountCode;

@@ -12,7 +12,7 @@ use store::Playlists;
 /// The function.
 pub const FUNCTION: Function = Function { name: "put-playlist", start };
 
-/// The largest body, in bytes: the longest texts fit, with every character of them escaped.
+/// The largest body, in bytes: the longest texts fit with every character escaped.
 const MAX_BODY: usize = 32 * 1024;
 
 fn start(context: &FunctionContext) -> StartResult {

@@ -1,4 +1,4 @@
-//! `PUT /api/products/{productId}`: describes a product, and says whether it was sold.
+//! `PUT /api/products/{productId}`: describes a product and its sale.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use system::ids::Ids;
 /// The function.
 pub const FUNCTION: Function = Function { name: "put-product", start };
 
-/// The largest body, in bytes: the longest texts fit, with every character of them escaped.
+/// The largest body, in bytes: the longest texts fit with every character escaped.
 const MAX_BODY: usize = 32 * 1024;
 
 fn start(context: &FunctionContext) -> StartResult {

@@ -16,7 +16,7 @@ pub const FUNCTION: Function = Function { name: "put-track", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
-/// What an artist is told who first describes a track that has numbers.
+/// The answer to an artist who describes a track that already has stats.
 const CLAIMED: &str = "the track has events but no description, so an admin has to create it and set its artistId";
 
 fn start(context: &FunctionContext) -> StartResult {
@@ -43,7 +43,7 @@ impl HttpHandler for PutTrack {
                 let track =
                     description.clone().apply(stored.as_ref().map(|stored| &stored.document), &request.caller)?;
                 preconditions.check(stored.as_ref().map(|stored| &stored.version))?;
-                // Whose plays they are that came before any description is not for the first who asks to say.
+                // The plays before the first description belong to no particular caller; only an admin can assign them.
                 let is_claim = stored.is_none() && !request.caller.is_admin();
                 if is_claim && self.claims.has_stats(&id).await? {
                     return Err(Problem::ConflictingState(CLAIMED.to_owned()));

@@ -1,4 +1,4 @@
-//! `POST /api/quizzes/{quizId}/rate`: a person rates a quiz, or rates it anew.
+//! `POST /api/quizzes/{quizId}/rate`: rates a quiz.
 
 use domain::id::QuizId;
 use domain::interaction::Rating;

@@ -1,4 +1,4 @@
-//! `POST /api/attendance`: it is noted whether a student was there on a day.
+//! `POST /api/attendance`: records a student's attendance on a day.
 
 use domain::attendance::Mark;
 use domain::live::LiveEventName;

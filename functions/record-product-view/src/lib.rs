@@ -1,4 +1,4 @@
-//! `POST /api/products/{productId}/views`: somebody looks at a product.
+//! `POST /api/products/{productId}/views`: records a view of a product.
 
 use domain::caller::Actor;
 use domain::entity::Entity;
@@ -32,7 +32,7 @@ struct ViewProduct {
     quotas: QuotaCounters,
 }
 
-/// Who looks: the person, else the device, else the session that the body names, and all of them that are named.
+/// The actors that the request names, the most certain first: the user, the device and the session.
 fn viewer(request: &Request) -> Result<Vec<Actor>, Problem> {
     // Beacons are sent as plain text, which needs no preflight.
     let body = request.json(MAX_BODY, &["application/json", "text/plain"])?;
@@ -46,7 +46,7 @@ fn viewer(request: &Request) -> Result<Vec<Actor>, Problem> {
 }
 
 impl ViewProduct {
-    /// Whether a view would be more than anonymous callers of a network may add. One that was counted before is not.
+    /// Whether the view exceeds the quota of anonymous views of a network. A repeated view does not count.
     async fn is_limited(
         &self,
         viewer: &[Actor],
@@ -75,7 +75,7 @@ impl HttpHandler for ViewProduct {
             let id: ProductId = request.path("productId")?;
             let viewer = viewer(&request)?;
             let held = self.products.product(&id).await?.present();
-            // That somebody else has a draft is nobody's business.
+            // Other sellers' drafts must not be revealed.
             let held = held.filter(|held| held.document.is_seen_by(&request.caller));
             let product = held.ok_or_else(|| Problem::NotFound(format!("there is no product {id}")))?.document;
             let is_crawlers = request.client().user_agent.as_deref().is_some_and(is_crawler);

@@ -1,4 +1,4 @@
-//! `POST /api/quizzes/{quizId}/attempt`: a person has attempted a quiz.
+//! `POST /api/quizzes/{quizId}/attempt`: records an attempt at a quiz.
 
 use domain::id::QuizId;
 use domain::interaction::Attempt;

@@ -1,5 +1,5 @@
-//! `POST /api/purchases/{purchaseId}/refund` gives all or a part of a purchase back, `DELETE` of a purchase all of it. A
-//! purchase that was never paid is cancelled.
+//! `POST /api/purchases/{purchaseId}/refund` refunds a purchase in full or in part, `DELETE` of a purchase in full. An
+//! unpaid purchase is cancelled.
 
 use std::sync::Arc;
 
@@ -36,12 +36,12 @@ struct RefundPurchase {
     clock: Arc<dyn Clock>,
 }
 
-/// Whether it is the caller's, or the caller is an admin.
+/// Whether the caller is the buyer or an admin.
 fn is_known_to(purchase: &Purchase, caller: &Caller) -> bool {
     caller.is_admin() || caller.user().is_some_and(|user| purchase.buyer.user() == Some(user))
 }
 
-/// An admin gives money back; a buyer may cancel what was not paid.
+/// Only an admin may refund; a buyer may cancel an unpaid purchase.
 fn may_refund(caller: &Caller, purchase: &Purchase) -> Result<(), Problem> {
     let is_unpaid = matches!(purchase.status, Status::Pending | Status::Cancelled);
     if caller.is_admin() || is_unpaid {
@@ -55,7 +55,7 @@ impl HttpHandler for RefundPurchase {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let id: PurchaseId = request.path("purchaseId")?;
-            // All of it can be given back only once; of parts, the key tells one from the other.
+            // A full refund is idempotent; a partial one needs a key.
             let (order, once) = if request.method() == Method::POST {
                 let body = request.json(MAX_BODY, &["application/json"])?;
                 let content = json!({"purchaseId": id, "body": body});
@@ -69,13 +69,13 @@ impl HttpHandler for RefundPurchase {
             let now = Time::from(self.clock.now());
             let request_id = once.as_ref().map(IdempotentRequest::id);
             store::update_idempotent(request.deadline, || async {
-                // Read before the purchase, so that a purchase that is told of a request that was done is as that left it.
+                // Read before the purchase, so that the purchase includes the effect of a completed request.
                 let was_done = match &once {
                     Some(once) => once.done(&self.answers).await?.is_some(),
                     None => false,
                 };
                 let stored = self.purchases.purchase(&id).await?;
-                // That somebody else bought something is nobody's business.
+                // Other users' purchases must not be revealed.
                 let stored = stored.filter(|stored| is_known_to(&stored.document, &request.caller));
                 let stored = stored.ok_or_else(|| Problem::NotFound(format!("there is no purchase {id}")))?;
                 may_refund(&request.caller, &stored.document)?;
@@ -85,7 +85,7 @@ impl HttpHandler for RefundPurchase {
                         return Ok(Ok(response));
                     }
                     if was_done {
-                        // Its answer was kept for as long as it is; what was given back is given back for ever.
+                        // The stored response has expired; the refund is kept for good.
                         return Ok(Ok(Response::json(StatusCode::OK, &bodies::purchase(&stored.document))));
                     }
                 } else if matches!(stored.document.status, Status::Refunded | Status::Cancelled) {

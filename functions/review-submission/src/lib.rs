@@ -1,4 +1,4 @@
-//! `PATCH /api/playlists/{playlistId}/submissions/{submissionId}`: accepts or rejects what was submitted.
+//! `PATCH /api/playlists/{playlistId}/submissions/{submissionId}`: accepts or rejects a submission.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ impl HttpHandler for JudgeSubmission {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let id: PlaylistId = request.path("playlistId")?;
-            // A submission is named by its track.
+            // The id of a submission is that of its track.
             let track: TrackId = request.path("submissionId")?;
             let body = request.json(MAX_BODY, &["application/json"])?;
             let decision = Decision::parse(&body).map_err(Problem::Invalid)?;
@@ -43,7 +43,7 @@ impl HttpHandler for JudgeSubmission {
                 let (playlist, stored) =
                     futures::try_join!(self.playlists.playlist(&id), self.playlists.submission(&id, &track))?;
                 let playlist = playlist.ok_or_else(|| Problem::NotFound(format!("there is no playlist {id}")))?;
-                // Before anything is said of the submission: whether there is one is not for everybody to know.
+                // Checked first, so that other callers do not learn whether the submission exists.
                 playlist.document.judged_by(&request.caller)?;
                 let stored = stored
                     .ok_or_else(|| Problem::NotFound(format!("track {track} was not submitted to playlist {id}")))?;

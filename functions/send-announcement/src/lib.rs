@@ -1,4 +1,4 @@
-//! `POST /api/announcements`: everybody whose page is open is told something.
+//! `POST /api/announcements`: sends an announcement to all open pages.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use system::ids::Ids;
 /// The function.
 pub const FUNCTION: Function = Function { name: "send-announcement", start };
 
-/// The largest body, in bytes: the longest texts fit, with every character of them escaped.
+/// The largest body, in bytes: the longest texts fit with every character escaped.
 const MAX_BODY: usize = 32 * 1024;
 
 fn start(context: &FunctionContext) -> StartResult {
@@ -52,7 +52,7 @@ impl HttpHandler for Announce {
             let once = IdempotentRequest::of(&request, FUNCTION.name, body.clone())?;
             let (channel, name, now) =
                 (Channel::Announcements, LiveEventName::Announcement, Time::from(self.clock.now()));
-            // Under the same key it is the same announcement, however often it is sent.
+            // The idempotency key determines the id, so a repeated request sends the same announcement.
             let id = once.as_ref().map_or_else(|| self.ids.fresh(), IdempotentRequest::id);
             let event = LiveEvent { channel, name, id, time: now, body };
             let Some(once) = once else {
@@ -65,7 +65,7 @@ impl HttpHandler for Announce {
                     return Ok(Ok(response));
                 }
                 if let Some(time) = once.done(&self.answers).await? {
-                    // Its answer was kept for as long as it is; nobody hears it twice.
+                    // The stored response has expired; the announcement is not sent again.
                     return Ok(Ok(Response::json(StatusCode::ACCEPTED, &LiveEvent { time, ..event.clone() }.data())));
                 }
                 let written = self.outbox.enqueue_idempotent(&event, (&self.answers, &answer)).await;

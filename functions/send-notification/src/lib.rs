@@ -1,4 +1,4 @@
-//! `POST /api/notifications`: somebody is told something, at once and for good.
+//! `POST /api/notifications`: notifies a user.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use system::ids::Ids;
 /// The function.
 pub const FUNCTION: Function = Function { name: "send-notification", start };
 
-/// The largest body, in bytes: the longest texts fit, with every character of them escaped.
+/// The largest body, in bytes: the longest texts fit with every character escaped.
 const MAX_BODY: usize = 32 * 1024;
 
 fn start(context: &FunctionContext) -> StartResult {
@@ -56,7 +56,7 @@ impl HttpHandler for SendNotification {
                 courses::teaches(&self.courses, &new.to, new.course.as_ref(), &request).await?;
             }
             let NewNotification { to, notice, .. } = new;
-            // Under the same key it is the same notification, however often it is sent.
+            // The idempotency key determines the id, so a repeated request sends the same notification.
             let once = IdempotentRequest::of(&request, FUNCTION.name, json!({"userId": to, "notice": notice}))?;
             let id = once.as_ref().map_or_else(|| self.ids.fresh(), IdempotentRequest::id);
             let id: NotificationId = id.parse().map_err(|_| Problem::Internal)?;
@@ -79,7 +79,7 @@ impl HttpHandler for SendNotification {
                 }
                 Ok(written.map(|()| answer(&to, &notification)))
             });
-            // Notifications to the same user contend for the number of unread ones, which is no conflict of the request.
+            // Notifications to the same user contend for the count of unread ones, which is no conflict of the request.
             sent.await
                 .map_err(|problem| if matches!(problem, Problem::Conflict) { Problem::Unavailable } else { problem })
         })

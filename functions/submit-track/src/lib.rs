@@ -49,7 +49,7 @@ impl HttpHandler for SubmitTrack {
                 let track = track.ok_or_else(|| {
                     Problem::NotFound(format!("track {} has no description; create the track first", offer.track))
                 })?;
-                // A playlist that closes, or a track that changes hands, after this was read: then the submission was
+                // If the playlist closes or the track changes its artist after this read, the submission counts as
                 // earlier.
                 let (to, now) = ((&id, &playlist.document), Time::from(self.clock.now()));
                 let standing = stored.as_ref().map(|stored| &stored.document);

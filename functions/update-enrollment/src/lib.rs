@@ -1,4 +1,4 @@
-//! `PATCH /api/enrollments`: somebody takes a course otherwise than before, or drops it.
+//! `PATCH /api/enrollments`: changes the status of an enrollment.
 
 use domain::course::EnrollmentChange;
 use domain::live::LiveEventName;
@@ -35,7 +35,7 @@ impl HttpHandler for UpdateEnrollment {
             store::update(request.deadline, || async {
                 let course = self.service.courses.course(id).await?;
                 let course = course.ok_or_else(|| Problem::NotFound(format!("there is no course {id}")))?.document;
-                // Before anything is said of the enrollment: whether there is one is not for everybody to know.
+                // Checked first, so that other callers do not learn whether the enrollment exists.
                 let by = change.actor(&course, &request.caller)?;
                 let stored = self.service.courses.enrollment(id, student).await?;
                 let none = || Problem::NotFound(format!("student {student} is not enrolled in course {id}"));

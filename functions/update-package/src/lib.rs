@@ -1,4 +1,4 @@
-//! `PUT /api/packages/{packageId}`: changes a package, and which quizzes it holds.
+//! `PUT /api/packages/{packageId}`: changes a package and its quizzes.
 
 use domain::id::PackageId;
 use domain::money::Currency;
@@ -14,7 +14,7 @@ use store::{Packages, Quizzes};
 /// The function.
 pub const FUNCTION: Function = Function { name: "update-package", start };
 
-/// The largest body, in bytes: 500 quizzes of the longest ids, and room to spare.
+/// The largest body, in bytes: 500 quizzes with the longest ids, and a margin.
 const MAX_BODY: usize = 64 * 1024;
 
 fn start(context: &FunctionContext) -> StartResult {

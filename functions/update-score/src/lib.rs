@@ -1,4 +1,4 @@
-//! `PUT /api/scores/{scoreId}`: a score is put right.
+//! `PUT /api/scores/{scoreId}`: corrects a score.
 
 use domain::id::ScoreId;
 use domain::live::LiveEventName;
@@ -40,7 +40,7 @@ impl HttpHandler for ChangeScore {
                 let stored = self.scores.score(&id).await?;
                 let none = || Problem::NotFound(format!("there is no score {id}"));
                 let stored = stored.ok_or_else(none)?;
-                // That somebody was given a score is for nobody to know but who runs the course.
+                // Only those who run the course may learn that the score exists.
                 let course = self.service.courses.course(&stored.document.course).await?.map(|course| course.document);
                 let course = course.filter(|course| course.is_run_by(&request.caller)).ok_or_else(none)?;
                 preconditions.check(Some(&stored.version))?;

@@ -1,4 +1,4 @@
-//! Courses with their numbers and live events: what every function that changes a course needs.
+//! Courses with their totals and live events, for functions that change a course.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use store::{CourseStats, Courses, Outbox, OutboxEvents, Setup};
 use system::clock::Clock;
 use system::ids::Ids;
 
-/// What every function needs that changes something in a course.
+/// Everything that a function needs to change a course.
 pub struct CourseService {
-    /// Courses, and who takes them.
+    /// Courses and enrollments.
     pub courses: Courses,
-    /// Their numbers.
+    /// The totals of courses.
     pub stats: CourseStats,
-    /// Nothing, where live updates are off.
+    /// `None` if live updates are off.
     outbox: Option<Outbox>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
@@ -40,7 +40,8 @@ impl CourseService {
         Time::from(self.clock.now())
     }
 
-    /// The same event on each of these channels, under one new id: it tells what a thing, under its name, is since then.
+    /// The same event on each of these channels, under one new id: the state of a resource, under its name, since a
+    /// time.
     #[must_use]
     pub fn events(
         &self,
@@ -52,7 +53,7 @@ impl CourseService {
         LiveEvent::on(channels, name, (&self.ids.fresh(), since), thing)
     }
 
-    /// What is to be told with a change.
+    /// The events to enqueue with a change.
     #[must_use]
     pub fn outbox_events<'a>(&'a self, events: &'a [LiveEvent]) -> OutboxEvents<'a> {
         (self.outbox.as_ref(), events)

@@ -18,6 +18,7 @@ mod engagements;
 mod error;
 mod facts;
 mod folds;
+mod idempotency;
 mod inbox;
 mod items;
 mod jobs;
@@ -49,14 +50,15 @@ mod transaction;
 
 #[cfg(test)]
 mod bounds;
+#[cfg(test)]
+mod stored_items;
 
 pub use attendances::Attendances;
 pub use audits::{
     AuditReport, AuditStep, AuditTask, Audits, ListedAudit, Outcome as AuditOutcome, StartedAudit, YOUNG,
 };
 pub use boards::{
-    BoardNeighbors, BoardPage, BoardProjector, Boards, ProductReader, ProductWithViews, Ranked, SellerRanks, Shards,
-    Trending, ViewedProduct,
+    Around, BoardPage, BoardProjector, BoardStanding, Boards, ProductReader, Ranked, Shards, Shown, Trending, Viewed,
 };
 pub use buyers::BuyerProjector;
 pub use claims::Claims;
@@ -69,6 +71,7 @@ pub use engagements::{Engagements, EventBatch, Outcome, Sender};
 pub use error::StoreError;
 pub use facts::{Facts, NewFact};
 pub use folds::{Budget, FoldOutcome, Folds};
+pub use idempotency::{CompletionMark, IdempotencyState, IdempotencyStore, StoredResponse};
 pub use inbox::{Inbox, InboxNotification, InboxPage};
 pub use listing::Listing;
 pub use outbox::{Outbox, OutboxEvents, PendingEvent};
@@ -81,18 +84,18 @@ pub use playlists::Playlists;
 pub use preview::Preview;
 pub use products::{Catalog, Products};
 pub use purchases::{
-    CompletionMark, DiscountAttempts, Discounts, IdempotencyState, IdempotencyStore, Ownership, PurchaseChange,
-    PurchaseFilter, PurchaseHistory, PurchasePage, Purchases, SettledPayment, StoredDiscount, StoredResponse,
+    DiscountAttempts, Discounts, Ownership, PurchaseChange, PurchaseFilter, PurchaseHistory, PurchasePage, Purchases,
+    SettledPayment, StoredDiscount,
 };
 pub use quizzes::{AttemptOutcome, Interactions, QuizNumbers, Quizzes, RatingChange, RecordedAttempt};
 pub use quotas::{Admission, Plan, QuotaCounters, Requester, Subject, SubjectKind};
 pub use refolds::{FactScan, RefoldChunk, RefoldProgress, Refolds, ScanPart, StreamRange, StreamedRecords, ToRefold};
 pub use retention::Retention;
 pub use retry::{update, update_idempotent};
-pub use revenue::{BuyerSummary, Cohort, RevenueByPeriod, RevenueProjector, RevenueReader, TopItems};
+pub use revenue::{Cohort, Pattern, RevenueProjector, RevenueReader, Rows, Top};
 pub use rollups::{
-    Dispatcher, GRACE, LiveMinute, Occurrence, PeriodCloser, RecentActivity, RecentActivityReader, RecomputePlan,
-    RestoredHours, RollupReader, RollupTask, RollupValues, ValueSource, Watermark, Worklist,
+    Activity, Closing, Dispatcher, GRACE, Happened, OpenMinute, Read, ReadFrom, Reading, Recent, RecentActivity,
+    RecomputePlan, Restored, Watermark, Work,
 };
 pub use scores::Scores;
 pub use setup::Setup;

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::error::StoreError;
+use super::idempotency::{IdempotencyStore, StoredResponse};
 use super::items::{Item, TTL, key_of, text, to_key};
 use super::keys::{self, Key};
-use super::purchases::{IdempotencyStore, StoredResponse};
 use super::table::{Consistency, KeyRange, Write};
 use super::transaction::{Changes, Condition, Transaction};
 use crate::setup::{OutboxTable, Setup};
@@ -117,7 +117,7 @@ impl Outbox {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let mut transaction = Transaction::new(self.table.client.clone());
-            answers.keep(answer, &mut transaction)?;
+            answers.put_in(answer, &mut transaction)?;
             self.enqueue(std::slice::from_ref(event), &mut transaction)?;
             transaction.commit().await
         })

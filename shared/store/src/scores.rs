@@ -7,11 +7,11 @@ use futures::future::BoxFuture;
 use super::course_stats::CourseStats;
 use super::documents::{Version, Versioned};
 use super::error::StoreError;
+use super::idempotency::StoredResponse;
 use super::items::from_item;
 use super::keys;
 use super::listing::{ListQuery, Listing, put_listed};
 use super::outbox::{Outbox, OutboxEvents};
-use super::purchases::StoredResponse;
 use super::table::Consistency;
 use super::transaction::Transaction;
 use crate::setup::{Setup, StateTable};
@@ -66,7 +66,7 @@ impl Scores {
             let whose = CourseStatsScope::of(student, (in_course, course));
             numbers.count_in(&mut transaction, &whose, student.as_str(), (was, score))?;
             if let Some(answer) = answer {
-                answer.keep(&self.state.name, &mut transaction)?;
+                answer.put_in(&self.state.name, &mut transaction)?;
             }
             Outbox::enqueue_in(telling, &mut transaction)?;
             transaction.commit().await?;

@@ -8,7 +8,7 @@ use domain::distinct::Distinct;
 use domain::rollup::Rollup;
 use domain::time::Time;
 use domain::time_span::TimeSpan;
-use store::RollupTask;
+use store::Work;
 
 use super::check::{self, Checked, scope};
 use super::model::{Model, Sent, What, Whose};
@@ -73,8 +73,8 @@ impl Story {
     }
 }
 
-fn is_late(work: &RollupTask) -> bool {
-    matches!(work, RollupTask::CloseLate { .. })
+fn is_late(work: &Work) -> bool {
+    matches!(work, Work::Late { .. })
 }
 
 #[test]
@@ -159,8 +159,7 @@ fn departing_track_leaves_other_contributions() {
         story.world.describe(&mut story.model, 0, 1).await;
         story.go_to("2026-11-21T01:10:00Z");
         for _ in 0..4 {
-            for work in story.world.due(None).await.iter().filter(|work| !matches!(work, RollupTask::MoveTrack { .. }))
-            {
+            for work in story.world.due(None).await.iter().filter(|work| !matches!(work, Work::Move { .. })) {
                 story.world.work(work, None).await;
             }
         }

@@ -1,4 +1,4 @@
-//! Completing purchases: what follows when the payment of one was approved, whoever says so.
+//! Completes purchases whose payments were approved.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use domain::time::Time;
 use store::{Ownership, PurchaseChange, Purchases, Setup, StoreError, Versioned};
 use system::clock::Clock;
 
-/// What completes purchases.
+/// Completes purchases.
 #[derive(Clone)]
 pub struct Completion {
     ownership: Ownership,
@@ -28,11 +28,11 @@ impl Completion {
         Self { ownership: Ownership::open(setup), purchases: Purchases::open(setup), clock: setup.clock() }
     }
 
-    /// The purchase after its payment was approved; where it was approved already, nothing changes but a payment that still
-    /// waits, which follows its purchase.
+    /// The purchase after the approval of its payment. If it is completed already, only a pending payment is settled.
     ///
     /// # Errors
-    /// If there is none, if it has ended, if the buyer has the thing by another purchase, or if it could not be written.
+    /// If the purchase does not exist or has ended, if the buyer owns the item by another purchase, or if it could not
+    /// be written.
     pub async fn complete(&self, id: &PurchaseId, deadline: Instant) -> Result<Purchase, Problem> {
         let now = Time::from(self.clock.now());
         store::update_idempotent(deadline, || async {
@@ -47,7 +47,7 @@ impl Completion {
                     Err(stored.document.conflict().into())
                 };
             }
-            // A payment is approved after it was received, whatever the clocks say, and in the moment of its purchase.
+            // A payment is approved after it was received, whatever the clocks show, and at the time of its purchase.
             let at = payment.as_ref().map_or(now, |payment| now.strictly_after(payment.document.received_at));
             let purchase = stored.document.complete(at)?;
             if purchase.item.kind.is_single_ownership() {
@@ -70,7 +70,7 @@ impl Completion {
     }
 }
 
-/// Ends a payment that still waits although its purchase does not; tells the payment as it is then.
+/// Settles a pending payment of a purchase that is no longer pending; returns the payment as it is then.
 ///
 /// # Errors
 /// If it could not be written.

@@ -1,4 +1,4 @@
-//! What is asked of the classroom: what a course has, or what a student has.
+//! Queries of courses: the lists of a course, and those of a student.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,23 +15,23 @@ use domain::id::{CourseId, UserId};
 use domain::validation::InvalidField;
 use store::{CourseStats, Courses};
 
-/// How many of a student's courses are looked through for one of a teacher's: so many at once, so many times.
+/// How many of a student's courses are searched for one of a teacher's: the size of a page, and the number of pages.
 const SEARCHED_AT_ONCE: usize = 100;
 const SEARCHED_PAGES: usize = 10;
 
-/// Whose part of the classroom is asked for.
+/// The subject of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
-    /// A course's, with the course.
+    /// A course, with its id.
     Course(CourseId, Course),
-    /// A student's.
+    /// A student.
     Student(UserId),
 }
 
-/// A course, if the caller runs it.
+/// A course that the caller runs.
 ///
 /// # Errors
-/// If there is none, or it is somebody else's, or it could not be read.
+/// If it does not exist, or is another teacher's, or could not be read.
 pub async fn run_by(courses: &Courses, id: &CourseId, request: &Request) -> Result<Course, Problem> {
     let course = courses.course(id).await?;
     let course = course.ok_or_else(|| Problem::NotFound(format!("there is no course {id}")))?.document;
@@ -41,17 +41,17 @@ pub async fn run_by(courses: &Courses, id: &CourseId, request: &Request) -> Resu
     Ok(course)
 }
 
-/// How a student takes a course, if they take part in it.
+/// The enrollment of a student who takes part in a course.
 ///
 /// # Errors
-/// If they do not, or it could not be read.
+/// If the student does not take part, or it could not be read.
 pub async fn takes_part(courses: &Courses, course: &CourseId, student: &UserId) -> Result<Enrollment, Problem> {
     let enrollment = courses.enrollment(course, student).await?.map(|held| held.document);
     let takes_part = enrollment.filter(|enrollment| enrollment.status.takes_part());
     takes_part.ok_or_else(|| InvalidField::new("studentId", format!("does not take course {course}")).into())
 }
 
-/// Makes sure that a student takes part in a course that the caller teaches: this one, or any of theirs.
+/// Checks that a student takes part in a course of the caller: in this one, or in any of theirs.
 ///
 /// # Errors
 /// If the student does not, or it could not be read.
@@ -82,26 +82,26 @@ pub async fn teaches(
             return Err(rule());
         }
     }
-    // Whoever takes so many courses is written to by naming the one.
+    // For a student with more courses, the request must name the course.
     Err(InvalidField::new("courseId", "is required: the student takes too many courses to search").into())
 }
 
-/// Whose part of the classroom is asked for: the caller's own, or that of whom an admin names in this parameter.
+/// The student of a query: the caller, or the user that an admin names in this parameter.
 ///
 /// # Errors
-/// If the caller may not, or the query is wrong.
+/// If the caller may not, or the query is invalid.
 pub fn whose(request: &Request, parameter: &'static str) -> Result<UserId, Problem> {
     let person = request.query::<UserId>(parameter)?.map_or_else(|| request.user().cloned(), Ok)?;
     if !creator::is_theirs(&request.caller, &person) {
-        return Err(Problem::Forbidden("only an admin may read the data of another user".to_owned()));
+        return Err(Problem::Forbidden("only the user whose data it is or an admin may read it".to_owned()));
     }
     Ok(person)
 }
 
-/// Whose classroom is asked for: a teacher's own, or that of whom an admin names.
+/// The teacher of a query: the caller, or the user that an admin names.
 ///
 /// # Errors
-/// If the caller may not, or the query is wrong.
+/// If the caller may not, or the query is invalid.
 pub fn teacher(request: &Request) -> Result<UserId, Problem> {
     match &request.caller {
         Caller::User { role: Role::Admin | Role::Teacher, .. } => whose(request, "teacherId"),
@@ -109,13 +109,13 @@ pub fn teacher(request: &Request) -> Result<UserId, Problem> {
     }
 }
 
-/// The name of the list of the courses that somebody teaches, for cursors.
+/// The name of the list of a teacher's courses, for cursors.
 #[must_use]
 pub fn taught_by(teacher: &UserId) -> String {
     format!("courses taught by {teacher}")
 }
 
-/// A page of the courses that somebody teaches, with their numbers, and the cursor of the next.
+/// A page of a teacher's courses with their totals, and the cursor of the next page.
 ///
 /// # Errors
 /// If they could not be read.
@@ -146,11 +146,11 @@ pub fn merge(body: &mut Value, other: Map<String, Value>) {
 }
 
 impl Part {
-    /// What a query asks for: of a course, by whoever runs it; of a student, by the student or an admin. The caller's own, if it
-    /// says neither.
+    /// The subject of a query: a course, for those who run it; a student, for that student or an admin; by default the
+    /// caller.
     ///
     /// # Errors
-    /// If the caller may not, there is no such course, or the query is wrong.
+    /// If the caller may not, the course does not exist, or the query is invalid.
     pub async fn of(request: &Request, courses: &Courses) -> Result<Self, Problem> {
         match (request.query::<CourseId>("courseId")?, request.query::<UserId>("studentId")?) {
             (Some(_), Some(_)) => {
@@ -164,7 +164,7 @@ impl Part {
         }
     }
 
-    /// The name of a list of it, for cursors.
+    /// The name of its list, for cursors.
     #[must_use]
     pub fn scope(&self, what: &str) -> String {
         match self {
@@ -173,7 +173,7 @@ impl Part {
         }
     }
 
-    /// The courses of what was found, those that there are.
+    /// The existing courses among these.
     ///
     /// # Errors
     /// If they could not be read.

@@ -1,4 +1,4 @@
-//! Quizzes that a request names.
+//! Quizzes of a request.
 
 use tokio::time::Instant;
 
@@ -7,13 +7,13 @@ use domain::id::QuizId;
 use domain::validation::InvalidField;
 use store::Quizzes;
 
-/// How many quizzes that there are not are named at most.
+/// The most missing quizzes that are named.
 const NAMED: usize = 10;
 
-/// Makes sure that there are all these quizzes.
+/// Checks that all these quizzes exist.
 ///
 /// # Errors
-/// If there are not, which says which; or if they could not be read.
+/// If some do not exist, with their names; or if they could not be read.
 pub async fn all_there(quizzes: &Quizzes, ids: &[QuizId], deadline: Instant) -> Result<(), Problem> {
     let missing = quizzes.missing(ids, deadline).await?;
     let missing = missing.into_iter().filter_map(|place| Some((place, ids.get(place)?)));

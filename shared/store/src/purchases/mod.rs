@@ -10,7 +10,6 @@
 
 mod discounts;
 mod history;
-mod idempotency;
 mod ownership;
 
 use std::sync::Arc;
@@ -24,6 +23,7 @@ use super::course_stats::CourseStats;
 use super::documents::{Version, Versioned};
 use super::error::StoreError;
 use super::facts::NewFact;
+use super::idempotency::StoredResponse;
 use super::items::{Item, TTL, VERSION, from_item, to_item, to_key};
 use super::keys::{self, Key};
 use super::outbox::Outbox;
@@ -43,7 +43,6 @@ use system::ids::Ids;
 
 pub use discounts::{DiscountAttempts, Discounts, StoredDiscount};
 pub use history::{PurchaseFilter, PurchaseHistory, PurchasePage};
-pub use idempotency::{CompletionMark, IdempotencyState, IdempotencyStore, StoredResponse};
 pub use ownership::Ownership;
 pub(super) use ownership::{ACTIVE_PURCHASES, PURCHASE, SINCE};
 
@@ -170,7 +169,7 @@ impl Purchases {
             let mut transaction = Transaction::new(self.ledger.client.clone());
             self.check_unchanged(purchase, &mut transaction)?;
             self.payments.put_in(&mut transaction, payment, None, &self.numbers)?;
-            answer.keep(&self.state.name, &mut transaction)?;
+            answer.put_in(&self.state.name, &mut transaction)?;
             self.enqueue_payment_event(
                 payment,
                 (LiveEventName::PaymentReceived, payment.received_at),
@@ -271,7 +270,7 @@ impl Purchases {
             let (ledger, state) = (&self.ledger.name, &self.state.name);
             let now = Time::from(self.clock.now());
             if let Some(answer) = answer {
-                answer.keep(state, &mut transaction)?;
+                answer.put_in(state, &mut transaction)?;
             }
             let stored = match change {
                 PurchaseChange::Created(_) => None,

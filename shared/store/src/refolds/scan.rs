@@ -1,4 +1,4 @@
-//! Finds the units of a day. Facts have no index by day, so their table is scanned in parts.
+//! Finding the units of a day: facts have no index by day, so their table is read from one end to the other, in parts.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,41 +18,41 @@ use crate::table::Table;
 use domain::id::RefoldId;
 use domain::refold::System;
 
-/// How many facts one page reads, if they are less than 1 MB.
+/// How many facts one page looks at, if they are less than 1 MB.
 const PAGE: i32 = 10_000;
 
-/// The time before the deadline that is left for sending what was found.
+/// What is kept of the deadline for handing over what was found.
 const TO_HAND_OVER: Duration = Duration::from_secs(20);
 
-/// A part of a scan, as a message of its queue.
+/// A part of a scan, as a queue's message says it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScanPart {
-    /// The refold.
+    /// Which refold.
     pub refold: RefoldId,
-    /// The system whose facts are scanned.
+    /// Whose facts.
     pub system: System,
-    /// The day of UTC.
+    /// Of which day of UTC.
     pub day: String,
-    /// The segment of the table, from 0.
+    /// Which segment of the table, from 0.
     pub segment: i32,
-    /// The key after which the scan continues, if it has begun.
+    /// The key behind which it goes on, if it has begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<(String, String)>,
 }
 
 impl ScanPart {
-    /// The number of segments of a scan.
+    /// In how many segments a table is read.
     pub const SEGMENTS: i32 = 8;
 
-    /// The parts of the scan of a day.
+    /// The parts of a refold of a day.
     pub fn all<'a>(refold: &'a RefoldId, system: System, day: &'a str) -> impl Iterator<Item = Self> + 'a {
         let part = move |segment| Self { refold: refold.clone(), system, day: day.to_owned(), segment, after: None };
         (0..Self::SEGMENTS).map(part)
     }
 }
 
-/// Scans the tables of facts.
+/// The tables of facts, for reading them from one end to the other.
 #[derive(Debug, Clone)]
 pub struct FactScan {
     events: EventsTable,
@@ -80,10 +80,10 @@ impl FactScan {
         }
     }
 
-    /// Scans a part as far as one invocation can. Returns what it found, and the rest of the part if there is any.
+    /// Reads on in a part, as far as one invocation goes; tells what it found, and the part that is left, if there is one.
     ///
     /// # Errors
-    /// The last failure, once the deadline has passed.
+    /// What stood in the way when the time was up.
     pub fn read<'a>(
         &'a self,
         part: &'a ScanPart,
@@ -127,8 +127,7 @@ impl FactScan {
         let table = self.table(part.system);
         let scan = table.client.scan().table_name(&table.name);
         let scan = scan.limit(left.min(PAGE)).segment(part.segment).total_segments(ScanPart::SEGMENTS);
-        // The partition of a fact contains its hour. The sort key of a purchase in its buyer's list begins with its
-        // time.
+        // A fact's partition names its hour; a purchase among those of its buyer begins with its time.
         let scan =
             scan.projection_expression("#pk, #sk").filter_expression("contains(#pk, :hours) OR begins_with(#sk, :day)");
         let scan = scan.set_expression_attribute_names(Some(names.into()));

@@ -9,12 +9,12 @@ use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::StoreError;
-use crate::items::{Item, TTL, from_item, to_item};
-use crate::keys::{self, Key};
-use crate::setup::{Setup, StateTable};
-use crate::table::Consistency;
-use crate::transaction::{Condition, Transaction};
+use super::error::StoreError;
+use super::items::{Item, TTL, from_item, to_item};
+use super::keys::{self, Key};
+use super::setup::{Setup, StateTable};
+use super::table::Consistency;
+use super::transaction::{Condition, Transaction};
 use domain::id::{IdempotencyKey, UserId};
 use domain::time::Time;
 
@@ -67,7 +67,7 @@ impl StoredResponse {
     }
 
     /// Stores the response if and when a transaction commits, on the condition that it is the first for its key.
-    pub(crate) fn keep(&self, state: &str, transaction: &mut Transaction) -> Result<(), StoreError> {
+    pub(super) fn put_in(&self, state: &str, transaction: &mut Transaction) -> Result<(), StoreError> {
         if let Some((key, mark)) = &self.mark {
             transaction.put(state, to_item(key, mark)?, Some(Condition::unchanged(None)))?;
         }
@@ -110,8 +110,8 @@ impl IdempotencyStore {
     }
 
     /// Stores a response if and when a transaction commits, on the condition that it is the first for its key.
-    pub(crate) fn keep(&self, answer: &StoredResponse, transaction: &mut Transaction) -> Result<(), StoreError> {
-        answer.keep(&self.state.name, transaction)
+    pub(super) fn put_in(&self, answer: &StoredResponse, transaction: &mut Transaction) -> Result<(), StoreError> {
+        answer.put_in(&self.state.name, transaction)
     }
 
     /// The mark that the request of this id was done, if it was; strongly consistent.
