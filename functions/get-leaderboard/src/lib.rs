@@ -83,7 +83,8 @@ impl HttpHandler for GetLeaderboard {
                     (found.entries, None, found.last_updated)
                 }
                 (None, cursor) => {
-                    let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
+                    let after: Option<String> =
+                        cursor.map(|cursor| cursor.after(&request.caller, &scope)).transpose()?;
                     let count = limit.unwrap_or_default().items();
                     let page = self.boards.page(metric, season, after.as_deref(), count, request.deadline).await?;
                     (page.entries, page.next, page.last_updated)
@@ -96,7 +97,7 @@ impl HttpHandler for GetLeaderboard {
                 "entries": bodies::ranked(metric, &listed),
                 "changedAt": last_updated,
                 "nextResetAt": season.next_reset(now),
-                "cursor": next.map(|next| Cursor::new(&scope, &next).to_string()),
+                "cursor": next.map(|next| Cursor::new(&request.caller, &scope, &next).to_string()),
             });
             Ok(Response::read(&request, body, now))
         })

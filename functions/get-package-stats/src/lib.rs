@@ -48,7 +48,7 @@ impl Asked {
         let unfit = |field| Err(Problem::query(InvalidField::new(field, "must not be given with packageId")));
         match (packages.len(), creator) {
             (0, Some(creator)) => {
-                let after = cursor.map(|cursor| cursor.after(&scope(&creator))).transpose()?;
+                let after = cursor.map(|cursor| cursor.after(&request.caller, &scope(&creator))).transpose()?;
                 Ok(Self::OfCreator(creator, limit.unwrap_or_default(), after))
             }
             (1.., Some(_)) => unfit("creatorId"),
@@ -82,7 +82,8 @@ impl HttpHandler for GetPackageStats {
                 Asked::OfCreator(creator, limit, after) => {
                     let packages = self.numbers.of_creator(creator, after.as_ref(), limit.items()).await?;
                     let last = packages.last().filter(|_| packages.len() == limit.items());
-                    let cursor = last.map(|last| Cursor::new(&scope(creator), last.as_str()).to_string());
+                    let cursor =
+                        last.map(|last| Cursor::new(&request.caller, &scope(creator), last.as_str()).to_string());
                     (packages, cursor)
                 }
             };

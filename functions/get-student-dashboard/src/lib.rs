@@ -66,7 +66,7 @@ impl StudentDashboard {
         let found: BTreeSet<CourseId> = of_enrollments.chain(of_scores).chain(of_attendance).cloned().collect();
         let known: BTreeMap<CourseId, Course> = self.courses.courses(&found, request.deadline).await?;
         let scope = Part::Student(student.clone()).scope("enrollments");
-        let cursor = enrollments.next.map(|next| Cursor::new(&scope, &next).to_string());
+        let cursor = enrollments.next.map(|next| Cursor::new(&request.caller, &scope, &next).to_string());
         let courses = enrollments.items.iter().map(|one| bodies::enrollment(one, known.get(&one.course)));
         let scores = scores.items.iter().map(|one| bodies::score(one, known.get(&one.course)));
         let attendance = attendance.items.iter().map(|one| bodies::attendance(one, known.get(&one.course)));

@@ -8,11 +8,11 @@ use domain::id::UserId;
 use domain::live::Subject;
 use domain::time::Minute;
 use runtime::BoxFuture;
-use runtime::batch::{BatchHandler, EventRecord, RecordOutcome};
+use runtime::batch::{EventRecord, Outcomes, Projection, RecordOutcome};
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::pusher::StatsNotifier;
-use runtime::stream;
+use runtime::stream::{self, UnreadableRecord};
 use store::{BoardProjector, Budget, Folds};
 use tokio::time::Instant;
 
@@ -33,83 +33,73 @@ struct LeaderboardUpdater {
     numbers: StatsNotifier,
 }
 
-/// What a record asks for: nothing, where it tells of what expired.
-fn asked(record: &EventRecord) -> Result<Option<Bucket>, String> {
-    if stream::is_expiry(record) {
-        return Ok(None);
-    }
-    match stream::touched_bucket(record) {
-        Ok(bucket) if matches!(bucket.entity, Entity::Product(_) | Entity::ProductViews(_)) => Ok(Some(bucket)),
-        Ok(_) => Err("a fact of no product".to_owned()),
-        Err(foreign) => Err(foreign.to_string()),
-    }
-}
-
-/// Who and what is followed on which boards because of a minute of a seller's product.
-fn follows((bucket, seller): (&Bucket, &UserId)) -> Vec<(Entrant, Season)> {
+/// The places on boards that a minute of a seller's product changes.
+fn places((bucket, seller): (&Bucket, &UserId)) -> Vec<(Entrant, Season)> {
     let month = Season::running(bucket.minute.start());
-    let followed = Entrant::Seller(seller.clone());
-    let mut follows = vec![(followed.clone(), Season::All), (followed, month)];
+    let entrant = Entrant::Seller(seller.clone());
+    let mut places = vec![(entrant.clone(), Season::All), (entrant, month)];
     match &bucket.entity {
         Entity::ProductViews(product) => {
-            let followed = Entrant::Product(product.clone(), seller.clone());
-            follows.extend([(followed.clone(), Season::All), (followed, month)]);
+            let entrant = Entrant::Product(product.clone(), seller.clone());
+            places.extend([(entrant.clone(), Season::All), (entrant, month)]);
         }
-        // Of a month products are ranked by their views alone, which that did not change.
+        // Products are ranked in a month by their views alone.
         Entity::Product(product) => {
-            follows.push((Entrant::Product(product.clone(), seller.clone()), Season::All));
+            places.push((Entrant::Product(product.clone(), seller.clone()), Season::All));
         }
         Entity::Track(_) | Entity::Quiz(_) | Entity::PurchasedItem(_) => {}
     }
-    follows
+    places
 }
 
-impl BatchHandler for LeaderboardUpdater {
-    fn handle<'a>(
+impl Projection for LeaderboardUpdater {
+    type Key = Bucket;
+
+    fn key(&self, record: &EventRecord) -> Result<Option<Bucket>, UnreadableRecord> {
+        if stream::is_expiry(record) {
+            return Ok(None);
+        }
+        let bucket = stream::touched_bucket(record)?;
+        let is_of_product = matches!(bucket.entity, Entity::Product(_) | Entity::ProductViews(_));
+        if is_of_product { Ok(Some(bucket)) } else { Err(UnreadableRecord("a fact of no product".to_owned())) }
+    }
+
+    fn refresh<'a>(
         &'a self,
-        records: &'a [EventRecord],
+        keys: &'a BTreeSet<Bucket>,
         budget: Budget,
         deadline: Instant,
-    ) -> BoxFuture<'a, Vec<RecordOutcome>> {
+    ) -> BoxFuture<'a, Outcomes<Bucket>> {
         Box::pin(async move {
-            let asked: Vec<Result<Option<Bucket>, String>> = records.iter().map(asked).collect();
-            let buckets: BTreeSet<Bucket> = asked.iter().flatten().flatten().cloned().collect();
             let mut minutes: BTreeMap<Entity, BTreeSet<Minute>> = BTreeMap::new();
-            for Bucket { entity, minute } in &buckets {
+            for Bucket { entity, minute } in keys {
                 minutes.entry(entity.clone()).or_default().insert(*minute);
             }
-            let mut left: BTreeMap<Bucket, RecordOutcome> = BTreeMap::new();
+            let mut outcomes = Outcomes::done(keys);
             for (bucket, error) in self.folds.refold_products(minutes, budget, deadline).await {
-                let settled = RecordOutcome::unfolded(&bucket, &error);
-                left.insert(bucket, settled);
+                let outcome = RecordOutcome::unfolded(&bucket, &error);
+                outcomes.set(bucket, outcome);
             }
-            let sellers = match self.folds.owners(&buckets, deadline).await {
+            let sellers = match self.folds.owners(keys, deadline).await {
                 Ok(sellers) => sellers,
                 Err(error) => {
-                    left.extend(buckets.iter().map(|bucket| (bucket.clone(), RecordOutcome::from(&error))));
+                    outcomes.set_where(|_| true, &RecordOutcome::from(&error));
                     BTreeMap::new()
                 }
             };
-            let follow: BTreeSet<(Entrant, Season)> = sellers.iter().flat_map(follows).collect();
-            for (entrant, error) in self.boards.refresh(&follow, deadline).await {
-                let its = sellers.iter().filter(|one| follows(*one).iter().any(|(followed, _)| *followed == entrant));
-                left.extend(its.map(|(bucket, _)| (bucket.clone(), RecordOutcome::from(&error))));
+            let changed: BTreeSet<(Entrant, Season)> = sellers.iter().flat_map(places).collect();
+            for (entrant, error) in self.boards.refresh(&changed, deadline).await {
+                let is_on = |one| places(one).iter().any(|(of_place, _)| *of_place == entrant);
+                let buckets: BTreeSet<&Bucket> =
+                    sellers.iter().filter(|one| is_on(*one)).map(|(bucket, _)| bucket).collect();
+                outcomes.set_where(|bucket| buckets.contains(bucket), &RecordOutcome::from(&error));
             }
-            let changed = sellers.values().map(|seller| Subject::Seller(seller.clone()));
-            let changed: BTreeSet<Subject> = changed.chain((!sellers.is_empty()).then_some(Subject::Boards)).collect();
-            let untold = self.numbers.changed(changed, deadline).await;
-            if !untold.is_empty() {
-                let again = |(bucket, _): (&Bucket, &UserId)| (bucket.clone(), RecordOutcome::Retry);
-                left.extend(sellers.iter().map(again));
+            let subjects = sellers.values().map(|seller| Subject::Seller(seller.clone()));
+            let subjects = subjects.chain((!sellers.is_empty()).then_some(Subject::Boards)).collect();
+            if !self.numbers.changed(subjects, deadline).await.is_empty() {
+                outcomes.set_where(|bucket| sellers.contains_key(bucket), &RecordOutcome::Retry);
             }
-            asked
-                .into_iter()
-                .map(|asked| match asked {
-                    Ok(None) => RecordOutcome::Done,
-                    Ok(Some(bucket)) => left.get(&bucket).cloned().unwrap_or(RecordOutcome::Done),
-                    Err(reason) => RecordOutcome::Poison(reason),
-                })
-                .collect()
+            outcomes
         })
     }
 }

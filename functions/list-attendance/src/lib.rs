@@ -39,7 +39,7 @@ impl HttpHandler for GetAttendance {
             query.done()?;
             let limit = limit.unwrap_or_default();
             let scope = asked.scope(&format!("attendance on {date:?}"));
-            let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
+            let after: Option<String> = cursor.map(|cursor| cursor.after(&request.caller, &scope)).transpose()?;
             let page = match &asked {
                 Part::Course(course, _) => {
                     self.attendances.in_course(course, date.as_ref(), after.as_deref(), limit.items()).await?
@@ -52,7 +52,7 @@ impl HttpHandler for GetAttendance {
             let courses = asked.courses(found, (&self.courses, &request)).await?;
             let attendance: Vec<Value> =
                 page.items.iter().map(|one| bodies::attendance(one, courses.get(&one.course))).collect();
-            let cursor = page.next.map(|next| Cursor::new(&scope, &next).to_string());
+            let cursor = page.next.map(|next| Cursor::new(&request.caller, &scope, &next).to_string());
             Ok(Response::json(StatusCode::OK, &json!({"attendance": attendance, "cursor": cursor})))
         })
     }

@@ -36,7 +36,7 @@ impl HttpHandler for GetCourses {
             query.done()?;
             let limit = limit.unwrap_or_default();
             let scope = courses::taught_by(&teacher);
-            let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
+            let after: Option<String> = cursor.map(|cursor| cursor.after(&request.caller, &scope)).transpose()?;
             let page = (after.as_deref(), limit.items());
             let stores = (&self.courses, &self.numbers);
             let (courses, cursor) = courses::courses(stores, &teacher, page, &request).await?;

@@ -33,7 +33,7 @@ impl HttpHandler for GetEnrollments {
             query.done()?;
             let limit = limit.unwrap_or_default();
             let scope = asked.scope("enrollments");
-            let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
+            let after: Option<String> = cursor.map(|cursor| cursor.after(&request.caller, &scope)).transpose()?;
             let page = match &asked {
                 Part::Course(course, _) => self.courses.students(course, after.as_deref(), limit.items()).await?,
                 Part::Student(student) => self.courses.courses_of(student, after.as_deref(), limit.items()).await?,
@@ -42,7 +42,7 @@ impl HttpHandler for GetEnrollments {
             let courses = asked.courses(found, (&self.courses, &request)).await?;
             let enrollments: Vec<Value> =
                 page.items.iter().map(|one| bodies::enrollment(one, courses.get(&one.course))).collect();
-            let cursor = page.next.map(|next| Cursor::new(&scope, &next).to_string());
+            let cursor = page.next.map(|next| Cursor::new(&request.caller, &scope, &next).to_string());
             Ok(Response::json(StatusCode::OK, &json!({"enrollments": enrollments, "cursor": cursor})))
         })
     }

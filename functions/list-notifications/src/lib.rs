@@ -45,14 +45,14 @@ impl HttpHandler for GetNotifications {
             query.done()?;
             let limit = limit.unwrap_or_default();
             let scope = format!("notifications of {user} since {since:?}");
-            let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
+            let after: Option<String> = cursor.map(|cursor| cursor.after(&request.caller, &scope)).transpose()?;
             let from = since.map(|since| since.plus(-OVERLAP));
             let (page, unread) = futures::try_join!(
                 self.inbox.page(user, from, after.as_deref(), limit.items()),
                 self.inbox.unread(user)
             )?;
             let notifications: Vec<Value> = page.notifications.iter().map(bodies::notification).collect();
-            let cursor = page.next.map(|next| Cursor::new(&scope, &next).to_string());
+            let cursor = page.next.map(|next| Cursor::new(&request.caller, &scope, &next).to_string());
             let body = json!({"notifications": notifications, "unread": unread, "cursor": cursor});
             Ok(Response::read(&request, body, now))
         })

@@ -48,10 +48,10 @@ impl HttpHandler for GetPayments {
             query.done()?;
             let limit = limit.unwrap_or_default();
             let scope = format!("payments of {of:?}: {status:?}");
-            let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
+            let after: Option<String> = cursor.map(|cursor| cursor.after(&request.caller, &scope)).transpose()?;
             let page = self.payments.page(of.as_ref(), status, after.as_deref(), limit.items()).await?;
             let payments: Vec<Value> = page.items.iter().map(bodies::payment).collect();
-            let cursor = page.next.map(|next| Cursor::new(&scope, &next).to_string());
+            let cursor = page.next.map(|next| Cursor::new(&request.caller, &scope, &next).to_string());
             Ok(Response::json(StatusCode::OK, &json!({"payments": payments, "cursor": cursor})))
         })
     }

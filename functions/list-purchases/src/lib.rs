@@ -78,10 +78,10 @@ impl HttpHandler for ListPurchases {
             query.done()?;
             let limit = limit.unwrap_or_default();
             let scope = format!("purchases of {buyer}: {filter:?}");
-            let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
+            let after: Option<String> = cursor.map(|cursor| cursor.after(&request.caller, &scope)).transpose()?;
             let page = self.history.of(&buyer, &filter, after.as_deref(), limit.items()).await?;
             let purchases: Vec<Value> = page.purchases.iter().map(bodies::purchase).collect();
-            let cursor = page.next.map(|next| Cursor::new(&scope, &next).to_string());
+            let cursor = page.next.map(|next| Cursor::new(&request.caller, &scope, &next).to_string());
             Ok(Response::json(StatusCode::OK, &json!({"purchases": purchases, "cursor": cursor})))
         })
     }

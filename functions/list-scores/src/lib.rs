@@ -37,7 +37,7 @@ impl HttpHandler for GetScores {
             query.done()?;
             let limit = limit.unwrap_or_default();
             let scope = asked.scope("scores");
-            let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
+            let after: Option<String> = cursor.map(|cursor| cursor.after(&request.caller, &scope)).transpose()?;
             let page = match &asked {
                 Part::Course(course, _) => self.scores.in_course(course, after.as_deref(), limit.items()).await?,
                 Part::Student(student) => self.scores.of_student(student, after.as_deref(), limit.items()).await?,
@@ -46,7 +46,7 @@ impl HttpHandler for GetScores {
             let courses = asked.courses(found, (&self.courses, &request)).await?;
             let scores: Vec<Value> =
                 page.items.iter().map(|one| bodies::score(one, courses.get(&one.course))).collect();
-            let cursor = page.next.map(|next| Cursor::new(&scope, &next).to_string());
+            let cursor = page.next.map(|next| Cursor::new(&request.caller, &scope, &next).to_string());
             Ok(Response::json(StatusCode::OK, &json!({"scores": scores, "cursor": cursor})))
         })
     }

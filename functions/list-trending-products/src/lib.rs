@@ -53,14 +53,14 @@ impl HttpHandler for GetTrending {
             query.done()?;
             let season = season.unwrap_or_else(|| Season::running(now));
             let scope = format!("trending {season}");
-            let after: Option<String> = cursor.map(|cursor| cursor.after(&scope)).transpose()?;
+            let after: Option<String> = cursor.map(|cursor| cursor.after(&request.caller, &scope)).transpose()?;
             let count = limit.unwrap_or_default().items();
             let page = self.products.trending(season, after.as_deref(), count, request.deadline).await?;
             let body = json!({
                 "period": season.to_string(),
                 "products": page.products.iter().map(entry).collect::<Vec<_>>(),
                 "nextResetAt": season.next_reset(now),
-                "cursor": page.next.map(|next| Cursor::new(&scope, &next).to_string()),
+                "cursor": page.next.map(|next| Cursor::new(&request.caller, &scope, &next).to_string()),
             });
             Ok(Response::read(&request, body, now))
         })

@@ -1,5 +1,5 @@
-//! Keeps the numbers of quizzes and of the packages that hold them up to date with two streams: that of what happens to
-//! quizzes, and that of packages' documents.
+//! Keeps the numbers of quizzes and of the packages that contain them up to date with two streams: the facts of quizzes, and
+//! the documents of packages.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,10 @@ use domain::entity::{Bucket, Entity};
 use domain::id::{PackageId, QuizId};
 use domain::time::Minute;
 use runtime::BoxFuture;
-use runtime::batch::{BatchHandler, EventRecord, RecordOutcome};
+use runtime::batch::{EventRecord, Outcomes, Projection, RecordOutcome};
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
-use runtime::stream::{self, Change};
+use runtime::stream::{self, Change, UnreadableRecord};
 use store::{Budget, Folds, MembershipChange, PackageProjector};
 use tokio::time::Instant;
 
@@ -29,124 +29,105 @@ struct PackageStatsUpdater {
     packages: PackageProjector,
 }
 
-/// What a record asks for.
-enum Asked {
-    Nothing,
-    Fold(QuizId, Minute),
-    Turn(MembershipChange),
-    Mend(PackageId),
-    Unreadable(String),
+/// What a record changes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    /// The facts of a quiz in a minute.
+    Minute(QuizId, Minute),
+    /// The quizzes of a package.
+    Membership(PackageId, BTreeSet<QuizId>),
+    /// All of a package, which an operator has refolded.
+    Package(PackageId),
 }
 
-fn asked(record: &EventRecord) -> Asked {
-    if stream::is_expiry(record) {
-        return Asked::Nothing;
+impl Key {
+    fn is_of_quiz(&self, quiz: &QuizId) -> bool {
+        matches!(self, Self::Minute(of, _) if of == quiz)
     }
-    match stream::change(record) {
-        Ok(Change::Facts(Bucket { entity: Entity::Quiz(quiz), minute })) => Asked::Fold(quiz, minute),
-        Ok(Change::Package(turned)) if stream::is_refold(record) => Asked::Mend(turned.package),
-        Ok(Change::Package(turned)) if turned.quizzes.is_empty() => Asked::Nothing,
-        Ok(Change::Package(turned)) => Asked::Turn(turned),
-        Ok(Change::Facts(_)) => Asked::Unreadable("a fact of no quiz".to_owned()),
-        Err(foreign) => Asked::Unreadable(foreign.to_string()),
-    }
-}
 
-/// What became of each part of a batch that is not done.
-#[derive(Default)]
-struct Left {
-    minutes: BTreeMap<(QuizId, Minute), RecordOutcome>,
-    quizzes: BTreeMap<QuizId, RecordOutcome>,
-    packages: BTreeMap<PackageId, RecordOutcome>,
+    fn is_of_package(&self, package: &PackageId) -> bool {
+        matches!(self, Self::Membership(of, _) | Self::Package(of) if of == package)
+    }
 }
 
 impl PackageStatsUpdater {
-    /// Folds minutes of quizzes, and brings what has changed into the packages that hold them.
-    async fn fold(
-        &self,
-        minutes: BTreeMap<QuizId, BTreeSet<Minute>>,
-        budget: Budget,
-        deadline: Instant,
-        left: &mut Left,
-    ) {
+    /// Applies the changes of memberships, those of a package at once.
+    async fn apply_memberships(&self, keys: &BTreeSet<Key>, deadline: Instant, outcomes: &mut Outcomes<Key>) {
+        let mut changes: BTreeMap<&PackageId, BTreeSet<QuizId>> = BTreeMap::new();
+        for key in keys {
+            if let Key::Membership(package, quizzes) = key {
+                changes.entry(package).or_default().extend(quizzes.iter().cloned());
+            }
+        }
+        for (package, quizzes) in changes {
+            let change = MembershipChange { package: package.clone(), quizzes };
+            if let Err(error) = self.packages.apply_membership(&change, deadline).await {
+                outcomes.set_where(|key| key.is_of_package(package), &RecordOutcome::from(&error));
+            }
+        }
+    }
+
+    /// Folds minutes of quizzes, then brings the quizzes into the packages that contain them.
+    async fn fold(&self, keys: &BTreeSet<Key>, budget: Budget, deadline: Instant, outcomes: &mut Outcomes<Key>) {
+        let mut minutes: BTreeMap<QuizId, BTreeSet<Minute>> = BTreeMap::new();
+        for key in keys {
+            if let Key::Minute(quiz, minute) = key {
+                minutes.entry(quiz.clone()).or_default().insert(*minute);
+            }
+        }
         let quizzes: BTreeSet<QuizId> = minutes.keys().cloned().collect();
         for (bucket, error) in self.folds.refold_quizzes(minutes, budget, deadline).await {
-            let settled = RecordOutcome::unfolded(&bucket, &error);
+            let outcome = RecordOutcome::unfolded(&bucket, &error);
             if let Bucket { entity: Entity::Quiz(quiz), minute } = bucket {
-                left.minutes.insert((quiz, minute), settled);
+                outcomes.set(Key::Minute(quiz, minute), outcome);
             }
         }
         for (quizzes, error) in self.packages.refresh_quizzes(&quizzes, deadline).await {
-            left.quizzes.extend(quizzes.into_iter().map(|quiz| (quiz, RecordOutcome::from(&error))));
+            let is_of_these = |key: &Key| quizzes.iter().any(|quiz| key.is_of_quiz(quiz));
+            outcomes.set_done_where(is_of_these, &RecordOutcome::from(&error));
         }
     }
 
-    /// Brings quizzes into a package, and takes others out.
-    async fn turn(&self, turned: BTreeMap<PackageId, BTreeSet<QuizId>>, deadline: Instant, left: &mut Left) {
-        for (package, quizzes) in turned {
-            let turned = MembershipChange { package, quizzes };
-            if let Err(error) = self.packages.apply_membership(&turned, deadline).await {
-                left.packages.insert(turned.package, RecordOutcome::from(&error));
+    /// Derives whole packages again.
+    async fn rebuild(&self, keys: &BTreeSet<Key>, deadline: Instant, outcomes: &mut Outcomes<Key>) {
+        for key in keys {
+            if let Key::Package(package) = key
+                && let Err(error) = self.packages.rebuild(package, deadline).await
+            {
+                outcomes.set_where(|key| key.is_of_package(package), &RecordOutcome::from(&error));
             }
         }
     }
 }
 
-impl PackageStatsUpdater {
-    /// Makes the numbers of packages from all that they are made of.
-    async fn mend(&self, packages: BTreeSet<PackageId>, deadline: Instant, left: &mut Left) {
-        for package in packages {
-            if let Err(error) = self.packages.rebuild(&package, deadline).await {
-                left.packages.insert(package, RecordOutcome::from(&error));
-            }
+impl Projection for PackageStatsUpdater {
+    type Key = Key;
+
+    fn key(&self, record: &EventRecord) -> Result<Option<Key>, UnreadableRecord> {
+        if stream::is_expiry(record) {
+            return Ok(None);
+        }
+        match stream::change(record)? {
+            Change::Facts(Bucket { entity: Entity::Quiz(quiz), minute }) => Ok(Some(Key::Minute(quiz, minute))),
+            Change::Facts(_) => Err(UnreadableRecord("a fact of no quiz".to_owned())),
+            Change::Package(change) if stream::is_refold(record) => Ok(Some(Key::Package(change.package))),
+            Change::Package(change) if change.quizzes.is_empty() => Ok(None),
+            Change::Package(MembershipChange { package, quizzes }) => Ok(Some(Key::Membership(package, quizzes))),
         }
     }
-}
 
-impl BatchHandler for PackageStatsUpdater {
-    fn handle<'a>(
+    fn refresh<'a>(
         &'a self,
-        records: &'a [EventRecord],
+        keys: &'a BTreeSet<Key>,
         budget: Budget,
         deadline: Instant,
-    ) -> BoxFuture<'a, Vec<RecordOutcome>> {
+    ) -> BoxFuture<'a, Outcomes<Key>> {
         Box::pin(async move {
-            let asked: Vec<Asked> = records.iter().map(asked).collect();
-            let mut minutes: BTreeMap<QuizId, BTreeSet<Minute>> = BTreeMap::new();
-            let mut turned: BTreeMap<PackageId, BTreeSet<QuizId>> = BTreeMap::new();
-            let mut mended: BTreeSet<PackageId> = BTreeSet::new();
-            for asked in &asked {
-                match asked {
-                    Asked::Mend(package) => {
-                        mended.insert(package.clone());
-                    }
-                    Asked::Fold(quiz, minute) => {
-                        minutes.entry(quiz.clone()).or_default().insert(*minute);
-                    }
-                    Asked::Turn(MembershipChange { package, quizzes }) => {
-                        turned.entry(package.clone()).or_default().extend(quizzes.iter().cloned());
-                    }
-                    Asked::Nothing | Asked::Unreadable(_) => {}
-                }
-            }
-            let mut left = Left::default();
-            self.turn(turned, deadline, &mut left).await;
-            self.fold(minutes, budget, deadline, &mut left).await;
-            self.mend(mended, deadline, &mut left).await;
-            asked
-                .into_iter()
-                .map(|asked| match asked {
-                    Asked::Nothing => RecordOutcome::Done,
-                    Asked::Fold(quiz, minute) => {
-                        let of_quiz = left.quizzes.get(&quiz).cloned();
-                        left.minutes.get(&(quiz, minute)).cloned().or(of_quiz).unwrap_or(RecordOutcome::Done)
-                    }
-                    Asked::Turn(MembershipChange { package, .. }) | Asked::Mend(package) => {
-                        left.packages.get(&package).cloned().unwrap_or(RecordOutcome::Done)
-                    }
-                    Asked::Unreadable(reason) => RecordOutcome::Poison(reason),
-                })
-                .collect()
+            let mut outcomes = Outcomes::done(keys);
+            self.apply_memberships(keys, deadline, &mut outcomes).await;
+            self.fold(keys, budget, deadline, &mut outcomes).await;
+            self.rebuild(keys, deadline, &mut outcomes).await;
+            outcomes
         })
     }
 }

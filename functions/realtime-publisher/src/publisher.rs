@@ -1,14 +1,14 @@
 //! What becomes of the events of a batch.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use domain::live::Channel;
 use domain::time::Time;
 use runtime::BoxFuture;
-use runtime::batch::{BatchHandler, EventRecord, RecordOutcome};
+use runtime::batch::{EventRecord, Outcomes, Projection, RecordOutcome};
 use runtime::messaging::Queue;
-use runtime::stream;
+use runtime::stream::{self, UnreadableRecord};
 use serde_json::json;
 use store::{Budget, Outbox, PendingEvent};
 use system::clock::Clock;
@@ -43,9 +43,6 @@ pub struct Publisher {
     clock: Arc<dyn Clock>,
 }
 
-/// What became of channels; those that are not named have nothing left.
-type Left = BTreeMap<Channel, RecordOutcome>;
-
 impl Publisher {
     /// Sends what waits in an outbox to a server, and names what that will never take to a queue.
     #[must_use]
@@ -53,9 +50,9 @@ impl Publisher {
         Self { outbox, server, failures, clock }
     }
 
-    /// Sends all that waits on these channels.
-    async fn publish(&self, mut channels: BTreeSet<Channel>, deadline: Instant) -> Left {
-        let mut left = Left::new();
+    /// Publishes all pending events of these channels.
+    async fn publish(&self, all: &BTreeSet<Channel>, deadline: Instant) -> Outcomes<Channel> {
+        let (mut outcomes, mut channels) = (Outcomes::done(all), all.clone());
         while !channels.is_empty() {
             let (mut waiting, mut more) = (Vec::new(), BTreeSet::new());
             for channel in channels {
@@ -67,24 +64,23 @@ impl Publisher {
                         waiting.extend(events.into_iter().map(|event| (channel.clone(), event)));
                     }
                     Err(error) => {
-                        left.insert(channel, RecordOutcome::from(&error));
+                        outcomes.set(channel, RecordOutcome::from(&error));
                     }
                 }
             }
             for chunk in waiting.chunks(AT_ONCE) {
-                self.send(chunk, &mut left, deadline).await;
+                self.send(chunk, &mut outcomes, deadline).await;
             }
-            // What could not be sent stays first in its channel: what comes behind it waits too.
-            channels =
-                more.into_iter().filter(|channel| !matches!(left.get(channel), Some(RecordOutcome::Retry))).collect();
+            // An event that could not be sent stays the first of its channel: those behind it wait too.
+            channels = more.into_iter().filter(|channel| !outcomes.is_retry(channel)).collect();
         }
-        left
+        outcomes
     }
 
-    /// Sends events together; where one of them is unfit, one by one.
-    async fn send(&self, chunk: &[(Channel, PendingEvent)], left: &mut Left, deadline: Instant) {
-        let is_held = |channel: &Channel, left: &Left| matches!(left.get(channel), Some(RecordOutcome::Retry));
-        let open: Vec<&(Channel, PendingEvent)> = chunk.iter().filter(|(channel, _)| !is_held(channel, left)).collect();
+    /// Sends events together; one by one, if the server refuses one of them.
+    async fn send(&self, chunk: &[(Channel, PendingEvent)], outcomes: &mut Outcomes<Channel>, deadline: Instant) {
+        let open: Vec<&(Channel, PendingEvent)> =
+            chunk.iter().filter(|(channel, _)| !outcomes.is_retry(channel)).collect();
         let events: Vec<PendingEvent> = open.iter().map(|(_, event)| event.clone()).collect();
         if events.is_empty() {
             return;
@@ -92,21 +88,21 @@ impl Publisher {
         match self.try_send(&events, deadline).await {
             Ok(()) => {
                 let channels = open.iter().map(|(channel, _)| channel.clone());
-                self.take_out(&events, channels.collect(), left, deadline).await;
+                self.take_out(&events, channels.collect(), outcomes, deadline).await;
             }
             Err(Refused::Unavailable(reason)) => {
                 tracing::warn!(reason, "events are not sent yet: {reason}");
-                left.extend(open.iter().map(|(channel, _)| (channel.clone(), RecordOutcome::Retry)));
+                open.iter().for_each(|(channel, _)| outcomes.set(channel.clone(), RecordOutcome::Retry));
             }
             Err(Refused::PurchaseConflict(reason)) => match open.as_slice() {
                 [(channel, event)] => {
                     if !self.put_aside(event, &reason).await {
-                        left.insert(channel.clone(), RecordOutcome::Retry);
+                        outcomes.set(channel.clone(), RecordOutcome::Retry);
                     }
                 }
                 _ => {
                     for one in open {
-                        Box::pin(self.send(std::slice::from_ref(one), left, deadline)).await;
+                        Box::pin(self.send(std::slice::from_ref(one), outcomes, deadline)).await;
                     }
                 }
             },
@@ -132,34 +128,32 @@ impl Publisher {
         sent.unwrap_or_else(|_| Err(Refused::Unavailable("the time was over".to_owned())))
     }
 
-    async fn take_out(&self, events: &[PendingEvent], channels: BTreeSet<Channel>, left: &mut Left, deadline: Instant) {
+    async fn take_out(
+        &self,
+        events: &[PendingEvent],
+        channels: BTreeSet<Channel>,
+        outcomes: &mut Outcomes<Channel>,
+        deadline: Instant,
+    ) {
         if let Err(error) = self.outbox.remove(events, deadline).await {
-            let settled = RecordOutcome::from(&error);
-            left.extend(channels.into_iter().map(|channel| (channel, settled.clone())));
+            outcomes.set_where(|channel| channels.contains(channel), &RecordOutcome::from(&error));
         }
     }
 }
 
-impl BatchHandler for Publisher {
-    fn handle<'a>(
+impl Projection for Publisher {
+    type Key = Channel;
+
+    fn key(&self, record: &EventRecord) -> Result<Option<Channel>, UnreadableRecord> {
+        stream::channel(record)
+    }
+
+    fn refresh<'a>(
         &'a self,
-        records: &'a [EventRecord],
+        keys: &'a BTreeSet<Channel>,
         _: Budget,
         deadline: Instant,
-    ) -> BoxFuture<'a, Vec<RecordOutcome>> {
-        Box::pin(async move {
-            let asked: Vec<Result<Option<Channel>, String>> =
-                records.iter().map(|record| stream::channel(record).map_err(|foreign| foreign.to_string())).collect();
-            let channels: BTreeSet<Channel> = asked.iter().flatten().flatten().cloned().collect();
-            let left = self.publish(channels, deadline).await;
-            asked
-                .into_iter()
-                .map(|asked| match asked {
-                    Ok(Some(channel)) => left.get(&channel).cloned().unwrap_or(RecordOutcome::Done),
-                    Ok(None) => RecordOutcome::Done,
-                    Err(reason) => RecordOutcome::Poison(reason),
-                })
-                .collect()
-        })
+    ) -> BoxFuture<'a, Outcomes<Channel>> {
+        Box::pin(self.publish(keys, deadline))
     }
 }

@@ -1,5 +1,4 @@
-//! Keeps what purchases brought in up to date with the stream of sales and refunds: by item, by day and month, who paid, and
-//! what packages earned.
+//! Keeps revenue up to date with the stream of sales and refunds: by item, day and month, buyers, and earnings of packages.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +8,10 @@ use domain::id::PackageId;
 use domain::purchase::{Buyer, Item, ItemType};
 use domain::time::Minute;
 use runtime::BoxFuture;
-use runtime::batch::{BatchHandler, EventRecord, RecordOutcome};
+use runtime::batch::{EventRecord, Outcomes, Projection, RecordOutcome};
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
-use runtime::stream::{self, Sold};
+use runtime::stream::{self, Sold, UnreadableRecord};
 use store::{Budget, BuyerProjector, Folds, PackageProjector, RevenueProjector};
 use tokio::time::Instant;
 
@@ -20,7 +19,7 @@ use tokio::time::Instant;
 pub const FUNCTION: Function = Function { name: "revenue-updater", start };
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::batch::start_stream(context, FUNCTION, |setup| SalesUpdater {
+    runtime::batch::start_stream(context, FUNCTION, |setup| RevenueUpdater {
         folds: Folds::of_purchases(setup),
         revenue: RevenueProjector::open(setup),
         buyers: BuyerProjector::open(setup),
@@ -28,89 +27,73 @@ fn start(context: &FunctionContext) -> StartResult {
     })
 }
 
-struct SalesUpdater {
+struct RevenueUpdater {
     folds: Folds,
     revenue: RevenueProjector,
     buyers: BuyerProjector,
     packages: PackageProjector,
 }
 
-/// What was not brought up to date, and what is to become of the records that asked for it.
-#[derive(Default)]
-struct Left {
-    minutes: BTreeMap<(Item, Minute), RecordOutcome>,
-    items: BTreeMap<Item, RecordOutcome>,
-    buyers: BTreeMap<Buyer, RecordOutcome>,
-}
-
-impl Left {
-    fn of(&self, sold: &Sold) -> RecordOutcome {
-        let left = match sold {
-            Sold::Item(item, minute) => {
-                self.minutes.get(&(item.clone(), *minute)).or_else(|| self.items.get(item)).cloned()
-            }
-            Sold::Buyer(buyer, _) => self.buyers.get(buyer).cloned(),
-        };
-        left.unwrap_or(RecordOutcome::Done)
-    }
-}
-
-impl SalesUpdater {
-    /// Folds the minutes, then brings what is made of them up to date.
-    async fn follow_items(
+impl RevenueUpdater {
+    /// Folds the minutes of items, then updates what is derived from them.
+    async fn refresh_items(
         &self,
-        minutes: BTreeMap<Item, BTreeSet<Minute>>,
+        minutes: &BTreeMap<Item, BTreeSet<Minute>>,
         budget: Budget,
         deadline: Instant,
-        left: &mut Left,
+        outcomes: &mut Outcomes<Sold>,
     ) {
         for (bucket, error) in self.folds.refold_sales(minutes.clone(), budget, deadline).await {
-            let settled = RecordOutcome::unfolded(&bucket, &error);
+            let outcome = RecordOutcome::unfolded(&bucket, &error);
             if let Bucket { entity: Entity::PurchasedItem(item), minute } = bucket {
-                left.minutes.insert((item, minute), settled);
+                outcomes.set(Sold::Item(item, minute), outcome);
             }
         }
-        for (items, error) in self.revenue.refresh(&minutes, deadline).await {
-            left.items.extend(items.into_iter().map(|item| (item, RecordOutcome::from(&error))));
+        let mut failed: BTreeMap<Item, RecordOutcome> = BTreeMap::new();
+        for (items, error) in self.revenue.refresh(minutes, deadline).await {
+            failed.extend(items.into_iter().map(|item| (item, RecordOutcome::from(&error))));
         }
-        for item in minutes.into_keys().filter(|item| item.kind == ItemType::Package) {
+        for item in minutes.keys().filter(|item| item.kind == ItemType::Package) {
             let package: PackageId = item.id.clone().into();
             if let Err(error) = self.packages.refresh_sales(&package, deadline).await {
-                left.items.insert(item, RecordOutcome::from(&error));
+                failed.insert(item.clone(), RecordOutcome::from(&error));
             }
+        }
+        for (item, outcome) in failed {
+            outcomes.set_done_where(|sold| matches!(sold, Sold::Item(of, _) if *of == item), &outcome);
         }
     }
 }
 
-impl BatchHandler for SalesUpdater {
-    fn handle<'a>(
+impl Projection for RevenueUpdater {
+    type Key = Sold;
+
+    fn key(&self, record: &EventRecord) -> Result<Option<Sold>, UnreadableRecord> {
+        stream::sold(record).map(Some)
+    }
+
+    fn refresh<'a>(
         &'a self,
-        records: &'a [EventRecord],
+        keys: &'a BTreeSet<Sold>,
         budget: Budget,
         deadline: Instant,
-    ) -> BoxFuture<'a, Vec<RecordOutcome>> {
+    ) -> BoxFuture<'a, Outcomes<Sold>> {
         Box::pin(async move {
-            let asked: Vec<Result<Sold, _>> = records.iter().map(stream::sold).collect();
             let mut minutes: BTreeMap<Item, BTreeSet<Minute>> = BTreeMap::new();
             let mut days: BTreeMap<Buyer, BTreeSet<Period>> = BTreeMap::new();
-            for sold in asked.iter().flatten() {
+            for sold in keys {
                 match sold {
                     Sold::Item(item, minute) => minutes.entry(item.clone()).or_default().insert(*minute),
                     Sold::Buyer(buyer, day) => days.entry(buyer.clone()).or_default().insert(*day),
                 };
             }
-            let mut left = Left::default();
-            self.follow_items(minutes, budget, deadline, &mut left).await;
+            let mut outcomes = Outcomes::done(keys);
+            self.refresh_items(&minutes, budget, deadline, &mut outcomes).await;
             for (buyers, error) in self.buyers.refresh(&days, deadline).await {
-                left.buyers.extend(buyers.into_iter().map(|buyer| (buyer, RecordOutcome::from(&error))));
+                let is_of_these = |sold: &Sold| matches!(sold, Sold::Buyer(buyer, _) if buyers.contains(buyer));
+                outcomes.set_where(is_of_these, &RecordOutcome::from(&error));
             }
-            asked
-                .into_iter()
-                .map(|asked| match asked {
-                    Ok(sold) => left.of(&sold),
-                    Err(foreign) => RecordOutcome::Poison(foreign.to_string()),
-                })
-                .collect()
+            outcomes
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Lists of who takes a course, and of which courses somebody takes.
 
+use domain::caller::{Caller, Role};
 use runtime::http::Cursor;
 use serde_json::{Value, json};
 
@@ -80,9 +81,12 @@ async fn names_invalid_query_parameter() {
     for query in ["?courseId=latin&limit=1", "?studentId=tim"] {
         assert_invalid(&api.get(ENROLLMENTS, TIM, &format!("{query}&cursor={cursor}")).await, 400, &["cursor"]);
     }
-    // Whoever makes a cursor up reads on in this list alone.
+    let of_another = format!("?courseId=algebra&limit=1&cursor={cursor}");
+    are_wrong(&api.get(ENROLLMENTS, ROOT, &of_another).await, 400, &["cursor"]);
+    // A forged cursor continues this list alone.
+    let tim = Caller::User { id: TIM.0.parse().unwrap(), role: Role::Teacher };
     for place in ["", "A", "DOC", "ENROLLED#", "ENROLLED#~", "ENROLLED#\u{e9}", "~", &"x".repeat(2_000)] {
-        let cursor = Cursor::new("enrollments in algebra", place);
+        let cursor = Cursor::new(&tim, "enrollments in algebra", place);
         let page = api.get(ENROLLMENTS, TIM, &format!("?courseId=algebra&cursor={cursor}")).await;
         assert_eq!(names(page.body["enrollments"].as_array().unwrap(), "studentId"), ["a", "b", "c"], "{place}");
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use domain::caller::{Caller, Role};
 use futures::future::join_all;
 use http::Method;
 use runtime::http::Cursor;
@@ -280,7 +281,8 @@ async fn payments_are_listed_by_status_newest_first() {
     let foreign = format!("?limit=1&status=received&cursor={}", page.body["cursor"].as_str().unwrap());
     assert_invalid(&api.get(PAYMENTS, ROOT, &foreign).await, 400, &["cursor"]);
     for place in ["~", "\u{e9}", &"x".repeat(2_000)] {
-        let cursor = Cursor::new("payments of None: None", place);
+        let root = Caller::User { id: ROOT.0.parse().unwrap(), role: Role::Admin };
+        let cursor = Cursor::new(&root, "payments of None: None", place);
         let page = api.get(PAYMENTS, ROOT, &format!("?cursor={cursor}")).await;
         assert_eq!(page.body["payments"].as_array().unwrap().len(), all.len(), "{place}");
     }

@@ -5,6 +5,7 @@
 //! tried again is named to the event source mapping, which delivers it once more. What would hold up the others of a batch is
 //! deferred: a queue takes one message per bucket, and the same function folds that bucket by itself.
 
+mod projection;
 mod queue;
 mod stream;
 
@@ -14,6 +15,7 @@ pub use aws_lambda_events::dynamodb::EventRecord;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+pub use projection::{Outcomes, Projection};
 pub use queue::{Message, QueueHandler, function as queue_function, start as start_queue};
 pub use stream::{BatchHandler, function, start as start_stream};
 

@@ -134,7 +134,7 @@ pub async fn courses(
         merge(&mut body, bodies::class(&of_course));
         body
     });
-    let cursor = page.next.map(|next| Cursor::new(&taught_by(teacher), &next).to_string());
+    let cursor = page.next.map(|next| Cursor::new(&request.caller, &taught_by(teacher), &next).to_string());
     Ok((courses.collect(), cursor))
 }
 

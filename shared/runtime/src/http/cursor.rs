@@ -1,24 +1,25 @@
-//! Cursors: where a list goes on, said so that nobody needs to know how.
+//! Cursors: the opaque position at which a list continues.
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::str::FromStr;
 
+use super::digest::digest;
 use super::problem::Problem;
+use domain::caller::Caller;
 use domain::validation::InvalidField;
 
-/// The most that one page of a list holds.
+/// The most items of a page.
 const MAX_LIMIT: usize = 100;
 
-/// How many a page holds where nothing is said.
+/// The items of a page if the query has no limit.
 const DEFAULT_LIMIT: usize = 20;
 
-/// How many a page holds: 1 to 100.
+/// The number of items of a page: 1 to 100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit(usize);
 
 impl Limit {
-    /// How many.
+    /// The number of items.
     #[must_use]
     pub fn items(self) -> usize {
         self.0
@@ -40,36 +41,33 @@ impl FromStr for Limit {
     }
 }
 
-/// A cursor: the place behind which a list goes on, bound to the list it came with. It gives nobody a right: whoever makes
-/// one up goes on in a list that they may read, at a place of their choice.
+/// The place after which a list continues, bound to that list and to the caller who received it. A cursor grants nothing: a
+/// caller who forges one continues a list that they may read, at a place of their choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     after: String,
     seal: u64,
 }
 
-/// What is wrong with a cursor, whatever is.
 const FOREIGN: &str = "must be a cursor that this list returned";
 
-fn seal(scope: &str, after: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (scope, after).hash(&mut hasher);
-    hasher.finish()
+fn seal(caller: &Caller, scope: &str, after: &str) -> u64 {
+    digest(&[caller.user().map_or("", |user| user.as_str()), scope, after])
 }
 
 impl Cursor {
-    /// Behind this place in a list; `scope` names the list with all its filters.
+    /// A caller's cursor after this place in a list; `scope` names the list with all its filters.
     #[must_use]
-    pub fn new(scope: &str, after: &str) -> Self {
-        Self { after: after.to_owned(), seal: seal(scope, after) }
+    pub fn new(caller: &Caller, scope: &str, after: &str) -> Self {
+        Self { after: after.to_owned(), seal: seal(caller, scope, after) }
     }
 
-    /// The place behind which the list goes on.
+    /// The place after which the list continues.
     ///
     /// # Errors
-    /// If the cursor is another list's, or was changed.
-    pub fn after<T: FromStr>(&self, scope: &str) -> Result<T, Problem> {
-        let is_ours = self.seal == seal(scope, &self.after);
+    /// The cursor is of another list or caller, or was changed.
+    pub fn after<T: FromStr>(&self, caller: &Caller, scope: &str) -> Result<T, Problem> {
+        let is_ours = self.seal == seal(caller, scope, &self.after);
         let after = self.after.parse().ok().filter(|_| is_ours);
         after.ok_or_else(|| Problem::query(InvalidField::new("cursor", FOREIGN)))
     }
@@ -103,26 +101,48 @@ impl FromStr for Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::caller::Role;
+
+    fn caller(user: &str) -> Caller {
+        Caller::User { id: user.parse().unwrap(), role: Role::Artist }
+    }
 
     #[test]
-    fn a_cursor_is_good_for_its_own_list_alone() {
-        let text = Cursor::new("packages of ann", "p:1").to_string();
-        let cursor: Cursor = text.parse().unwrap();
-        assert_eq!(cursor.after::<String>("packages of ann").unwrap(), "p:1");
-        assert!(cursor.after::<String>("packages of bob").is_err());
+    fn rejects_cursor_of_another_list_and_changed_cursor() {
+        let ann = caller("ann");
+        let text = Cursor::new(&ann, "packages of ann", "p:1").to_string();
+        let after = |text: &str, scope: &str| text.parse().map(|cursor: Cursor| cursor.after::<String>(&ann, scope));
+        assert_eq!(after(&text, "packages of ann").unwrap().unwrap(), "p:1");
+        assert!(after(&text, "packages of bob").unwrap().is_err());
         let last = if text.ends_with('1') { '2' } else { '1' };
         let changed = format!("{}{last}", &text[..text.len() - 1]);
-        assert!(changed.parse::<Cursor>().is_ok_and(|cursor| cursor.after::<String>("packages of ann").is_err()));
+        assert!(after(&changed, "packages of ann").unwrap().is_err());
         for text in
             ["", "x", "zz", "0123456789abcdef0", "0123456789abcdefzz", "0123456789abcde\u{e9}", "+123456789abcdef+1"]
         {
-            let after = text.parse::<Cursor>().map(|cursor| cursor.after::<String>("packages of ann"));
-            assert!(!matches!(after, Ok(Ok(_))), "{text}");
+            assert!(!matches!(after(text, "packages of ann"), Ok(Ok(_))), "{text}");
         }
     }
 
     #[test]
-    fn a_limit_is_from_1_to_100() {
+    fn rejects_cursor_of_another_caller() {
+        let cursor = Cursor::new(&caller("ann"), "board views all", "p:1");
+        assert_eq!(cursor.after::<String>(&caller("ann"), "board views all").unwrap(), "p:1");
+        for other in [caller("bob"), Caller::Anonymous] {
+            assert!(cursor.after::<String>(&other, "board views all").is_err(), "{other:?}");
+        }
+        let public = Cursor::new(&Caller::Anonymous, "board views all", "p:1");
+        assert!(public.after::<String>(&Caller::Anonymous, "board views all").is_ok());
+    }
+
+    #[test]
+    fn cursor_stays_valid_across_releases() {
+        let cursor = Cursor::new(&caller("ann"), "packages of ann", "p:1");
+        assert_eq!(cursor.to_string(), "b79d893b90de1f07703a31");
+    }
+
+    #[test]
+    fn limit_is_from_1_to_100() {
         assert_eq!("100".parse::<Limit>().unwrap().items(), 100);
         assert_eq!(Limit::default().items(), 20);
         for text in ["0", "101", "-1", "1.5", "", "x"] {

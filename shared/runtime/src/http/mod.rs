@@ -5,6 +5,7 @@ mod completion;
 pub mod courses;
 mod crawler;
 mod cursor;
+mod digest;
 mod etag;
 mod function;
 mod headers;

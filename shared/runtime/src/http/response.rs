@@ -1,13 +1,12 @@
 //! What an HTTP function answers.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_lambda_events::encodings::Body;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 
+use super::digest::digest;
 use super::etag::Tag;
 use super::function::Access;
 use super::request::Request;
@@ -49,10 +48,8 @@ fn insert(body: &mut Value, name: &str, value: Value) {
     }
 }
 
-fn digest(body: &Value) -> String {
-    let mut hasher = DefaultHasher::new();
-    body.to_string().hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
+fn digest_of(body: &Value) -> String {
+    format!("{:016x}", digest(&[&body.to_string()]))
 }
 
 impl Response {
@@ -73,7 +70,7 @@ impl Response {
     /// already. For whoever asked alone, and to be asked for again each time.
     #[must_use]
     pub fn read(request: &Request, body: Value, as_of: Time) -> Self {
-        let tag = Tag::weak(digest(&body));
+        let tag = Tag::weak(digest_of(&body));
         Self::tagged(request, &tag, body, as_of)
     }
 
@@ -92,14 +89,14 @@ impl Response {
     #[must_use]
     pub fn read_with(request: &Request, version: Option<&Version>, mut body: Value, as_of: Time) -> Self {
         insert(&mut body, "version", Value::from(version.map(|version| version.0.as_str())));
-        let tag = Tag::of_more(version, &digest(&body));
+        let tag = Tag::of_more(version, &digest_of(&body));
         Self::tagged(request, &tag, body, as_of)
     }
 
     /// A document with what is counted beside it, and no time: its tag is no condition of a change either.
     #[must_use]
     pub fn counted(request: &Request, version: &Version, body: &Value) -> Self {
-        let tag = Tag::of_more(Some(version), &digest(body));
+        let tag = Tag::of_more(Some(version), &digest_of(body));
         let response = if request.has(&tag) { Self::not_modified() } else { Self::json(StatusCode::OK, body) };
         response.with_tag(&tag)
     }

@@ -13,25 +13,25 @@ use domain::purchase::{Buyer, Item};
 use domain::time::Minute;
 use store::{self, MembershipChange, keys};
 
-/// A record that says nothing this program understands.
+/// Why a record cannot be read as a change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Foreign(String);
+pub struct UnreadableRecord(pub String);
 
 /// The bucket whose facts a record of the facts' stream says have changed.
 ///
 /// # Errors
 /// If the record is not about a fact.
-pub fn touched_bucket(record: &EventRecord) -> Result<Bucket, Foreign> {
+pub fn touched_bucket(record: &EventRecord) -> Result<Bucket, UnreadableRecord> {
     let (pk, sk) = (key(record, keys::PK)?, key(record, keys::SK)?);
-    let (bucket, _, _) = keys::parse_fact(pk, sk).map_err(|error| Foreign(format!("{pk}/{sk}: {error}")))?;
+    let (bucket, _, _) = keys::parse_fact(pk, sk).map_err(|error| UnreadableRecord(format!("{pk}/{sk}: {error}")))?;
     Ok(bucket)
 }
 
-fn key<'a>(record: &'a EventRecord, name: &str) -> Result<&'a str, Foreign> {
+fn key<'a>(record: &'a EventRecord, name: &str) -> Result<&'a str, UnreadableRecord> {
     match record.change.keys.get(name) {
         Some(AttributeValue::S(text)) => Ok(text.as_str()),
-        _ => Err(Foreign(format!("a record without {name}"))),
+        _ => Err(UnreadableRecord(format!("a record without {name}"))),
     }
 }
 
@@ -39,12 +39,12 @@ fn key<'a>(record: &'a EventRecord, name: &str) -> Result<&'a str, Foreign> {
 ///
 /// # Errors
 /// If the record is not about an event.
-pub fn channel(record: &EventRecord) -> Result<Option<Channel>, Foreign> {
+pub fn channel(record: &EventRecord) -> Result<Option<Channel>, UnreadableRecord> {
     if record.event_name == "REMOVE" {
         return Ok(None);
     }
     let pk = key(record, keys::PK)?;
-    keys::parse_outbox(pk).map(Some).map_err(|error| Foreign(format!("{pk}: {error}")))
+    keys::parse_outbox(pk).map(Some).map_err(|error| UnreadableRecord(format!("{pk}: {error}")))
 }
 
 /// What a record of the stream of purchases says has changed.
@@ -60,15 +60,16 @@ pub enum Sold {
 ///
 /// # Errors
 /// If it is about neither.
-pub fn sold(record: &EventRecord) -> Result<Sold, Foreign> {
+pub fn sold(record: &EventRecord) -> Result<Sold, UnreadableRecord> {
     let (pk, sk) = (key(record, keys::PK)?, key(record, keys::SK)?);
     if pk.starts_with(keys::BUYERS) {
-        let (buyer, at) = keys::parse_purchase_of(pk, sk).map_err(|_| Foreign(format!("{pk}/{sk}: not a purchase")))?;
+        let (buyer, at) =
+            keys::parse_purchase_of(pk, sk).map_err(|_| UnreadableRecord(format!("{pk}/{sk}: not a purchase")))?;
         return Ok(Sold::Buyer(buyer, date_range::day_of(at)));
     }
     match touched_bucket(record)? {
         Bucket { entity: Entity::PurchasedItem(item), minute } => Ok(Sold::Item(item, minute)),
-        Bucket { .. } => Err(Foreign(format!("{pk}/{sk}: a fact of no item that is sold"))),
+        Bucket { .. } => Err(UnreadableRecord(format!("{pk}/{sk}: a fact of no item that is sold"))),
     }
 }
 
@@ -85,10 +86,10 @@ pub enum Change {
 ///
 /// # Errors
 /// If the record is about neither.
-pub fn change(record: &EventRecord) -> Result<Change, Foreign> {
+pub fn change(record: &EventRecord) -> Result<Change, UnreadableRecord> {
     let StreamRecord { keys, old_image, new_image, .. } = &record.change;
-    match store::membership_change(keys, old_image, new_image).map_err(|error| Foreign(error.to_string()))? {
-        Some(turned) => Ok(Change::Package(turned)),
+    match store::membership_change(keys, old_image, new_image).map_err(|error| UnreadableRecord(error.to_string()))? {
+        Some(change) => Ok(Change::Package(change)),
         None => touched_bucket(record).map(Change::Facts),
     }
 }
