@@ -137,3 +137,25 @@ fn emitted_metrics_are_listed_and_documented() {
         assert!(documentation.contains(&format!("`{}`", metric.name())), "docs/operations.md lacks {}", metric.name());
     }
 }
+
+/// The texts that `docs/operations.md` quotes from the log, which an operator searches for.
+fn quoted_log_texts(page: &str) -> BTreeSet<&str> {
+    let before = page.split("\" in the log").collect::<Vec<_>>();
+    before.split_last().unwrap().1.iter().map(|text| text.rsplit('"').next().unwrap()).collect()
+}
+
+#[test]
+fn texts_that_operations_quotes_are_logged() {
+    let page = read("docs/operations.md");
+    let texts = quoted_log_texts(&page);
+    assert!(texts.len() > 4, "{texts:?}");
+    let sources: Vec<String> = ["functions", "shared"].iter().flat_map(|folder| files(folder, ".rs")).collect();
+    let sources: Vec<String> = sources.iter().map(|path| read(path)).collect();
+    for text in texts {
+        let logged = format!("\"{text}");
+        assert!(
+            sources.iter().any(|source| source.contains(&logged)),
+            "docs/operations.md quotes {text:?}, which is not logged"
+        );
+    }
+}
