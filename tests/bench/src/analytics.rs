@@ -1,4 +1,4 @@
-//! What analytics cost after five years.
+//! The cost of analytics after five years.
 
 use bench::events;
 use bench::table::{Table, ms};
@@ -15,7 +15,7 @@ use crate::staged::Staged;
 /// The present.
 const NOW: &str = "2026-11-20T14:37:20Z";
 
-/// How far back everything is closed.
+/// How far back all periods are closed.
 const DAYS: i64 = 5 * 365 + 2;
 
 /// How far back hours are kept.
@@ -44,7 +44,7 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Table> {
     past(&cloud, now, &scopes, DAYS).await?;
     running_hour(&cloud, now, 0..of_all).await?;
 
-    let mut table = Table::new(["scope", "timeRange", "p50 ms", "p99 ms", "read units", "calls of DynamoDB"]);
+    let mut table = Table::new(["scope", "timeRange", "p50 ms", "p99 ms", "read units", "DynamoDB calls"]);
     let scopes = [
         (format!("a track of {} plays a minute", PLAYS_A_MINUTE.0), format!("trackId={}", name(0))),
         (format!("an artist, {of_artist} tracks active"), "artistId=artist".to_owned()),

@@ -1,6 +1,6 @@
 //! The monthly bill: what was used, at list prices.
 //!
-//! Nothing is measured here. [`Month`] holds quantities, [`PRICES`] says what each costs and which resources of the template
+//! Nothing is measured here. [`Month`] holds quantities, [`PRICES`] states the price of each and which resources of the template
 //! it comes from, and [`lines`](Month::lines) multiplies. Free tiers are left out, so an account's first month is cheaper.
 
 use serde_json::Value;
@@ -14,7 +14,7 @@ const MILLION: f64 = 1_000_000.0;
 /// Hours of a month, as AWS counts them.
 pub const HOURS: f64 = 730.0;
 
-/// What a month uses.
+/// The usage of a month.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Month {
     /// Requests that the HTTP API answers.
@@ -57,20 +57,20 @@ pub struct Month {
     pub key_requests: f64,
 }
 
-/// What one thing costs in us-east-1.
+/// A price in us-east-1.
 #[derive(Debug)]
 pub struct Price {
     /// The line of the bill.
     pub name: &'static str,
-    /// What is counted, as the price names it.
+    /// The unit, as the price list names it.
     pub unit: &'static str,
-    /// How many of the smallest countable thing that unit is.
+    /// The number of basic units per unit.
     size: f64,
     /// Dollars a unit.
     pub dollars: f64,
-    /// How much of it a month uses.
+    /// The usage of a month, in basic units.
     used: fn(&Month) -> f64,
-    /// The page that says so.
+    /// The page with the price.
     pub source: &'static str,
     /// The types of the template's resources, and of the events of functions, that it comes from.
     pub resources: &'static [&'static str],
@@ -238,7 +238,7 @@ pub const PRICES: [Price; 20] = [
         name: "schedules",
         unit: "million events",
         size: MILLION,
-        // Rules of the default bus are free, whatever they invoke is not.
+        // Rules of the default bus are free; the invoked functions are not.
         dollars: 0.0,
         used: |month| month.schedules,
         source: "https://aws.amazon.com/eventbridge/pricing/",
@@ -277,11 +277,11 @@ pub const PRICES: [Price; 20] = [
 /// A line of the bill.
 #[derive(Debug, Clone, Copy)]
 pub struct Line {
-    /// What it is for.
+    /// The purpose.
     pub price: &'static Price,
-    /// How many units.
+    /// The number of units.
     pub units: f64,
-    /// What they cost.
+    /// Their cost, in US dollars.
     pub dollars: f64,
 }
 
@@ -296,17 +296,17 @@ impl Month {
         PRICES.iter().map(line).collect()
     }
 
-    /// What all of it costs.
+    /// The total cost, in US dollars.
     #[must_use]
     pub fn total(&self) -> f64 {
         self.lines().iter().map(|line| line.dollars).sum()
     }
 }
 
-/// What DynamoDB adds to an item where it stores it.
+/// The bytes that DynamoDB adds to each stored item.
 pub const STORED_WITH: u64 = 100;
 
-/// What it adds where a table's items are written in transactions.
+/// The bytes that it adds to items of tables with transactional writes.
 pub const STORED_WITH_TRANSACTIONS: u64 = 48;
 
 /// The size of an item in the JSON of DynamoDB, as DynamoDB counts it

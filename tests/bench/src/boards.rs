@@ -1,4 +1,4 @@
-//! What boards of sellers cost: to be kept up to date, however hot, and to be read, however long.
+//! The cost of boards: of hot updates, and of reads of long boards.
 
 mod activity;
 mod hot;
@@ -36,7 +36,7 @@ fn divided(shards: u32) -> cloud::Options {
     cloud::Options { parameters, ..cloud::Options::of_workspace() }.without_limits()
 }
 
-/// The entries of a board; none if whom it is asked for is not on it.
+/// The entries of a board; none if the seller of `around` is not on it.
 async fn entries(api: &Api, query: &str) -> anyhow::Result<Vec<Value>> {
     let path = format!("/api/leaderboard?{query}");
     let answer = api.send(Method::GET, &path, Bytes::new()).await?;
@@ -55,7 +55,7 @@ fn number(entry: &Value, name: &str) -> u64 {
     entry.get(name).and_then(Value::as_u64).unwrap_or_default()
 }
 
-/// What a seller has by these entries.
+/// The value of a seller in these entries.
 fn value_of(entries: &[Value], seller: &str) -> u64 {
     let theirs = entries.iter().find(|entry| entry.get("sellerId").and_then(Value::as_str) == Some(seller));
     theirs.map_or(0, |entry| number(entry, "value"))

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::options::Serve;
 
-/// How to reach a local cloud.
+/// The URLs and credentials of a local cloud.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Ready {
@@ -47,7 +47,7 @@ impl Apart {
         let mut said = BufReader::new(process.stdout.take().context("no output")?);
         let mut line = String::new();
         said.read_line(&mut line)?;
-        // Whatever else it says is taken from it, lest it wait for a reader.
+        // The rest of its output is read too, so that it does not block.
         std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
         let ready = serde_json::from_str(&line).context("the local cloud did not start");
         match ready {

@@ -20,7 +20,7 @@ use flate2::write::DeflateEncoder;
 /// The request for work.
 const NEXT: &str = "GET /2018-06-01/runtime/invocation/next";
 
-/// How long a function may take to ask for work.
+/// Maximum time until a function requests its first invocation.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One start.
@@ -32,7 +32,7 @@ pub struct Start {
     pub peak: u64,
 }
 
-/// Starts the function so often, and tells the median of each number.
+/// Starts the function this many times and returns the median of each number.
 ///
 /// # Errors
 /// The function did not ask for work in time.
@@ -66,7 +66,7 @@ fn start_once(binary: &Path, environment: &BTreeMap<String, String>) -> anyhow::
     let request = read_head(&mut asking)?;
     let ready = start.elapsed();
     if !request.starts_with(NEXT) {
-        bail!("{} asked for something else first: {request}", binary.display());
+        bail!("{} sent another request first: {request}", binary.display());
     }
     let peak = peak_memory(process.0.id())?;
     // The work that never comes is no error of the function's.
@@ -97,7 +97,7 @@ fn accept(listener: &TcpListener, process: &mut Child, start: Instant) -> anyhow
             Err(error) => return Err(error.into()),
         }
         if let Some(status) = process.try_wait()? {
-            bail!("ended with {status} before it asked for work");
+            bail!("ended with {status} before it requested an invocation");
         }
         if start.elapsed() > PATIENCE {
             bail!("did not ask for work within {PATIENCE:?}");

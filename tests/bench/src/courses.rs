@@ -1,4 +1,4 @@
-//! What it costs to count what happens in courses, and to read dashboards.
+//! The cost of course stats and dashboards.
 
 use std::time::{Duration, Instant};
 
@@ -15,13 +15,13 @@ use crate::staged::{Staged, used};
 /// The present.
 const NOW: &str = "2026-11-20T14:37:20Z";
 
-/// Students, each of whom takes all courses.
+/// Students. Each is enrolled in all courses.
 const STUDENTS: usize = 100;
 
 /// Courses, each of another teacher; and one that all students meet in.
 const COURSES: [usize; 2] = [50, 1];
 
-/// Further courses of the teacher whose dashboard is read: more than it tells of at once.
+/// More courses of the teacher whose dashboard is read: more than a dashboard lists.
 const FURTHER: usize = 30;
 
 /// Days on which it is noted who was there, at the most.
@@ -30,7 +30,7 @@ const DAYS: usize = 28;
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<(&'static str, Table)>> {
     let now: DateTime<Utc> = NOW.parse()?;
     let mut marks =
-        Table::new(["notes of attendance", "courses", "a second", "p50 ms", "p99 ms", "writes each", "reads each"]);
+        Table::new(["attendance records", "courses", "per second", "p50 ms", "p99 ms", "writes each", "reads each"]);
     let mut dashboards = Table::new(["dashboard", "p50 ms", "p99 ms", "read units"]);
     for courses in COURSES {
         let cloud = Staged::start(now, options.patience).await?;

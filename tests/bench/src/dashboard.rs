@@ -1,4 +1,4 @@
-//! What the dashboard of an artist of many tracks costs.
+//! The cost of the dashboard of an artist with many tracks.
 
 use bench::events;
 use bench::table::{Table, ms};
@@ -13,7 +13,7 @@ use crate::staged::Staged;
 /// The present.
 const NOW: &str = "2026-11-20T14:37:20Z";
 
-/// How far back everything is closed: as far as the longest range looks for growth.
+/// How far back all periods are closed: as far as the longest range looks for growth.
 const DAYS: i64 = 2 * 366;
 
 /// Tracks of the artist.
@@ -35,7 +35,7 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Table> {
         "p50 ms",
         "p99 ms",
         "read units",
-        "calls of DynamoDB",
+        "DynamoDB calls",
     ]);
     let artists = [(TRACKS, LIKES, ""), (TRACKS / 25, LIKES, ""), (TRACKS / 25, 0, ", never liked")];
     for (active, likes, note) in artists {

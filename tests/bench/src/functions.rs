@@ -70,7 +70,7 @@ fn template() -> anyhow::Result<Template> {
     Ok(template::read_template(&text, &surroundings)?)
 }
 
-/// What surrounds a function on Lambda, its own variables included.
+/// The environment of a function on Lambda, including its own variables.
 fn surroundings(own: &BTreeMap<String, String>, memory: u32) -> BTreeMap<String, String> {
     let platform = [
         ("AWS_LAMBDA_FUNCTION_NAME", "bench"),
@@ -88,7 +88,7 @@ fn surroundings(own: &BTreeMap<String, String>, memory: u32) -> BTreeMap<String,
     platform.into_iter().chain(own.clone()).collect()
 }
 
-/// Builds the crates and the empty functions, and tells where each binary is.
+/// Builds the crates and the empty functions, and returns the path of each binary.
 fn build(crates: &[&str]) -> anyhow::Result<BTreeMap<String, PathBuf>> {
     #[derive(Deserialize)]
     struct Message {
@@ -111,7 +111,7 @@ fn build(crates: &[&str]) -> anyhow::Result<BTreeMap<String, PathBuf>> {
     let messages = output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
     let mut binaries = BTreeMap::new();
     for message in messages {
-        let message: Message = serde_json::from_slice(message).context("cargo said something else than JSON")?;
+        let message: Message = serde_json::from_slice(message).context("cargo printed a line that is not JSON")?;
         if let (Some(executable), Some(target)) = (message.executable, message.target) {
             binaries.insert(target.name, executable);
         }

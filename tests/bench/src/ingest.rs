@@ -15,10 +15,10 @@ use serde_json::Value;
 use crate::events::{self, Tracks};
 use crate::table::percentile;
 
-/// What to send.
+/// The load to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Load {
-    /// What the ids of its tracks begin with; unlike that of any other load.
+    /// The prefix of its track ids, different for every load.
     pub name: String,
     /// Events in all.
     pub events: usize,
@@ -30,7 +30,7 @@ pub struct Load {
     pub tracks: Tracks,
 }
 
-/// What came of it.
+/// The result of a load.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ingested {
     /// Events per second that the API took.
@@ -102,7 +102,7 @@ impl Load {
     }
 }
 
-/// Waits until each track's plays are counted, and says how long that took.
+/// Waits until each track's plays are counted, and returns how long that took.
 async fn counted(api: &Api, plays: &BTreeMap<String, u64>, patience: Duration) -> anyhow::Result<Option<Duration>> {
     let start = Instant::now();
     for (track, &expected) in plays {

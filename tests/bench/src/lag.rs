@@ -1,4 +1,4 @@
-//! How long an accepted event takes to show in its track's counters.
+//! The time from an accepted event to the counters of its track.
 
 use std::time::{Duration, Instant};
 
@@ -11,13 +11,13 @@ use system::clock::Clock;
 use crate::events::{self, Tracks};
 use crate::table::percentile;
 
-/// How often a counter is asked for; the lag is known to this precision.
+/// The polling interval of a counter, which is the precision of the lag.
 const INTERVAL: Duration = Duration::from_millis(2);
 
-/// How to probe.
+/// The options of a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probing {
-    /// What the ids of its tracks begin with; unlike that of any other load.
+    /// The prefix of its track ids, different for every load.
     pub name: String,
     /// Events whose lag is measured.
     pub probes: usize,
@@ -32,7 +32,7 @@ pub struct Probing {
 /// Lags, from the answer to the first read that shows the event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lag {
-    /// What half of them did not exceed.
+    /// The median.
     pub p50: Duration,
     /// The same of 99 in 100.
     pub p99: Duration,
@@ -58,7 +58,7 @@ impl Probing {
         let mut lags: Vec<Duration> = stream::iter(0..self.probes)
             .then(|number| async move {
                 let lag = self.probe(api, clock, number).await;
-                // Probes shall not keep step with whatever the other side does at intervals.
+                // Random pauses, so that probes do not synchronize with periodic work.
                 tokio::time::sleep(Duration::from_millis(fastrand::u64(0..20))).await;
                 lag
             })

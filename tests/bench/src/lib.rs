@@ -1,6 +1,6 @@
-//! What Tally costs and how fast it is, measured on this machine and printed as tables.
+//! The cost and speed of Tally, measured on this machine and printed as tables.
 //!
-//! Nothing here asserts anything about time: a number says what was, and the reader judges it.
+//! Nothing here asserts a time: the reader judges the numbers.
 //! Everything is bounded in count and in time, stops by itself, and stays on 127.0.0.1.
 //!
 //! [`bill`] is the arithmetic of the monthly bill. [`ingest`] and [`lag`] drive an API from outside, by the events of [`events`]. [`cold`] starts a

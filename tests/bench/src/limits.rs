@@ -15,10 +15,10 @@ use crate::options::{Options, Serve};
 
 /// Events of one request of the bomb.
 const BATCH: usize = 1_000;
-/// How often the bombed track is asked for.
+/// The polling interval of the flooded track.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long events of a listener take to show while others bomb one minute of one track, without quotas and with them.
+/// The lag of a listener's events while others flood one bucket of one track, with and without quotas.
 pub(crate) async fn measure(options: &Options, clock: &dyn Clock) -> anyhow::Result<Table> {
     let mut table = Table::new([
         "quotas",
@@ -56,7 +56,7 @@ pub(crate) async fn measure(options: &Options, clock: &dyn Clock) -> anyhow::Res
     Ok(table)
 }
 
-/// Sends the bomb, and tells how many of its events were taken.
+/// Floods the bucket and returns how many events were accepted.
 async fn bomb(options: &Options, api: &Api, clock: &dyn Clock) -> anyhow::Result<u64> {
     let at = clock.now();
     let requests = options.events.div_ceil(BATCH);
@@ -70,7 +70,7 @@ async fn bomb(options: &Options, api: &Api, clock: &dyn Clock) -> anyhow::Result
     Ok(taken.into_iter().sum())
 }
 
-/// How long it takes until all that was taken of the bomb is counted; nothing if it is longer than anybody waits.
+/// The time until all accepted events of the flood are counted; `None` after the deadline.
 async fn counted(api: &Api, taken: u64, patience: Duration) -> anyhow::Result<Option<Duration>> {
     let began = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! What it costs to tell open pages what happens, and how long it takes.
+//! The cost and the delay of live updates.
 
 mod pages;
 
@@ -24,10 +24,10 @@ use crate::staged::{Staged, used};
 /// The present.
 const NOW: &str = "2026-11-20T14:37:20Z";
 
-/// How often the clock is put forward.
+/// How often the clock is advanced.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Tracks whose plays are told.
+/// Tracks whose plays are published.
 const TRACKS: usize = 10;
 
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<(&'static str, Table)>> {
@@ -69,7 +69,7 @@ async fn tables(cloud: &Staged, options: &Options, taken: &Shared) -> anyhow::Re
     ])
 }
 
-/// What the server of channels was sent.
+/// The requests to the Pusher server.
 #[derive(Debug, Default)]
 struct Taken {
     calls: usize,
@@ -83,7 +83,7 @@ fn taken(shared: &Shared) -> Taken {
     std::mem::take(&mut *shared.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Takes what is sent, and says so.
+/// Accepts all requests.
 async fn serve(listener: TcpListener, shared: Shared) {
     while let Ok((connection, _)) = listener.accept().await {
         tokio::spawn(answer(connection, Arc::clone(&shared)));
@@ -128,7 +128,7 @@ fn id(event: &Value) -> Option<String> {
     Some(data.get("id")?.as_str()?.to_owned())
 }
 
-/// Sends somebody a notification; its id, and when that was answered.
+/// Sends a notification to a user. Returns its id and the time of the answer.
 async fn notify(cloud: &Staged, number: usize) -> anyhow::Result<(String, Instant)> {
     let body = json!({"userId": format!("person-{}", number % 100), "title": "Hello", "message": "m", "type": "info"});
     let answer = cloud.api.send(Method::POST, "/api/notifications", body.to_string().into()).await?;

@@ -1,4 +1,4 @@
-//! What a month costs on AWS: a part of a month is played on a local cloud, and what it used is multiplied.
+//! The cost of a month on AWS: a part of a month runs on a local cloud, and its usage is extrapolated.
 //!
 //! The local DynamoDB counts units as DynamoDB does, functions write the log lines and metrics that they write on AWS, and what
 //! a table keeps is read from it, each item with the time that is left to it. Not measured but assumed is what
@@ -31,7 +31,7 @@ use crate::staged::{Item, Staged};
 /// Events a month, the tracks they are of, and how many minutes of the month are played.
 const VOLUMES: [(f64, usize, u32); 3] = [(1e5, 300, 60), (1e7, 3_000, 6), (1e9, 30_000, 1)];
 
-/// What is printed above the bill.
+/// The text above the bill.
 const ASSUMED: [&str; 9] = [
     "Prices are list prices of us-east-1 without free tiers; functions run on arm64.",
     "Events are plays of anonymous listeners, evenly over the month (a real access log is as even), Zipf-distributed over 300, \
@@ -54,19 +54,19 @@ const READS: f64 = 1.0 / 20.0;
 /// Shards of the table of events.
 const SHARDS: u64 = 4;
 
-/// How long Lambda waits before it looks into a shard again.
+/// The interval at which Lambda polls a shard.
 const LOOKS: TimeDelta = TimeDelta::milliseconds(250);
 
-/// How far away services are.
+/// The latency of a call to a service.
 const DISTANCE: Duration = Duration::from_millis(4);
 
 /// Tracks of an artist.
 const TRACKS_OF_AN_ARTIST: usize = 10;
 
-/// How long before its request an event happens, at most.
+/// The maximum age of an event at its request.
 const COLLECTED: i64 = 30_000;
 
-/// Requests of which the units of a request are measured.
+/// Requests over which the units of one are averaged.
 const REQUESTS: usize = 60;
 
 /// The last hour of a Wednesday in the middle of its month: with it a day is over, and nothing else.
@@ -81,7 +81,7 @@ const A_YEAR: f64 = 12.0 * MONTH;
 /// Requests to a queue that one of Lambda's pollers makes in a month: each waits for 20 seconds.
 const POLLS: f64 = 5.0 * MONTH / 20.0;
 
-/// What Lambda logs of an invocation at the level INFO
+/// The log lines of Lambda per invocation at the level INFO
 /// ([events](https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html)).
 const LAMBDA_LOGS: [&str; 2] = [
     r#"{"time":"2026-11-18T23:00:00.000Z","type":"platform.start","record":{"requestId":"6d68ca91-49c9-448d-89b8-7ca3e6dc66aa","version":"$LATEST"}}"#,
@@ -139,7 +139,7 @@ impl Sink for Written {
     }
 }
 
-/// What something used.
+/// The usage of a part.
 #[derive(Debug, Clone, Copy, Default)]
 struct Used {
     invocations: f64,
@@ -171,7 +171,7 @@ impl Used {
     }
 }
 
-/// What some functions used since the last time.
+/// The usage of some functions since the last call.
 fn used(
     cloud: &Staged,
     functions: &[&str],
@@ -249,7 +249,7 @@ impl Requests {
     }
 }
 
-/// What a part of a month used, and what that part was.
+/// A part of a month and its usage.
 struct Played {
     events: f64,
     /// A request with events: both functions.
@@ -297,7 +297,7 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<(&'static s
     }
     assumed.row([format!("A request carries {} events.", options.per_request)]);
 
-    let mut whole = Table::new(["a month, $", "100,000 events", "10 million", "1,000 million", "price", "source"]);
+    let mut whole = Table::new(["per month, $", "100,000 events", "10 million", "1,000 million", "price", "source"]);
     let lines: Vec<_> = months.iter().map(|(month, _)| month.lines()).collect();
     let dollars = |amount: f64| format!("{amount:.2}");
     let [small, middle, large] = lines.as_slice() else { anyhow::bail!("three volumes") };
@@ -319,7 +319,7 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<(&'static s
     let [a, b, c] = of_all(&|month, volume| dollars(month.total() / volume * 1e6));
     whole.row(["a million events".to_owned(), a, b, c, String::new(), String::new()]);
 
-    let mut units = Table::new(["measured, of an event", "100,000 events", "10 million", "1,000 million"]);
+    let mut units = Table::new(["measured, per event", "100,000 events", "10 million", "1,000 million"]);
     let mut row = |name: &str, figure: &dyn Fn(&Played, f64, usize) -> String| {
         let mut all =
             months.iter().zip(VOLUMES).map(|((_, played), (volume, tracks, _))| figure(played, volume, tracks));
@@ -396,7 +396,7 @@ async fn play(
     let queues = cloud.template().queue_mappings.len() as f64;
     cloud.stop().await;
 
-    // Without quotas; the benchmark itself says what makes a batch.
+    // Without quotas; the benchmark itself defines the batches.
     let options_of_cloud = distant(Cloud::of_workspace().without_limits(), written);
     let cloud = Box::pin(Staged::start_as(options_of_cloud, begin, options.patience)).await?;
     let deliveries = deliveries(&mut requests, begin, volume, minutes, window);
@@ -409,7 +409,7 @@ async fn play(
         let events: Vec<Value> = batch.iter().map(|(_, _, event)| event.clone()).collect();
         cloud.metered();
         cloud.post(&events).await?;
-        // How the mapping cut it is this machine's affair. What matters is whether new tracks were listed.
+        // Batch sizes depend on this machine. Only newly listed tracks matter.
         let listed = cloud.metered();
         let listed = listed
             .iter()
@@ -485,7 +485,7 @@ fn distant(options: Cloud, written: &Written) -> Cloud {
 /// Events that one invocation of the updater is given.
 type Batch = Vec<(DateTime<Utc>, usize, Value)>;
 
-/// What each shard delivers, and when.
+/// The records of each shard, with their times.
 fn deliveries(
     requests: &mut Requests,
     begin: DateTime<Utc>,
@@ -626,7 +626,7 @@ fn stored(played: &Played, kind: &str, volume: f64, tracks: usize) -> f64 {
     played.kept.get(kind).copied().unwrap_or_default() * factor
 }
 
-/// What a month uses, of which this was played.
+/// The usage of a month, from the usage of a part.
 fn month(played: &Played, options: &Options, volume: f64, tracks: usize) -> anyhow::Result<Month> {
     let requests = volume / options.per_request as f64;
     let reads = volume * READS;
@@ -668,7 +668,7 @@ fn month(played: &Played, options: &Options, volume: f64, tracks: usize) -> anyh
         schedules: runs + MONTH / 86_400.0,
         secrets: 1.0,
         secret_reads: MONTH / 300.0,
-        // A table's key is asked for every five minutes for each function that uses it.
+        // Each function that uses a table requests its key every five minutes.
         key_requests: encrypted * 4.0 * MONTH / 300.0,
     })
 }
@@ -697,7 +697,7 @@ fn default_of(parameter: &str) -> anyhow::Result<f64> {
     default.parse().with_context(|| format!("{parameter} is {default}"))
 }
 
-/// How long a line of the API's access log is: its format, with values of usual length.
+/// The length of a line of the access log in bytes: its format, with values of usual length.
 fn access_line() -> f64 {
     const VALUE: f64 = 12.0;
     let rest = TEMPLATE.split_once("AccessLogSettings").map_or("", |(_, rest)| rest);

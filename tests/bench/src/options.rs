@@ -6,69 +6,66 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use lexopt::prelude::*;
 
-/// What `--help` prints.
+/// The text of `--help`.
 pub(crate) const HELP: &str = "\
-Measures Tally on this machine, over a local cloud of its own that keeps nothing, and prints
-tables in Markdown.
+Measures Tally on this machine, on its own local cloud in memory, and prints tables in Markdown.
 
 Usage: cargo run --release -p bench -- [options]
 
-  --bill             only what a month costs on AWS, at three volumes of events
-  --per-request N    events of a request, for the bill [10]
-  --only LIST        of bill, ingest, lag, units, rollups, analytics, dashboard, packages, purchases,
-                     revenue, boards, classroom, live, limits, functions,
-                     with commas between [all]; live tells pages, too, where tests/live/install
-                     was run
+--bill             only the cost of a month on AWS, at three volumes of events
+--per-request N    events per request of the bill [10]
+--only LIST        comma-separated parts: bill, ingest, lag, units, rollups, analytics, dashboard,
+                     packages, purchases, revenue, boards, courses, live, limits, functions
+                     [all]; live includes pages if tests/live/install was run
   --events N         events of the ingestion in batches of 50 [100000]
   --singles N        events of the ingestion one by one [20000]
-  --connections N    requests at the same time [16]
-  --tracks N         tracks that are played, Zipf-distributed [1000]
-  --probes N         events whose lag is measured, per row; a third of them of numbers that pages
-                     are told once a second [300]
+--connections N    concurrent requests [16]
+--tracks N         played tracks, Zipf-distributed [1000]
+--probes N         events per row whose lag is measured; a third of them for stats that are
+                     published once a second [300]
   --background N     events per second meanwhile [200]
-  --day N            events of the day that is rolled up [200000]
+--day N            events of the closed day [200000]
   --catalogue N      tracks of that day, Zipf-distributed [2000]
   --requests N       requests per row of analytics, the dashboard, packages and boards [200]
-  --interactions N   interactions with quizzes, purchases, views and sales of products, and notes of
-                     attendance, as fast as they are taken [5000]
-  --purchases N      purchases over a year, of which analytics are asked [1000000]
-  --sellers N        sellers on the board that is read, and in Redis where redis-server is
-                     installed [1000000]
+--interactions N   interactions with quizzes, purchases, views and sales of products, and
+                     attendance records, as fast as the API accepts them [5000]
+--purchases N      purchases of a year in analytics [1000000]
+--sellers N        sellers on the board, and in Redis if redis-server is installed [1000000]
   --starts N         starts per function [21]
   --patience SECONDS the longest wait for counters [120]
   --help             print this
 ";
 
-/// A table to print.
+/// A part of the benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Part {
     /// Events per second, and the latency of requests.
     Ingest,
-    /// From answer to visible counter.
+    /// The time from the answer to the visible counter.
     Lag,
-    /// What a month costs on AWS.
+    /// The cost of a month on AWS.
     Bill,
     /// Read and write units per event.
     Units,
-    /// What closing a day costs.
+    /// The cost of closing a day.
     Rollups,
     /// Latency and read units of analytics after five years.
     Analytics,
     /// The same of the dashboard of an artist of many tracks.
     Dashboard,
-    /// What interactions with quizzes cost until packages show them.
+    /// The cost of interactions with quizzes, including the stats of packages.
     Packages,
-    /// What purchases cost.
+    /// The cost of purchases.
     Purchases,
-    /// What analytics of many purchases cost.
+    /// The cost of analytics of many purchases.
     Revenue,
-    /// What boards of sellers cost to be kept up to date, and to be read.
+    /// The cost of updates and reads of boards.
     Boards,
-    /// What courses and dashboards cost.
+    /// The cost of course stats and dashboards.
     Courses,
-    /// What it costs to tell open pages what happens.
+    /// The cost and delay of live updates.
     Live,
-    /// What a listener notices of a bomb.
+    /// The effect of a flood on other listeners.
     Limits,
     /// Size, start and memory of functions.
     Functions,
@@ -87,23 +84,23 @@ const PARTS: [(&str, Part); 15] = [
     ("purchases", Part::Purchases),
     ("revenue", Part::Revenue),
     ("boards", Part::Boards),
-    ("classroom", Part::Courses),
+    ("courses", Part::Courses),
     ("live", Part::Live),
     ("limits", Part::Limits),
     ("functions", Part::Functions),
 ];
 
-/// What is to be done.
+/// The task of this process.
 pub(crate) enum Task {
-    /// Print this text.
+    /// Print the help.
     Help,
-    /// Be the local cloud of another process of this program.
+    /// Run the local cloud for another process of this program.
     Serve(Serve),
     /// Measure.
     Measure(Options),
 }
 
-/// What to measure, and how.
+/// The options of a measurement.
 pub(crate) struct Options {
     pub(crate) parts: BTreeSet<Part>,
     pub(crate) events: usize,
@@ -147,7 +144,7 @@ impl Default for Options {
     }
 }
 
-/// What the command line of this process says.
+/// The task of the command line.
 pub(crate) fn of_process() -> anyhow::Result<Task> {
     let mut arguments = lexopt::Parser::from_env();
     let mut options = Options::default();
@@ -202,9 +199,9 @@ fn number(arguments: &mut lexopt::Parser) -> anyhow::Result<usize> {
 /// Which local cloud this program may be for another process of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Serve {
-    /// One that takes whatever comes.
+    /// Without quotas and throttles.
     WithoutLimits,
-    /// One with the quotas of a deployment; its routes take whatever comes.
+    /// With the quotas of a deployment, without throttles.
     WithQuotas,
 }
 

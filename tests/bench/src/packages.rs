@@ -1,4 +1,4 @@
-//! What interactions with quizzes cost until all packages show them, and what their stats cost to read.
+//! The cost of interactions with quizzes, including the stats of packages, and of reading these stats.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ const NOW: &str = "2026-11-20T14:37:20Z";
 /// Quizzes of each package: as many as it may hold.
 const QUIZZES: usize = 500;
 
-/// Packages: as many as stats are told of at once.
+/// Packages: the page size of package stats.
 const PACKAGES: usize = 100;
 
 /// Quizzes that are in so many packages each.
@@ -41,13 +41,13 @@ const PEOPLE: usize = 100;
 /// The rest between two requests for what shall show a like; the lag is known to this and the time of one request.
 const INTERVAL: Duration = Duration::from_millis(2);
 
-/// How often all packages are asked for while everything is waited for.
+/// The polling interval of all packages.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What people do, one in three each.
+/// The interactions, a third of each kind.
 const KINDS: [Kind; 3] = [Kind::Like, Kind::Rate, Kind::Attempt];
 
-/// What a person does to a quiz.
+/// An interaction of a user with a quiz.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Like,
@@ -84,7 +84,7 @@ fn in_packages(packages: usize) -> String {
     format!("in-{packages}")
 }
 
-/// A cloud with packages as large as they may be, of which the first ones share quizzes.
+/// A cloud with packages of maximum size. The first ones share quizzes.
 async fn full(now: DateTime<Utc>, options: &Options) -> anyhow::Result<Staged> {
     let cloud = Staged::start(now, options.patience).await?;
     let shared = |package: usize| IN.iter().filter(move |packages| package < **packages).map(|n| in_packages(*n));
@@ -150,7 +150,7 @@ async fn throughput(cloud: &Staged, options: &Options) -> anyhow::Result<Table> 
         create_package(cloud, package, &held).await?;
     }
     cloud.drained().await?;
-    // Everybody does each thing to a quiz once, so that all of it counts.
+    // Each user interacts with a quiz once per kind, so that every interaction counts.
     let rounds = options.interactions.div_ceil(KINDS.len() * quizzes);
     let people: Vec<Api> = (0..PEOPLE.max(rounds))
         .map(|person| cloud.person(&format!("person-{person}")))
@@ -211,7 +211,7 @@ async fn throughput(cloud: &Staged, options: &Options) -> anyhow::Result<Table> 
     Ok(table)
 }
 
-/// What the first packages tell of likes, ratings and attempts.
+/// The likes, ratings and attempts of the first packages.
 async fn counted(cloud: &Staged, packages: usize) -> anyhow::Result<Vec<[u64; KINDS.len()]>> {
     let number = |one: &Value, kind: Kind| one.get(kind.counted_as()).and_then(Value::as_u64);
     let counts = |one: &Value| KINDS.map(|kind| number(one, kind).unwrap_or_default());
@@ -279,7 +279,7 @@ async fn units(cloud: &Staged) -> anyhow::Result<Table> {
     Ok(table)
 }
 
-/// How long a like takes to show in the last of all packages.
+/// The time until a like appears in the stats of all packages.
 async fn lag(cloud: &Staged, options: &Options) -> anyhow::Result<Table> {
     let mut table = Table::new(["packages", "likes", "p50 ms", "p99 ms", "longest ms"]);
     for packages in IN {
@@ -294,7 +294,7 @@ async fn lag(cloud: &Staged, options: &Options) -> anyhow::Result<Table> {
                 tokio::time::sleep(INTERVAL).await;
             }
             lags.push(answered.elapsed());
-            // Likes shall not keep step with whatever the other side does at intervals.
+            // Random pauses, so that likes do not synchronize with periodic work.
             tokio::time::sleep(Duration::from_millis(fastrand::u64(0..20))).await;
         }
         lags.sort_unstable();
@@ -309,13 +309,13 @@ async fn lag(cloud: &Staged, options: &Options) -> anyhow::Result<Table> {
     Ok(table)
 }
 
-/// How many likes each of the first packages shows.
+/// The likes of each of the first packages.
 async fn likes(cloud: &Staged, packages: usize) -> anyhow::Result<Vec<i64>> {
     let of = |one: &Value| one.get("totalLikes").and_then(Value::as_i64).context("no likes");
     stats(cloud, packages).await?.iter().map(of).collect()
 }
 
-/// What stats cost to be read.
+/// The cost of reading stats.
 async fn reading(cloud: &Staged, options: &Options) -> anyhow::Result<Table> {
     let mut table = Table::new(["request", "p50 ms", "p99 ms", "read units", "each package"]);
     let of_creator = format!("/api/packages/stats?creatorId=creator&limit={PACKAGES}");

@@ -1,4 +1,4 @@
-//! What a purchase costs, and asking who has what.
+//! The cost of a purchase and of ownership checks.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ const NOW: &str = "2026-11-20T14:37:20Z";
 /// Things that are bought, each by another person.
 const ITEMS: usize = 200;
 
-/// Things that are asked for at once.
+/// Items per ownership check.
 const TOGETHER: usize = 100;
 
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<(&'static str, Table)>> {
@@ -58,9 +58,9 @@ async fn buy(cloud: &Staged, number: usize, person: &str) -> anyhow::Result<(Dur
 /// Purchases and refunds as fast as the API takes them.
 async fn changes(cloud: &Staged, options: &Options) -> anyhow::Result<Table> {
     let mut table = Table::new([
-        "what",
-        "how many",
-        "a second",
+        "operation",
+        "count",
+        "per second",
         "p50 ms",
         "p99 ms",
         "all folded after ms",
@@ -120,7 +120,7 @@ async fn ownership(cloud: &Staged, options: &Options) -> anyhow::Result<Table> {
         buy(cloud, number, "collector").await?;
     }
     cloud.drained().await?;
-    let mut table = Table::new(["request", "p50 ms", "p99 ms", "read units", "each thing"]);
+    let mut table = Table::new(["request", "p50 ms", "p99 ms", "read units", "per item"]);
     for (things, strong) in [(1, false), (1, true), (TOGETHER, false)] {
         let ids: Vec<String> = (0..things).map(|thing| format!("course-{thing}")).collect();
         let query = if strong { "&strong=true" } else { "" };

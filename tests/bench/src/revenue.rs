@@ -1,4 +1,4 @@
-//! What analytics of purchases cost, however many there were.
+//! The cost of analytics of many purchases.
 
 use std::time::Instant;
 
@@ -25,7 +25,7 @@ const CATALOGUE: usize = 1_000;
 const TOGETHER: usize = 50;
 const OF_A_BUYER: usize = 10;
 
-/// How many of each are written at once.
+/// Items per bulk write.
 const WRITTEN: usize = 100_000;
 
 const ASKED: [(&str, &str); 5] = [
@@ -40,8 +40,8 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<(&'static s
     let now: DateTime<Utc> = NOW.parse()?;
     let cloud = Staged::start(now, options.patience.saturating_mul(20)).await?;
     let mut made =
-        Table::new(["purchases", "folded after s", "a second", "revenue-updater, writes each", "reads each"]);
-    let mut told = Table::new(["purchases", "analytics of", "p50 ms", "p99 ms", "read units", "calls of DynamoDB"]);
+        Table::new(["purchases", "folded after s", "per second", "revenue-updater, writes each", "reads each"]);
+    let mut told = Table::new(["purchases", "analytics of", "p50 ms", "p99 ms", "read units", "DynamoDB calls"]);
     let mut drops = Drops { now, things: Tracks::Zipf(CATALOGUE).draw(), next: 0 };
     let mut there = 0;
     for purchases in [options.purchases.div_ceil(100), options.purchases.div_ceil(10), options.purchases] {

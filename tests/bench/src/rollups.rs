@@ -1,4 +1,4 @@
-//! What closing periods costs: a whole day of many tracks, and one hour of one track with more and more in it.
+//! The cost of closing periods: a day of many tracks, and an hour of one track with more and more facts.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -17,13 +17,13 @@ use crate::staged::{Staged, used};
 /// A Wednesday in the middle of its month: with it, nothing but the day is over.
 const DAY: &str = "2026-11-18T00:00:00Z";
 
-/// How long after its end an hour is closed: the dispatcher runs every five minutes.
+/// The delay until an hour is closed: the dispatcher runs every five minutes.
 const AFTER: TimeDelta = TimeDelta::minutes(5);
 
-/// How many tracks an artist has on average.
+/// Average tracks per artist.
 const TRACKS_OF_AN_ARTIST: usize = 10;
 
-/// How many plays a session has on average.
+/// Average plays per session.
 const PLAYS_OF_A_SESSION: usize = 10;
 
 /// Dollars for a million write units and for a million read units, on demand, us-east-1

@@ -33,7 +33,7 @@ const WRITTEN_AT_ONCE: usize = 25;
 /// An item, in the JSON of DynamoDB.
 pub(crate) type Item = serde_json::Map<String, Value>;
 
-/// A clock that stands where it is put.
+/// A clock that is set by hand.
 struct Hands(Mutex<DateTime<Utc>>);
 
 impl Clock for Hands {
@@ -63,7 +63,7 @@ pub(crate) struct Round {
     pub(crate) invocations: BTreeMap<String, Invocations>,
 }
 
-/// What requests took.
+/// The latencies and usage of requests.
 pub(crate) struct Asked {
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
@@ -79,7 +79,7 @@ impl Staged {
         Self::start_as(Options::of_workspace().without_limits(), now, patience).await
     }
 
-    /// Starts such a cloud at this time.
+    /// Starts a cloud at this time.
     pub(crate) async fn start_as(options: Options, now: DateTime<Utc>, patience: Duration) -> anyhow::Result<Self> {
         let (meter, hands) = (Arc::new(Meter::default()), Arc::new(Hands(Mutex::new(now))));
         let options = Options {
@@ -170,12 +170,12 @@ impl Staged {
         }
     }
 
-    /// What functions used since the last time.
+    /// The usage of functions since the last call.
     pub(crate) fn metered(&self) -> BTreeMap<Call, Usage> {
         self.meter.reset()
     }
 
-    /// How often and how long functions ran since the last time.
+    /// The invocations since the last call.
     pub(crate) fn invocations(&self) -> BTreeMap<String, Invocations> {
         self.meter.take_invocations()
     }
@@ -186,14 +186,14 @@ impl Staged {
         answer.map_err(|failure| anyhow::anyhow!("{function}: {failure}"))
     }
 
-    /// What the template describes.
+    /// The template.
     pub(crate) fn template(&self) -> &Template {
         self.cloud.template()
     }
 
     /// Every item of a table of the template.
     pub(crate) fn scan(&self, table: &str) -> anyhow::Result<Vec<Item>> {
-        let table = self.cloud.table(table).context("no such table")?;
+        let table = self.cloud.table(table).context("unknown table")?;
         let mut request = json!({"TableName": table});
         let mut items = Vec::new();
         loop {
@@ -238,7 +238,7 @@ impl Staged {
     }
 
     fn stats(&self) -> anyhow::Result<&str> {
-        self.cloud.table("StatsTable").context("no table of numbers")
+        self.cloud.table("StatsTable").context("no StatsTable")
     }
 
     fn call(&self, operation: &str, request: &Value) -> anyhow::Result<Value> {
@@ -273,7 +273,7 @@ impl Staged {
 
     /// Writes items to a table of the template.
     pub(crate) fn write(&self, table: &str, items: &[Item]) -> anyhow::Result<()> {
-        let table = self.cloud.table(table).context("no such table")?;
+        let table = self.cloud.table(table).context("unknown table")?;
         for items in items.chunks(WRITTEN_AT_ONCE) {
             let puts: Vec<Value> = items.iter().map(|item| json!({"PutRequest": {"Item": item}})).collect();
             self.call("BatchWriteItem", &json!({"RequestItems": {table: puts}}))?;
@@ -287,13 +287,13 @@ impl Staged {
     }
 }
 
-/// What functions whose names begin so used together.
+/// The total usage of the functions whose names have one of these prefixes.
 pub(crate) fn used(metered: &BTreeMap<Call, Usage>, functions: &[&str]) -> Usage {
     let of_these = metered.iter().filter(|(call, _)| functions.iter().any(|name| call.function.starts_with(name)));
     local::capacity::total(&of_these.map(|(call, usage)| (call.clone(), *usage)).collect())
 }
 
-/// An item of such a key, with these fields.
+/// An item with this key and these fields.
 pub(crate) fn item(key: &Key, fields: &Value) -> Item {
     let mut item = attributes(fields);
     item.insert("pk".to_owned(), json!({"S": key.pk}));

@@ -14,7 +14,7 @@ pub use sockudo::Sockudo;
 /// This folder.
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
-/// What `tests/live/install` installed.
+/// The folder of `tests/live/install`.
 #[derive(Debug, Clone)]
 pub struct Tools(PathBuf);
 

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{Place, Tools, script};
 
-/// How long anything that a page should be told soon may take on a busy machine.
+/// Maximum delay of an event on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What a page says that it was told: `channel`, `event`, and `data` or what else there is to it. An `error` of its connection
@@ -34,7 +34,7 @@ impl Index<&str> for Told {
     }
 }
 
-/// An open page, and what it was told so far. It closes when this value is dropped.
+/// An open page with the events that it received. It closes when this value is dropped.
 pub struct Page {
     _process: Child,
     lines: mpsc::UnboundedReceiver<Told>,
@@ -44,7 +44,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// Opens one that listens to these channels, and asks the API at this URL with this token whether it may.
+    /// Opens a page that subscribes to these channels, authorized by the API at this URL with this token.
     ///
     /// # Errors
     /// There is no Node.
@@ -91,7 +91,7 @@ impl Page {
         Ok(Self { _process: process, lines, told: Vec::new(), known: BTreeSet::new() })
     }
 
-    /// Waits for the next that the page is told.
+    /// Waits for the next event of the page.
     ///
     /// # Errors
     /// Nothing comes, or the page is closed.
@@ -99,7 +99,7 @@ impl Page {
         let until = tokio::time::Instant::now() + PATIENCE;
         let told = loop {
             let next = tokio::time::timeout_at(until, self.lines.recv()).await;
-            let told = next.context("a page is told nothing")?.context("a page has ended")?;
+            let told = next.context("a page received nothing in time")?.context("a page has ended")?;
             let id = told["data"].get("id").and_then(Value::as_str);
             let known = id.map(|id| (told["channel"].to_string(), id.to_owned()));
             if known.is_none_or(|known| self.known.insert(known)) {
@@ -107,10 +107,10 @@ impl Page {
             }
         };
         self.told.push(told);
-        self.told.last().context("a page was told nothing")
+        self.told.last().context("a page received nothing")
     }
 
-    /// Waits until the page was told of an event on a channel that is like this.
+    /// Waits until the page has received a matching event on a channel.
     ///
     /// # Errors
     /// It does not come; all that came is named.
@@ -139,7 +139,7 @@ impl Page {
         Ok(())
     }
 
-    /// What the page was told, as far as anybody waited for it.
+    /// The events that the page has received so far.
     #[must_use]
     pub fn so_far(&self) -> &[Told] {
         &self.told

@@ -1,4 +1,4 @@
-//! Sockudo, a server of channels: on a free port, with an application that nobody else knows.
+//! Sockudo, a Pusher server: on a free port, with an application of random credentials.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -13,16 +13,16 @@ use tokio::time::{Instant, timeout};
 
 use super::Place;
 
-/// Runs the program until its own input ends: so it ends with whoever started it, however that one ends.
+/// Runs the program until its standard input ends, so that it ends with its parent, even if that crashes.
 const LEASH: &str = include_str!("../leash.sh");
 
-/// How many ports are tried: another program may take one before the server does.
+/// Attempts with free ports: another program may take one before the server does.
 const PORTS: usize = 5;
 
-/// How long a start may take on a busy machine.
+/// Maximum time of a start on a busy machine.
 const TO_START: Duration = Duration::from_secs(60);
 
-/// How long one look at it may take, and how long the next one waits.
+/// The timeout and the interval of checks.
 const LOOK: Duration = Duration::from_secs(2);
 const REST: Duration = Duration::from_millis(20);
 
@@ -80,7 +80,7 @@ impl Sockudo {
             .with_context(|| format!("{} does not start", program.display()))?;
         let until = Instant::now() + TO_START;
         while Instant::now() < until && process.try_wait()?.is_none() {
-            // Whoever else listens there does not know the application.
+            // Another program on this port does not know the application.
             if matches!(timeout(LOOK, is_up(port, &app)).await, Ok(Ok(true))) {
                 return Ok(Some(Self { _process: process, app, secret, place: Place { port, key } }));
             }

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 
-/// One request that the log tells of.
+/// A request of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request<'a> {
     /// Its line in the file, from 1.
@@ -16,21 +16,21 @@ pub struct Request<'a> {
     pub address: &'a str,
     /// When the server got it.
     pub time: DateTime<Utc>,
-    /// What was asked for, up to the query.
+    /// The path, without the query.
     pub path: &'a str,
     /// Bytes of the answer's body; absent where it had none.
     pub bytes: Option<u64>,
-    /// The page that the client says it came from.
+    /// The referrer.
     pub referrer: Option<&'a str>,
 }
 
-/// A line that tells of no request.
+/// A malformed line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {number}: {reason}")]
 pub struct Unreadable {
     /// The line in the file, from 1.
     pub number: usize,
-    /// What is wrong with it.
+    /// The problem.
     pub reason: &'static str,
 }
 

@@ -17,19 +17,19 @@ use serde::Deserialize;
 /// The path that takes events.
 pub const EVENTS: &str = "/api/stats/events";
 
-/// How long a request may take; API Gateway answers within 30 s, or gives up itself.
+/// The timeout of a request; API Gateway answers within 30 s.
 const TIMEOUT: Duration = Duration::from_secs(31);
 
-/// Who calls.
+/// The caller.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credential {
     /// The bearer of a token; only an admin's may send events of any age.
     Token(String),
-    /// Anybody with the public write key.
+    /// An anonymous caller with the public write key.
     WriteKey(String),
 }
 
-/// How often a request is tried, and how long it rests between two tries.
+/// The attempts of a request and the pauses between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
     /// Tries at most.
@@ -48,7 +48,7 @@ impl Default for Patience {
 }
 
 impl Patience {
-    /// Rests after a failed try (from 1), at least as long as the API asked for.
+    /// Pauses after a failed attempt (from 1), at least as long as the API requested.
     pub async fn rest(&self, tried: u32, asked: Option<Duration>) {
         let longest = self.first.saturating_mul(1 << (tried - 1).min(16)).min(self.longest);
         // Clients that failed together shall not come again together.
@@ -57,7 +57,7 @@ impl Patience {
     }
 }
 
-/// What went wrong with a request.
+/// The failure of a request.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// The URL or the credential is not usable.
@@ -68,15 +68,15 @@ pub enum ApiError {
     Unreachable {
         /// Requests made.
         tries: u32,
-        /// What happened to the last one.
+        /// The failure of the last attempt.
         last: String,
     },
-    /// The API will not do this, however often it is asked.
+    /// The API rejects the request; retries are useless.
     #[error("refused with {status}: {detail}")]
     Refused {
         /// The answer's status.
         status: StatusCode,
-        /// What its problem document says.
+        /// The detail of its problem document.
         detail: String,
     },
     /// The answer is not what the API promises.
@@ -91,12 +91,12 @@ pub struct Answer {
     pub status: StatusCode,
     /// Its body.
     pub body: Bytes,
-    /// How long it asks to wait.
+    /// The requested wait.
     pub retry_after: Option<Duration>,
 }
 
 impl Answer {
-    /// What its body says.
+    /// The detail in its body.
     ///
     /// # Errors
     /// [`ApiError::Malformed`].
@@ -104,14 +104,14 @@ impl Answer {
         parse(&self.body)
     }
 
-    /// That it is a refusal, for the reason that its body gives.
+    /// The rejection, with the reason in its body.
     #[must_use]
     pub fn refused(&self) -> ApiError {
         refused(self.status, &self.body)
     }
 }
 
-/// What became of a batch of events.
+/// The outcome of a batch of events.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Receipt {
     /// Events that are recorded now, or were before.
@@ -127,13 +127,13 @@ pub struct Receipt {
 pub struct Rejection {
     /// Its place in the batch, from 0.
     pub index: usize,
-    /// Why; `retry` says that it may be sent again.
+    /// The reason; `retry` means that the event may be sent again.
     pub reason: String,
     /// The field that is wrong.
     pub field: Option<String>,
 }
 
-/// A track as the API tells it; what this crate compares of it.
+/// A track: the fields that this crate compares.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Track {
     /// Its numbers so far.
@@ -211,13 +211,13 @@ impl Api {
         Self { agent: HeaderValue::from_static(agent), ..self }
     }
 
-    /// How this client bears with faults.
+    /// The retries of this client.
     #[must_use]
     pub fn patience(&self) -> Patience {
         self.patience
     }
 
-    /// Sends events, `{"events": […]}`, until the API says what became of them.
+    /// Sends events, `{"events": […]}`, until the API answers with their outcomes.
     ///
     /// # Errors
     /// Nothing is known of the events then, and they may be sent again.
@@ -229,7 +229,7 @@ impl Api {
         }
     }
 
-    /// The track with this id; none if nobody described it and nothing happened to it.
+    /// The track with this id; `None` if it does not exist.
     ///
     /// # Errors
     /// Nothing is known of the track then.
@@ -280,7 +280,7 @@ impl Api {
         }
     }
 
-    /// Sends a request once, and takes whatever answer comes.
+    /// Sends a request once and returns any answer.
     ///
     /// # Errors
     /// [`ApiError::Unreachable`] if none came, [`ApiError::Setup`] if there is no such URL.
@@ -344,7 +344,7 @@ fn refused(status: StatusCode, body: &Bytes) -> ApiError {
     let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
     let said = [problem.title, problem.detail, problem.message];
     let said: Vec<String> = said.into_iter().filter(|text| !text.is_empty()).collect();
-    let detail = if said.is_empty() { "it does not say why".to_owned() } else { said.join(": ") };
+    let detail = if said.is_empty() { "no reason given".to_owned() } else { said.join(": ") };
     ApiError::Refused { status, detail }
 }
 
@@ -352,7 +352,7 @@ fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|error| ApiError::Malformed(error.to_string()))
 }
 
-/// An error and what caused it; clients of HTTP say the helpful part last.
+/// An error and its causes; HTTP clients put the helpful part last.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -8,24 +8,24 @@ use tokio::time::Instant;
 
 use crate::api::ApiError;
 
-/// How long to wait before asking again for what lags.
+/// The polling interval of lagging answers.
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// One answer beside what is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer<D> {
-    /// How much of what is expected it counts, never more than all of it.
+    /// How much of the expected value it counts, at most all of it.
     pub counted: u64,
     /// Where it differs; empty if it is right.
     pub differences: Vec<D>,
 }
 
-/// How far the answers are.
+/// The progress of the answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reached {
-    /// How many are right.
+    /// The number of correct answers.
     pub right: u64,
-    /// How much they count, at the most so far.
+    /// The maximum that they have counted so far.
     pub counted: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What the API must answer, counted from the file by itself.
+//! The expected answers of the API, counted from the file independently.
 //!
 //! Architecture invariant: this module uses nothing of `access_log` and `play`; what one of them
 //! reads wrongly must not be expected just as wrongly here. It reads a line as a one-line script
@@ -24,7 +24,7 @@ pub struct Numbers {
     pub by_source: BTreeMap<String, u64>,
 }
 
-/// What a file says.
+/// The expected counters of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expected {
     /// The numbers of each path.

@@ -79,7 +79,7 @@ async fn load(api: &Api, orders: &Orders, options: &Options) -> Result<bool, Api
     Ok(refused.is_empty())
 }
 
-/// Waits for the numbers as long as more is counted; whether they all come to what the file says.
+/// Waits while sums grow. Returns whether all of them reach the values of the file.
 async fn check(api: &Api, subjects: &[Subject], options: &Options) -> Result<bool, ApiError> {
     let start = Instant::now();
     let progress = Progress::of("answers right", subjects.len() as u64);

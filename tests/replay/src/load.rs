@@ -6,10 +6,10 @@ use serde::Serialize;
 use crate::api::{Api, ApiError, Rejection};
 use crate::play::Play;
 
-/// The reason of a rejection that asks to send the event again.
+/// The reason of a rejection after which the event may be sent again.
 const RETRY: &str = "retry";
 
-/// How events are sent.
+/// The options of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     /// Requests at the same time, at least 1.
@@ -25,7 +25,7 @@ impl Default for Pace {
     }
 }
 
-/// What became of the events: the sum of the numbers is theirs.
+/// The outcomes of the events. The numbers add up to the events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Loaded {
     /// Events that are recorded.
@@ -34,7 +34,7 @@ pub struct Loaded {
     pub dropped: u64,
     /// Events that the API will not have, in the order of their lines.
     pub refused: Vec<Refused>,
-    /// Events sent once more because the API asked for it.
+    /// Events that were sent again because the API requested it.
     pub sent_again: u64,
 }
 

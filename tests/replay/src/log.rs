@@ -75,7 +75,7 @@ async fn load(api: &Api, plays: &[play::Play], options: &Options) -> Result<bool
     Ok(refused.is_empty() && dropped == 0)
 }
 
-/// Waits for the numbers as long as more is counted; whether they all come to what the file says.
+/// Waits while counters grow. Returns whether all of them reach the values of the file.
 async fn check(api: &Api, subjects: &[Subject], options: &Options) -> Result<bool, ApiError> {
     let start = Instant::now();
     let plays = subjects.iter().map(|subject| subject.expected.plays).sum();

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Does what the options say; whether all went as it should.
+/// Runs the task. Returns whether it succeeded.
 fn run(options: &Options) -> anyhow::Result<bool> {
     let unreadable = || format!("cannot read {}", options.file.display());
     let bytes = std::fs::read(&options.file).with_context(unreadable)?;
@@ -53,7 +53,7 @@ fn with_api(options: &Options, work: impl AsyncFnOnce(&Api) -> anyhow::Result<bo
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let api = Api::new(&options.api_url, Some(&options.credential), Patience::default())?;
-        // Nobody there is worth saying at once, while what fails later is borne with.
+        // An unreachable API is reported immediately. Later failures are retried.
         api.send(Method::GET, "/api/tracks/-", Bytes::new()).await.with_context(|| options.api_url.clone())?;
         work(&api).await
     })

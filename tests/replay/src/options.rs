@@ -1,4 +1,4 @@
-//! What the command line, the environment and a running local cloud say.
+//! Options from the command line, the environment and a running local cloud.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use replay::load::Pace;
 use replay::play;
 use replay::target::{Given, Target};
 
-/// What `--help` prints.
+/// The text of `--help`.
 pub(crate) const HELP: &str = "\
 Loads a file through the HTTP API and checks that it then answers what the file says: of an
 Apache access log (combined format) every request as a play, of a shop's invoices (columns as in
@@ -40,7 +40,7 @@ exit status is 0 if all was accepted and every number is right, 1 if not, 2 if t
 is wrong.
 ";
 
-/// What is to be done.
+/// The task of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Task {
     /// Load, then check.
@@ -53,7 +53,7 @@ pub(crate) enum Task {
     Print,
 }
 
-/// What the file is.
+/// The kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// An access log.
@@ -71,12 +71,12 @@ pub(crate) struct Options {
     pub(crate) pace: Pace,
     pub(crate) track_prefix: String,
     pub(crate) site: Option<String>,
-    /// How long to wait while nothing more is counted.
+    /// How long to wait without progress.
     pub(crate) patience: Duration,
     pub(crate) task: Task,
 }
 
-/// The options of this process; nothing if it asks for help.
+/// The options of this process; `None` for `--help`.
 pub(crate) fn of_process() -> anyhow::Result<Option<Options>> {
     parse(lexopt::Parser::from_env(), Given::by_environment())
 }

@@ -1,4 +1,4 @@
-//! Requests of the log, told as plays.
+//! Converts requests of the log into plays.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -76,17 +76,17 @@ pub enum Source {
     Player,
 }
 
-/// How to read a log as plays.
+/// Options of the conversion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
-    /// What every track id begins with, so that several logs can live side by side.
+    /// The prefix of track ids, so that several logs can coexist.
     pub track_prefix: String,
     /// The host that served the log, without `www.`; empty if unknown.
     pub site: String,
 }
 
 impl Reading {
-    /// The play that a request tells of.
+    /// The play of a request.
     #[must_use]
     pub fn play(&self, request: &Request<'_>) -> Play {
         Play {
@@ -130,7 +130,7 @@ pub fn likely_site(requests: &[Request<'_>]) -> String {
     named.into_iter().rev().max_by_key(|(_, times)| *times).map(|(host, _)| host).unwrap_or_default()
 }
 
-/// The id of a path: `prefix`, then the path with colons for slashes where that says all.
+/// The id of a path: `prefix`, then the path with colons for slashes if that is unambiguous.
 ///
 /// A path that is too long or has other letters is shortened to what an id may hold, and a hash of
 /// it follows after two colons, which no other id contains. So two paths have one id only if their

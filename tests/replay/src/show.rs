@@ -1,4 +1,4 @@
-//! What is printed.
+//! Output.
 
 use std::cell::RefCell;
 use std::io::{IsTerminal as _, Write};
@@ -9,10 +9,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// Lines of one kind that are printed at most.
 const SHOWN: usize = 50;
 
-/// How often progress is told where standard error is no terminal.
+/// The interval of progress lines if standard error is not a terminal.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// How far something is: a bar on a terminal, else a line now and then on standard error.
+/// Progress: a bar on a terminal, otherwise lines at intervals on standard error.
 pub(crate) enum Progress {
     Bar(ProgressBar, &'static str),
     Lines(RefCell<Lines<std::io::Stderr>>),
@@ -43,7 +43,7 @@ impl Progress {
         }
     }
 
-    /// So many are done in all, of which there is a word more to say.
+    /// Sets the number of completed items, with a note.
     pub(crate) fn reach(&self, done: u64, more: &str) {
         match self {
             Self::Bar(bar, what) => {
@@ -90,11 +90,11 @@ impl<W: Write> Lines<W> {
         self.told = self.done;
         let Self { what, length, done, .. } = self;
         let more = if more.is_empty() { String::new() } else { format!(", {more}") };
-        // With standard error gone there is nobody left to tell.
+        // Without standard error there is no place to report to.
         drop(writeln!(self.out, "{done} of {length} {what}{more}"));
     }
 
-    /// Tells the last of it, if any of it was told.
+    /// Prints the final state, if any progress was printed.
     fn end(mut self) {
         if self.told > 0 && self.told < self.done {
             self.tell("");
@@ -102,7 +102,7 @@ impl<W: Write> Lines<W> {
     }
 }
 
-/// Says why the numbers are not waited for any longer, if they are not.
+/// Prints why the wait ended, if it did not succeed.
 pub(crate) fn gave_up(did: bool, patience: Duration) {
     if did {
         println!("\ngave up: nothing more was counted for {} s; --patience waits longer", patience.as_secs());

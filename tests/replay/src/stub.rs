@@ -59,7 +59,7 @@ impl Stub {
         Api::new(&self.url, Some(&Credential::Token("secret".to_owned())), impatient()).unwrap()
     }
 
-    /// What came in so far.
+    /// The requests so far.
     pub(crate) fn requests(&self) -> Vec<Received> {
         self.received.lock().unwrap().clone()
     }

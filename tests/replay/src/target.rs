@@ -1,4 +1,4 @@
-//! Which API, and as whom: what the command line, the environment and a running local cloud say.
+//! The API and the credentials: from the command line, the environment or a running local cloud.
 
 use std::path::{Path, PathBuf};
 
@@ -7,17 +7,17 @@ use serde::Deserialize;
 
 use crate::api::Credential;
 
-/// Where a running local cloud says how to reach it.
+/// The announcement of a running local cloud.
 const READY: &str = ".local/ready.json";
 
-/// What is known of the API before the running local cloud is asked.
+/// The given part of the target.
 #[derive(Default, Clone, PartialEq, Eq)]
 pub struct Given {
     /// Its URL.
     pub api_url: Option<String>,
     /// An admin's token.
     pub token: Option<String>,
-    /// Where the running local cloud says how to reach it; else it is looked for.
+    /// The announcement of the running local cloud; `None` searches for it.
     pub ready: Option<PathBuf>,
 }
 
@@ -30,7 +30,7 @@ pub struct Target {
 }
 
 impl Given {
-    /// What the environment says: `TALLY_API_URL` and `TALLY_TOKEN`.
+    /// Reads `TALLY_API_URL` and `TALLY_TOKEN` from the environment.
     #[must_use]
     #[allow(clippy::disallowed_methods, reason = "the tools' one home of the environment")]
     pub fn by_environment() -> Self {
@@ -41,7 +41,7 @@ impl Given {
     /// The API that is meant.
     ///
     /// # Errors
-    /// If that cannot be told, or there is no token for it.
+    /// The API is unknown, or there is no token for it.
     pub fn target(self) -> anyhow::Result<Target> {
         let (api_url, token) = match (self.api_url, self.token) {
             (Some(api_url), Some(token)) => (api_url, token),
@@ -55,7 +55,7 @@ impl Given {
     }
 }
 
-/// How to reach a running local cloud.
+/// The URLs and credentials of a running local cloud.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Ready {
@@ -77,5 +77,5 @@ fn running(ready: Option<&Path>) -> anyhow::Result<Ready> {
          `cargo dev --json` prints both",
     )?;
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} does not say how to reach the API", path.display()))
+    serde_json::from_str(&text).with_context(|| format!("{} does not contain the URL of the API", path.display()))
 }

@@ -15,20 +15,20 @@ pub struct Subject {
     pub path: String,
     /// Its id in the API.
     pub track_id: String,
-    /// What the file says of it.
+    /// The expected track, from the file.
     pub expected: Numbers,
 }
 
-/// A track of which the API says something else than the file.
+/// A track whose API answer differs from the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// The track.
     pub subject: Subject,
-    /// What the API said last; nothing if there is no such track.
+    /// The last answer of the API; `None` if the track does not exist.
     pub found: Option<Numbers>,
 }
 
-/// Two paths of the log with one id: their numbers cannot be told apart.
+/// Two paths of the log with one id: their counters cannot be distinguished.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{first:?} and {second:?} both have the track id {track_id:?}")]
 pub struct Collision {

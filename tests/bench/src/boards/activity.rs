@@ -1,4 +1,4 @@
-//! What views and sales cost, and how long they take to show.
+//! The cost of views and sales, and their delay on boards.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -123,7 +123,7 @@ async fn throughput(cloud: &Staged, options: &Options) -> anyhow::Result<Table> 
     Ok(table)
 }
 
-/// How long a sale takes to show at its seller's place, alone and while products are looked at.
+/// The delay of a sale on the board, with and without concurrent views.
 async fn lag(cloud: &Staged, options: &Options, now: DateTime<Utc>) -> anyhow::Result<Table> {
     let (anybody, began) = (cloud.anybody()?, Instant::now());
     // Time goes on meanwhile: what falls into one minute is read together.
@@ -140,7 +140,7 @@ async fn lag(cloud: &Staged, options: &Options, now: DateTime<Utc>) -> anyhow::R
             let mut lags = Vec::with_capacity(options.probes);
             for number in 0..options.probes {
                 lags.push(probe((&cloud.api, &anybody), options, product(number), &seller, number as u64 + 1).await?);
-                // Probes shall not keep step with whatever the other side does at intervals.
+                // Random pauses, so that probes do not synchronize with periodic work.
                 tokio::time::sleep(Duration::from_millis(fastrand::u64(0..20))).await;
             }
             anyhow::Ok(lags)
@@ -189,7 +189,7 @@ async fn disturb(anybody: &Api, background: u32, connections: usize, tick: &impl
         return future::pending().await;
     }
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / background);
-    // What the machine does not keep up with is left out.
+    // Skips views that this machine cannot keep up with.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let views = stream::unfold((ticks, 0_usize), |(mut ticks, number)| async move {
         ticks.tick().await;

@@ -1,4 +1,4 @@
-//! How many changes one board takes.
+//! The maximum rate of changes of one board.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,14 +22,14 @@ use crate::staged::{Item, Staged, item, used};
 /// Into how many shards the board is divided.
 const SHARDS: [u32; 5] = [1, 2, 5, 8, 16];
 
-/// How often every seller sells.
+/// Sales per seller.
 const ROUNDS: usize = 5;
 
-/// What a partition takes in a second
+/// The write units per second of a partition
 /// ([partition keys](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html)).
 const UNITS: f64 = 1_000.0;
 
-/// What an item costs in a transaction: all that are written here are smaller than a kilobyte.
+/// The write units of an item in a transaction: all items here are smaller than a kilobyte.
 const WRITTEN: f64 = 2.0;
 
 /// For how long a transaction keeps others from the items that it writes, where it does.
@@ -39,13 +39,13 @@ pub(super) async fn measure(options: &Options, now: DateTime<Utc>) -> anyhow::Re
     let mut table = Table::new([
         "BoardShards",
         "changes",
-        "a second, here",
+        "per second, here",
         "leaderboard-updater, writes each",
-        "of them the busiest partition, sales",
+        "of these the busiest partition, sales",
         "revenue",
-        "a second at 1,000 units, sales",
+        "per second at 1,000 units, sales",
         "revenue",
-        "a second here, items held 10 ms",
+        "per second here, items locked 10 ms",
         "conflicts each",
     ]);
     for shards in SHARDS {
@@ -69,7 +69,7 @@ pub(super) async fn measure(options: &Options, now: DateTime<Utc>) -> anyhow::Re
     Ok(table)
 }
 
-/// What changes of a board took.
+/// The cost of changes of a board.
 struct Changes {
     count: usize,
     took: Duration,
@@ -144,10 +144,10 @@ struct Transactions {
     seen: Mutex<Seen>,
 }
 
-/// What was seen of transactions.
+/// The observed transactions.
 #[derive(Default)]
 struct Seen {
-    /// What they cost, by partition.
+    /// Their write units, by partition.
     units: BTreeMap<String, f64>,
     conflicts: usize,
     /// The items that are being written.
@@ -159,7 +159,7 @@ impl Transactions {
         what(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What was seen since the last time.
+    /// The transactions since the last call.
     fn taken(&self) -> Seen {
         self.with(std::mem::take)
     }
@@ -197,7 +197,7 @@ impl Faults for Transactions {
                 }
                 may
             });
-            // Who is turned away hears of it as late.
+            // A conflict is reported after the same delay.
             tokio::time::sleep(self.lasts).await;
             if may { Fault::None } else { Fault::TransactionConflict }
         })

@@ -1,4 +1,4 @@
-//! What it costs to read a board of very many.
+//! The cost of reading a long board.
 
 use std::collections::BTreeMap;
 
@@ -19,10 +19,10 @@ use crate::staged::{Item, Staged, item};
 /// Into how many shards the board is divided: as deployed by default, and where it is hot.
 const SHARDS: [u32; 4] = [2, 5, 8, 16];
 
-/// How many sellers are made at once.
+/// Sellers per bulk write.
 const MADE: usize = 50_000;
 
-/// How many sellers have so much or more: a few have very much, half of them next to nothing.
+/// The number of sellers with at least this value: a few have much, half of them almost nothing.
 pub(super) fn value(sellers: usize, place: usize) -> u64 {
     (sellers / place.max(1)).max(1) as u64
 }
@@ -32,16 +32,16 @@ pub(super) fn seller(place: usize) -> String {
     format!("{SELLER}{place:012}")
 }
 
-/// What ids of sellers begin with.
+/// The prefix of seller ids.
 pub(super) const SELLER: &str = "0199e6a0-0000-7000-8000-";
 
-/// Places that are asked for: at the top, on the way, and among those who have as little as very many.
+/// The places to read: at the top, in the middle, and among many with equal values.
 pub(super) fn places(sellers: usize) -> [usize; 3] {
     [10.min(sellers), (sellers / 100).max(1), (sellers - sellers / 10).max(1)]
 }
 
 pub(super) async fn measure(options: &Options, now: DateTime<Utc>) -> anyhow::Result<Table> {
-    let columns = ["sellers", "BoardShards", "request", "p50 ms", "p99 ms", "read units", "calls of DynamoDB"];
+    let columns = ["sellers", "BoardShards", "request", "p50 ms", "p99 ms", "read units", "DynamoDB calls"];
     let mut table = Table::new(columns);
     let sellers = options.sellers;
     for shards in SHARDS {

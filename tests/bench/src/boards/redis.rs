@@ -1,4 +1,4 @@
-//! What a sorted set of Redis takes for the same, where it is installed.
+//! The latency of a sorted set in Redis, if it is installed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,13 +13,13 @@ use bench::table::Table;
 use super::long::{SELLER, places, seller, value};
 use crate::options::Options;
 
-/// How long it may take to answer for the first time.
+/// Maximum time until the first answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Sellers of one command that writes them.
 const TOGETHER: usize = 100;
 
-/// How often each thing is asked for, for each request of the others: it takes less time than can be told of few.
+/// Repetitions per request of the other rows: single commands are too short to measure.
 const TIMES: usize = 100;
 
 pub(super) fn measure(options: &Options) -> anyhow::Result<Table> {
@@ -36,7 +36,7 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<Table> {
     let redis = Redis::start()?;
     redis.fill(sellers)?;
     let mut commands = vec![
-        ("ZADD of anybody".to_owned(), format!("ZADD board 7 {SELLER}__rand_int__")),
+        ("ZADD of a random member".to_owned(), format!("ZADD board 7 {SELLER}__rand_int__")),
         ("ZREVRANGE, the first 100".to_owned(), "ZREVRANGE board 0 99 WITHSCORES".to_owned()),
     ];
     for place in places(sellers) {
@@ -45,7 +45,7 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<Table> {
         let around = format!("ZREVRANGE board {from} {to} WITHSCORES");
         commands.push((format!("ZREVRANGE around place {place}, 5 on each side"), around));
     }
-    // What writes changes what is asked for.
+    // Writes change the data that reads return, so they run last.
     commands.rotate_left(1);
     for (what, command) in commands {
         let [p50, p99] = redis.ask(&command, options.requests * TIMES, sellers)?;
@@ -119,7 +119,7 @@ impl Redis {
             || lines.next().unwrap_or_default().split("\",\"").map(|cell| cell.trim_matches('"').to_owned());
         let names: Vec<String> = cells().collect();
         let told: BTreeMap<String, String> = names.into_iter().zip(cells()).collect();
-        let cell = |name: &str| told.get(name).cloned().with_context(|| format!("redis-benchmark says {said}"));
+        let cell = |name: &str| told.get(name).cloned().with_context(|| format!("redis-benchmark printed {said}"));
         Ok([cell("p50_latency_ms")?, cell("p99_latency_ms")?])
     }
 }

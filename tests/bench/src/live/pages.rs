@@ -1,4 +1,4 @@
-//! How long it takes until an open page is told: the real server of channels, and the real `pusher-js`.
+//! The delay until an open page receives an event, with a real Pusher server and the real `pusher-js`.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,10 +18,10 @@ use system::clock::{Clock, SystemClock};
 
 use crate::options::Options;
 
-/// What is told once a second.
+/// Events that are published once a second.
 const NUMBERS: &str = "stats-update";
 
-/// Nobody plays or sells in step with the seconds.
+/// Random offset, so that requests do not synchronize with full seconds.
 const SECOND: Duration = Duration::from_secs(1);
 
 /// People who buy at the same time.
@@ -53,7 +53,7 @@ struct Site {
     server: Sockudo,
 }
 
-/// From a request, and from its answer, until a page is told.
+/// The delay until a page receives the event, from the request and from its answer.
 #[derive(Default)]
 struct Lags {
     of_requests: Vec<Duration>,
@@ -92,7 +92,7 @@ impl Site {
         Ok(Api::new(self.cloud.api_url(), Some(&token), Patience::default())?)
     }
 
-    /// Somebody's page that listens to a channel.
+    /// A user's page that is subscribed to a channel.
     async fn page(&self, subject: &str, role: &str, channel: &str) -> anyhow::Result<Page> {
         let mut page = Page::open(
             &self.tools,
@@ -106,7 +106,7 @@ impl Site {
     }
 }
 
-/// A request of somebody, with a key of its own.
+/// A user's request with a new idempotency key.
 struct Call<'a> {
     api: &'a Api,
     path: String,
@@ -159,7 +159,7 @@ fn text<'a>(value: &'a Value, pointer: &str) -> anyhow::Result<&'a str> {
     value.pointer(pointer).and_then(Value::as_str).with_context(|| format!("no {pointer} in {value}"))
 }
 
-/// What is told of a thing has the same of this as the answer.
+/// The field by which an event is matched with the answer.
 fn same(thing: &str, field: &str) -> impl Fn(usize, &Value, &Value) -> bool {
     move |_, answer, data| {
         let told = data.get(thing).and_then(|thing| thing.get(field));
@@ -168,21 +168,15 @@ fn same(thing: &str, field: &str) -> impl Fn(usize, &Value, &Value) -> bool {
 }
 
 async fn table(site: &Site, options: &Options) -> anyhow::Result<Table> {
-    let mut table = Table::new([
-        "a page is told of",
-        "how many",
-        "from the answer, p50 ms",
-        "p99 ms",
-        "from the request, p50 ms",
-        "p99 ms",
-    ]);
+    let mut table =
+        Table::new(["event", "how many", "from the answer, p50 ms", "p99 ms", "from the request, p50 ms", "p99 ms"]);
     things(site, options, &mut table).await?;
     numbers(site, options, &mut table).await?;
     together(site, options, &mut table).await?;
     Ok(table)
 }
 
-/// What is told at once.
+/// Events that are published immediately.
 async fn things(site: &Site, options: &Options, table: &mut Table) -> anyhow::Result<()> {
     let (root, count) = (&site.api("root", "admin")?, options.probes);
     let course = json!({"title": "Algebra"}).to_string();
@@ -248,7 +242,7 @@ fn buys<'a>(root: &'a Api, person: &str, item: &str, status: &str) -> Call<'a> {
     Call::of(root, "/api/purchases", format!("{person}-{item}"), body)
 }
 
-/// What is told when its second is over; fewer of it, for it takes that long.
+/// Events that are published at the end of a second; fewer, because each takes a second.
 async fn numbers(site: &Site, options: &Options, table: &mut Table) -> anyhow::Result<()> {
     let (root, ann, count) = (&site.api("root", "admin")?, &site.api("ann", "seller")?, options.probes.div_ceil(3));
     let mut page = site.page("sam", "student", "public-track-song").await?;
@@ -275,7 +269,7 @@ async fn numbers(site: &Site, options: &Options, table: &mut Table) -> anyhow::R
     Ok(())
 }
 
-/// Purchases as fast as the API takes them, all told on one channel.
+/// Purchases as fast as the API accepts them, all published on one channel.
 async fn together(site: &Site, options: &Options, table: &mut Table) -> anyhow::Result<()> {
     let (root, count) = (&site.api("root", "admin")?, options.interactions);
     let mut page = site.page("root", "admin", "private-admin-dashboard").await?;
@@ -295,7 +289,7 @@ async fn together(site: &Site, options: &Options, table: &mut Table) -> anyhow::
     let mut lags = Lags::default();
     for (sent, answer, answered) in &answers {
         let id = text(answer, "/purchaseId")?;
-        lags.push(*sent, *answered, *told.get(id).with_context(|| format!("{id} was not told"))?);
+        lags.push(*sent, *answered, *told.get(id).with_context(|| format!("no event of {id} arrived"))?);
     }
     lags.row(table, &format!("purchases of {BUYERS} people at once, on one channel"));
     Ok(())

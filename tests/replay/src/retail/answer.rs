@@ -1,4 +1,4 @@
-//! What the API says of purchases; what this crate compares of it.
+//! Answers of the API about purchases: the fields that this crate compares.
 
 use serde::Deserialize;
 
@@ -6,13 +6,13 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Analytics {
-    /// How many were paid.
+    /// The number of purchases.
     pub purchases: u64,
-    /// How many pieces.
+    /// The quantity.
     pub units: u64,
     /// Purchases that ended.
     pub ended: u64,
-    /// Who bought.
+    /// The buyers.
     pub buyers: Buyers,
     /// The money, by currency.
     pub currencies: Vec<Money>,
@@ -35,9 +35,9 @@ pub struct Analytics {
 pub struct Cohort {
     /// The month, as `2010-12`.
     pub month: String,
-    /// How many they are.
+    /// The number of buyers.
     pub buyers: u64,
-    /// How many of them bought again.
+    /// The number of returning buyers.
     pub later: Vec<Returned>,
 }
 
@@ -46,11 +46,11 @@ pub struct Cohort {
 pub struct Returned {
     /// The month, as `2010-12`.
     pub month: String,
-    /// How many they are.
+    /// The number of buyers.
     pub buyers: u64,
 }
 
-/// How many bought.
+/// The number of buyers.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Buyers {
     /// Their number.
@@ -63,19 +63,19 @@ pub struct Buyers {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Money {
-    /// Its code; nothing where nobody knows what was paid.
+    /// Its code; `None` if the amounts are unknown.
     pub currency: Option<String>,
     /// Purchases that were paid in it.
     pub purchases: u64,
-    /// What was paid.
+    /// The gross amount.
     pub gross: Option<u64>,
-    /// What was given back.
+    /// The refunded amount.
     pub refunds: Option<u64>,
-    /// How often.
+    /// The number of refunds.
     pub total_refunds: u64,
-    /// What was paid less what was given back.
+    /// The net amount.
     pub net: Option<i64>,
-    /// What was paid for one purchase on average.
+    /// The average amount per purchase.
     pub average_order: Option<f64>,
 }
 
@@ -85,11 +85,11 @@ pub struct Money {
 pub struct ItemType {
     /// The type.
     pub item_type: String,
-    /// How many were paid.
+    /// The number of purchases.
     pub purchases: u64,
-    /// How many pieces.
+    /// The quantity.
     pub units: u64,
-    /// What part of all purchases that is, in percent.
+    /// The share of all purchases, in percent.
     pub share: Option<f64>,
     /// The money, by currency.
     pub currencies: Vec<Money>,
@@ -101,11 +101,11 @@ pub struct ItemType {
 pub struct PaymentMethod {
     /// The way.
     pub payment_method: String,
-    /// How many were paid.
+    /// The number of purchases.
     pub purchases: u64,
-    /// How many pieces.
+    /// The quantity.
     pub units: u64,
-    /// What part of all purchases that is, in percent.
+    /// The share of all purchases, in percent.
     pub share: Option<f64>,
     /// The money, by currency.
     pub currencies: Vec<Money>,
@@ -138,9 +138,9 @@ pub struct Item {
     pub item_type: String,
     /// Its id.
     pub item_id: String,
-    /// How many were paid.
+    /// The number of purchases.
     pub purchases: u64,
-    /// How many pieces.
+    /// The quantity.
     pub units: u64,
     /// The money, by currency.
     pub currencies: Vec<Money>,
@@ -151,9 +151,9 @@ pub struct Item {
 pub struct Month {
     /// The month, as `2010-12`.
     pub month: String,
-    /// How many were paid.
+    /// The number of purchases.
     pub purchases: u64,
-    /// How many pieces.
+    /// The quantity.
     pub units: u64,
     /// Purchases that ended.
     pub ended: u64,
@@ -164,7 +164,7 @@ pub struct Month {
 /// Purchases as they follow each other.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Series {
-    /// How long a point is.
+    /// The interval of a point.
     pub interval: String,
     /// The points, in the order of time.
     pub points: Vec<Point>,
@@ -175,9 +175,9 @@ pub struct Series {
 pub struct Point {
     /// When it begins; the day is what it begins with.
     pub from: String,
-    /// How many were paid.
+    /// The number of purchases.
     pub purchases: u64,
-    /// How many pieces.
+    /// The quantity.
     pub units: u64,
     /// Purchases that ended.
     pub ended: u64,
@@ -185,10 +185,10 @@ pub struct Point {
     pub currencies: Vec<Money>,
 }
 
-/// A page of what somebody bought.
+/// A page of a buyer's purchases.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct History {
-    /// What they bought.
+    /// The purchases.
     pub purchases: Vec<Purchase>,
     /// Where the next page is.
     pub cursor: Option<String>,
@@ -198,10 +198,10 @@ pub struct History {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Purchase {
-    /// How many pieces.
+    /// The quantity.
     pub quantity: u64,
-    /// What was paid.
+    /// The gross amount.
     pub amount: Option<u64>,
-    /// What was given back of it.
+    /// The refunded amount.
     pub refunded_amount: Option<u64>,
 }

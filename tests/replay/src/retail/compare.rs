@@ -1,4 +1,4 @@
-//! What SQL says of some days beside what the API says of them.
+//! Compares the answers of SQL and the API for some days.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,13 +6,13 @@ use std::fmt;
 use super::answer::{Analytics, Item, List, Money};
 use super::sql::{Days, Error, Sums, Tables};
 
-/// How far an average may be off, for no fraction of decimals is exact.
+/// The tolerance of averages, because decimal fractions are not exact.
 const ROUNDING: f64 = 1e-6;
 
 /// The currency of all invoices.
 const CURRENCY: &str = "GBP";
 
-/// What SQL says of some days.
+/// The expected values of some days, by SQL.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expected {
     /// The days.
@@ -25,7 +25,7 @@ pub struct Expected {
     pub by_day: BTreeMap<String, Sums>,
     /// The same of the months that these days lie in.
     pub by_month: BTreeMap<String, Sums>,
-    /// How many of those who began in one month bought in another.
+    /// Buyers of one month's cohort who bought in another.
     pub cohorts: BTreeMap<String, u64>,
     /// Every item to which something happened.
     pub by_item: BTreeMap<String, Sums>,
@@ -35,21 +35,21 @@ pub struct Expected {
     pub most_revenue: Vec<i64>,
 }
 
-/// Something that the API says otherwise than the file.
+/// A difference between the API and the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// What was asked for.
+    /// The request.
     pub subject: String,
     /// Which part of the answer.
     pub what: String,
-    /// What SQL says of the file.
+    /// The value of SQL.
     pub expected: String,
-    /// What the API says.
+    /// The value of the API.
     pub found: String,
 }
 
 impl Expected {
-    /// What SQL says of these days.
+    /// The values of SQL for these days.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -67,7 +67,7 @@ impl Expected {
         })
     }
 
-    /// How many of the expected purchases and refunds an answer counts.
+    /// The number of expected purchases and refunds that an answer counts.
     #[must_use]
     pub fn counted(&self, found: &Analytics) -> u64 {
         let refunds = found.currencies.iter().map(|money| money.total_refunds).sum::<u64>();
@@ -90,7 +90,7 @@ impl Expected {
         differences.found
     }
 
-    /// Compares the parts by type and by payment, each of which is the whole.
+    /// Compares the breakdowns by type and by payment; each adds up to the total.
     fn parts(&self, differences: &mut Differences, found: &Analytics) {
         let share = (self.sums.purchases > 0).then_some(100.0);
         let types: Vec<_> = found.item_types.iter().map(|of| of.item_type.as_str()).collect();
@@ -243,7 +243,7 @@ C2,a,-5,2010-12-03 09:00:00,2.1,7.0
         })
     }
 
-    /// What the API should say of the days of that file, and as many days after them.
+    /// The expected answer for the days of that file, and as many days after them.
     pub(in crate::retail) fn answer(idle: u32) -> Value {
         let all = money(3, 4_410, 1_050, 1);
         let a = item("a", (2, 6), &money(2, 1_260, 1_050, 1));

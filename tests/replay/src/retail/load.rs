@@ -13,7 +13,7 @@ use crate::api::{Api, ApiError};
 /// The path that takes purchases.
 pub const PURCHASES: &str = "/api/purchases";
 
-/// What became of the orders.
+/// The outcomes of the orders.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Loaded {
     /// The id of each purchase, in their order; nothing for one that was refused.
@@ -32,7 +32,7 @@ pub struct Refused {
     pub line: usize,
     /// Whether to buy or to give back.
     pub what: &'static str,
-    /// What the API says.
+    /// The answer of the API.
     pub reason: String,
 }
 
@@ -72,7 +72,7 @@ pub async fn load(api: &Api, orders: &Orders, connections: usize, progress: impl
     Ok(loaded)
 }
 
-/// Records a purchase, and tells its id.
+/// Creates a purchase and returns its id.
 async fn buy(api: &Api, purchase: &Purchase) -> Result<Result<String, Refused>, ApiError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

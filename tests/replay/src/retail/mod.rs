@@ -1,8 +1,8 @@
-//! Loads the invoices of a shop, as in the "Online Retail" file, and checks what the API then says of them.
+//! Loads the invoices of a shop, as in the "Online Retail" file, and checks the answers of the API.
 //!
 //! A file of comma-separated values, a line for each item on an invoice. Amounts are pounds.
 //!
-//! | the file says | the API is told | how |
+//! | file | API request | rule |
 //! |---|---|---|
 //! | a line | a purchase of a product, paid by card | `Quantity` pieces for `Quantity` × `UnitPrice`, reckoned in decimals |
 //! | a line of an invoice that begins with `C` | a refund | of the latest earlier purchase of the same buyer, item and price of which enough is left |
@@ -14,7 +14,7 @@
 //! | the line and its number | `Idempotency-Key` | a hash, so a second run within 30 days changes nothing |
 //!
 //! [`reading`] reads lines and [`orders`] makes orders of them; [`load`] sends these. [`sql`] computes what the
-//! file says in its own way, sharing no code with these; [`compare`] puts the API's answers beside that, and [`verify`] waits
+//! file contains in its own way, sharing no code with these; [`compare`] compares the API's answers with it, and [`verify`] waits
 //! until they are the same.
 
 pub mod answer;

@@ -14,9 +14,9 @@ const KEY_LENGTH: usize = 32;
 /// Everything to be sent, in the order of the file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Orders {
-    /// What was bought.
+    /// The purchase.
     pub purchases: Vec<Purchase>,
-    /// What is given back of it.
+    /// Its refunds.
     pub refunds: Vec<Refund>,
 }
 
@@ -27,7 +27,7 @@ pub struct Purchase {
     pub line: usize,
     /// Hash of the line and its number.
     pub key: String,
-    /// What the API is told.
+    /// The body of the request.
     pub order: Order,
 }
 
@@ -40,7 +40,7 @@ pub struct Refund {
     pub key: String,
     /// The purchase, by its place among them.
     pub purchase: usize,
-    /// What the API is told.
+    /// The body of the request.
     pub order: RefundOrder,
 }
 
@@ -56,9 +56,9 @@ pub struct Order {
     pub amount: u64,
     /// Always `GBP`.
     pub currency: &'static str,
-    /// How many.
+    /// The quantity.
     pub quantity: u64,
-    /// Always `card`; the file does not say.
+    /// Always `card`; the file does not contain it.
     pub payment_method: &'static str,
     /// RFC 3339, in UTC.
     pub purchased_at: String,
@@ -83,7 +83,7 @@ pub struct RefundOrder {
 }
 
 impl Orders {
-    /// What to send for these entries.
+    /// The orders of these entries.
     #[must_use]
     pub fn of(entries: &[Entry]) -> Self {
         let Some(first) = entries.iter().map(|entry| entry.time).min() else { return Self::default() };
@@ -123,7 +123,7 @@ impl Orders {
     }
 }
 
-/// What is left of something sold.
+/// The remaining quantity of a sale.
 struct Sold {
     place: usize,
     time: DateTime<Utc>,
@@ -267,7 +267,7 @@ mod tests {
         let keys: BTreeSet<&String> = purchases.chain(told.refunds.iter().map(|refund| &refund.key)).collect();
         assert_eq!(keys.len(), 6, "{keys:?}");
         assert!(keys.iter().all(|key| key.len() == KEY_LENGTH));
-        // A longer file says of its first lines what the shorter said.
+        // A longer file gives the same orders for its first lines.
         let longer = orders(&[&lines[..], &[("2", "c", 1, "02 08:00:00", "2.0", "")]].concat());
         assert_eq!((&longer.purchases[..4], &longer.refunds), (&told.purchases[..], &told.refunds));
         assert_eq!(Orders::of(&[]), Orders::default());

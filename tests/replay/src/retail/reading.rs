@@ -7,10 +7,10 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 /// Letters of an id at most.
 const ID_LENGTH: usize = 64;
 
-/// What a file says.
+/// The content of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Invoices {
-    /// What was sold and taken back, in the order of the file.
+    /// Sales and returns, in the order of the file.
     pub entries: Vec<Entry>,
     /// Lines that are neither, such as adjustments of stock.
     pub left_out: Vec<Skipped>,
@@ -18,7 +18,7 @@ pub struct Invoices {
     pub unreadable: Vec<Skipped>,
 }
 
-/// A line that tells of a purchase or of a refund.
+/// A line with a purchase or a refund.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Its line in the file, from 1, which is the header's.
@@ -31,19 +31,19 @@ pub struct Entry {
     pub invoice: String,
     /// The item's id.
     pub item: String,
-    /// How many were sold or taken back.
+    /// The quantity sold or returned.
     pub quantity: u64,
-    /// The price of one, as written but for zeros that say nothing.
+    /// The unit price as written, without trailing zeros.
     pub price: String,
     /// The price of all of them, in pence.
     pub pence: u64,
     /// When.
     pub time: DateTime<Utc>,
-    /// Who bought.
+    /// The buyer.
     pub buyer: Buyer,
 }
 
-/// What a line tells of.
+/// The kind of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Something was sold.
@@ -52,12 +52,12 @@ pub enum Kind {
     Refund,
 }
 
-/// Who bought.
+/// A buyer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Buyer {
     /// A customer of the shop.
     User(String),
-    /// Somebody without a customer's number, by that of the invoice.
+    /// A guest without a customer number, identified by the invoice.
     Guest(String),
 }
 

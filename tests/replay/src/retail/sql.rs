@@ -1,7 +1,7 @@
-//! What the API must say, computed from the file by SQL.
+//! The expected answers of the API, computed from the file by SQL.
 //!
 //! Architecture invariant: this module uses nothing of `reading` and `orders`, and no number of it is reckoned in Rust;
-//! what these read wrongly must not be expected just as wrongly here. `schema.sql` says how each number comes about.
+//! what these read wrongly must not be expected just as wrongly here. `schema.sql` defines each number.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,39 +16,39 @@ const SUMS: &str = "COALESCE(SUM(purchases), 0), COALESCE(SUM(units), 0), COALES
     COALESCE(SUM(ended), 0), COUNT(DISTINCT iif(purchases > 0, buyer, NULL)),
     CAST(SUM(gross) AS REAL) / NULLIF(SUM(purchases), 0)";
 
-/// What happened, in numbers; money is in pence.
+/// Totals of purchases; money is in pence.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Sums {
-    /// What was bought.
+    /// The number of purchases.
     pub purchases: u64,
-    /// How many pieces.
+    /// The quantity.
     pub units: u64,
-    /// What was paid.
+    /// The gross amount.
     pub gross: u64,
-    /// How often something was given back.
+    /// The number of refunds.
     pub refund_count: u64,
-    /// How much.
+    /// The refunded amount.
     pub refunds: u64,
-    /// What was paid less what was given back.
+    /// The net amount.
     pub net: i64,
-    /// Purchases of which nothing was left since.
+    /// Fully refunded purchases.
     pub ended: u64,
-    /// Who bought.
+    /// The number of buyers.
     pub buyers: u64,
-    /// What was paid for one purchase on average; nothing without purchases.
+    /// The average amount per purchase; `None` without purchases.
     pub average_order: Option<f64>,
 }
 
-/// What somebody bought, all in all.
+/// The totals of a buyer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bought {
-    /// How often.
+    /// The number of purchases.
     pub purchases: u64,
-    /// How many pieces.
+    /// The quantity.
     pub units: u64,
-    /// What was paid, in pence.
+    /// The gross amount, in pence.
     pub paid: u64,
-    /// How much of it was given back.
+    /// The refunded amount, in pence.
     pub given_back: u64,
 }
 
@@ -122,7 +122,7 @@ impl Tables {
         Ok(Self(database))
     }
 
-    /// What happened on these days.
+    /// The totals of these days.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -131,7 +131,7 @@ impl Tables {
         Ok(self.0.query_row(&query, params![days.from, days.to], named)?.1)
     }
 
-    /// What happened on each of these days on which something did.
+    /// The totals of each of these days with activity.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -140,7 +140,7 @@ impl Tables {
         self.rows(&query, params![days.from, days.to], named)
     }
 
-    /// What happened on these days in each month in which something did.
+    /// The totals of these days by month, for months with activity.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -177,7 +177,7 @@ impl Tables {
         self.rows(query, params![days.from, days.to], |row| row.get(0))
     }
 
-    /// What happened to each item on these days.
+    /// The totals of each item on these days.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -226,7 +226,7 @@ impl Tables {
         self.rows(query, [], |row| Ok(Days { from: row.get(0)?, to: row.get(1)? }))
     }
 
-    /// What everybody bought, by the query that asks the API for them: `userId=17850`.
+    /// The totals of all buyers, by the API's query for each: `userId=17850`.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -248,7 +248,7 @@ impl Tables {
         self.rows(query, params![limit], |row| row.get(0))
     }
 
-    /// How many purchases are made up because they lie before the file, and what was paid for them.
+    /// The count and amount of opening purchases, which are before the start of the file.
     ///
     /// # Errors
     /// [`Error::Database`].

@@ -30,7 +30,7 @@ fn of_orders(orders: &Orders, name: impl Fn(&str, &str) -> String) -> BTreeMap<S
     sums
 }
 
-/// Asserts that both readings say the same.
+/// Asserts that both readings are equal.
 fn assert_alike(text: &str) -> (Invoices, Orders, Tables) {
     let (invoices, tables) = (read(text).unwrap(), Tables::of(text).unwrap());
     let orders = Orders::of(&invoices.entries);

@@ -1,4 +1,4 @@
-//! Waits until the API says what SQL says of the file.
+//! Waits until the answers of the API equal those of SQL.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,18 +14,18 @@ use super::sql::{Bought, Days, Error, Tables};
 use crate::api::{Api, ApiError};
 use crate::converge::{Answer, Reached, converge};
 
-/// The path that tells what purchases brought in.
+/// The path of purchase analytics.
 pub const ANALYTICS: &str = "/api/purchases/analytics";
 
-/// Buyers whose history is asked for.
+/// Buyers whose history is checked.
 const BUYERS: usize = 20;
 
-/// Something that the API is asked, with what it must answer.
+/// A request with its expected answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Subject {
-    /// What happened on some days.
+    /// Analytics of some days.
     Days(Box<Expected>),
-    /// What somebody bought, by the query that asks for them.
+    /// The purchases of a buyer, by the query for them.
     Buyer(String, Bought),
 }
 
@@ -39,7 +39,7 @@ impl fmt::Display for Subject {
 }
 
 impl Subject {
-    /// These days, with what SQL says of them.
+    /// These days, with the expected values of SQL.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -48,7 +48,7 @@ impl Subject {
     }
 }
 
-/// What the API is asked of a file: every month of it, its days in each month, and those who bought most.
+/// The requests that check a file: every month, the days of each month, and the top buyers.
 ///
 /// # Errors
 /// [`Error::Database`].
@@ -100,7 +100,7 @@ async fn ask(api: &Api, subject: &Subject) -> Result<Answer<Difference>, ApiErro
     }
 }
 
-/// What somebody bought, by as many pages as it takes.
+/// The purchases of a buyer, from all pages.
 ///
 /// # Errors
 /// A request failed in spite of all patience.

@@ -46,7 +46,7 @@ async fn every_rejection_logs_its_reason() {
     assert!(preflight.contains("204 ms anonymous: CORS does not allow https://b.example"), "{preflight}");
     for (request, status, reason) in [
         (Request::get("/nowhere"), 404, "there is no route GET /nowhere"),
-        (Request::get("/kept"), 401, "what names the caller is missing"),
+        (Request::get("/kept"), 401, "credentials are missing"),
         (Request::get("/kept").header("authorization", "bad"), 403, "Kept denies the request"),
         (Request::get("/open/%ff"), 400, "not percent-encoded UTF-8"),
         (Request::get("/open/x").header("x", "y".repeat(11_000)), 431, "larger than 10240 bytes"),
@@ -65,7 +65,7 @@ async fn server_errors_are_logged_with_the_request_id_of_the_caller() {
     for (answer, status, reason) in [
         ("panic", 500, "Echo: the function panicked"),
         ("gone", 503, "Echo: the function is unavailable"),
-        ("{\"statusCode\": \"x\"}", 500, "Echo does not answer as an HTTP function does"),
+        ("{\"statusCode\": \"x\"}", 500, "Echo did not return an HTTP response"),
     ] {
         let line = logged(Request::post("/open/x"), answer).await;
         let prefix = format!("ERROR POST /open/x {status} ms anonymous: {reason}");
