@@ -12,25 +12,25 @@ Measures Tally on this machine, on its own local cloud in memory, and prints tab
 
 Usage: cargo run --release -p bench -- [options]
 
---bill             only the cost of a month on AWS, at three volumes of events
---per-request N    events per request of the bill [10]
---only LIST        comma-separated parts: bill, ingest, lag, units, rollups, analytics, dashboard,
+  --bill             only the cost of a month on AWS, at three volumes of events
+  --per-request N    events per request of the bill [10]
+  --only LIST        comma-separated parts: bill, ingest, lag, units, rollups, analytics, dashboard,
                      packages, purchases, revenue, boards, courses, live, limits, functions
                      [all]; live includes pages if tests/live/install was run
   --events N         events of the ingestion in batches of 50 [100000]
   --singles N        events of the ingestion one by one [20000]
---connections N    concurrent requests [16]
---tracks N         played tracks, Zipf-distributed [1000]
---probes N         events per row whose lag is measured; a third of them for stats that are
+  --connections N    concurrent requests [16]
+  --tracks N         played tracks, Zipf-distributed [1000]
+  --probes N         events per row whose lag is measured; a third of them for stats that are
                      published once a second [300]
   --background N     events per second meanwhile [200]
---day N            events of the closed day [200000]
+  --day N            events of the closed day [200000]
   --catalogue N      tracks of that day, Zipf-distributed [2000]
   --requests N       requests per row of analytics, the dashboard, packages and boards [200]
---interactions N   interactions with quizzes, purchases, views and sales of products, and
+  --interactions N   interactions with quizzes, purchases, views and sales of products, and
                      attendance records, as fast as the API accepts them [5000]
---purchases N      purchases of a year in analytics [1000000]
---sellers N        sellers on the board, and in Redis if redis-server is installed [1000000]
+  --purchases N      purchases of a year in analytics [1000000]
+  --sellers N        sellers on the board, and in Redis if redis-server is installed [1000000]
   --starts N         starts per function [21]
   --patience SECONDS the longest wait for counters [120]
   --help             print this

@@ -26,25 +26,25 @@ Usage: cargo dev [options]
        cargo dev table NAME [--key PK] [--with TEXT] [--limit N] [--state FOLDER]
 
   --port N                 the API's port (8255; 0 for any free one)
---fresh                  delete the stored state first
---in-memory              store no state
---state FOLDER           the state folder (.local beside the template)
---template FILE          the template (template.yaml in this folder or above)
---parameter NAME=VALUE   a value of a template parameter; may be repeated
---allow-host NAME        another host name of the API, such as a tunnel's; may be repeated
+  --fresh                  delete the stored state first
+  --in-memory              store no state
+  --state FOLDER           the state folder (.local beside the template)
+  --template FILE          the template (template.yaml in this folder or above)
+  --parameter NAME=VALUE   a value of a template parameter; may be repeated
+  --allow-host NAME        another host name of the API, such as a tunnel's; may be repeated
   --functions in-process   functions run in this process (the default)
---functions cargo-lambda functions run in `cargo lambda watch`, which rebuilds them on changes
+  --functions cargo-lambda functions run in `cargo lambda watch`, which rebuilds them on changes
   --functions-port N       the port of `cargo lambda watch` (9000; 0 for any free one)
---log text|json          the format of logs on standard error (text); RUST_LOG filters them
---json                   print one line of JSON when the cloud is ready
+  --log text|json          the format of logs on standard error (text); RUST_LOG filters them
+  --json                   print one line of JSON when the cloud is ready
   --help                   print this
 
 cargo dev token prints a token for any user, signed with the secret of the running local cloud, or
 of the stored state if none runs.
 
---sub USER               the id of the user
+  --sub USER               the id of the user
   --role ROLE              admin, artist, seller, teacher or student
---days N                 days until it expires (30)
+  --days N                 days until it expires (30)
 
 cargo dev tables lists the tables, and cargo dev table prints the items of one as lines of JSON:
 from the running local cloud, or from the stored state if none runs. NAME is the name in the
@@ -52,7 +52,7 @@ template, such as Stats or StatsTable.
 
   --key PK                 only the items of this partition
   --with TEXT              only the items whose key contains this
---limit N                maximum number of items (100)
+  --limit N                maximum number of items (100)
 ";
 
 /// The command of the command line.
