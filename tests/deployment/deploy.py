@@ -32,7 +32,7 @@ COMPLAINTS_SHOWN = 50
 
 
 def main():
-# A SIGTERM stops the emulator too.
+    # A SIGTERM stops the emulator too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = time.monotonic()
     with Emulator(EMULATOR_LOG) as emulator, channels.Channels() as server:
