@@ -27,7 +27,7 @@ pub(crate) enum Credentials<'a> {
 }
 
 impl Event {
-    /// A token goes before a write key: whoever signs in is not to be taken for nobody when the token fails.
+    /// A token takes precedence over a write key: a user whose token fails is not treated as anonymous.
     pub(crate) fn credentials(&self) -> Credentials<'_> {
         if let Some(authorization) = self.header("authorization") {
             // RFC 9110, section 11.1: the scheme is case-insensitive.

@@ -1,6 +1,6 @@
 //! The authorizer of the HTTP API: verifies tokens and write keys, and says who calls.
 //!
-//! It turns nobody away; see [`runtime::http::identity`] for why.
+//! It rejects no caller; see [`runtime::http::identity`] for why.
 
 mod credentials;
 mod jwks;

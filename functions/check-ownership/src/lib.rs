@@ -1,4 +1,4 @@
-//! `GET /api/purchases/owned`: which of some things somebody has.
+//! `GET /api/purchases/owned`: which of the given items a buyer owns.
 
 use std::collections::BTreeSet;
 

@@ -20,7 +20,7 @@ use system::clock::Clock;
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-admin-dashboard", start };
 
-/// How many of the payments that wait are told.
+/// The number of received payments that are listed.
 const WAITING: usize = 10;
 
 fn start(context: &FunctionContext) -> StartResult {

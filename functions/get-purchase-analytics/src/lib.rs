@@ -27,7 +27,7 @@ use asked::Asked;
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-purchase-analytics", start };
 
-/// How many items are told that are ahead.
+/// The number of top items that are listed.
 const TOP: usize = 10;
 
 fn start(context: &FunctionContext) -> StartResult {

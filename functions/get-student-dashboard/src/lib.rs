@@ -21,10 +21,10 @@ use system::clock::Clock;
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-student-dashboard", start };
 
-/// How many courses are told at once; the cursor tells the others.
+/// The number of courses that are listed; the cursor leads to the others.
 const COURSES: usize = 20;
 
-/// How many are told of what happened last.
+/// The number of recent scores, attendances and payments that are listed.
 const RECENT: usize = 10;
 
 fn start(context: &FunctionContext) -> StartResult {

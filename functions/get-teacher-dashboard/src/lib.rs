@@ -15,7 +15,7 @@ use system::clock::Clock;
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-teacher-dashboard", start };
 
-/// How many courses are told at once; the cursor tells the others.
+/// The number of courses that are listed; the cursor leads to the others.
 const COURSES: usize = 20;
 
 fn start(context: &FunctionContext) -> StartResult {

@@ -1,4 +1,4 @@
-//! `GET /api/attendance`: who was there in a course, or where somebody was, the latest day first.
+//! `GET /api/attendance`: the attendance of a course or of a student, the latest day first.
 
 use domain::attendance::Date;
 use http::StatusCode;

@@ -1,4 +1,4 @@
-//! `GET /api/courses`: the courses that somebody teaches, with their numbers.
+//! `GET /api/courses`: the courses of a teacher, with their numbers.
 
 use http::StatusCode;
 use runtime::BoxFuture;

@@ -1,4 +1,4 @@
-//! `GET /api/enrollments`: who takes a course, or which courses somebody takes.
+//! `GET /api/enrollments`: the enrollments of a course or of a student.
 
 use http::StatusCode;
 use runtime::BoxFuture;

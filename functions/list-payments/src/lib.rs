@@ -1,4 +1,4 @@
-//! `GET /api/payments`: what somebody paid, or everybody, the newest first.
+//! `GET /api/payments`: the payments of one buyer or of all, the newest first.
 
 use domain::creator;
 use domain::id::UserId;

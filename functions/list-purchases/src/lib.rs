@@ -1,4 +1,4 @@
-//! `GET /api/purchases`: what somebody bought, the newest first.
+//! `GET /api/purchases`: the purchases of a buyer, the newest first.
 
 use domain::calendar::Period;
 use domain::date_range;

@@ -1,4 +1,4 @@
-//! `GET /api/scores`: what scores were given in a course, or to somebody, the newest first.
+//! `GET /api/scores`: the scores of a course or of a student, the newest first.
 
 use http::StatusCode;
 use runtime::BoxFuture;

@@ -30,7 +30,7 @@ struct PusherAuth {
     keys: Option<PusherConfig>,
 }
 
-/// What a page asks for.
+/// The channel that a page wants to join.
 struct Asked {
     socket: SocketId,
     /// As it is to be signed.

@@ -1,7 +1,7 @@
 //! Sends the events that wait in the outbox to the server of channels, those of a channel in their order.
 //!
 //! A record says only which channel has events: all that wait there are read, sent, and taken out when the server has them. What
-//! was sent and could not be taken out is sent again under the same id, and whoever knows the id drops it.
+//! was sent and could not be taken out is sent again under the same id, and clients drop an id that they know.
 
 mod publisher;
 mod server;

@@ -1,4 +1,4 @@
-//! What somebody wants closed once more.
+//! The request to recompute rollups.
 
 use domain::calendar::{Calendar, Level};
 use domain::time_span::TimeSpan;

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 /// The function.
 pub const FUNCTION: Function = Function { name: "stats-announcer", start };
 
-/// How many of a board are told.
+/// The number of places of a board that are announced.
 const TOP: usize = 10;
 
 fn start(context: &FunctionContext) -> StartResult {

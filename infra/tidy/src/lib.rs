@@ -190,9 +190,13 @@ mod tests {
         for path in ["functions", "tests/integration", "docs"] {
             copy(&root().join(path), &folder.path().join(path));
         }
-        for path in
-            ["Cargo.toml", "tests/Cargo.toml", "infra/local/Cargo.toml", "infra/local/src/functions.rs", "infra/openapi.yaml"]
-        {
+        for path in [
+            "Cargo.toml",
+            "tests/Cargo.toml",
+            "infra/local/Cargo.toml",
+            "infra/local/src/functions.rs",
+            "infra/openapi.yaml",
+        ] {
             fs::create_dir_all(folder.path().join(path).parent().unwrap()).unwrap();
             fs::copy(root().join(path), folder.path().join(path)).unwrap();
         }
@@ -241,7 +245,9 @@ mod tests {
         assert!(outdated(root).unwrap().is_empty());
         let text = |path: &str| fs::read_to_string(root.join(path)).unwrap();
         let manifest = text("functions/get-weather/Cargo.toml");
-        assert!(manifest.contains("[dependencies]\ndomain.workspace = true\nruntime.workspace = true\nserde_json.workspace = true\n"));
+        assert!(manifest.contains(
+            "[dependencies]\ndomain.workspace = true\nruntime.workspace = true\nserde_json.workspace = true\n"
+        ));
         assert!(manifest.contains("[dev-dependencies]\ntokio.workspace = true\n"), "{manifest}");
         assert!(text("functions/get-weather/src/main.rs").contains("runtime::lambda::run(get_weather::FUNCTION)"));
         assert!(text("Cargo.toml").contains("\"functions/get-weather\",\n"));

@@ -1,4 +1,4 @@
-//! The way to the server of channels, as the environment tells it.
+//! The server of channels that the environment configures.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ pub fn keys(setup: &mut Setup<'_>) -> Option<PusherConfig> {
     }
 }
 
-/// Whom it is told that numbers have changed which open pages show.
+/// Announces that stats which open pages show have changed.
 #[derive(Clone)]
 pub struct StatsNotifier(Option<Arc<dyn Queue>>);
 
@@ -71,14 +71,14 @@ impl StatsNotifier {
         Self(setup.optional("PUSHER_KEY").map(|_| setup.queue("STATS_QUEUE_URL")))
     }
 
-    /// Numbers of these have changed; tells of which it may not be told.
+    /// Announces changed stats of these subjects; returns those whose announcement may be lost.
     pub async fn changed(&self, subjects: BTreeSet<Subject>, deadline: Instant) -> BTreeSet<Subject> {
         let Some(queue) = &self.0 else { return BTreeSet::new() };
         let bodies: Vec<String> = subjects.iter().map(ToString::to_string).collect();
         match queue.send_all(&bodies, deadline).await {
             Ok(()) => BTreeSet::new(),
             Err(unsent) => {
-                tracing::warn!(error = %unsent, "not told that numbers have changed: {unsent}");
+                tracing::warn!(error = %unsent, "changed stats are not announced: {unsent}");
                 let unsent: BTreeSet<usize> = unsent.places.into_iter().collect();
                 let places = subjects.into_iter().enumerate().filter(|(place, _)| unsent.contains(place));
                 places.map(|(_, subject)| subject).collect()

@@ -40,7 +40,7 @@ pub fn function(name: &'static str, context: &FunctionContext, handler: impl Tas
     Box::new(TaskFunction { reporter: context.reporter(name), handler: Box::new(handler) })
 }
 
-/// A function that serves routes and does a task: requests of the HTTP API go to `http`, whatever else comes to `task`.
+/// A function that serves routes and does a task: requests of the HTTP API go to `http`, all other inputs to `task`.
 ///
 /// The gateway gives every request its `requestContext`, so no client reaches the task.
 #[must_use]

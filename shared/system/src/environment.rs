@@ -7,7 +7,7 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
-/// What is wrong with the environment, all of it at once.
+/// All problems of the environment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("environment: {}", .0.join("; "))]
 pub struct ConfigError(pub Vec<String>);
@@ -26,7 +26,7 @@ impl Environment {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Starts to read the environment into a config; [`Reader::finish`] names whatever was wrong.
+    /// Starts to read the environment into a config; [`Reader::finish`] names every problem.
     #[must_use]
     pub fn reader(&self) -> Reader<'_> {
         Reader { environment: self, problems: Vec::new() }

@@ -1,6 +1,6 @@
 //! Batches of stream records and of queue messages: each done, to be tried again, or poison.
 //!
-//! Poison is what no further try can help. A stream would be held up by it, so it goes to the queue of failures with its
+//! Poison can never succeed. It would block a stream, so it goes to the queue of failures with its
 //! reason; a queue moves it to its dead letters by itself, and the log holds the reason. The rest goes on: what is to be
 //! tried again is named to the event source mapping, which delivers it once more. What would hold up the others of a batch is
 //! deferred: a queue takes one message per bucket, and the same function folds that bucket by itself.

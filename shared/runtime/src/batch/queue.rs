@@ -24,8 +24,8 @@ pub struct Message {
 
 /// Handles batches of queue messages.
 pub trait QueueHandler: Send + Sync {
-    /// Tells of each message, in their order, what became of it. Both what may work later and poison shows again, until
-    /// the queue's redrive policy moves it to the dead letters.
+    /// Returns the outcome of each message, in their order. Messages to retry and poison come again, until the queue's redrive
+    /// policy moves them to the dead-letter queue.
     fn handle<'a>(&'a self, messages: &'a [Message], deadline: Instant) -> BoxFuture<'a, Vec<RecordOutcome>>;
 }
 

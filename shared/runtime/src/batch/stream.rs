@@ -23,8 +23,7 @@ use store::{Budget, Deferral, Deferrals, RefoldChunk, Refolds};
 
 /// Handles batches of stream records.
 pub trait BatchHandler: Send + Sync {
-    /// Tells of each record, in their order, what became of it. No bucket may cost more than the budget: one that would is
-    /// deferred.
+    /// Returns the outcome of each record, in their order. A bucket that costs more than the budget is deferred.
     fn handle<'a>(
         &'a self,
         records: &'a [EventRecord],
@@ -96,7 +95,7 @@ struct BatchFunction {
     handler: Box<dyn BatchHandler>,
 }
 
-/// What a panic says.
+/// The message of a panic.
 fn reason_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
@@ -139,7 +138,7 @@ impl BatchFunction {
         }
     }
 
-    /// Sees to it that buckets are folded later, each given with a record about it; tells for which that is certain.
+    /// Defers buckets, each given with a record about it; returns those that are certainly deferred.
     async fn defer<'a>(&self, buckets: &BTreeMap<&'a Bucket, &EventRecord>, deadline: Instant) -> Vec<&'a Bucket> {
         let Some(deferring) = &self.deferring else { return Vec::new() };
         let deferrals = &deferring.deferrals;

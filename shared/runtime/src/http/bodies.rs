@@ -79,7 +79,7 @@ pub fn ranked(metric: Metric, entries: &[Ranked]) -> Vec<Value> {
     entries.iter().map(entry).collect()
 }
 
-/// A notification, to whoever has it.
+/// A notification for its receiver.
 #[must_use]
 pub fn notification(received: &InboxNotification) -> Value {
     let InboxNotification { id, sender, sent_at, read_at, notice } = received;
@@ -116,7 +116,7 @@ pub fn class(figures: &CourseFigures) -> Map<String, Value> {
         .collect()
 }
 
-/// That somebody takes a course.
+/// An enrollment in a course.
 #[must_use]
 pub fn enrollment(enrollment: &Enrollment, course: Option<&Course>) -> Value {
     json!({
@@ -166,7 +166,7 @@ pub fn attendance(attendance: &Attendance, course: Option<&Course>) -> Value {
     })
 }
 
-/// A payment; amounts are in minor units, and null where nobody knows them.
+/// A payment; amounts are in minor units, and null where they are unknown.
 #[must_use]
 pub fn payment(payment: &Payment) -> Value {
     json!({
@@ -185,7 +185,7 @@ pub fn payment(payment: &Payment) -> Value {
     })
 }
 
-/// What becomes of a payment when its purchase stands so; nothing where there is none, or nothing changes.
+/// The payment after the status of its purchase changed; `None` where there is no payment or it stays the same.
 #[must_use]
 pub fn settled(held: Option<Versioned<Payment>>, purchase: &Purchase) -> Option<SettledPayment> {
     let held = held?;
@@ -284,7 +284,7 @@ pub fn package_stats(id: &PackageId, stats: &PackageStats, is_theirs: bool) -> V
     body
 }
 
-/// A purchase; amounts are in minor units, and null where nobody knows them.
+/// A purchase; amounts are in minor units, and null where they are unknown.
 #[must_use]
 pub fn purchase(purchase: &Purchase) -> Value {
     let paid = purchase.paid;

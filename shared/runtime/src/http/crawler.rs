@@ -2,9 +2,9 @@
 
 use woothee::parser::Parser;
 
-/// Whether a user agent is a crawler's: one that fetches pages for nobody in particular.
+/// Whether a user agent is a crawler's: a program that fetches pages without a user.
 ///
-/// HTTP libraries are none: behind `okhttp` or `CFNetwork` is an app that somebody listens with.
+/// HTTP libraries are none: behind `okhttp` or `CFNetwork` is an app of a listener.
 #[must_use]
 pub fn is_crawler(user_agent: &str) -> bool {
     Parser::new().parse(user_agent).is_some_and(|found| found.category == "crawler")

@@ -18,14 +18,14 @@ use domain::caller::Caller;
 /// What is kept of the deadline for the answer to be sent.
 const TO_ANSWER: Duration = Duration::from_millis(750);
 
-/// Who may call a function at all; what they may do there is the handler's to judge.
+/// Who may call a function. The handler checks what a caller may do there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Anybody; the route has no authorizer.
+    /// Any caller; the route has no authorizer.
     Public,
-    /// Somebody with a token, or anybody with a write key.
+    /// A caller with a token or a write key.
     WriteKey,
-    /// Somebody with a token.
+    /// A caller with a token.
     SignedIn,
 }
 

@@ -30,7 +30,7 @@ impl IdempotentRequest {
     /// The request of this content; nothing if it has no key.
     ///
     /// # Errors
-    /// If nobody is signed in.
+    /// The caller is not signed in.
     pub fn of(request: &Request, operation: &'static str, content: Value) -> Result<Option<Self>, Problem> {
         let user = request.user()?.clone();
         let key = request.headers().idempotency_key.clone();

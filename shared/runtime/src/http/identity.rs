@@ -30,7 +30,7 @@ pub enum Fault {
     /// It will be good later.
     #[error("the token is not valid yet; check the issuer's clock")]
     Early,
-    /// It was made by or for somebody else.
+    /// Its issuer or audience is another one.
     #[error("the token is for another issuer or audience; check iss and aud")]
     Foreign,
     /// It does not say who it is for, or what they may do.

@@ -31,7 +31,7 @@ macro_rules! kinds {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
-            /// Its type: a URI that stands for it, and leads nowhere.
+            /// Its type: a URI that identifies it and cannot be fetched.
             #[must_use]
             pub fn uri(self) -> String {
                 let slug = match self {

@@ -24,7 +24,7 @@ use domain::fact::{MAX_USER_AGENT, Origin};
 use domain::id::UserId;
 use domain::validation::{InvalidField, nearest};
 
-/// The client program and its network, as the request alone tells.
+/// The client program and its network, as the request alone states them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Client {
     /// The `User-Agent` header, as it came.
@@ -82,7 +82,7 @@ impl Request {
     /// The person who calls.
     ///
     /// # Errors
-    /// If nobody is signed in.
+    /// The caller is not signed in.
     pub fn user(&self) -> Result<&UserId, Problem> {
         self.caller.user().ok_or(Problem::Unauthenticated(Fault::Missing))
     }
@@ -245,7 +245,7 @@ impl Request {
     }
 }
 
-/// A query that is read parameter by parameter, so that all that is wrong with it is told at once.
+/// A query that is read parameter by parameter, so that all its errors are reported at once.
 #[derive(Debug)]
 pub struct Asked<'a> {
     request: &'a Request,

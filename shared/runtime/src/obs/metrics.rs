@@ -34,7 +34,7 @@ const NO_STACK: &str = "none";
 pub enum Metric {
     /// What an audit found that did not follow from the ledger.
     AuditFindings,
-    /// Events that were rejected, for whatever reason.
+    /// Events that were rejected, for any reason.
     EventsRejected,
     /// Events that the quota of a write key refused.
     LimitedByKey,
@@ -255,7 +255,7 @@ mod tests {
         let line = lines.only();
         assert_eq!((&line["limitedByUser"], &line["stack"]), (&json!(3.0), &json!("none")));
         assert!(line.get("auditFindings").is_none() && line.get("eventsRejected").is_none(), "{line}");
-        // An age of 0 is told, or its alarm would take it for silence.
+        // An age of 0 is emitted; without it, the alarm would see missing data.
         let lines = Lines::default();
         lines.context().metrics("rollup-dispatcher").emit(&[Measure::seconds(Metric::WatermarkAge, 0)]);
         assert_eq!(lines.only()["watermarkAgeSeconds"], 0.0);

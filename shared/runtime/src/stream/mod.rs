@@ -97,7 +97,7 @@ pub fn change(record: &EventRecord) -> Result<Change, UnreadableRecord> {
 /// The name of the event of a record that an operator has folded again: no stream gives it.
 const REFOLD: &str = "REFOLD";
 
-/// A record that has folded again what its key is about, whatever became of the item.
+/// A record that refolds what its key names, whether or not the item still exists.
 #[must_use]
 pub fn refold_record((pk, sk): &(String, String)) -> EventRecord {
     let mut record = EventRecord::default();
@@ -121,7 +121,7 @@ pub fn is_refold(record: &EventRecord) -> bool {
     record.event_name == REFOLD
 }
 
-/// Whether a record tells of an item that expired: retention removes facts, never numbers. No filter of an event source
+/// Whether a record is about an item that expired: retention removes facts, never numbers. No filter of an event source
 /// mapping can tell it ([decision 41](../../../docs/decisions/0041-filters-look-at-keys.md);
 /// [time to live and streams](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html)).
 #[must_use]
