@@ -11,7 +11,7 @@ use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::pusher::StatsNotifier;
 use runtime::stream::{self, UnreadableRecord};
-use store::{Activity, Budget, FoldOutcome, Folds, Restored};
+use store::{Budget, FoldOutcome, Folds, RestoredHours, Worklist};
 use tokio::time::Instant;
 
 /// The function.
@@ -20,14 +20,14 @@ pub const FUNCTION: Function = Function { name: "counter-updater", start };
 fn start(context: &FunctionContext) -> StartResult {
     runtime::batch::start_stream(context, FUNCTION, |setup| CounterUpdater {
         folds: Folds::of_events(setup),
-        activity: Activity::open(setup),
+        worklist: Worklist::open(setup),
         numbers: StatsNotifier::open(setup),
     })
 }
 
 struct CounterUpdater {
     folds: Folds,
-    activity: Activity,
+    worklist: Worklist,
     numbers: StatsNotifier,
 }
 
@@ -45,14 +45,14 @@ impl Projection for CounterUpdater {
         deadline: Instant,
     ) -> BoxFuture<'a, Outcomes<Bucket>> {
         Box::pin(async move {
-            let since = self.activity.now();
-            let Restored { ready, settled: mut folded } =
-                self.activity.restore(&self.folds, keys.clone(), deadline).await;
+            let since = self.worklist.now();
+            let RestoredHours { ready, decided: mut folded } =
+                self.worklist.restore(&self.folds, keys.clone(), deadline).await;
             folded.extend(self.folds.refold::<TrackCounters>(ready, budget, deadline).await);
             let written = folded.iter().filter(|(_, result)| matches!(result, Ok(FoldOutcome::Written)));
             let written: Vec<Bucket> = written.map(|(bucket, _)| bucket.clone()).collect();
             // Listed after the fold, so that a reader of the list finds the fold.
-            let listed = self.activity.note(&written, since, deadline).await;
+            let listed = self.worklist.record_folds(&written, since, deadline).await;
             if let Err(error) = &listed {
                 tracing::warn!(error = %error, "folds are not listed: {error}");
             }

@@ -14,7 +14,7 @@ use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, courses};
 use serde_json::{Map, Value, json};
-use store::{CourseStats, Inbox, Payments, RevenueReader, Rows};
+use store::{CourseStats, Inbox, Payments, RevenueByPeriod, RevenueReader};
 use system::clock::Clock;
 
 /// The function.
@@ -42,7 +42,7 @@ struct AdminDashboard {
 }
 
 /// What was brought in in a period.
-fn earned(period: &Period, rows: &Rows) -> Value {
+fn earned(period: &Period, rows: &RevenueByPeriod) -> Value {
     let mut all = TotalsByKey::default();
     rows.periods.get(period).into_iter().flat_map(BTreeMap::values).for_each(|tills| all.merge(tills));
     let mut body = json!(Figures::of(&all));

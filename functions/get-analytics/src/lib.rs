@@ -13,7 +13,7 @@ use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use serde_json::{Value, json};
-use store::Reading;
+use store::RollupReader;
 use system::clock::Clock;
 
 /// The function.
@@ -21,14 +21,14 @@ pub const FUNCTION: Function = Function { name: "get-analytics", start };
 
 fn start(context: &FunctionContext) -> StartResult {
     runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetAnalytics {
-        reading: Reading::open(setup),
+        reading: RollupReader::open(setup),
         calendar: setup.calendar(),
         clock: setup.clock(),
     })
 }
 
 struct GetAnalytics {
-    reading: Reading,
+    reading: RollupReader,
     calendar: Calendar,
     clock: Arc<dyn Clock>,
 }

@@ -22,7 +22,10 @@ use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, seconds};
 use serde_json::{Value, json};
-use store::{Documents, Happened, Listed, Playlists, ReadFrom, Reading, Recent, RecentActivity, StoreError};
+use store::{
+    Documents, Listed, Occurrence, Playlists, RecentActivity, RecentActivityReader, RollupReader, StoreError,
+    ValueSource,
+};
 use system::clock::Clock;
 
 /// The function.
@@ -36,8 +39,8 @@ const TOP_TRACKS: usize = 5;
 
 fn start(context: &FunctionContext) -> StartResult {
     runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetDashboard {
-        reading: Reading::open(setup),
-        recent: Recent::open(setup),
+        reading: RollupReader::open(setup),
+        recent: RecentActivityReader::open(setup),
         documents: Documents::open(setup),
         playlists: Playlists::open(setup),
         calendar: setup.calendar(),
@@ -46,8 +49,8 @@ fn start(context: &FunctionContext) -> StartResult {
 }
 
 struct GetDashboard {
-    reading: Reading,
-    recent: Recent,
+    reading: RollupReader,
+    recent: RecentActivityReader,
     documents: Documents,
     playlists: Playlists,
     calendar: Calendar,
@@ -58,7 +61,7 @@ struct GetDashboard {
 struct Activity {
     points: Vec<TimeSpan>,
     numbers: Numbers,
-    read_from: BTreeSet<ReadFrom>,
+    read_from: BTreeSet<ValueSource>,
     as_of: Time,
     recent: RecentActivity,
 }
@@ -178,7 +181,7 @@ impl Catalogue {
         json!({"plays": plays, "likes": likes})
     }
 
-    fn play(&self, Happened { track, at, what, .. }: &Happened<MergedPlay>) -> Value {
+    fn play(&self, Occurrence { track, at, what, .. }: &Occurrence<MergedPlay>) -> Value {
         json!({
             "trackId": track,
             "title": self.title(track),
@@ -189,7 +192,7 @@ impl Catalogue {
         })
     }
 
-    fn like(&self, Happened { track, at, .. }: &Happened<()>) -> Value {
+    fn like(&self, Occurrence { track, at, .. }: &Occurrence<()>) -> Value {
         json!({"trackId": track, "title": self.title(track), "timestamp": at})
     }
 }

@@ -18,7 +18,7 @@ use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use serde_json::{Value, json};
-use store::{Pattern, RevenueReader, Rows, StoreError, Top};
+use store::{BuyerSummary, RevenueByPeriod, RevenueReader, StoreError, TopItems};
 use system::clock::Clock;
 use tokio::time::Instant;
 
@@ -44,7 +44,7 @@ struct PurchaseAnalytics {
 
 /// What was read of some days.
 struct Sold {
-    rows: Rows,
+    rows: RevenueByPeriod,
     types: BTreeMap<ItemType, TotalsByKey>,
     all: TotalsByKey,
     buyers: Buyers,
@@ -67,7 +67,7 @@ impl PurchaseAnalytics {
         Ok(Sold { rows, types, all, buyers })
     }
 
-    async fn top(&self, days: Option<DateRange>, by: Ranking, until: Instant) -> Result<Top, StoreError> {
+    async fn top(&self, days: Option<DateRange>, by: Ranking, until: Instant) -> Result<TopItems, StoreError> {
         let parts = days.map(|days| days.parts()).unwrap_or_default();
         self.reading.top(&parts, by, TOP, until).await
     }
@@ -175,11 +175,11 @@ fn all_types(types: &BTreeMap<ItemType, TotalsByKey>) -> TotalsByKey {
     all
 }
 
-fn of_month(month: &Period, days: &DateRange, rows: &Rows) -> Value {
+fn of_month(month: &Period, days: &DateRange, rows: &RevenueByPeriod) -> Value {
     with(json!({"month": month.to_string()}), json!(Figures::of(&all_types(&rows.within(days)))))
 }
 
-fn of_point(days: &DateRange, rows: &Rows) -> Value {
+fn of_point(days: &DateRange, rows: &RevenueByPeriod) -> Value {
     let span = json!({"from": days.first().start(), "to": days.last().end()});
     with(span, json!(Figures::of(&all_types(&rows.within(days)))))
 }
@@ -221,7 +221,7 @@ fn payment_methods(all: &TotalsByKey, purchases: i64) -> Vec<Value> {
     all.by_method().iter().map(of_method).collect()
 }
 
-fn top(top: &Top) -> Value {
+fn top(top: &TopItems) -> Value {
     let items: Vec<Value> =
         top.items.iter().map(|(item, tills)| with(json!(item), json!(Figures::of(tills)))).collect();
     json!({"exact": top.is_exact, "items": items})
@@ -236,7 +236,7 @@ fn trend(days: &DateRange, before: &Sold, now: &Sold) -> Value {
     })
 }
 
-fn pattern(buyer: &Buyer, pattern: Option<&Pattern>) -> Value {
+fn pattern(buyer: &Buyer, pattern: Option<&BuyerSummary>) -> Value {
     let figures = pattern.map_or_else(|| Figures::of(&TotalsByKey::default()), |pattern| Figures::of(&pattern.tills));
     let mut told = json!({
         "userId": buyer.user(),

@@ -12,7 +12,7 @@ use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response};
 use serde_json::{Value, json};
-use store::{BoardStanding, Boards, Inbox};
+use store::{Boards, Inbox, SellerRanks};
 use system::clock::Clock;
 
 /// The function.
@@ -49,7 +49,7 @@ fn whose(request: &Request) -> Result<UserId, Problem> {
 }
 
 /// What the boards of a season say of a seller: the numbers there, and the ranks.
-fn on_boards(season: Season, on: &BoardStanding) -> Value {
+fn on_boards(season: Season, on: &SellerRanks) -> Value {
     let rank = |of: fn(&Metric) -> bool| on.ranks.iter().find(|(metric, _)| of(metric)).map(|(_, ranked)| ranked.rank);
     let earnings = on.ranks.iter().filter_map(|(metric, ranked)| match metric {
         Metric::Revenue(currency) => Some((currency.code(), json!({"amount": ranked.value, "rank": ranked.rank}))),

@@ -11,7 +11,7 @@ use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::{Access, HttpHandler, Problem, Request, Response, bodies, seconds};
 use serde_json::{Value, json};
-use store::{Documents, Reading, Versioned};
+use store::{Documents, RollupReader, Versioned};
 use system::clock::Clock;
 
 /// The function.
@@ -20,14 +20,14 @@ pub const FUNCTION: Function = Function { name: "get-track", start };
 fn start(context: &FunctionContext) -> StartResult {
     runtime::http::start(context, FUNCTION, Access::Public, |setup| GetTrack {
         documents: Documents::open(setup),
-        reading: Reading::open(setup),
+        reading: RollupReader::open(setup),
         clock: setup.clock(),
     })
 }
 
 struct GetTrack {
     documents: Documents,
-    reading: Reading,
+    reading: RollupReader,
     clock: Arc<dyn Clock>,
 }
 

@@ -9,7 +9,7 @@ use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response};
 use serde_json::{Value, json};
-use store::{ProductReader, Viewed};
+use store::{ProductReader, ViewedProduct};
 use system::clock::Clock;
 
 /// The function.
@@ -27,8 +27,8 @@ struct GetTrending {
     clock: Arc<dyn Clock>,
 }
 
-fn entry(viewed: &Viewed) -> Value {
-    let Viewed { id, product, views } = viewed;
+fn entry(viewed: &ViewedProduct) -> Value {
+    let ViewedProduct { id, product, views } = viewed;
     json!({
         "productId": id,
         "sellerId": product.seller,

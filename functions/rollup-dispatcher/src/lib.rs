@@ -1,4 +1,4 @@
-//! Hands what is to be closed to the workers: every few minutes, by hand, and through `POST /api/admin/rollups`.
+//! Sends rollup tasks to the workers: every few minutes, by hand, and through `POST /api/admin/rollups`.
 
 mod request;
 
@@ -16,7 +16,7 @@ use runtime::messaging::Queue;
 use runtime::obs::metrics::{Measure, Metric, Metrics};
 use runtime::task::{self, TaskHandler};
 use serde_json::{Value, json};
-use store::{Dispatcher, StoreError, Work};
+use store::{Dispatcher, RollupTask, StoreError};
 use tokio::time::Instant;
 
 use request::RecomputeRequest;
@@ -27,15 +27,15 @@ pub const FUNCTION: Function = Function { name: "rollup-dispatcher", start };
 /// The largest body, in bytes.
 const MAX_BODY: usize = 4 * 1024;
 
-/// How many pieces of work are noted as handed over at once.
-const AT_ONCE: usize = 16;
+/// How many tasks are recorded as sent at once.
+const CONCURRENCY: usize = 16;
 
-/// What is kept of the deadline for noting what was handed over.
-const TO_NOTE: Duration = Duration::from_secs(10);
+/// The time before the deadline that is left for recording what was sent.
+const RECORDING_TIME: Duration = Duration::from_secs(10);
 
 fn start(context: &FunctionContext) -> StartResult {
     task::start_with_http(context, FUNCTION, Access::SignedIn, |setup| RollupDispatcher {
-        dispatch: Dispatcher::open(setup),
+        dispatcher: Dispatcher::open(setup),
         calendar: setup.calendar(),
         queue: setup.queue("ROLLUP_QUEUE_URL"),
         metrics: context.metrics(FUNCTION.name),
@@ -44,13 +44,13 @@ fn start(context: &FunctionContext) -> StartResult {
 
 #[derive(Clone)]
 struct RollupDispatcher {
-    dispatch: Dispatcher,
+    dispatcher: Dispatcher,
     calendar: Calendar,
     queue: Arc<dyn Queue>,
     metrics: Metrics,
 }
 
-/// Why not all work was handed over.
+/// Why not all tasks were sent.
 enum NotSent {
     Store(StoreError),
     Queue(String),
@@ -66,31 +66,32 @@ impl std::fmt::Display for NotSent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Store(error) => error.fmt(f),
-            Self::Queue(reason) => write!(f, "not all work was sent: {reason}"),
+            Self::Queue(reason) => write!(f, "not all tasks were sent: {reason}"),
         }
     }
 }
 
 impl RollupDispatcher {
-    /// Sends work to the queue and notes what was sent, so that the next run does not send it again.
-    async fn hand_over(&self, work: &[Work], deadline: Instant) -> Result<(), NotSent> {
-        let bodies: Vec<String> = work.iter().map(|work| json!(work).to_string()).collect();
-        let until = deadline.checked_sub(TO_NOTE).unwrap_or(deadline);
+    /// Sends tasks to the queue and records which were sent, so that the next run does not send them again.
+    async fn send(&self, tasks: &[RollupTask], deadline: Instant) -> Result<(), NotSent> {
+        let bodies: Vec<String> = tasks.iter().map(|task| json!(task).to_string()).collect();
+        let until = deadline.checked_sub(RECORDING_TIME).unwrap_or(deadline);
         let sent = self.queue.send_all(&bodies, until).await;
         let unsent: &[usize] = sent.as_ref().err().map(|unsent| unsent.places.as_slice()).unwrap_or_default();
-        let sent_work = work.iter().enumerate().filter(|(place, _)| unsent.binary_search(place).is_err());
-        let noted: Vec<_> = sent_work.map(|(_, work)| self.dispatch.handed_over(work)).collect();
-        let noted: Vec<Result<(), StoreError>> = stream::iter(noted).buffer_unordered(AT_ONCE).collect().await;
-        for error in noted.into_iter().filter_map(Result::err) {
-            // It will be handed over twice, which changes nothing.
-            tracing::warn!(error = %error, "work handed over was not noted: {error}");
+        let sent_tasks = tasks.iter().enumerate().filter(|(place, _)| unsent.binary_search(place).is_err());
+        let recorded: Vec<_> = sent_tasks.map(|(_, task)| self.dispatcher.record_sent(task)).collect();
+        let recorded: Vec<Result<(), StoreError>> =
+            stream::iter(recorded).buffer_unordered(CONCURRENCY).collect().await;
+        for error in recorded.into_iter().filter_map(Result::err) {
+            // The task will be sent twice, which changes nothing.
+            tracing::warn!(error = %error, "a sent task was not recorded: {error}");
         }
         sent.map_err(|unsent| NotSent::Queue(unsent.reason))
     }
 
     /// Emits the age of the watermark and how many periods are set aside. The alarm on the age takes silence for an old one.
     async fn report_watermark(&self) {
-        match self.dispatch.watermark().await {
+        match self.dispatcher.watermark().await {
             Ok((age, aside)) => self.metrics.emit(&[
                 Measure::seconds(Metric::WatermarkAge, age.num_seconds()),
                 Measure::count(Metric::PeriodsAside, aside),
@@ -99,33 +100,33 @@ impl RollupDispatcher {
         }
     }
 
-    async fn run(&self, again: Option<RecomputeRequest>, deadline: Instant) -> Result<Value, NotSent> {
-        let (work, resume_at) = match again {
-            Some(again) => {
-                let found = self.dispatch.again(again.level, again.span).await?;
-                (found.due, found.resume_at)
+    async fn run(&self, recompute: Option<RecomputeRequest>, deadline: Instant) -> Result<Value, NotSent> {
+        let (tasks, resume_at) = match recompute {
+            Some(request) => {
+                let plan = self.dispatcher.plan_recompute(request.level, request.span).await?;
+                (plan.tasks, plan.resume_at)
             }
-            None => (self.dispatch.due().await?, None),
+            None => (self.dispatcher.due_tasks().await?, None),
         };
-        self.hand_over(&work, deadline).await?;
-        let tracks: usize = work.iter().map(Work::tracks).sum();
-        tracing::info!(messages = work.len(), tracks, "{} pieces of work for {tracks} tracks", work.len());
-        Ok(json!({"messages": work.len(), "tracks": tracks, "resumeAt": resume_at}))
+        self.send(&tasks, deadline).await?;
+        let tracks: usize = tasks.iter().map(RollupTask::tracks).sum();
+        tracing::info!(messages = tasks.len(), tracks, "{} tasks for {tracks} tracks", tasks.len());
+        Ok(json!({"messages": tasks.len(), "tracks": tracks, "resumeAt": resume_at}))
     }
 }
 
 impl TaskHandler for RollupDispatcher {
     fn run<'a>(&'a self, input: Value, invocation: &'a Invocation) -> BoxFuture<'a, Result<Value, InvocationError>> {
         Box::pin(async move {
-            // A schedule says nothing of periods: then everything that is due is handed over.
-            let again = match input.get("interval") {
+            // The input of a schedule has no interval: then every due task is sent.
+            let recompute = match input.get("interval") {
                 Some(_) => {
-                    let again = RecomputeRequest::parse(&input, &self.calendar).map_err(Problem::Invalid);
-                    Some(again.map_err(|problem| InvocationError { message: problem.to_string() })?)
+                    let request = RecomputeRequest::parse(&input, &self.calendar).map_err(Problem::Invalid);
+                    Some(request.map_err(|problem| InvocationError { message: problem.to_string() })?)
                 }
                 None => None,
             };
-            let done = Self::run(self, again, invocation.deadline).await;
+            let done = Self::run(self, recompute, invocation.deadline).await;
             self.report_watermark().await;
             done.map_err(|error| InvocationError { message: error.to_string() })
         })
@@ -139,8 +140,8 @@ impl HttpHandler for RollupDispatcher {
                 return Err(Problem::Forbidden("only an admin may recompute rollups".to_owned()));
             }
             let body = request.json(MAX_BODY, &["application/json"])?;
-            let again = RecomputeRequest::parse(&body, &self.calendar).map_err(Problem::Invalid)?;
-            match Self::run(self, Some(again), request.deadline).await {
+            let recompute = RecomputeRequest::parse(&body, &self.calendar).map_err(Problem::Invalid)?;
+            match Self::run(self, Some(recompute), request.deadline).await {
                 Ok(done) => Ok(Response::json(StatusCode::ACCEPTED, &done)),
                 Err(NotSent::Store(error)) => Err(error.into()),
                 Err(NotSent::Queue(_)) => Err(Problem::Unavailable),

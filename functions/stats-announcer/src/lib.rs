@@ -17,7 +17,7 @@ use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::bodies;
 use serde_json::{Value, json};
-use store::{Boards, Documents, Inbox, Outbox, Reading, StoreError};
+use store::{Boards, Documents, Inbox, Outbox, RollupReader, StoreError};
 use system::clock::Clock;
 use tokio::time::Instant;
 
@@ -33,7 +33,7 @@ fn start(context: &FunctionContext) -> StartResult {
         inbox: Inbox::open(setup),
         boards: Boards::open(setup),
         outbox: Outbox::open(setup),
-        tracks: Reading::open(setup),
+        tracks: RollupReader::open(setup),
         clock: setup.clock(),
     })
 }
@@ -43,7 +43,7 @@ struct StatsAnnouncer {
     inbox: Inbox,
     boards: Boards,
     outbox: Outbox,
-    tracks: Reading,
+    tracks: RollupReader,
     clock: Arc<dyn Clock>,
 }
 

@@ -1,10 +1,11 @@
-//! Deferrals: which buckets wait in a queue to be folded, so that one message stands for all that happens meanwhile.
+//! Deferrals: which buckets wait in a queue to be folded, so that one message stands for everything that happens
+//! meanwhile.
 //!
-//! A record about a bucket may be dropped only if a fold that begins later is certain. That is so where a message for the
-//! bucket was sent and nobody has received it yet: whoever receives it clears the mark first and reads the facts after
-//! that. So the order is: mark as being sent, send, confirm the mark; and a confirmation holds only if the mark is still
-//! the one that was set. If it is not, somebody has received a message or has set a mark in between, and nothing may be
-//! concluded from it. A message too many does no harm, and a sender that dies leaves a mark that nobody trusts.
+//! A record about a bucket may be dropped only if a later fold is certain. It is certain while a message for the bucket
+//! has been sent and not been received: its receiver clears the mark first and reads the facts after that. So the order
+//! is: set the mark, send the message, confirm the mark. A confirmation counts only if the mark is unchanged since it
+//! was set. If it has changed, a message has been received or another mark has been set in between, and no conclusion
+//! is possible. An extra message does no harm, and a sender that dies leaves a mark that is not trusted.
 
 use std::sync::Arc;
 
@@ -25,13 +26,13 @@ use domain::time::Time;
 use system::clock::Clock;
 use system::ids::Ids;
 
-/// How long a confirmed mark is trusted: longer than a message waits, in case that a queue was emptied by hand.
+/// How long a confirmed mark is trusted: longer than a message waits, in case a queue is purged by hand.
 const TRUSTED: TimeDelta = TimeDelta::minutes(30);
 
-/// Whether the message of a mark has been sent.
+/// Marks that the message has been sent.
 const SENT: &str = "sent";
 
-/// A mark that was set for a message that is to be sent.
+/// A mark for a message that is about to be sent.
 #[derive(Debug)]
 pub struct Deferral {
     key: Key,
@@ -53,10 +54,10 @@ impl Deferrals {
         Self { table: setup.stats_table(), function, clock: setup.clock(), ids: setup.ids() }
     }
 
-    /// Sets a mark for a message that is to be sent now; `None` if one waits already, so that none need be sent.
+    /// Sets a mark for a message that is about to be sent; `None` if a message is waiting already.
     ///
     /// # Errors
-    /// What stood in the way when the time was up.
+    /// The last failure, once the deadline has passed.
     pub fn mark<'a>(
         &'a self,
         bucket: &'a Bucket,
@@ -77,10 +78,10 @@ impl Deferrals {
         }))
     }
 
-    /// Confirms a mark whose message has been sent. Where it fails, only more messages are sent than are needed.
+    /// Confirms a mark whose message has been sent. If it fails, more messages are sent than necessary.
     ///
     /// # Errors
-    /// What stood in the way when the time was up.
+    /// The last failure, once the deadline has passed.
     pub fn confirm<'a>(&'a self, mark: &'a Deferral, deadline: Instant) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(retry::until(deadline, move || {
             Box::pin(async move {
@@ -88,7 +89,7 @@ impl Deferrals {
                 let confirmed = item(&mark.key, &mark.version, true, now);
                 let condition = Condition::unchanged(Some(mark.version.clone()));
                 match self.table.put(confirmed, condition).await {
-                    // Somebody has received a message since, or sends another.
+                    // A message has been received since, or another sender has set a mark.
                     Ok(()) | Err(StoreError::Conflict) => Ok(()),
                     Err(error) => Err(error),
                 }
@@ -96,15 +97,15 @@ impl Deferrals {
         }))
     }
 
-    /// Clears the mark of a bucket, before its facts are read.
+    /// Clears the mark of a bucket before its facts are read.
     ///
     /// # Errors
-    /// What stood in the way when the time was up: then the bucket must not be folded on behalf of others.
+    /// The last failure, once the deadline has passed. Then the bucket must not be folded on behalf of other records.
     pub fn clear<'a>(&'a self, bucket: &'a Bucket, deadline: Instant) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(retry::until(deadline, move || {
             Box::pin(async move {
                 let (key, now) = (keys::deferred(self.function, bucket), Time::from(self.clock.now()));
-                // Written over rather than deleted: a version is never used twice, and time to live removes it.
+                // Overwritten, not deleted: a version is never used twice, and the time to live removes it.
                 self.table.put(item(&key, &self.ids.fresh(), false, now), Condition::default()).await
             })
         }))

@@ -58,7 +58,8 @@ pub use audits::{
     AuditReport, AuditStep, AuditTask, Audits, ListedAudit, Outcome as AuditOutcome, StartedAudit, YOUNG,
 };
 pub use boards::{
-    Around, BoardPage, BoardProjector, BoardStanding, Boards, ProductReader, Ranked, Shards, Shown, Trending, Viewed,
+    BoardNeighbors, BoardPage, BoardProjector, Boards, ProductReader, ProductWithViews, Ranked, SellerRanks, Shards,
+    Trending, ViewedProduct,
 };
 pub use buyers::BuyerProjector;
 pub use claims::Claims;
@@ -92,10 +93,10 @@ pub use quotas::{Admission, Plan, QuotaCounters, Requester, Subject, SubjectKind
 pub use refolds::{FactScan, RefoldChunk, RefoldProgress, Refolds, ScanPart, StreamRange, StreamedRecords, ToRefold};
 pub use retention::Retention;
 pub use retry::{update, update_idempotent};
-pub use revenue::{Cohort, Pattern, RevenueProjector, RevenueReader, Rows, Top};
+pub use revenue::{BuyerSummary, Cohort, RevenueByPeriod, RevenueProjector, RevenueReader, TopItems};
 pub use rollups::{
-    Activity, Closing, Dispatcher, GRACE, Happened, OpenMinute, Read, ReadFrom, Reading, Recent, RecentActivity,
-    RecomputePlan, Restored, Watermark, Work,
+    Dispatcher, GRACE, LiveMinute, Occurrence, PeriodCloser, RecentActivity, RecentActivityReader, RecomputePlan,
+    RestoredHours, RollupReader, RollupTask, RollupValues, ValueSource, Watermark, Worklist,
 };
 pub use scores::Scores;
 pub use setup::Setup;

@@ -8,7 +8,7 @@ use domain::counters::TrackCounters;
 use domain::rollup::{Rollup, Scope};
 use domain::time::Time;
 use domain::time_span::TimeSpan;
-use store::{Reading, keys};
+use store::{RollupReader, keys};
 use tokio::time::Instant;
 
 use super::answers;
@@ -153,7 +153,7 @@ fn without_uniques(mut numbers: Numbers) -> Numbers {
 /// Reads from the earliest on, at once or as a series.
 async fn all(
     world: &World,
-    reading: &Reading,
+    reading: &RollupReader,
     model: &Model,
     checked: Checked,
     (whose, scope): (Whose, &Scope),
@@ -174,7 +174,7 @@ async fn all(
 }
 
 async fn read(
-    reading: &Reading,
+    reading: &RollupReader,
     model: &Model,
     checked: Checked,
     (whose, scope): (Whose, &Scope),

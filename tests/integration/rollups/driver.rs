@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::calendar::Level;
 use proptest::prelude::*;
-use store::Work;
+use store::RollupTask;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -49,7 +49,7 @@ const DISPATCHERS: usize = 2;
 enum Doing {
     /// Which records of the stream are delivered.
     Updating(usize, usize),
-    Working(Work),
+    Working(RollupTask),
     Dispatching,
 }
 
@@ -67,7 +67,7 @@ struct Driver {
     random: fastrand::Rng,
     mutant: Option<Mutant>,
     running: Vec<Running>,
-    queue: Arc<Mutex<Vec<Work>>>,
+    queue: Arc<Mutex<Vec<RollupTask>>>,
     acknowledged: usize,
     count: usize,
 }
@@ -244,10 +244,10 @@ impl Driver {
         let (dispatch, queue, world, mutant) =
             (self.world.dispatch(&boot), Arc::clone(&self.queue), self.world.clone(), self.mutant);
         let task = tokio::spawn(async move {
-            let Ok(due) = dispatch.due().await else { return false };
+            let Ok(due) = dispatch.due_tasks().await else { return false };
             for work in due {
                 queue.lock().unwrap().push(work.clone());
-                if dispatch.handed_over(&work).await.is_err() {
+                if dispatch.record_sent(&work).await.is_err() {
                     return false;
                 }
                 mutants::dispatched(mutant, &world, &work);
@@ -274,7 +274,7 @@ impl Driver {
         let closing = self.world.closing(&boot);
         let task = tokio::spawn(async move {
             mutants::before_work(mutant, &world, &message);
-            closing.work(&message, Instant::now() + Duration::from_secs(20)).await.is_ok()
+            closing.run(&message, Instant::now() + Duration::from_secs(20)).await.is_ok()
         });
         self.begin(name, Doing::Working(work), task);
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::calendar::Level;
 use domain::time::Time;
 use runtime::function::Invoke;
-use store::Work;
+use store::RollupTask;
 
 use super::check::{self, Checked};
 use super::model::{Model, Sent, What};
@@ -28,7 +28,7 @@ struct History<'a> {
     /// How many records of the stream were delivered.
     delivered: usize,
     warm: Vec<Box<dyn Invoke>>,
-    queue: Vec<Work>,
+    queue: Vec<RollupTask>,
     /// Whether any message was lost since all was settled.
     lost: bool,
     settled: DateTime<Utc>,

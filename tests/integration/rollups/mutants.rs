@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use local::wire::{Call, Fault, Faults};
 use serde_json::{Value, json};
-use store::Work;
+use store::RollupTask;
 
 use super::world::World;
 
@@ -54,9 +54,9 @@ pub(crate) fn of_updater(mutant: Option<Mutant>, world: &World, schedule: Arc<dy
 }
 
 /// The pages that a piece of work finishes.
-fn finish(world: &World, work: &Work) {
+fn finish(world: &World, work: &RollupTask) {
     match work {
-        Work::Close { level, period, pages, .. } | Work::Aside { level, period, pages, .. } => {
+        RollupTask::Close { level, period, pages, .. } | RollupTask::CloseSetAside { level, period, pages, .. } => {
             let prefix = store::keys::rollups_of(*level);
             for page in pages {
                 let key = json!({"pk": {"S": format!("ACTIVE#{prefix}{period}")}, "sk": {"S": page}});
@@ -65,25 +65,25 @@ fn finish(world: &World, work: &Work) {
                 world.stage.call("UpdateItem", &update);
             }
         }
-        Work::Late { pages, .. } => {
+        RollupTask::CloseLate { pages, .. } => {
             for page in pages {
                 let key = json!({"pk": {"S": "LATE"}, "sk": {"S": page}});
                 world.stage.call("DeleteItem", &json!({"TableName": "Stats", "Key": key}));
             }
         }
-        Work::Move { .. } | Work::Recompute { .. } => {}
+        RollupTask::MoveTrack { .. } | RollupTask::Recompute { .. } => {}
     }
 }
 
 /// After something was handed over.
-pub(crate) fn dispatched(mutant: Option<Mutant>, world: &World, work: &Work) {
-    if mutant == Some(Mutant::DoesNotWait) && matches!(work, Work::Close { .. }) {
+pub(crate) fn dispatched(mutant: Option<Mutant>, world: &World, work: &RollupTask) {
+    if mutant == Some(Mutant::DoesNotWait) && matches!(work, RollupTask::Close { .. }) {
         finish(world, work);
     }
 }
 
 /// Before a worker does its work.
-pub(crate) fn before_work(mutant: Option<Mutant>, world: &World, work: &Work) {
+pub(crate) fn before_work(mutant: Option<Mutant>, world: &World, work: &RollupTask) {
     if mutant == Some(Mutant::FinishesFirst) {
         finish(world, work);
     }

@@ -8,7 +8,7 @@ use domain::distinct::Distinct;
 use domain::rollup::Rollup;
 use domain::time::Time;
 use domain::time_span::TimeSpan;
-use store::Work;
+use store::RollupTask;
 
 use super::check::{self, Checked, scope};
 use super::model::{Model, Sent, What, Whose};
@@ -73,8 +73,8 @@ impl Story {
     }
 }
 
-fn is_late(work: &Work) -> bool {
-    matches!(work, Work::Late { .. })
+fn is_late(work: &RollupTask) -> bool {
+    matches!(work, RollupTask::CloseLate { .. })
 }
 
 #[test]
@@ -159,7 +159,8 @@ fn departing_track_leaves_other_contributions() {
         story.world.describe(&mut story.model, 0, 1).await;
         story.go_to("2026-11-21T01:10:00Z");
         for _ in 0..4 {
-            for work in story.world.due(None).await.iter().filter(|work| !matches!(work, Work::Move { .. })) {
+            for work in story.world.due(None).await.iter().filter(|work| !matches!(work, RollupTask::MoveTrack { .. }))
+            {
                 story.world.work(work, None).await;
             }
         }

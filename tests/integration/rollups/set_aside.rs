@@ -5,7 +5,7 @@ use domain::calendar::Level;
 use domain::time::Time;
 use domain::time_span::TimeSpan;
 use serde_json::{Value, json};
-use store::Work;
+use store::RollupTask;
 use tokio::time::Instant;
 
 use super::check::{self, Checked};
@@ -32,12 +32,12 @@ async fn played() -> (World, Model) {
 }
 
 /// Dispatches and works a few times, whatever comes of it.
-async fn work(world: &World, is_done: impl Fn(&Work) -> bool) {
+async fn work(world: &World, is_done: impl Fn(&RollupTask) -> bool) {
     for _ in 0..8 {
         for work in world.due(None).await.iter().filter(|work| is_done(work)) {
             let closing = world.closing(&world.boot("worker", None));
             let until = Instant::now() + std::time::Duration::from_secs(30);
-            if let Err(error) = closing.work(work, until).await {
+            if let Err(error) = closing.run(work, until).await {
                 assert!(!error.is_transient(), "{error}");
             }
         }
@@ -108,11 +108,11 @@ fn unclosable_day_is_set_aside_and_answers_stay_exact() {
 /// A message that is never worked off, for a reason that nobody knows.
 async fn is_never_done(level: Level, passed: &str) {
     let (world, model) = played().await;
-    let is_stuck = |work: &Work| {
+    let is_stuck = |work: &RollupTask| {
         let is_of_first = |tracks: &std::collections::BTreeSet<domain::id::TrackId>| {
             tracks.iter().any(|track| track.as_str() == "t0")
         };
-        matches!(work, Work::Close { level: of, tracks, .. } if *of == level && is_of_first(tracks))
+        matches!(work, RollupTask::Close { level: of, tracks, .. } if *of == level && is_of_first(tracks))
     };
     world.advance(at("2026-12-27T00:30:00Z") - world.now());
     for _ in 0..6 {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
-use store::Work;
+use store::RollupTask;
 use tokio::time::Instant;
 
 use super::check::{self, Checked};
@@ -51,9 +51,9 @@ struct Driver {
     world: World,
     model: Model,
     turns: Turns,
-    queue: Arc<Mutex<VecDeque<Work>>>,
+    queue: Arc<Mutex<VecDeque<RollupTask>>>,
     dispatcher: Option<Running<()>>,
-    workers: Vec<(Work, Running<bool>)>,
+    workers: Vec<(RollupTask, Running<bool>)>,
     /// Each with how many tracks had changed hands when it began: one that sees a track change hands sees either.
     readers: Vec<(u8, Running<Found>)>,
     moved: u8,
@@ -171,7 +171,7 @@ impl Driver {
         let boot = self.world.boot(&name, Some(self.turns.faults()));
         let (dispatch, queue) = (self.world.dispatch(&boot), Arc::clone(&self.queue));
         self.dispatcher = Some(Running::new(name, async move {
-            if let Ok(due) = dispatch.due().await {
+            if let Ok(due) = dispatch.due_tasks().await {
                 queue.lock().unwrap().extend(due);
             }
         }));
@@ -185,9 +185,11 @@ impl Driver {
         let name = self.turns.name("worker");
         let closing = self.world.closing(&self.world.boot(&name, Some(self.turns.faults())));
         let message = work.clone();
-        let working = Running::new(name, async move {
-            closing.work(&message, Instant::now() + Duration::from_secs(20)).await.is_ok()
-        });
+        let working =
+            Running::new(
+                name,
+                async move { closing.run(&message, Instant::now() + Duration::from_secs(20)).await.is_ok() },
+            );
         self.workers.push((work, working));
     }
 

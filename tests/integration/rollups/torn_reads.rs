@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use local::wire::{Call, Fault, Faults};
-use store::Work;
+use store::RollupTask;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -56,18 +56,18 @@ async fn closes_two_hours(hidden: &str) {
     assert!(world.deliver(&world.records()[delivered..], None, None).await);
     let due = world.due(None).await;
     let [first, second] = &due[..] else { panic!("{due:?}") };
-    assert!(matches!((first, second), (Work::Late { .. }, Work::Late { .. })), "{due:?}");
+    assert!(matches!((first, second), (RollupTask::CloseLate { .. }, RollupTask::CloseLate { .. })), "{due:?}");
 
     world.stage.database.tear_only(hidden);
     let held = Arc::new(Slot::default());
     let until = || Instant::now() + Duration::from_secs(30);
     let slow = world.closing(&world.boot("slow", Some(held.clone())));
     let first = first.clone();
-    let slow = tokio::spawn(async move { slow.work(&first, until()).await });
+    let slow = tokio::spawn(async move { slow.run(&first, until()).await });
     held.written.notified().await;
     let calm: Arc<dyn Faults> = Arc::new(|_: &Call| Fault::None);
     // It may have to be done again.
-    if let Err(error) = world.closing(&world.boot("quick", Some(calm))).work(second, until()).await {
+    if let Err(error) = world.closing(&world.boot("quick", Some(calm))).run(second, until()).await {
         assert!(error.is_transient(), "{error}");
     }
     while !slow.is_finished() {

@@ -13,7 +13,7 @@ use local::wire::{Fault, Faults};
 use runtime::context::FunctionContext;
 use runtime::function::Invoke;
 use serde_json::{Value, json};
-use store::{Closing, Dispatcher, Reading, Work};
+use store::{Dispatcher, PeriodCloser, RollupReader, RollupTask};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -83,8 +83,8 @@ impl World {
         boot.open(|setup| Dispatcher::open(setup)).unwrap()
     }
 
-    pub(crate) fn closing(&self, boot: &FunctionContext) -> Closing {
-        boot.open(|setup| Closing::open(setup)).unwrap()
+    pub(crate) fn closing(&self, boot: &FunctionContext) -> PeriodCloser {
+        boot.open(|setup| PeriodCloser::open(setup)).unwrap()
     }
 
     /// The same world, seen by a reader whose calls pass through these faults.
@@ -100,8 +100,8 @@ impl World {
         }
     }
 
-    pub(crate) fn reading(&self) -> Reading {
-        self.reader().open(|setup| Reading::open(setup)).unwrap()
+    pub(crate) fn reading(&self) -> RollupReader {
+        self.reader().open(|setup| RollupReader::open(setup)).unwrap()
     }
 
     /// Everything in the table of numbers.
@@ -185,26 +185,26 @@ impl World {
     }
 
     /// Does a piece of work, as a message brings it; whether it was done.
-    pub(crate) async fn work(&self, work: &Work, death: Option<Death>) -> bool {
+    pub(crate) async fn work(&self, work: &RollupTask, death: Option<Death>) -> bool {
         let message = serde_json::to_string(work).unwrap();
-        let work: Work = serde_json::from_str(&message).unwrap();
+        let work: RollupTask = serde_json::from_str(&message).unwrap();
         let dying = Arc::new(Dying::default());
         let closing = self.closing(&self.boot("worker", dying.faults(death)));
         tokio::select! {
-            done = closing.work(&work, Instant::now() + Duration::from_secs(30)) => { done.unwrap(); true }
+            done = closing.run(&work, Instant::now() + Duration::from_secs(30)) => { done.unwrap(); true }
             () = dying.dead.notified() => false,
         }
     }
 
     /// What is due, said to be handed over unless the dispatcher dies first.
-    pub(crate) async fn due(&self, death: Option<Death>) -> Vec<Work> {
+    pub(crate) async fn due(&self, death: Option<Death>) -> Vec<RollupTask> {
         let dying = Arc::new(Dying::default());
         let dispatch = self.dispatch(&self.boot("dispatcher", dying.faults(death)));
         let mut sent = Vec::new();
         let run = async {
-            for work in dispatch.due().await.unwrap() {
+            for work in dispatch.due_tasks().await.unwrap() {
                 sent.push(work.clone());
-                dispatch.handed_over(&work).await.unwrap();
+                dispatch.record_sent(&work).await.unwrap();
             }
         };
         tokio::select! {

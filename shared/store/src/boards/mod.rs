@@ -1,9 +1,9 @@
-//! Boards: sellers in order, exact ranks, and pages; and products in order.
+//! Boards: sellers ranked exactly, in pages, and products in order.
 //!
-//! What a seller or a product has in a month or of all times lies beside its place on each board; both change in one
-//! transaction, with the counts of the trees that tell how many have more, and with the numbers of those of a seller's products
-//! that can be bought. A board is divided into shards by who is on it, so that its writes are spread over partitions; whoever
-//! reads it reads the top of each.
+//! The values of a seller or a product in a month or of all times are an item next to its places on the boards. Both
+//! change in one transaction, with the counts of the trees from which ranks are read, and with the totals of the
+//! products that a seller offers. A board is divided into shards by its entrants, so that its writes are spread over
+//! partitions. A reader merges the tops of all shards.
 
 mod products;
 mod projector;
@@ -15,10 +15,10 @@ use crate::setup::{Setup, StatsTable};
 use system::clock::Clock;
 use system::ids::Ids;
 
-pub use products::{ProductReader, Shown, Trending, Viewed};
-pub use reading::{Around, BoardPage, BoardStanding, Boards, Ranked};
+pub use products::{ProductReader, ProductWithViews, Trending, ViewedProduct};
+pub use reading::{BoardNeighbors, BoardPage, Boards, Ranked, SellerRanks};
 
-/// Into how many shards boards are divided.
+/// The number of shards of a board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shards(u32);
 
@@ -38,21 +38,21 @@ impl std::str::FromStr for Shards {
 }
 
 impl Shards {
-    /// All of them.
+    /// The numbers of all shards.
     fn all(self) -> std::ops::Range<u32> {
         0..self.0
     }
 
-    /// The shard of an id: the same for ever (FNV-1a).
+    /// The shard of an id (FNV-1a). It never changes.
     #[must_use]
     pub fn of(self, id: &str) -> u32 {
         let hash = id.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-        // Its lowest bits tell little of short ids.
+        // The lowest bits of the hash are nearly the same for short ids.
         (hash ^ (hash >> 16)) % self.0
     }
 }
 
-/// The table of numbers, for whoever keeps boards up to date.
+/// Keeps boards up to date.
 #[derive(Clone)]
 pub struct BoardProjector {
     stats: StatsTable,

@@ -1,4 +1,4 @@
-//! Reading boards: pages from the top, and anybody's exact rank.
+//! Reads boards: pages from the top, and exact ranks.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::str::FromStr;
@@ -20,68 +20,68 @@ use domain::id::UserId;
 use domain::product::ProductFigures;
 use domain::time::Time;
 
-/// Somebody at a place of a board.
+/// A seller with its rank on a board.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ranked {
-    /// How many have more, and one: equal values share a rank.
+    /// One more than the number of sellers with a greater value: equal values share a rank.
     pub rank: u64,
-    /// Who.
+    /// The seller.
     pub seller: UserId,
-    /// How much.
+    /// The value by which the board ranks.
     pub value: u64,
 }
 
 /// A page of a board.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoardPage {
-    /// Who is there, in their order.
+    /// The sellers of the page, in order.
     pub entries: Vec<Ranked>,
-    /// Where it goes on, if it does.
+    /// Where the next page begins, if there is one.
     pub next: Option<String>,
-    /// When the board last changed; `None` where nobody is on it.
+    /// When the board last changed; `None` if it is empty.
     pub last_updated: Option<Time>,
 }
 
-/// Somebody, and those next to them.
+/// A seller and its neighbours on a board.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Around {
-    /// Those before, the person, and those behind, in their order.
+pub struct BoardNeighbors {
+    /// The sellers before, the seller, and the sellers after, in order.
     pub entries: Vec<Ranked>,
     /// When the board last changed.
     pub last_updated: Option<Time>,
 }
 
-/// What a seller has on the boards of a season.
+/// The values and the ranks of a seller on the boards of a season.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BoardStanding {
-    /// The numbers by which the seller is ranked.
+pub struct SellerRanks {
+    /// The values by which the seller is ranked.
     pub figures: ProductFigures,
-    /// The ranks, where there is one.
+    /// The ranks, on the boards that the seller is on.
     pub ranks: Vec<(Metric, Ranked)>,
 }
 
-/// The table of numbers, for whoever reads boards.
+/// Reads boards.
 #[derive(Debug, Clone)]
 pub struct Boards {
     pub(super) stats: StatsTable,
     shards: Shards,
 }
 
-/// Places in their order: the sort key, the value, the id.
+/// A place of a board: its sort key, its value and the id of its entrant.
 pub(super) type Place<I> = (String, u64, I);
 
-/// Who comes before the first of some places.
+/// The place before the first of some places.
 #[derive(Debug, Clone, Copy)]
-enum Before {
-    /// Nobody.
-    Nobody,
-    /// Somebody who has so much.
+enum Preceding {
+    /// There is none: the first place is the top.
+    None,
+    /// A place with this value.
     Value(u64),
-    /// Somebody.
+    /// A place with an unknown value.
     Unknown,
 }
 
-/// What an id is to be read as.
+/// The id of an entrant.
 pub(super) trait Id: FromStr + Ord + Send {}
 
 impl<I: FromStr + Ord + Send> Id for I {}
@@ -92,12 +92,12 @@ fn place<I: Id>(sk: &str) -> Result<Place<I>, StoreError> {
 }
 
 impl Boards {
-    /// Opens the boards for reading.
+    /// Opens the boards.
     pub fn open(setup: &mut Setup<'_>) -> Self {
         Self { stats: setup.stats_table(), shards: setup.shards() }
     }
 
-    /// The next places of a shard, behind `after` or before it, the nearest first.
+    /// The next places of a shard after `after` or before it, the nearest first.
     async fn shard<I: Id>(
         &self,
         board: Board,
@@ -115,7 +115,7 @@ impl Boards {
         let more = i32::try_from(limit + usize::from(backwards)).unwrap_or(i32::MAX);
         let items = self.stats.query_page(&range, more, backwards).await?;
         let keys = items.iter().filter_map(|item| text(item, keys::SK));
-        // Before somebody includes them.
+        // The range before a place includes it.
         keys.filter(|sk| Some(*sk) != after).take(limit).map(place).collect()
     }
 
@@ -128,7 +128,7 @@ impl Boards {
         count: usize,
     ) -> Result<Vec<Place<I>>, StoreError> {
         let shards = self.shards.all().len().max(1);
-        // Three standard deviations more than the mean is almost always enough; where it is not, it is read on.
+        // Three standard deviations above the mean is almost always enough. Where it is not, more is read.
         let mean = count.div_ceil(shards);
         let page = mean + 3 * mean.isqrt() + 1;
         let page = page.min(count);
@@ -156,7 +156,7 @@ impl Boards {
         Ok(merged)
     }
 
-    /// How many have more than each of these values.
+    /// How many entrants have more than each of these values.
     async fn greater(
         &self,
         board: Board,
@@ -167,14 +167,14 @@ impl Boards {
         let paths: BTreeMap<u64, Vec<(String, u8)>> =
             values.iter().map(|value| (*value, board::path(*value))).collect();
         let nodes: BTreeSet<&str> = paths.values().flatten().map(|(node, _)| node.as_str()).collect();
-        let asked = self.shards.all().flat_map(|shard| nodes.iter().map(move |name| node(shard, name)));
-        let found = self.stats.get_all(asked.collect(), Consistency::Eventual, deadline).await?;
+        let keys = self.shards.all().flat_map(|shard| nodes.iter().map(move |name| node(shard, name)));
+        let found = self.stats.get_all(keys.collect(), Consistency::Eventual, deadline).await?;
         let mut greater = BTreeMap::new();
         for (value, path) in paths {
             let mut count = 0;
             for (name, at) in &path {
-                for held in self.shards.all().filter_map(|shard| found.get(&node(shard, name))) {
-                    let sums = Sums::of(held);
+                for stored in self.shards.all().filter_map(|shard| found.get(&node(shard, name))) {
+                    let sums = Sums::of(stored);
                     let more = sums.iter().filter(|(digit, _)| digit.parse::<u8>().is_ok_and(|digit| digit > *at));
                     count += more.map(|(_, sum)| u64::try_from(sum).unwrap_or_default()).sum::<u64>();
                 }
@@ -184,7 +184,7 @@ impl Boards {
         Ok(greater)
     }
 
-    /// When a board last changed; it may be half a second later than is told.
+    /// When a board last changed, to half a second.
     async fn changed(&self, board: Board) -> Result<Option<Time>, StoreError> {
         let item = self.stats.get(&keys::board_changed(&board), Consistency::Eventual).await?;
         Ok(item
@@ -194,24 +194,24 @@ impl Boards {
             .map(Time::from))
     }
 
-    /// Gives places their ranks.
+    /// Adds ranks to places.
     async fn ranked(
         &self,
         board: Board,
         places: Vec<Place<UserId>>,
-        before: Before,
+        before: Preceding,
         deadline: Instant,
     ) -> Result<Vec<Ranked>, StoreError> {
         let mut values: Vec<u64> = places.iter().map(|(_, value, _)| *value).collect();
         values.dedup();
-        // The rank of those who come behind a value all of which is here, the places before them tell.
+        // A value whose places are all here gets its rank from the places before it.
         let unknown = match (before, values.first()) {
-            (Before::Nobody, _) => 0,
-            (Before::Value(before), Some(first)) if before != *first => 1,
+            (Preceding::None, _) => 0,
+            (Preceding::Value(before), Some(first)) if before != *first => 1,
             _ => 2,
         };
-        let asked: BTreeSet<u64> = values.into_iter().take(unknown).collect();
-        let greater = self.greater(board, &asked, deadline).await?;
+        let keys: BTreeSet<u64> = values.into_iter().take(unknown).collect();
+        let greater = self.greater(board, &keys, deadline).await?;
         let mut ranked: Vec<Ranked> = Vec::with_capacity(places.len());
         let mut base = (0_u64, 0_u64);
         for (at, (_, value, seller)) in (0_u64..).zip(places) {
@@ -230,11 +230,11 @@ impl Boards {
         Ok(ranked)
     }
 
-    /// Up to `count` places of a board, from the top or from where an earlier page says it goes on. Who does not move while
-    /// pages are read is on one of them, once. Eventually consistent.
+    /// Up to `count` places of a board, from the top or from the start of a later page. A seller that does not move
+    /// while pages are read is on exactly one of them. Eventually consistent.
     ///
     /// # Errors
-    /// If it could not be read, or is not what this program writes.
+    /// If it could not be read or is corrupt.
     pub fn page<'a>(
         &'a self,
         metric: Metric,
@@ -250,22 +250,24 @@ impl Boards {
             places.truncate(count);
             let next = places.last().map(|(sk, _, _)| sk.clone()).filter(|_| goes_on);
             let before = match after {
-                None => Before::Nobody,
-                Some(after) => place::<UserId>(after).map_or(Before::Unknown, |(_, value, _)| Before::Value(value)),
+                None => Preceding::None,
+                Some(after) => {
+                    place::<UserId>(after).map_or(Preceding::Unknown, |(_, value, _)| Preceding::Value(value))
+                }
             };
             let (entries, last_updated) =
                 futures::try_join!(self.ranked(board, places, before, deadline), self.changed(board))?;
-            // The first page of a board that nobody is on says nothing, whoever was.
+            // The first page of an empty board has no time, even if sellers have left the board.
             let last_updated = last_updated.filter(|_| !entries.is_empty() || after.is_some());
             Ok(BoardPage { entries, next, last_updated })
         })
     }
 
-    /// A seller with up to `count` of those before and behind; `None` if the seller is not on the board. Eventually
+    /// A seller with up to `count` neighbours on either side; `None` if the seller is not on the board. Eventually
     /// consistent.
     ///
     /// # Errors
-    /// If it could not be read, or is not what this program writes.
+    /// If it could not be read or is corrupt.
     pub fn around<'a>(
         &'a self,
         metric: Metric,
@@ -273,7 +275,7 @@ impl Boards {
         seller: &'a UserId,
         count: usize,
         deadline: Instant,
-    ) -> BoxFuture<'a, Result<Option<Around>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Option<BoardNeighbors>, StoreError>> {
         Box::pin(async move {
             let board = Board::Sellers(metric, season);
             let entrant = Entrant::Seller(seller.clone());
@@ -290,29 +292,29 @@ impl Boards {
                 self.next(board, Some(&sk), false, count)
             )?;
             let before = if places.len() > count {
-                places.pop().map_or(Before::Unknown, |(_, value, _): Place<UserId>| Before::Value(value))
+                places.pop().map_or(Preceding::Unknown, |(_, value, _): Place<UserId>| Preceding::Value(value))
             } else {
-                Before::Nobody
+                Preceding::None
             };
             places.reverse();
             places.push((sk, value, seller.clone()));
             places.extend(behind);
             let (entries, last_updated) =
                 futures::try_join!(self.ranked(board, places, before, deadline), self.changed(board))?;
-            Ok(Some(Around { entries, last_updated }))
+            Ok(Some(BoardNeighbors { entries, last_updated }))
         })
     }
 
-    /// What a seller has on the boards of a season, and the ranks there. Eventually consistent.
+    /// The values and the ranks of a seller on the boards of a season. Eventually consistent.
     ///
     /// # Errors
-    /// If it could not be read, or is not what this program writes.
+    /// If it could not be read or is corrupt.
     pub fn standing<'a>(
         &'a self,
         seller: &'a UserId,
         season: Season,
         deadline: Instant,
-    ) -> BoxFuture<'a, Result<BoardStanding, StoreError>> {
+    ) -> BoxFuture<'a, Result<SellerRanks, StoreError>> {
         Box::pin(async move {
             let entrant = Entrant::Seller(seller.clone());
             let item = self.stats.get(&keys::on_boards(&entrant, &season), Consistency::Eventual).await?;
@@ -324,12 +326,12 @@ impl Boards {
                 Ok::<_, StoreError>((board.metric(), Ranked { rank, seller: seller.clone(), value }))
             };
             let ranks = try_join_all(entrant.places(&figures, season).into_iter().map(rank)).await?;
-            Ok(BoardStanding { figures, ranks })
+            Ok(SellerRanks { figures, ranks })
         })
     }
 
-    /// The numbers of those of a seller's products that can be seen and bought: their views of all times, and how many there
-    /// are. Eventually consistent.
+    /// The totals of the products that a seller offers: their number, and their views of all times. Eventually
+    /// consistent.
     ///
     /// # Errors
     /// If they could not be read.

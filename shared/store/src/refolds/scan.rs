@@ -1,4 +1,4 @@
-//! Finding the units of a day: facts have no index by day, so their table is read from one end to the other, in parts.
+//! Finds the units of a day. Facts have no index by day, so their table is scanned in parts.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,41 +18,41 @@ use crate::table::Table;
 use domain::id::RefoldId;
 use domain::refold::System;
 
-/// How many facts one page looks at, if they are less than 1 MB.
+/// How many facts one page reads, if they are less than 1 MB.
 const PAGE: i32 = 10_000;
 
-/// What is kept of the deadline for handing over what was found.
+/// The time before the deadline that is left for sending what was found.
 const TO_HAND_OVER: Duration = Duration::from_secs(20);
 
-/// A part of a scan, as a queue's message says it.
+/// A part of a scan, as a message of its queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScanPart {
-    /// Which refold.
+    /// The refold.
     pub refold: RefoldId,
-    /// Whose facts.
+    /// The system whose facts are scanned.
     pub system: System,
-    /// Of which day of UTC.
+    /// The day of UTC.
     pub day: String,
-    /// Which segment of the table, from 0.
+    /// The segment of the table, from 0.
     pub segment: i32,
-    /// The key behind which it goes on, if it has begun.
+    /// The key after which the scan continues, if it has begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<(String, String)>,
 }
 
 impl ScanPart {
-    /// In how many segments a table is read.
+    /// The number of segments of a scan.
     pub const SEGMENTS: i32 = 8;
 
-    /// The parts of a refold of a day.
+    /// The parts of the scan of a day.
     pub fn all<'a>(refold: &'a RefoldId, system: System, day: &'a str) -> impl Iterator<Item = Self> + 'a {
         let part = move |segment| Self { refold: refold.clone(), system, day: day.to_owned(), segment, after: None };
         (0..Self::SEGMENTS).map(part)
     }
 }
 
-/// The tables of facts, for reading them from one end to the other.
+/// Scans the tables of facts.
 #[derive(Debug, Clone)]
 pub struct FactScan {
     events: EventsTable,
@@ -80,10 +80,10 @@ impl FactScan {
         }
     }
 
-    /// Reads on in a part, as far as one invocation goes; tells what it found, and the part that is left, if there is one.
+    /// Scans a part as far as one invocation can. Returns what it found, and the rest of the part if there is any.
     ///
     /// # Errors
-    /// What stood in the way when the time was up.
+    /// The last failure, once the deadline has passed.
     pub fn read<'a>(
         &'a self,
         part: &'a ScanPart,
@@ -127,7 +127,8 @@ impl FactScan {
         let table = self.table(part.system);
         let scan = table.client.scan().table_name(&table.name);
         let scan = scan.limit(left.min(PAGE)).segment(part.segment).total_segments(ScanPart::SEGMENTS);
-        // A fact's partition names its hour; a purchase among those of its buyer begins with its time.
+        // The partition of a fact contains its hour. The sort key of a purchase in its buyer's list begins with its
+        // time.
         let scan =
             scan.projection_expression("#pk, #sk").filter_expression("contains(#pk, :hours) OR begins_with(#sk, :day)");
         let scan = scan.set_expression_attribute_names(Some(names.into()));

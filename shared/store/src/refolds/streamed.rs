@@ -1,4 +1,4 @@
-//! Reading again what a stream still holds: records that a mapping gave up are named by their sequence numbers alone.
+//! Reads records of a stream again: a failure message of an event source mapping names them by sequence number only.
 
 use std::collections::HashMap;
 
@@ -12,16 +12,16 @@ use super::ToRefold;
 use crate::error::StoreError;
 use crate::keys::{self, PK, SK};
 
-/// How many reads of 1 MB or 1,000 records are made at most: a batch has at most 10,000 records, and 6 MB.
+/// How many reads of 1 MB or 1,000 records are made at most: a batch has at most 10,000 records and 6 MB.
 const READS: usize = 100;
 
-/// Records of a stream that were given up, as Lambda tells of them.
+/// A range of failed records of a stream, as in Lambda's failure message.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StreamRange {
     /// The stream.
     pub stream_arn: String,
-    /// Which of its shards.
+    /// The shard.
     pub shard_id: String,
     /// The sequence number of the first record.
     pub start_sequence_number: String,
@@ -29,26 +29,26 @@ pub struct StreamRange {
     pub end_sequence_number: String,
 }
 
-/// The streams of tables.
+/// Reads the streams of tables.
 #[derive(Debug, Clone)]
 pub struct StreamedRecords {
     client: aws_sdk_dynamodbstreams::Client,
 }
 
-/// Sequence numbers are ordered by their values; they have up to 40 digits, more than any integer.
+/// Sequence numbers have up to 40 digits, more than any integer. They are compared by length first.
 fn order(number: &str) -> (usize, &str) {
     let number = number.trim_start_matches('0');
     (number.len(), number)
 }
 
 impl StreamedRecords {
-    /// Streams that this client reads.
+    /// Reads streams with this client.
     #[must_use]
     pub fn new(client: aws_sdk_dynamodbstreams::Client) -> Self {
         Self { client }
     }
 
-    /// What the records of a range are about; `None` if the stream no longer holds all of them.
+    /// The units of the records of a range; `None` if the stream no longer has all of them.
     ///
     /// # Errors
     /// If it could not be read.
@@ -84,7 +84,7 @@ impl StreamedRecords {
                         return Ok(None);
                     }
                     has_begun = true;
-                    // A mapping takes what its filter lets through; between those lie records that nobody folds.
+                    // A mapping delivers only what its filter passes. Other records in the range have nothing to fold.
                     if let Some((pk, sk)) = key(record).filter(|(pk, sk)| keys::parse_unit(pk, sk).is_ok()) {
                         found.add(pk, sk);
                     }
@@ -105,7 +105,7 @@ fn key(record: &Record) -> Option<(&str, &str)> {
     Some((text(PK)?, text(SK)?))
 }
 
-/// Whether a stream says that it has no such record, shard or stream (any more).
+/// Whether the stream no longer has such a record, shard or stream.
 fn is_gone<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     let codes = ["TrimmedDataAccessException", "ResourceNotFoundException", "ValidationException"];
     error.code().is_some_and(|code| codes.contains(&code))

@@ -1,9 +1,8 @@
-//! Revenue: what all items brought in, by day and month, who paid, and which items are ahead.
+//! Revenue: the totals of all items by day and month, the buyers, and the rankings of items.
 //!
-//! What an item's purchases of a day brought in contributes to what all items of its type did, and the same of a month. With
-//! a contribution lie its places in the lists of that day or month: the greatest first, so that whoever is ahead is read
-//! without reading the others. Who bought is counted by sketches, which only ever grow: they are brought together as often
-//! as one likes.
+//! The sales of an item in a day or month contribute to the revenue of its item type in that period. Each contribution
+//! has places in the rankings of the period, the greatest value first, so that the top items are read without the
+//! others. Buyers are counted by sketches, which only ever grow: merging one twice changes nothing.
 
 mod projector;
 mod ranking;
@@ -20,10 +19,10 @@ use system::clock::Clock;
 use system::ids::Ids;
 
 pub(crate) use projector::places;
-pub use ranking::Top;
-pub use reading::{Cohort, Pattern, RevenueReader, Rows};
+pub use ranking::TopItems;
+pub use reading::{BuyerSummary, Cohort, RevenueByPeriod, RevenueReader};
 
-/// The table of numbers, for whoever keeps what all items brought in up to date.
+/// Keeps revenue up to date.
 #[derive(Clone)]
 pub struct RevenueProjector {
     stats: StatsTable,
@@ -42,7 +41,7 @@ impl RevenueProjector {
     }
 }
 
-/// Who bought in a period, as it lies in its item.
+/// The buyers of a period, as an item.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct BuyersIn {
     version: String,

@@ -1,9 +1,10 @@
-//! Who is ahead in several periods together, without reading all there are.
+//! Finds the top items of several periods together without reading all items.
 //!
-//! Each period has a list, the greatest first. The lists are read from the top, all at once, as in the threshold algorithm
-//! ([Fagin, Lotem and Naor, 2003](https://doi.org/10.1016/S0022-0000(03)00026-6)): what was not met yet has in no list more
-//! than the last that was read of it, and where a list has ended, nothing. Of those who could still be ahead, what they have
-//! in the other lists is looked up by key. Once nobody who is left can have more than the last of the best, they are known.
+//! Each period has a ranking, the greatest value first. The rankings are read from the top, all at once, as in the
+//! threshold algorithm ([Fagin, Lotem and Naor, 2003](https://doi.org/10.1016/S0022-0000(03)00026-6)): an item that has
+//! not been read yet has in no ranking more than the last value read there, and nothing where the ranking has ended.
+//! The values that a candidate has in the other rankings are looked up by key. Once no other item can have more than
+//! the last of the best, these are the top items.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -20,36 +21,36 @@ use domain::calendar::Period;
 use domain::purchase::Item;
 use domain::revenue_totals::{Ranking, TotalsByKey};
 
-/// How many places of a list are read at once.
+/// How many places of a ranking are read at once.
 const PAGE: usize = 100;
 
-/// How many places of all lists are read for one answer, at most.
-const PLACES: usize = 20_000;
+/// How many places of all rankings are read for one response, at most.
+const MAX_PLACES: usize = 20_000;
 
-/// Of how many items it is looked up, after each reading, what they have in the lists where they were not met.
-const LOOKED_UP: usize = 25;
+/// How many candidates are looked up after each read, in the rankings in which they have not been read.
+const MAX_LOOKUPS: usize = 25;
 
-/// The items that are ahead.
+/// The top items.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Top {
-    /// Whether it is certain that no item with a greater value is left out; among equals it may be any.
+pub struct TopItems {
+    /// Whether it is certain that no item with a greater value is missing. Among equal values, any may be missing.
     pub is_exact: bool,
-    /// The items with their takings, the greatest first.
+    /// The items with their revenue, the greatest first.
     pub items: Vec<(Item, TotalsByKey)>,
 }
 
-/// A list, as far as it was read.
-struct List {
+/// A ranking, as far as it was read.
+struct RankingCursor {
     period: Period,
-    /// From where it is to be read on; `None` where it has ended.
+    /// Where it is read on; `None` if it has ended.
     next: Option<String>,
     /// The last value that was read.
     last: Option<i64>,
-    met: HashMap<Item, i64>,
+    seen: HashMap<Item, i64>,
 }
 
-impl List {
-    /// The most that an item that was not met here can have.
+impl RankingCursor {
+    /// The greatest value of an item that has not been read here.
     fn bound(&self) -> i64 {
         match (&self.next, self.last) {
             (None, _) => 0,
@@ -58,50 +59,50 @@ impl List {
         }
     }
 
-    fn most(&self, item: &Item) -> i64 {
-        self.met.get(item).copied().unwrap_or_else(|| self.bound())
+    fn greatest(&self, item: &Item) -> i64 {
+        self.seen.get(item).copied().unwrap_or_else(|| self.bound())
     }
 
-    fn knows(&self, item: &Item) -> bool {
-        self.next.is_none() || self.met.contains_key(item)
+    fn has_value_of(&self, item: &Item) -> bool {
+        self.next.is_none() || self.seen.contains_key(item)
     }
 }
 
 impl RevenueReader {
-    /// The items that are ahead in all of these periods together; none that has nothing, or less.
-    pub(super) async fn ahead(
+    /// The top items of these periods together, of those with a positive value.
+    pub(super) async fn top_items(
         &self,
         periods: &[Period],
         by: Ranking,
         count: usize,
         deadline: Instant,
-    ) -> Result<Top, StoreError> {
-        let begin = |period: &Period| List {
+    ) -> Result<TopItems, StoreError> {
+        let begin = |period: &Period| RankingCursor {
             period: *period,
             next: Some(keys::ranked_by(by)),
             last: None,
-            met: HashMap::new(),
+            seen: HashMap::new(),
         };
-        let mut lists: Vec<List> = periods.iter().map(begin).collect();
+        let mut lists: Vec<RankingCursor> = periods.iter().map(begin).collect();
         let mut known: BTreeMap<Item, i64> = BTreeMap::new();
-        // The one list of one period needs no more of it than is asked for.
+        // A single ranking is read no further than necessary.
         let page = if lists.len() == 1 { count } else { PAGE };
         let mut places = 0;
         loop {
             let read = try_join_all(lists.iter_mut().map(|list| self.read_on(list, by, page))).await?;
             places += read.into_iter().sum::<usize>();
-            let is_exact = self.settle(&lists, by, count, &mut known, deadline).await?;
-            if is_exact || places >= PLACES {
+            let is_exact = self.look_up_candidates(&lists, by, count, &mut known, deadline).await?;
+            if is_exact || places >= MAX_PLACES {
                 let best: Vec<Item> = best(&known, count).into_iter().map(|(_, item)| item.clone()).collect();
-                let mut takings = self.takings_of(&best, periods, deadline).await?;
-                let items = best.into_iter().filter_map(|item| takings.remove_entry(&item)).collect();
-                return Ok(Top { is_exact, items });
+                let mut revenue = self.revenue_of_items(&best, periods, deadline).await?;
+                let items = best.into_iter().filter_map(|item| revenue.remove_entry(&item)).collect();
+                return Ok(TopItems { is_exact, items });
             }
         }
     }
 
-    /// Reads the next places of a list; tells how many.
-    async fn read_on(&self, list: &mut List, by: Ranking, page: usize) -> Result<usize, StoreError> {
+    /// Reads the next places of a ranking. Returns their number.
+    async fn read_on(&self, list: &mut RankingCursor, by: Ranking, page: usize) -> Result<usize, StoreError> {
         let Some(from) = list.next.take() else { return Ok(0) };
         let to = format!("{}{LAST}", keys::ranked_by(by));
         let range = KeyRange { pk: keys::revenue_in(&list.period), from, to };
@@ -110,7 +111,7 @@ impl RevenueReader {
             let sk = text(item, keys::SK).unwrap_or_default();
             let place = keys::parse_ranked(by, sk).map_err(|error| StoreError::corrupt(sk, error))?;
             list.last = Some(place.0);
-            list.met.insert(place.1, place.0);
+            list.seen.insert(place.1, place.0);
             list.next = Some(format!("{sk} "));
         }
         if items.len() < page {
@@ -119,20 +120,20 @@ impl RevenueReader {
         Ok(items.len())
     }
 
-    /// Looks up some of those who could be among the first `count`, the likeliest first; tells whether nobody else can be.
-    async fn settle(
+    /// Looks up the likeliest candidates for the first `count`. Returns whether no other item can be among them.
+    async fn look_up_candidates(
         &self,
-        lists: &[List],
+        lists: &[RankingCursor],
         by: Ranking,
         count: usize,
         known: &mut BTreeMap<Item, i64>,
         deadline: Instant,
     ) -> Result<bool, StoreError> {
-        let most = |item: &Item| lists.iter().fold(0_i64, |sum, list| sum.saturating_add(list.most(item)));
-        let met: BTreeSet<&Item> = lists.iter().flat_map(|list| list.met.keys()).collect();
+        let most = |item: &Item| lists.iter().fold(0_i64, |sum, list| sum.saturating_add(list.greatest(item)));
+        let seen: BTreeSet<&Item> = lists.iter().flat_map(|list| list.seen.keys()).collect();
         let mut guessed = Vec::new();
-        for item in met {
-            if lists.iter().all(|list| list.knows(item)) {
+        for item in seen {
+            if lists.iter().all(|list| list.has_value_of(item)) {
                 known.insert(item.clone(), most(item));
             } else if !known.contains_key(item) {
                 guessed.push((most(item), item));
@@ -141,40 +142,40 @@ impl RevenueReader {
         guessed.sort_by(|(a, item_a), (b, item_b)| b.cmp(a).then_with(|| item_a.cmp(item_b)));
         let unmet = lists.iter().fold(0_i64, |sum, list| sum.saturating_add(list.bound()));
         let least = |known: &BTreeMap<Item, i64>| best(known, count).get(count - 1).map_or(0, |(value, _)| *value);
-        let likely = guessed.partition_point(|(most, _)| *most > least(known)).min(LOOKED_UP);
+        let likely = guessed.partition_point(|(most, _)| *most > least(known)).min(MAX_LOOKUPS);
         let (now, later) = guessed.split_at(likely);
         let now: Vec<Item> = now.iter().map(|(_, item)| (*item).clone()).collect();
         let periods: Vec<Period> = lists.iter().map(|list| list.period).collect();
-        let found = self.takings_of(&now, &periods, deadline).await?;
-        known.extend(found.into_iter().map(|(item, tills)| (item, tills.rank(by))));
+        let found = self.revenue_of_items(&now, &periods, deadline).await?;
+        known.extend(found.into_iter().map(|(item, totals)| (item, totals.rank(by))));
         let least = least(known);
         Ok(unmet <= least && later.first().is_none_or(|(most, _)| *most <= least))
     }
 
-    /// What items brought in, in these periods together.
-    async fn takings_of(
+    /// The revenue of items in these periods together.
+    async fn revenue_of_items(
         &self,
         items: &[Item],
         periods: &[Period],
         deadline: Instant,
     ) -> Result<BTreeMap<Item, TotalsByKey>, StoreError> {
-        let asked = items.iter().flat_map(|item| periods.iter().map(|period| keys::revenue_of(period, item)));
-        let found = self.stats.get_all(asked.collect(), Consistency::Eventual, deadline).await?;
-        let mut takings = BTreeMap::new();
+        let keys = items.iter().flat_map(|item| periods.iter().map(|period| keys::revenue_of(period, item)));
+        let found = self.stats.get_all(keys.collect(), Consistency::Eventual, deadline).await?;
+        let mut revenue = BTreeMap::new();
         for item in items {
-            let all: &mut TotalsByKey = takings.entry(item.clone()).or_default();
+            let all: &mut TotalsByKey = revenue.entry(item.clone()).or_default();
             for period in periods {
                 let key = keys::revenue_of(period, item);
-                let Some(held) = found.get(&key) else { continue };
-                let tills = TotalsByKey::try_from(&Sums::of(held));
-                all.merge(&tills.map_err(|error| StoreError::corrupt(&key.sk, error))?);
+                let Some(stored) = found.get(&key) else { continue };
+                let totals = TotalsByKey::try_from(&Sums::of(stored));
+                all.merge(&totals.map_err(|error| StoreError::corrupt(&key.sk, error))?);
             }
         }
-        Ok(takings)
+        Ok(revenue)
     }
 }
 
-/// The first `count` of those that are known and have anything, the greatest first.
+/// The first `count` of the known items with a positive value, the greatest first.
 fn best(known: &BTreeMap<Item, i64>, count: usize) -> Vec<(i64, &Item)> {
     let mut best: Vec<(i64, &Item)> =
         known.iter().filter(|(_, value)| **value > 0).map(|(item, value)| (*value, item)).collect();

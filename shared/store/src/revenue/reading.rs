@@ -1,4 +1,4 @@
-//! Reading what was brought in, for a price that does not grow with the number of purchases.
+//! Reads revenue, at a cost that does not grow with the number of purchases.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use futures::future::{BoxFuture, try_join_all};
 use tokio::time::Instant;
 
 use super::BuyersIn;
-use super::ranking::Top;
+use super::ranking::TopItems;
 use crate::buyers;
 use crate::contributions::AS_OF;
 use crate::error::StoreError;
@@ -22,17 +22,17 @@ use domain::purchase::{Buyer, ItemType};
 use domain::revenue_totals::{Ranking, TotalsByKey};
 use domain::time::Time;
 
-/// What all items of each type brought in, by period.
+/// The revenue of each item type, by period.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rows {
-    /// Of each period with anything, in their order.
+pub struct RevenueByPeriod {
+    /// The periods with any revenue, in order.
     pub periods: BTreeMap<Period, BTreeMap<ItemType, TotalsByKey>>,
-    /// When the newest of it was counted.
+    /// The time up to which purchases are counted.
     pub as_of: Option<Time>,
 }
 
-impl Rows {
-    /// What each type of item brought in, in those of the periods that lie in this one.
+impl RevenueByPeriod {
+    /// The revenue of each item type in the periods within these days.
     #[must_use]
     pub fn within(&self, days: &DateRange) -> BTreeMap<ItemType, TotalsByKey> {
         let mut all: BTreeMap<ItemType, TotalsByKey> = BTreeMap::new();
@@ -45,29 +45,29 @@ impl Rows {
     }
 }
 
-/// Those who first bought in a month.
+/// The buyers who first bought in a month.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cohort {
     /// The month.
     pub month: Period,
-    /// How many of them bought in each month, that one included.
+    /// How many of them bought in each month, the first one included.
     pub bought: BTreeMap<Period, i64>,
 }
 
-/// How somebody buys.
+/// The purchases of a buyer in summary.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pattern {
+pub struct BuyerSummary {
     /// When the first purchase was paid.
     pub first: Time,
-    /// When the last one was.
+    /// When the last purchase was paid.
     pub last: Time,
-    /// What they come to.
+    /// The totals of all purchases.
     pub tills: TotalsByKey,
-    /// When that was counted.
+    /// The time up to which purchases are counted.
     pub as_of: Time,
 }
 
-/// The table of numbers, for whoever asks what was brought in.
+/// Reads revenue.
 #[derive(Debug, Clone)]
 pub struct RevenueReader {
     pub(super) stats: StatsTable,
@@ -82,17 +82,17 @@ fn as_of(item: &Item) -> Result<Option<Time>, StoreError> {
 }
 
 impl RevenueReader {
-    /// Opens the revenue for reading.
+    /// Opens the revenue.
     pub fn open(setup: &mut Setup<'_>) -> Self {
         Self { stats: setup.stats_table() }
     }
 
-    /// What was brought in from one period to another of the same level, days or months. One item is read for each period and
-    /// type of item with anything.
+    /// The revenue of the days or months from `first` to `last`, which are of the same level. One item is read for each
+    /// period and item type with revenue.
     ///
     /// # Errors
-    /// If it could not be read, or is not what this program writes.
-    pub fn rows(&self, first: Period, last: Period) -> BoxFuture<'_, Result<Rows, StoreError>> {
+    /// If it could not be read or is corrupt.
+    pub fn rows(&self, first: Period, last: Period) -> BoxFuture<'_, Result<RevenueByPeriod, StoreError>> {
         Box::pin(async move {
             let level = first.level();
             let prefix = keys::rollups_of(level);
@@ -101,7 +101,7 @@ impl RevenueReader {
                 from: format!("{prefix}{first}"),
                 to: format!("{prefix}{last}{LAST}"),
             };
-            let mut rows = Rows::default();
+            let mut rows = RevenueByPeriod::default();
             for item in self.stats.query(&range, Consistency::Eventual).await? {
                 let sk = text(&item, SK).unwrap_or_default();
                 let (period, kind) = keys::parse_revenue(level, sk).map_err(|error| corrupt(sk, error))?;
@@ -114,15 +114,15 @@ impl RevenueReader {
         })
     }
 
-    /// What was brought in in each of these days and months, which are in their order.
+    /// The revenue of each of these days and months, which are in order.
     ///
     /// # Errors
-    /// If not all could be read, or some are not what this program writes.
-    pub fn rows_of<'a>(&'a self, periods: &'a [Period]) -> BoxFuture<'a, Result<Rows, StoreError>> {
+    /// If not all could be read, or one is corrupt.
+    pub fn rows_of<'a>(&'a self, periods: &'a [Period]) -> BoxFuture<'a, Result<RevenueByPeriod, StoreError>> {
         Box::pin(async move {
             let runs = periods.chunk_by(|one, next| one.level() == next.level() && one.end() == next.start());
             let runs: Vec<_> = runs.filter_map(|run| Some(self.rows(*run.first()?, *run.last()?))).collect();
-            let mut rows = Rows::default();
+            let mut rows = RevenueByPeriod::default();
             for read in try_join_all(runs).await? {
                 rows.periods.extend(read.periods);
                 rows.as_of = rows.as_of.max(read.as_of);
@@ -131,10 +131,10 @@ impl RevenueReader {
         })
     }
 
-    /// The first month in which anything was sold.
+    /// The first month with revenue.
     ///
     /// # Errors
-    /// If it could not be read, or is not what this program writes.
+    /// If it could not be read or is corrupt.
     pub fn first_month(&self) -> BoxFuture<'_, Result<Option<Period>, StoreError>> {
         Box::pin(async move {
             let months = KeyRange::with_prefix(REVENUE.to_owned(), keys::rollups_of(Level::Month));
@@ -145,40 +145,40 @@ impl RevenueReader {
         })
     }
 
-    /// Who bought in any of these days and months.
+    /// The buyers of these days and months.
     ///
     /// # Errors
-    /// If not all could be read, or some are not what this program writes.
+    /// If not all could be read, or one is corrupt.
     pub fn buyers<'a>(&'a self, periods: &'a [Period], deadline: Instant) -> BoxFuture<'a, Result<Buyers, StoreError>> {
         Box::pin(async move {
-            let asked: BTreeSet<Key> = periods.iter().map(keys::buyers_in).collect();
+            let keys: BTreeSet<Key> = periods.iter().map(keys::buyers_in).collect();
             let mut buyers = Buyers::default();
-            for item in self.stats.get_all(asked, Consistency::Eventual, deadline).await?.into_values() {
-                let held: BuyersIn = from_item(item)?;
-                buyers.merge(&held.buyers);
+            for item in self.stats.get_all(keys, Consistency::Eventual, deadline).await?.into_values() {
+                let stored: BuyersIn = from_item(item)?;
+                buyers.merge(&stored.buyers);
             }
             Ok(buyers)
         })
     }
 
-    /// The `count` items that are ahead in these days and months together.
+    /// The top `count` items of these days and months together.
     ///
     /// # Errors
-    /// If not all could be read, or some are not what this program writes.
+    /// If not all could be read, or one is corrupt.
     pub fn top<'a>(
         &'a self,
         periods: &'a [Period],
         by: Ranking,
         count: usize,
         deadline: Instant,
-    ) -> BoxFuture<'a, Result<Top, StoreError>> {
-        Box::pin(self.ahead(periods, by, count, deadline))
+    ) -> BoxFuture<'a, Result<TopItems, StoreError>> {
+        Box::pin(self.top_items(periods, by, count, deadline))
     }
 
-    /// Those who first bought in the months from one to another.
+    /// The cohorts of the months from `first` to `last`.
     ///
     /// # Errors
-    /// If not all could be read, or some are not what this program writes.
+    /// If they could not be read or are corrupt.
     pub fn cohorts(&self, first: Period, last: Period) -> BoxFuture<'_, Result<Vec<Cohort>, StoreError>> {
         Box::pin(async move {
             let range = KeyRange { pk: keys::COHORTS.to_owned(), from: first.to_string(), to: last.to_string() };
@@ -196,11 +196,11 @@ impl RevenueReader {
         })
     }
 
-    /// How somebody buys; `None` of who never did. One item is read for each day with purchases.
+    /// The purchases of a buyer in summary; `None` if there are none. One item is read for each day with purchases.
     ///
     /// # Errors
-    /// If it could not be read, or is not what this program writes.
-    pub fn pattern<'a>(&'a self, of: &'a Buyer) -> BoxFuture<'a, Result<Option<Pattern>, StoreError>> {
+    /// If they could not be read or are corrupt.
+    pub fn pattern<'a>(&'a self, of: &'a Buyer) -> BoxFuture<'a, Result<Option<BuyerSummary>, StoreError>> {
         Box::pin(async move {
             let total = keys::buyer_total(of);
             let days = KeyRange::with_prefix(total.pk.clone(), keys::CONTRIBUTIONS);
@@ -216,7 +216,7 @@ impl RevenueReader {
             let lasts: Result<Vec<Option<Time>>, _> = days.iter().map(|day| time(day, buyers::LAST_PAID)).collect();
             let (first, last) = (firsts?.into_iter().flatten().min(), lasts?.into_iter().flatten().max());
             let (Some(first), Some(last), Some(as_of)) = (first, last, as_of(&total)?) else { return Ok(None) };
-            Ok(Some(Pattern { first, last, tills: buyers::revenue_totals(&Sums::of(&total))?, as_of }))
+            Ok(Some(BuyerSummary { first, last, tills: buyers::revenue_totals(&Sums::of(&total))?, as_of }))
         })
     }
 }

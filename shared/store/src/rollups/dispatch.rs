@@ -1,4 +1,4 @@
-//! Finding out what is to be closed.
+//! Finds the tasks that are due, and advances the watermark.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,8 +9,9 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::activity::{Activity, GRACE, PAGE, Word};
-use super::worklist::{LatePage, Page, Watermark};
+use super::pages::{LatePage, Page};
+use super::watermark::Watermark;
+use super::worklist::{GRACE, PAGE, PageMark, Worklist};
 use crate::error::StoreError;
 use crate::items::key_of;
 use crate::keys::{self, Key};
@@ -22,143 +23,146 @@ use domain::time::Time;
 use domain::time_span::TimeSpan;
 
 /// How long it may take to mark the hours of a few pages.
-const TO_MARK: Duration = Duration::from_secs(10);
+const MARK_TIME: Duration = Duration::from_secs(10);
 
-/// After so long a page that a worker was given and has not finished is handed over again.
-const AGAIN_AFTER: TimeDelta = TimeDelta::minutes(30);
+/// After this time, a page that was sent and is not done is sent again.
+const RESEND_AFTER: TimeDelta = TimeDelta::minutes(30);
 
-/// A page that was first handed over so long ago and is not finished no longer holds up the frontier.
-const ASIDE_AFTER: TimeDelta = TimeDelta::hours(2);
+/// After this time, a page that was first sent and is not done no longer holds back the watermark.
+const SET_ASIDE_AFTER: TimeDelta = TimeDelta::hours(2);
 
-/// So many pages of a period no longer hold up the frontier. Where there are more, it is not some tracks that cannot be closed,
-/// but nothing is.
-const MOST_ASIDE: usize = 40;
+/// How many stuck pages of a period may be set aside. If there are more, it is not some tracks that cannot be closed,
+/// but all of them.
+const MAX_STUCK_PAGES: usize = 40;
 
-/// How many pages one piece of work finishes at most.
+/// How many pages one task finishes at most.
 const PAGES: usize = 100;
 
-/// So many pages of late hours, and so many notes of tracks that have come to an artist, are looked at in one run, the oldest
-/// first: what is behind them has its turn when they are done.
-const AT_A_TIME: usize = 10_000;
+/// How many late pages, and how many notes of moved tracks, one run reads at most, the oldest first. The others have
+/// their turn when these are done.
+const MAX_READ: usize = 10_000;
 
-/// How many periods are looked up at once that somebody wants closed again.
-const AT_ONCE: usize = 16;
+/// How many periods of a recompute are looked up at once.
+const CONCURRENCY: usize = 16;
 
-/// Once so many pieces of that work are found, no further period is looked up.
-const HANDED_OVER: usize = 1_000;
+/// Once this many tasks of a recompute are found, no further period is looked up.
+const MAX_TASKS: usize = 1_000;
 
-/// A piece of work, for one worker: the message between the dispatcher and the workers.
+/// A task for one worker, as a message between the dispatcher and the workers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "work", rename_all = "camelCase")]
-pub enum Work {
-    /// A period that is over is to be closed.
+pub enum RollupTask {
+    /// Close a period that is over.
     Close {
         /// The length of the period.
         level: Level,
-        /// Its name.
+        /// The name of the period.
         period: String,
-        /// For which tracks.
+        /// The tracks.
         tracks: BTreeSet<TrackId>,
-        /// The pages that this finishes.
+        /// The pages that the task finishes.
         pages: Vec<String>,
     },
-    /// An hour that may have been closed has changed.
-    Late {
-        /// Its name.
+    /// Close an hour that has changed since it may have been closed.
+    #[serde(rename = "late")]
+    CloseLate {
+        /// The name of the hour.
         hour: String,
-        /// For which tracks.
+        /// The tracks.
         tracks: BTreeSet<TrackId>,
-        /// The pages that this finishes.
+        /// The pages that the task finishes.
         pages: Vec<String>,
     },
-    /// A period that was set aside is to be closed, with all above it.
-    Aside {
+    /// Close a period that was set aside, with all periods above it.
+    #[serde(rename = "aside")]
+    CloseSetAside {
         /// The length of the period.
         level: Level,
-        /// Its name.
+        /// The name of the period.
         period: String,
-        /// For which tracks.
+        /// The tracks.
         tracks: BTreeSet<TrackId>,
-        /// The pages that this finishes.
+        /// The pages that the task finishes.
         pages: Vec<String>,
     },
-    /// A track has come to an artist, with all its closed periods.
-    Move {
+    /// Move the closed periods of a track to its new artist.
+    #[serde(rename = "move")]
+    MoveTrack {
         /// The track.
         track: TrackId,
-        /// The note that this finishes.
+        /// The note that the task finishes.
         page: String,
     },
-    /// Somebody wants a period closed again.
+    /// Recompute a closed period on request.
     #[serde(rename = "again")]
     Recompute {
         /// The length of the period.
         level: Level,
-        /// Its name.
+        /// The name of the period.
         period: String,
-        /// For which tracks.
+        /// The tracks.
         tracks: BTreeSet<TrackId>,
     },
 }
 
-impl Work {
-    /// How many tracks it is for.
+impl RollupTask {
+    /// The number of tracks of the task.
     #[must_use]
     pub fn tracks(&self) -> usize {
         match self {
             Self::Close { tracks, .. }
-            | Self::Late { tracks, .. }
-            | Self::Aside { tracks, .. }
+            | Self::CloseLate { tracks, .. }
+            | Self::CloseSetAside { tracks, .. }
             | Self::Recompute { tracks, .. } => tracks.len(),
-            Self::Move { .. } => 1,
+            Self::MoveTrack { .. } => 1,
         }
     }
 }
 
-/// What somebody wants closed again.
+/// The tasks of a requested recompute.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RecomputePlan {
-    /// The work that is handed over.
-    pub due: Vec<Work>,
-    /// When the first period begins that is not; nothing if all are.
+    /// The tasks to send now.
+    pub tasks: Vec<RollupTask>,
+    /// When the first period begins that these tasks leave out; `None` if they cover all.
     pub resume_at: Option<Time>,
 }
 
-/// The pages of a period, each with its name.
-type PagesOf = (Period, Vec<(String, Page)>);
+/// A period and its pages by name.
+type PeriodPages = (Period, Vec<(String, Page)>);
 
-/// Tells what is to be closed, and moves the frontier behind what is.
+/// Finds the tasks that are due, and advances the watermark.
 #[derive(Clone)]
 pub struct Dispatcher {
-    activity: Activity,
+    worklist: Worklist,
     state: StateTable,
 }
 
 impl Dispatcher {
     /// Opens the dispatcher.
     pub fn open(setup: &mut Setup<'_>) -> Self {
-        Self { activity: Activity::open(setup), state: setup.state_table() }
+        Self { worklist: Worklist::open(setup), state: setup.state_table() }
     }
 
-    /// All work that is due now and that no worker was given lately.
+    /// All tasks that are due and were not sent lately.
     ///
     /// # Errors
-    /// If the lists could not be read.
-    pub fn due(&self) -> BoxFuture<'_, Result<Vec<Work>, StoreError>> {
+    /// If the worklist could not be read.
+    pub fn due_tasks(&self) -> BoxFuture<'_, Result<Vec<RollupTask>, StoreError>> {
         Box::pin(async move {
-            let mut due = self.moved().await?;
-            due.extend(self.late().await?);
-            let Some((held, version)) = self.activity.lists.frontier(Consistency::Strong).await? else {
+            let mut due = self.move_tasks().await?;
+            due.extend(self.late_tasks().await?);
+            let Some((stored, version)) = self.worklist.reader.watermark(Consistency::Strong).await? else {
                 return Ok(due);
             };
-            let mut frontier = held.clone();
-            due.extend(self.aside(&mut frontier).await?);
+            let mut watermark = stored.clone();
+            due.extend(self.set_aside_tasks(&mut watermark).await?);
             for level in Level::ALL {
-                due.extend(self.over(level, &mut frontier).await?);
+                due.extend(self.close_tasks(level, &mut watermark).await?);
             }
-            if frontier != held {
-                match self.activity.put_frontier(&frontier, Some(version)).await {
-                    // Another dispatcher has been at it, and will be again.
+            if watermark != stored {
+                match self.worklist.put_watermark(&watermark, Some(version)).await {
+                    // Another dispatcher has advanced it, and will again.
                     Ok(()) | Err(StoreError::Conflict) => {}
                     Err(error) => return Err(error),
                 }
@@ -173,96 +177,101 @@ impl Dispatcher {
     /// If the watermark could not be read.
     pub fn watermark(&self) -> BoxFuture<'_, Result<(TimeDelta, usize), StoreError>> {
         Box::pin(async move {
-            let held = self.activity.lists.frontier(Consistency::Strong).await?;
-            let Some((frontier, _)) = held else { return Ok((TimeDelta::zero(), 0)) };
-            let age = self.activity.now().since(frontier.of(Level::Hour).end());
-            Ok((age.max(TimeDelta::zero()), frontier.aside().count()))
+            let stored = self.worklist.reader.watermark(Consistency::Strong).await?;
+            let Some((watermark, _)) = stored else { return Ok((TimeDelta::zero(), 0)) };
+            let age = self.worklist.now().since(watermark.last_closed(Level::Hour).end());
+            Ok((age.max(TimeDelta::zero()), watermark.set_aside().count()))
         })
     }
 
-    /// The work of periods that are set aside; those that are closed by now are no longer.
-    async fn aside(&self, frontier: &mut Watermark) -> Result<Vec<Work>, StoreError> {
-        let now = self.activity.now();
+    /// The tasks of periods that are set aside. Periods that have been closed since are removed from the watermark.
+    async fn set_aside_tasks(&self, watermark: &mut Watermark) -> Result<Vec<RollupTask>, StoreError> {
+        let now = self.worklist.now();
         let mut due = Vec::new();
-        let aside: Vec<Period> = frontier.aside().copied().collect();
+        let aside: Vec<Period> = watermark.set_aside().copied().collect();
         for period in aside {
-            let mut pages = self.activity.lists.active(&period, Consistency::Strong).await?;
+            let mut pages = self.worklist.reader.active(&period, Consistency::Strong).await?;
             pages.retain(|(_, page)| !page.done);
             if pages.is_empty() {
-                frontier.take_back(&period);
+                watermark.remove_set_aside(&period);
             }
             for (tracks, pages) in pack(pages.into_iter().filter(|(_, page)| is_due(page, now))) {
-                due.push(Work::Aside { level: period.level(), period: period.to_string(), tracks, pages });
+                due.push(RollupTask::CloseSetAside {
+                    level: period.level(),
+                    period: period.to_string(),
+                    tracks,
+                    pages,
+                });
             }
         }
         Ok(due)
     }
 
-    /// What of a period holds up the frontier, where some of its pages have waited for too long or cannot be finished. Hours are
-    /// marked as still to be closed, longer periods are set aside.
-    async fn give_way(
+    /// Lets the watermark pass a period of which some pages wait too long or cannot be finished. The tracks of an hour
+    /// are marked as late; a longer period is set aside. Returns the pages that still hold back the watermark.
+    async fn set_stuck_aside(
         &self,
         period: Period,
         open: Vec<(String, Page)>,
-        frontier: &mut Watermark,
+        watermark: &mut Watermark,
     ) -> Result<Vec<(String, Page)>, StoreError> {
-        let now = self.activity.now();
-        let stuck = |page: &Page| page.aside || page.first_sent.is_some_and(|first| now.since(first) > ASIDE_AFTER);
+        let now = self.worklist.now();
+        let stuck = |page: &Page| page.aside || page.first_sent.is_some_and(|first| now.since(first) > SET_ASIDE_AFTER);
         let (stuck, open): (Vec<_>, Vec<_>) = open.into_iter().partition(|(_, page)| stuck(page));
-        if stuck.is_empty() || stuck.len() > MOST_ASIDE {
+        if stuck.is_empty() || stuck.len() > MAX_STUCK_PAGES {
             return Ok(stuck.into_iter().chain(open).collect());
         }
         let tracks = stuck.iter().flat_map(|(_, page)| &page.tracks);
         tracing::error!(%period, pages = stuck.len(), "set aside, for it could not be closed: {period}");
         if period.level() == Level::Hour {
-            let until = Instant::now() + TO_MARK;
+            let until = Instant::now() + MARK_TIME;
             let marked = tracks.map(|track| (period, track.clone())).collect();
-            self.activity.note_late(marked, period.start(), until).await?;
-            for above in self.activity.directly_above(&period) {
+            self.worklist.record_late(marked, period.start(), until).await?;
+            for above in self.worklist.directly_above(&period) {
                 let tracks = stuck.iter().flat_map(|(_, page)| page.tracks.iter().cloned()).collect();
-                self.activity.enlist(&above, &tracks, false, until).await?;
+                self.worklist.list_tracks(&above, &tracks, false, until).await?;
             }
             for (page, _) in &stuck {
-                self.activity.say(Key { pk: keys::active(&period), sk: page.clone() }, Word::Done).await?;
+                self.worklist.mark_page(Key { pk: keys::active(&period), sk: page.clone() }, PageMark::Done).await?;
             }
             return Ok(open);
         }
-        // Only as a whole, and only if nothing else holds it up.
-        if open.is_empty() && frontier.set_aside(period) {
+        // A longer period is set aside as a whole, and only if nothing else holds it back.
+        if open.is_empty() && watermark.add_set_aside(period) {
             Ok(open)
         } else {
             Ok(stuck.into_iter().chain(open).collect())
         }
     }
 
-    /// The periods of a level that are over and not all closed; moves the frontier behind those that are.
-    async fn over(&self, level: Level, frontier: &mut Watermark) -> Result<Vec<Work>, StoreError> {
-        let now = self.activity.now();
+    /// The tasks of the periods of a level that are over; advances the watermark past those that are closed.
+    async fn close_tasks(&self, level: Level, watermark: &mut Watermark) -> Result<Vec<RollupTask>, StoreError> {
+        let now = self.worklist.now();
         let mut due = Vec::new();
-        let mut period = self.activity.lists.calendar.next(&frontier.of(level));
+        let mut period = self.worklist.reader.calendar.next(&watermark.last_closed(level));
         let mut all_done = true;
-        while period.end() <= closed_below(level, frontier, now) {
-            let pages = self.activity.lists.active(&period, Consistency::Strong).await?;
+        while period.end() <= closed_below(level, watermark, now) {
+            let pages = self.worklist.reader.active(&period, Consistency::Strong).await?;
             let mut open: Vec<(String, Page)> = pages.into_iter().filter(|(_, page)| !page.done).collect();
             if all_done && !open.is_empty() {
-                open = self.give_way(period, open, frontier).await?;
+                open = self.set_stuck_aside(period, open, watermark).await?;
             }
             all_done &= open.is_empty();
             if all_done {
-                frontier.set(period);
+                watermark.advance_to(period);
             }
             for (tracks, pages) in pack(open.into_iter().filter(|(_, page)| is_due(page, now))) {
-                due.push(Work::Close { level, period: period.to_string(), tracks, pages });
+                due.push(RollupTask::Close { level, period: period.to_string(), tracks, pages });
             }
-            period = self.activity.lists.calendar.next(&period);
+            period = self.worklist.reader.calendar.next(&period);
         }
         Ok(due)
     }
 
-    async fn late(&self) -> Result<Vec<Work>, StoreError> {
-        let now = self.activity.now();
+    async fn late_tasks(&self) -> Result<Vec<RollupTask>, StoreError> {
+        let now = self.worklist.now();
         let mut hours: BTreeMap<Period, Vec<(String, Page)>> = BTreeMap::new();
-        let (pages, _) = self.activity.lists.late(AT_A_TIME, Consistency::Strong).await?;
+        let (pages, _) = self.worklist.reader.late(MAX_READ, Consistency::Strong).await?;
         for LatePage { name, hour, page, .. } in pages {
             if is_due(&page, now) {
                 hours.entry(hour).or_default().push((name, page));
@@ -271,94 +280,95 @@ impl Dispatcher {
         let mut due = Vec::new();
         for (hour, pages) in hours {
             for (tracks, pages) in pack(pages) {
-                due.push(Work::Late { hour: hour.to_string(), tracks, pages });
+                due.push(RollupTask::CloseLate { hour: hour.to_string(), tracks, pages });
             }
         }
         Ok(due)
     }
 
-    async fn moved(&self) -> Result<Vec<Work>, StoreError> {
+    async fn move_tasks(&self) -> Result<Vec<RollupTask>, StoreError> {
         let all = KeyRange { pk: keys::MOVED.to_owned(), from: " ".to_owned(), to: LAST.to_string() };
-        let (notes, _) = self.state.query_up_to(&all, AT_A_TIME, Consistency::Strong).await?;
+        let (notes, _) = self.state.query_up_to(&all, MAX_READ, Consistency::Strong).await?;
         let mut due = Vec::with_capacity(notes.len());
         for note in notes {
             let page = key_of(&note).ok_or_else(|| StoreError::corrupt("note", "no key"))?.sk;
             let track = page.split('#').next().unwrap_or_default();
             let track = track.parse().map_err(|error| StoreError::corrupt(&page, error))?;
-            due.push(Work::Move { track, page });
+            due.push(RollupTask::MoveTrack { track, page });
         }
         Ok(due)
     }
 
-    /// Says that workers have been given this, so that it is not handed over again for a while.
+    /// Records that a task was sent, so that it is not sent again for a while.
     ///
     /// # Errors
-    /// If not all of it could be said; then workers will be given some of it twice, which changes nothing.
-    pub fn handed_over<'a>(&'a self, work: &'a Work) -> BoxFuture<'a, Result<(), StoreError>> {
+    /// If not all of its pages were marked. Then some are sent twice, which changes nothing.
+    pub fn record_sent<'a>(&'a self, work: &'a RollupTask) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let (pk, pages) = match work {
-                Work::Close { level, period, pages, .. } | Work::Aside { level, period, pages, .. } => {
+                RollupTask::Close { level, period, pages, .. }
+                | RollupTask::CloseSetAside { level, period, pages, .. } => {
                     (keys::active(&self.period(*level, period)?), pages.as_slice())
                 }
-                Work::Late { pages, .. } => (keys::LATE.to_owned(), pages.as_slice()),
-                Work::Move { .. } | Work::Recompute { .. } => return Ok(()),
+                RollupTask::CloseLate { pages, .. } => (keys::LATE.to_owned(), pages.as_slice()),
+                RollupTask::MoveTrack { .. } | RollupTask::Recompute { .. } => return Ok(()),
             };
             for page in pages {
-                self.activity.say(Key { pk: pk.clone(), sk: page.clone() }, Word::Sent).await?;
+                self.worklist.mark_page(Key { pk: pk.clone(), sk: page.clone() }, PageMark::Sent).await?;
             }
             Ok(())
         })
     }
 
     fn period(&self, level: Level, name: &str) -> Result<Period, StoreError> {
-        self.activity.lists.calendar.parse(level, name).map_err(|error| StoreError::corrupt(name, error))
+        self.worklist.reader.calendar.parse(level, name).map_err(|error| StoreError::corrupt(name, error))
     }
 
-    /// The work of closing all periods of a level that lie in a span once more, for every track that was active in them in
-    /// the last 90 days; and where the rest begins, if that is more than is handed over at once.
+    /// The tasks of closing all periods of a level in a span again, for every track that was active in them in the last
+    /// 90 days, up to the number that is sent at once.
     ///
     /// # Errors
-    /// If the lists could not be read.
-    pub fn again(&self, level: Level, span: TimeSpan) -> BoxFuture<'_, Result<RecomputePlan, StoreError>> {
+    /// If the worklist could not be read.
+    pub fn plan_recompute(&self, level: Level, span: TimeSpan) -> BoxFuture<'_, Result<RecomputePlan, StoreError>> {
         Box::pin(async move {
             let mut due = Vec::new();
-            let frontier = self.activity.lists.frontier(Consistency::Strong).await?;
-            let Some((frontier, _)) = frontier else { return Ok(RecomputePlan::default()) };
-            let periods = self.activity.lists.calendar.periods(level, span);
-            let periods = periods.take_while(|period| frontier.covers(period)).map(|period| self.pages_of(period));
+            let watermark = self.worklist.reader.watermark(Consistency::Strong).await?;
+            let Some((watermark, _)) = watermark else { return Ok(RecomputePlan::default()) };
+            let periods = self.worklist.reader.calendar.periods(level, span);
+            let periods = periods.take_while(|period| watermark.covers(period)).map(|period| self.pages_of(period));
             let periods: Vec<_> = periods.collect();
-            let mut read = stream::iter(periods).buffered(AT_ONCE);
+            let mut read = stream::iter(periods).buffered(CONCURRENCY);
             while let Some((period, pages)) = read.try_next().await? {
-                if due.len() >= HANDED_OVER {
-                    return Ok(RecomputePlan { due, resume_at: Some(period.start()) });
+                if due.len() >= MAX_TASKS {
+                    return Ok(RecomputePlan { tasks: due, resume_at: Some(period.start()) });
                 }
                 for (tracks, _) in pack(pages) {
-                    due.push(Work::Recompute { level, period: period.to_string(), tracks });
+                    due.push(RollupTask::Recompute { level, period: period.to_string(), tracks });
                 }
             }
-            Ok(RecomputePlan { due, resume_at: None })
+            Ok(RecomputePlan { tasks: due, resume_at: None })
         })
     }
 
-    fn pages_of(&self, period: Period) -> BoxFuture<'_, Result<PagesOf, StoreError>> {
-        Box::pin(async move { Ok((period, self.activity.lists.active(&period, Consistency::Strong).await?)) })
+    fn pages_of(&self, period: Period) -> BoxFuture<'_, Result<PeriodPages, StoreError>> {
+        Box::pin(async move { Ok((period, self.worklist.reader.active(&period, Consistency::Strong).await?)) })
     }
 }
 
-/// Until when everything that periods of a level are made of is closed.
-fn closed_below(level: Level, frontier: &Watermark, now: Time) -> Time {
+/// The time up to which all parts of a level's periods are closed.
+fn closed_below(level: Level, watermark: &Watermark, now: Time) -> Time {
     match level.below() {
         None => now.plus(-GRACE),
-        Some(below) => frontier.of(below).end(),
+        Some(below) => watermark.last_closed(below).end(),
     }
 }
 
 fn is_due(page: &Page, now: Time) -> bool {
-    !page.done && page.sent.is_none_or(|sent| now.since(sent) > AGAIN_AFTER)
+    !page.done && page.sent.is_none_or(|sent| now.since(sent) > RESEND_AFTER)
 }
 
-/// Pages packed into pieces of work, each track into one of them. A page is finished by the piece that took the last of its
-/// tracks; those of them that an earlier piece took are listed on a page of that one too.
+/// Packs pages into tasks, each track into one of them. A page is finished by the task that takes the last of its
+/// tracks. Those of its tracks that an earlier task took are on a page of that task too.
 fn pack(pages: impl IntoIterator<Item = (String, Page)>) -> Vec<(BTreeSet<TrackId>, Vec<String>)> {
     let mut packed: Vec<(BTreeSet<TrackId>, Vec<String>)> = Vec::new();
     let mut taken: BTreeSet<TrackId> = BTreeSet::new();
@@ -381,17 +391,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_piece_of_work_fits_into_a_message() {
+    fn task_fits_into_message() {
         let long = |number: usize| format!("{number:064}");
         let page = |number: usize| format!("2026-01-31T09:30:00.000Z#2026-01-31T09:00#{number:036}");
         let tracks = (0..PAGE).map(|track| long(track).parse().unwrap()).collect();
-        let work = Work::Late { hour: "2026-01-31T09:00".to_owned(), tracks, pages: (0..PAGES).map(page).collect() };
+        let work = RollupTask::CloseLate {
+            hour: "2026-01-31T09:00".to_owned(),
+            tracks,
+            pages: (0..PAGES).map(page).collect(),
+        };
         let bytes = serde_json::to_string(&work).unwrap().len();
         assert!((7_000..256 * 1024).contains(&bytes), "{bytes}");
     }
 
     #[test]
-    fn every_track_is_packed_once_and_every_page_is_finished() {
+    fn each_track_is_packed_once_and_each_page_is_finished() {
         let page = |tracks: std::ops::Range<usize>| {
             let tracks: BTreeSet<String> = tracks.map(|track| format!("t{track}")).collect();
             serde_json::from_value::<Page>(serde_json::json!({"tracks": tracks})).unwrap()
@@ -401,7 +415,7 @@ mod tests {
         let packed = pack(pages.clone());
         let sizes: Vec<_> = packed.iter().map(|(tracks, pages)| (tracks.len(), pages.len())).collect();
         assert_eq!(sizes, [(25, 2), (6, 3), (25, 1)]);
-        // Whatever pieces fail, a track that was not closed is on a page that is not finished.
+        // If any task fails, each of its tracks is still on a page that is not finished.
         for (tracks, finished) in &packed {
             for track in tracks {
                 assert!(finished.iter().any(|name| pages[name.parse::<usize>().unwrap()].1.tracks.contains(track)));

@@ -1,48 +1,55 @@
 //! Rollups: how minutes become hours, days, weeks, months and years.
 //!
-//! An hour is the sum of its minutes, and every period above it the sum of the periods below. Facts are folded once, into
-//! their minute, sketches included; everything else is merged, so nothing here reads facts again, and what a number costs
-//! does not grow with its events.
+//! An hour is the sum of its minutes, and every longer period is the sum of shorter ones. Facts are folded once, into
+//! their minute, sketches included. Everything else is merged, so nothing here reads facts again, and the cost of a
+//! value does not grow with the number of events.
 //!
-//! **What is to be done** stands on pages. Whoever folds a minute lists its track under the hour, *after* the fold. The
-//! dispatcher hands the pages of an hour that is over to workers; a worker closes the hour for the tracks of a page, lists
-//! them under the day, and marks the page as done. When all pages of an hour are done, the *frontier* moves behind it. Days
-//! are closed from the pages of days when the frontier of hours has passed them, and so on.
+//! **The worklist** consists of pages. After each fold of a minute, the updater lists the track under the hour. When an
+//! hour is over, the dispatcher sends its pages to workers. A worker closes the hour for the tracks of a page, lists
+//! them under the day, and marks the page as done. When all pages of an hour are done, the *watermark* advances past
+//! the hour. Days are closed from their own pages once the watermark of hours has passed them, and so on.
 //!
-//! **Late folds.** A fold that lands when its hour may have been closed already is followed by a mark on the track and a
-//! late page. The worker closes that hour and all periods above it that are over in one transaction, and then takes the mark
-//! away if no other fold has renewed it.
+//! **Late folds.** A fold that lands when its hour may be closed already is followed by a mark on the track and a late
+//! page. The worker closes that hour again, with all longer periods that are over, in one transaction. It then removes
+//! the mark, unless another fold has renewed it.
 //!
-//! **Artists and the platform.** Whatever changes in a track's rollup changes in its artist's and in the platform's in the
-//! same transaction. So theirs are at any time the sums of their tracks' closed periods.
+//! **Artists and the platform.** A change of a track's rollup changes those of its artist and of the platform in the
+//! same transaction. So theirs are the sums of their tracks' closed periods at any time.
 //!
-//! **Reading** takes what lies before the frontier from rollups, the rest from live minutes, and puts right what is marked.
-//! So the answer does not depend on whether the rollups have run. Nor does it depend on a worker that closes what is being read:
-//! rollups count their changes, and hours keep the numbers of theirs (see `holding`).
+//! **Reading** takes what is before the watermark from rollups and the rest from live minutes, and corrects marked
+//! hours. So the values do not depend on whether rollups have run, nor on a worker that closes what is being read:
+//! rollups count their changes, and hours keep the numbers of theirs (see `stamps`).
 //!
-//! **Minutes expire** a few weeks after they were folded. A fact of an older hour has the others of its minutes folded again
-//! first (see `restoring`).
+//! **Minutes expire** a few weeks after they were folded. Before a late fact of such an hour is folded, the other
+//! minutes of the hour are folded again (see `restore`).
 //!
-//! The clocks of functions may differ by [`GRACE`] divided by two, no more. Rollups may lag behind, but not by more than 25
-//! days: what hours are made of does not live much longer.
+//! The clocks of functions may differ by half of [`GRACE`] at most. Rollups may lag behind by up to 25 days: the
+//! minutes of an hour do not live much longer.
 
-mod activity;
+mod artist_tracks;
+mod batch;
 mod dispatch;
-mod holding;
+mod late_hours;
+mod pages;
 mod plan;
-mod reading;
+mod propagate;
+mod reader;
 mod recent_activity;
+mod recent_facts;
 mod recompute;
 mod restore;
+mod stamps;
 mod stored;
 mod total;
+mod watermark;
 mod worker;
 mod worklist;
 
-pub use activity::{Activity, GRACE};
-pub use dispatch::{Dispatcher, RecomputePlan, Work};
-pub use reading::{OpenMinute, Read, ReadFrom, Reading};
-pub use recent_activity::{Happened, Recent, RecentActivity};
-pub use restore::Restored;
-pub use worker::Closing;
-pub use worklist::Watermark;
+pub use dispatch::{Dispatcher, RecomputePlan, RollupTask};
+pub use reader::{LiveMinute, RollupReader, RollupValues, ValueSource};
+pub use recent_activity::RecentActivityReader;
+pub use recent_facts::{Occurrence, RecentActivity};
+pub use restore::RestoredHours;
+pub use watermark::Watermark;
+pub use worker::PeriodCloser;
+pub use worklist::{GRACE, Worklist};

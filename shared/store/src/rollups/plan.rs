@@ -1,11 +1,11 @@
-//! Which parts of cells are read from closed periods, and which from live minutes.
+//! Plans which parts of cells are read from closed periods and which from live minutes.
 
 use domain::calendar::{Calendar, Level, Period};
 use domain::time_span::TimeSpan;
 
-use super::worklist::Watermark;
+use super::watermark::Watermark;
 
-/// A part of a cell that is read from one level; from minutes where there is none.
+/// A part of a cell that is read from the closed periods of one level, or from minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Segment {
     pub(super) level: Option<Level>,
@@ -13,26 +13,27 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Whether an hour was read as part of a closed period.
-    pub(super) fn holds(&self, hour: &Period) -> bool {
+    /// Whether an hour is read as part of a closed period.
+    pub(super) fn contains(&self, hour: &Period) -> bool {
         self.level.is_some() && self.span.from <= hour.start() && hour.end() <= self.span.to
     }
 }
 
-/// Cuts cells into the largest closed periods that fit, and minutes elsewhere.
-pub(super) fn plan(calendar: &Calendar, frontier: Option<&Watermark>, cells: &[TimeSpan]) -> Vec<Segment> {
+/// Cuts cells into the largest closed periods that fit, and into minutes elsewhere.
+pub(super) fn plan(calendar: &Calendar, watermark: Option<&Watermark>, cells: &[TimeSpan]) -> Vec<Segment> {
     let mut segments = Vec::new();
-    let open_from = frontier.map(|frontier| frontier.of(Level::Hour).end());
+    let open_from = watermark.map(|watermark| watermark.last_closed(Level::Hour).end());
     for span in cells {
         let mut from = span.from;
         while from < span.to {
-            let Some((frontier, open_from)) = frontier.zip(open_from).filter(|(_, open_from)| from < *open_from) else {
+            let Some((watermark, open_from)) = watermark.zip(open_from).filter(|(_, open_from)| from < *open_from)
+            else {
                 segments.push(Segment { level: None, span: TimeSpan { from, to: span.to } });
                 break;
             };
             let closed = Level::ALL.into_iter().rev().find_map(|level| {
                 let period = calendar.period(level, from);
-                let fits = period.start() == from && period.end() <= span.to && frontier.holds(&period);
+                let fits = period.start() == from && period.end() <= span.to && watermark.is_complete(&period);
                 fits.then_some((level, period.end()))
             });
             let (level, to) = match closed {
@@ -46,29 +47,29 @@ pub(super) fn plan(calendar: &Calendar, frontier: Option<&Watermark>, cells: &[T
     segments
 }
 
-/// Closed segments of one level that follow each other: each is one query.
-pub(super) fn runs(segments: &[Segment]) -> Vec<(Level, TimeSpan)> {
-    let mut runs: Vec<(Level, TimeSpan)> = Vec::new();
+/// Closed segments of one level that adjoin: each run is one query.
+pub(super) fn closed_runs(segments: &[Segment]) -> Vec<(Level, TimeSpan)> {
+    let mut closed_runs: Vec<(Level, TimeSpan)> = Vec::new();
     for segment in segments {
         let Some(level) = segment.level else { continue };
-        match runs.last_mut() {
+        match closed_runs.last_mut() {
             Some((last, span)) if *last == level && span.to == segment.span.from => span.to = segment.span.to,
-            _ => runs.push((level, segment.span)),
+            _ => closed_runs.push((level, segment.span)),
         }
     }
-    runs
+    closed_runs
 }
 
-/// Live segments that follow each other.
+/// Live segments that adjoin.
 pub(super) fn live_runs(segments: &[Segment]) -> Vec<TimeSpan> {
-    let mut runs: Vec<TimeSpan> = Vec::new();
+    let mut closed_runs: Vec<TimeSpan> = Vec::new();
     for segment in segments.iter().filter(|segment| segment.level.is_none()) {
-        match runs.last_mut() {
+        match closed_runs.last_mut() {
             Some(span) if span.to == segment.span.from => span.to = segment.span.to,
-            _ => runs.push(segment.span),
+            _ => closed_runs.push(segment.span),
         }
     }
-    runs
+    closed_runs
 }
 
 #[cfg(test)]
@@ -80,14 +81,14 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn planned(frontier: Option<&str>, from: &str, to: &str) -> Vec<String> {
+    fn planned(watermark: Option<&str>, from: &str, to: &str) -> Vec<String> {
         let calendar = Calendar::default();
-        let mut reached = frontier.map(|hour| Watermark::at(&calendar, time(hour)));
-        if let Some(frontier) = &mut reached {
+        let mut reached = watermark.map(|hour| Watermark::through_hour_of(&calendar, time(hour)));
+        if let Some(watermark) = &mut reached {
             // Everything below the day of the hour is closed.
             for level in [Level::Day, Level::Week, Level::Month, Level::Year] {
-                let before = calendar.previous(&calendar.period(level, frontier.of(Level::Hour).start()));
-                frontier.set(before);
+                let before = calendar.previous(&calendar.period(level, watermark.last_closed(Level::Hour).start()));
+                watermark.advance_to(before);
             }
         }
         let cells = [TimeSpan { from: time(from), to: time(to) }];

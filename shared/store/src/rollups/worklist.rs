@@ -1,224 +1,277 @@
-//! The lists of what was active, for reading, and the frontier of what is closed.
+//! The worklist: pages of active tracks, marks of late hours, and the watermark.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;
-use serde::{Deserialize, Serialize};
+use futures::future::BoxFuture;
+use tokio::time::Instant;
 
+use super::pages::{Page, WorklistReader};
+use super::watermark::{StoredWatermark, Watermark};
 use crate::error::StoreError;
-use crate::items::{Item, from_item};
-use crate::keys::{self, SK};
-use crate::setup::StatsTable;
-use crate::table::{Consistency, KeyRange, LAST};
-use domain::calendar::{Calendar, Level, Period};
+use crate::items::{VERSION, to_item, to_key};
+use crate::keys::{self, Key};
+use crate::setup::Setup;
+use crate::table::Write;
+use crate::transaction::Condition;
+use domain::calendar::{Level, Period};
+use domain::entity::{Bucket, Entity};
 use domain::id::TrackId;
-use domain::rollup::Scope;
 use domain::time::Time;
-use domain::time_span::TimeSpan;
+use system::clock::Clock;
+use system::ids::Ids;
 
-/// So many periods are set aside at most; then the frontier stands until one of them is closed.
-const MOST_ASIDE: usize = 100;
+/// The earliest time after its end at which an hour is closed. Folds that land after half of it are late.
+pub const GRACE: TimeDelta = TimeDelta::minutes(4);
 
-/// What is closed: for every level the last period of which nothing is left to be done, late folds aside, and the periods
-/// before it that could not be closed for all.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Watermark {
-    hour: Period,
-    day: Period,
-    week: Period,
-    month: Period,
-    year: Period,
-    aside: BTreeSet<Period>,
+/// How many tracks a page lists: the size of a task, and about one write unit.
+pub(super) const PAGE: usize = 25;
+
+/// How long a page is kept after it is done, to show what was active.
+const PAGE_RETENTION: TimeDelta = TimeDelta::days(90);
+
+/// How long a mark lives that is not removed because its page was never written: longer than rollups may lag behind,
+/// shorter than the minutes live that the hour is compared with.
+pub(super) const MARK_RETENTION: TimeDelta = TimeDelta::days(26);
+
+const DONE: &str = "done";
+const SENT: &str = "sent";
+const FIRST_SENT: &str = "firstSent";
+const ASIDE: &str = "aside";
+const TTL: &str = crate::items::TTL;
+
+/// The lists of active tracks and of late hours.
+#[derive(Clone)]
+pub struct Worklist {
+    pub(super) reader: WorklistReader,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<dyn Ids>,
+    /// What this sandbox has listed already, by hour, and whether it has ensured that there is a watermark.
+    listed: Arc<Mutex<ListedTracks>>,
 }
 
-impl Watermark {
-    /// The frontier where the last closed hour is the one of this time, and nothing above it is closed that it is in.
-    pub(super) fn at(calendar: &Calendar, time: Time) -> Self {
-        let before = |level| calendar.previous(&calendar.period(level, time));
-        Self {
-            hour: calendar.period(Level::Hour, time),
-            day: before(Level::Day),
-            week: before(Level::Week),
-            month: before(Level::Month),
-            year: before(Level::Year),
-            aside: BTreeSet::new(),
-        }
+#[derive(Default)]
+struct ListedTracks {
+    tracks: HashSet<(Period, TrackId)>,
+    begun: bool,
+}
+
+impl Worklist {
+    /// Opens the worklist.
+    pub fn open(setup: &mut Setup<'_>) -> Self {
+        let reader = WorklistReader { stats: setup.stats_table(), calendar: setup.calendar() };
+        Self { reader, clock: setup.clock(), ids: setup.ids(), listed: Arc::default() }
     }
 
-    /// The last closed period of a level.
+    /// The current time, to be taken before a fold that is recorded afterwards.
     #[must_use]
-    pub fn of(&self, level: Level) -> Period {
-        match level {
-            Level::Hour => self.hour,
-            Level::Day => self.day,
-            Level::Week => self.week,
-            Level::Month => self.month,
-            Level::Year => self.year,
-        }
+    pub fn now(&self) -> Time {
+        Time::from(self.clock.now())
     }
 
-    /// Whether a period is closed.
-    #[must_use]
-    pub fn covers(&self, period: &Period) -> bool {
-        period.end() <= self.of(period.level()).end()
+    /// Whether a fold that has landed by now is certain to be in time for its hour.
+    fn is_in_time(&self, hour: &Period, now: Time) -> bool {
+        now < hour.end().plus(GRACE / 2)
     }
 
-    /// The periods that could not be closed for all.
-    pub fn aside(&self) -> impl Iterator<Item = &Period> {
-        self.aside.iter()
-    }
-
-    /// Whether a period is closed and holds all that it is made of: neither it nor any that it may be made of is set aside.
-    #[must_use]
-    pub fn holds(&self, period: &Period) -> bool {
-        let is_part = |aside: &Period| {
-            aside.level() <= period.level() && aside.start() < period.end() && period.start() < aside.end()
-        };
-        self.covers(period) && !self.aside.iter().any(is_part)
-    }
-
-    /// Sets a period aside, if there is room for one more.
-    pub(super) fn set_aside(&mut self, period: Period) -> bool {
-        let has_room = self.aside.len() < MOST_ASIDE;
-        if has_room {
-            self.aside.insert(period);
-        }
-        has_room
-    }
-
-    /// A period that was set aside is closed for all.
-    pub(super) fn take_back(&mut self, period: &Period) {
-        self.aside.remove(period);
-    }
-
-    pub(super) fn set(&mut self, period: Period) {
-        match period.level() {
-            Level::Hour => self.hour = period,
-            Level::Day => self.day = period,
-            Level::Week => self.week = period,
-            Level::Month => self.month = period,
-            Level::Year => self.year = period,
-        }
-    }
-}
-
-/// How the frontier lies in its item.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Stored {
-    pub(super) version: String,
-    pub(super) hour: String,
-    pub(super) day: String,
-    pub(super) week: String,
-    pub(super) month: String,
-    pub(super) year: String,
-    /// The periods that are set aside, each behind what the keys of its level begin with.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) aside: Vec<String>,
-}
-
-/// A page of tracks.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Page {
-    pub(super) tracks: BTreeSet<TrackId>,
-    /// Whether all of them are closed.
-    #[serde(default)]
-    pub(super) done: bool,
-    /// Whether some of them could not be closed.
-    #[serde(default)]
-    pub(super) aside: bool,
-    /// When it was first handed to a worker.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) first_sent: Option<Time>,
-    /// When it was last handed to a worker.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) sent: Option<Time>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) ttl: Option<i64>,
-}
-
-/// The table of numbers, by a calendar.
-#[derive(Debug, Clone)]
-pub(super) struct Lists {
-    pub(super) stats: StatsTable,
-    pub(super) calendar: Calendar,
-}
-
-impl Lists {
-    /// The frontier and its version, if anything was ever listed.
-    pub(super) async fn frontier(&self, how: Consistency) -> Result<Option<(Watermark, String)>, StoreError> {
-        let Some(item) = self.stats.get(&keys::frontier(), how).await? else { return Ok(None) };
-        let stored: Stored = from_item(item)?;
-        let read = |level, name: &str| {
-            self.calendar.parse(level, name).map_err(|error| StoreError::corrupt(format!("frontier {name}"), error))
-        };
-        let mut aside = BTreeSet::new();
-        for name in &stored.aside {
-            let level = Level::ALL.into_iter().find(|level| name.starts_with(keys::rollups_of(*level)));
-            let level = level.ok_or_else(|| StoreError::corrupt("frontier", name))?;
-            aside.insert(read(level, name.strip_prefix(keys::rollups_of(level)).unwrap_or_default())?);
-        }
-        let frontier = Watermark {
-            aside,
-            hour: read(Level::Hour, &stored.hour)?,
-            day: read(Level::Day, &stored.day)?,
-            week: read(Level::Week, &stored.week)?,
-            month: read(Level::Month, &stored.month)?,
-            year: read(Level::Year, &stored.year)?,
-        };
-        Ok(Some((frontier, stored.version)))
-    }
-
-    /// The pages of a period, each with its name.
-    pub(super) async fn active(&self, period: &Period, how: Consistency) -> Result<Vec<(String, Page)>, StoreError> {
-        let all = KeyRange { pk: keys::active(period), from: " ".to_owned(), to: LAST.to_string() };
-        let items = self.stats.query(&all, how).await?;
-        items.into_iter().map(|item| Ok((sort_key(&item)?, from_item(item)?))).collect()
-    }
-
-    /// The pages of hours that are to be closed again, the oldest first, at most so many; and whether there are more.
-    pub(super) async fn late(&self, most: usize, how: Consistency) -> Result<(Vec<LatePage>, bool), StoreError> {
-        let all = KeyRange { pk: keys::LATE.to_owned(), from: " ".to_owned(), to: LAST.to_string() };
-        let (items, more) = self.stats.query_up_to(&all, most, how).await?;
-        let mut pages = Vec::with_capacity(items.len());
-        for item in items {
-            let name = sort_key(&item)?;
-            let corrupt = |error: &dyn std::fmt::Display| StoreError::corrupt(&name, error);
-            // Earlier versions wrote no time before the hour; it has surely come later than its hour began.
-            let words: Vec<&str> = name.split('#').collect();
-            let (since, hour) = match words[..] {
-                [since, hour, _] => (Some(since.parse().map_err(|error| corrupt(&error))?), hour),
-                [hour, _] => (None, hour),
-                _ => return Err(corrupt(&"not a page")),
+    /// Records that buckets of tracks were folded, so that their hours are closed, or closed again if they are late.
+    /// Call it after every fold, with the time at which the fold began. Once it has succeeded, the folds are certain to
+    /// reach the rollups.
+    ///
+    /// # Errors
+    /// If not all could be recorded. Then the buckets must be folded and recorded again.
+    pub fn record_folds<'a>(
+        &'a self,
+        folded: &'a [Bucket],
+        since: Time,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let active: BTreeSet<(Period, TrackId)> = folded
+                .iter()
+                .filter_map(|Bucket { entity, minute }| match entity {
+                    Entity::Track(track) => {
+                        Some((self.reader.calendar.period(Level::Hour, minute.start()), track.clone()))
+                    }
+                    Entity::Quiz(_) | Entity::PurchasedItem(_) | Entity::Product(_) | Entity::ProductViews(_) => None,
+                })
+                .collect();
+            let now = self.now();
+            let (is_in_time, mut late): (Vec<_>, Vec<_>) =
+                active.into_iter().partition(|(hour, _)| self.is_in_time(hour, now));
+            let fresh: Vec<(Period, TrackId)> = {
+                let listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+                is_in_time.into_iter().filter(|one| !listed.tracks.contains(one)).collect()
             };
-            let hour = self.calendar.parse(Level::Hour, hour).map_err(|error| corrupt(&error))?;
-            let since = since.unwrap_or(hour.start());
-            pages.push(LatePage { page: from_item(item)?, name, hour, since });
+            if !fresh.is_empty() || !late.is_empty() {
+                self.ensure_watermark(now).await?;
+            }
+            if !fresh.is_empty() {
+                let by_hour = by_period(fresh.iter().cloned());
+                let pages = by_hour.into_iter().flat_map(|(hour, tracks)| self.pages(hour, tracks, false));
+                let pages = pages.collect::<Result<_, _>>()?;
+                self.reader.stats.write_all(pages, deadline).await?;
+                // A page that was slow to write may have come after its hour was closed.
+                let now = self.now();
+                let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+                listed.tracks.retain(|(hour, _)| self.is_in_time(hour, now));
+                for one in fresh {
+                    if self.is_in_time(&one.0, now) {
+                        listed.tracks.insert(one);
+                    } else {
+                        late.push(one);
+                    }
+                }
+            }
+            self.record_late(late, since, deadline).await
+        })
+    }
+
+    /// Marks hours of tracks as late, and lists them to be closed again. `since` is when the folds that changed them
+    /// began.
+    pub(super) async fn record_late(
+        &self,
+        late: Vec<(Period, TrackId)>,
+        since: Time,
+        deadline: Instant,
+    ) -> Result<(), StoreError> {
+        if late.is_empty() {
+            return Ok(());
         }
-        Ok((pages, more))
+        let until = self.now().plus(MARK_RETENTION).seconds().to_string();
+        let marks = late.iter().map(|(hour, track)| {
+            let version = (VERSION.to_owned(), AttributeValue::S(self.ids.fresh()));
+            let ttl = (TTL.to_owned(), AttributeValue::N(until.clone()));
+            Write::Put(to_key(&keys::changed(track, hour)).into_iter().chain([version, ttl]).collect())
+        });
+        // The pages are written last: a reader of a page finds the marks.
+        self.reader.stats.write_all(marks.collect(), deadline).await?;
+        let mut pages = Vec::new();
+        for (hour, tracks) in by_period(late) {
+            for chunk in chunks(tracks) {
+                pages.push(Write::Put(to_item(&keys::late(since, &hour, &self.ids.fresh()), page(chunk, None))?));
+            }
+        }
+        self.reader.stats.write_all(pages, deadline).await
+    }
+
+    /// The periods directly above one.
+    pub(super) fn directly_above(&self, period: &Period) -> Vec<Period> {
+        let levels: &[Level] = match period.level() {
+            Level::Hour => &[Level::Day],
+            Level::Day => &[Level::Week, Level::Month],
+            Level::Month => &[Level::Year],
+            Level::Week | Level::Year => &[],
+        };
+        levels.iter().map(|level| self.reader.calendar.period(*level, period.start())).collect()
+    }
+
+    /// Lists tracks as active in a period.
+    pub(super) async fn list_tracks(
+        &self,
+        period: &Period,
+        tracks: &BTreeSet<TrackId>,
+        done: bool,
+        deadline: Instant,
+    ) -> Result<(), StoreError> {
+        let pages: Result<Vec<Write>, StoreError> = self.pages(*period, tracks.clone(), done).collect();
+        self.reader.stats.write_all(pages?, deadline).await
+    }
+
+    fn pages(
+        &self,
+        period: Period,
+        tracks: BTreeSet<TrackId>,
+        done: bool,
+    ) -> impl Iterator<Item = Result<Write, StoreError>> {
+        let pk = keys::active(&period);
+        let ttl = done.then(|| self.now().plus(PAGE_RETENTION).seconds());
+        chunks(tracks).map(move |chunk| {
+            let key = Key { pk: pk.clone(), sk: self.ids.fresh() };
+            Ok(Write::Put(to_item(&key, page(chunk, ttl))?))
+        })
+    }
+
+    /// Ensures that there is a watermark before the first page is written, and that it is earlier than the page.
+    async fn ensure_watermark(&self, now: Time) -> Result<(), StoreError> {
+        if self.listed.lock().unwrap_or_else(PoisonError::into_inner).begun {
+            return Ok(());
+        }
+        let watermark = Watermark::through_hour_of(&self.reader.calendar, now.plus(-TimeDelta::hours(2)));
+        match self.put_watermark(&watermark, None).await {
+            Ok(()) | Err(StoreError::Conflict) => {
+                self.listed.lock().unwrap_or_else(PoisonError::into_inner).begun = true;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn put_watermark(&self, watermark: &Watermark, version: Option<String>) -> Result<(), StoreError> {
+        let stored = StoredWatermark::new(watermark, self.ids.fresh());
+        let condition = Condition::unchanged(version);
+        self.reader.stats.put(to_item(&keys::frontier(), stored)?, condition).await
+    }
+
+    /// Marks a page as sent, as set aside or as done.
+    pub(super) async fn mark_page(&self, key: Key, word: PageMark) -> Result<(), StoreError> {
+        let update =
+            self.reader.stats.client.update_item().table_name(&self.reader.stats.name).set_key(Some(to_key(&key)));
+        let update = match word {
+            PageMark::Sent => update
+                .update_expression("SET #sent = :now, #first = if_not_exists(#first, :now)")
+                .expression_attribute_names("#sent", SENT)
+                .expression_attribute_names("#first", FIRST_SENT)
+                .expression_attribute_values(":now", AttributeValue::S(self.now().to_string())),
+            PageMark::Aside => update
+                .update_expression("SET #aside = :true")
+                .expression_attribute_names("#aside", ASIDE)
+                .expression_attribute_values(":true", AttributeValue::Bool(true)),
+            PageMark::Done => update
+                .update_expression("SET #done = :true, #ttl = :ttl")
+                .expression_attribute_names("#done", DONE)
+                .expression_attribute_names("#ttl", TTL)
+                .expression_attribute_values(":true", AttributeValue::Bool(true))
+                .expression_attribute_values(
+                    ":ttl",
+                    AttributeValue::N(self.now().plus(PAGE_RETENTION).seconds().to_string()),
+                ),
+        };
+        // A page that another worker has finished and removed is not written again.
+        let update = update.condition_expression("attribute_exists(#pk)").expression_attribute_names("#pk", keys::PK);
+        match update.send().await.map_err(StoreError::from) {
+            Ok(_) | Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 
-/// A page that says that an hour is to be closed again for its tracks.
-pub(super) struct LatePage {
-    pub(super) name: String,
-    pub(super) hour: Period,
-    /// What was folded by then is on earlier pages, or in time.
-    pub(super) since: Time,
-    pub(super) page: Page,
+/// A mark of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PageMark {
+    Sent,
+    Done,
+    Aside,
 }
 
-fn sort_key(item: &Item) -> Result<String, StoreError> {
-    let name = item.get(SK).and_then(|sk| sk.as_s().ok());
-    name.cloned().ok_or_else(|| StoreError::corrupt("page", "no sort key"))
+fn page(tracks: BTreeSet<TrackId>, done_until: Option<i64>) -> Page {
+    Page { tracks, done: done_until.is_some(), aside: false, first_sent: None, sent: None, ttl: done_until }
 }
 
-/// The live buckets of a span.
-pub(super) fn minutes(track: &TrackId, span: TimeSpan) -> KeyRange {
-    let last = span.to.plus(-TimeDelta::milliseconds(1)).minute();
-    KeyRange {
-        pk: keys::rollups(&Scope::Track(track.clone())),
-        from: format!("{}{}", keys::LIVE_BUCKETS, span.from.minute()),
-        to: format!("{}{last}", keys::LIVE_BUCKETS),
+fn chunks(tracks: BTreeSet<TrackId>) -> impl Iterator<Item = BTreeSet<TrackId>> {
+    let mut tracks = tracks.into_iter();
+    std::iter::from_fn(move || {
+        let chunk: BTreeSet<TrackId> = tracks.by_ref().take(PAGE).collect();
+        (!chunk.is_empty()).then_some(chunk)
+    })
+}
+
+fn by_period(active: impl IntoIterator<Item = (Period, TrackId)>) -> BTreeMap<Period, BTreeSet<TrackId>> {
+    let mut by_period: BTreeMap<Period, BTreeSet<TrackId>> = BTreeMap::new();
+    for (period, track) in active {
+        by_period.entry(period).or_default().insert(track);
     }
+    by_period
 }
