@@ -1,4 +1,4 @@
-//! Real input: a log of requests goes in through the API, and what comes out is what the file says.
+//! A real access log is replayed through the API, and the counters match the file.
 
 use std::time::Duration;
 

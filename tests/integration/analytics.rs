@@ -1,14 +1,12 @@
-//! Analytics and the dashboard over HTTP: who may ask, what may be asked, and what is answered of live numbers. Every
-//! answer is held against the contract.
-
-use std::ops::Deref;
+//! Analytics and the dashboard over HTTP: access, validation, and answers from live facts. Every answer is checked
+//! against the contract.
 
 use chrono::{DateTime, Days, NaiveTime, TimeDelta, Timelike, Utc};
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::support::app::{Answer, App, ago, event};
-use crate::support::client::Client;
+use crate::support::client::{Client, delegate_to_client};
 
 const ANALYTICS: &str = "/api/stats/analytics";
 const DASHBOARD: &str = "/api/dashboard/stats";
@@ -18,13 +16,7 @@ struct Api {
     client: Client,
 }
 
-impl Deref for Api {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        &self.client
-    }
-}
+delegate_to_client!(Api);
 
 impl Api {
     async fn start() -> Self {
@@ -91,7 +83,7 @@ async fn analytics_require_admin_and_dashboard_requires_its_artist() {
         }
         for role in ["seller", "teacher", "student"] {
             api.ask(role, route, "").await.is_problem(403);
-            // Not even with the own id, and before anything else is looked at.
+            // Not even with their own id. Access is checked before anything else.
             api.ask(role, route, &format!("artistId={role}-1&timeRange=never")).await.is_problem(403);
         }
     }

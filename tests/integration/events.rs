@@ -1,13 +1,14 @@
 //! Events in, counters out, over HTTP.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use http::Method;
 use local::wire::{Call, Fault, Service};
 use serde_json::{Value, json};
 
 use crate::support::app::{App, ago, event, now};
+use crate::support::faults::every_nth_call;
 use crate::support::items::text;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,7 +64,7 @@ async fn latest_like_toggle_wins_in_any_arrival_order() {
     assert_eq!(app.counters("song").await["netLikes"], 1);
     app.post(&json!([word("a3", 30, "like", "a"), word("b2", 6, "like", "b"), word("b3", 7, "unlike", "b")])).await;
     assert_eq!(app.counters("song").await["netLikes"], 1);
-    // Who is signed in is one actor, whatever the session.
+    // A signed-in user is one actor in every session.
     app.post_as("student", &json!([word("d1", 40, "like", "x"), word("d2", 41, "like", "y")])).await;
     assert_eq!(app.counters("song").await["netLikes"], 2);
     app.finish().await;
@@ -148,27 +149,17 @@ async fn takes_identity_from_token_and_origin_from_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn outage_loses_and_duplicates_nothing() {
-    let calls = Arc::new(AtomicU32::new(0));
-    let app = App::start_with(|options| {
-        let calls = Arc::clone(&calls);
-        // Every third call to DynamoDB meets a fault, each in its turn.
-        options.faults = Some(Arc::new(move |call: &Call| {
-            let count = calls.fetch_add(1, Ordering::Relaxed);
-            if call.service != Service::DynamoDb || !count.is_multiple_of(3) {
-                return Fault::None;
-            }
-            match count / 3 % 7 {
-                0 => Fault::Throttle,
-                1 => Fault::ServerError,
-                2 => Fault::DropAfter,
-                3 => Fault::TimeoutBefore,
-                4 => Fault::ServerErrorAfter,
-                5 => Fault::Unprocessed(0x5555_5555_5555_5555),
-                _ => Fault::DropBefore,
-            }
-        }));
-    })
-    .await;
+    let (faults, calls) = every_nth_call(3, 7, |kind, call| match kind {
+        _ if call.service != Service::DynamoDb => Fault::None,
+        0 => Fault::Throttle,
+        1 => Fault::ServerError,
+        2 => Fault::DropAfter,
+        3 => Fault::TimeoutBefore,
+        4 => Fault::ServerErrorAfter,
+        5 => Fault::Unprocessed(0x5555_5555_5555_5555),
+        _ => Fault::DropBefore,
+    });
+    let app = App::start_with(|options| options.faults = Some(Arc::new(faults))).await;
     let events: Vec<Value> = (0..200)
         .map(|n| match n % 4 {
             0 => event(&format!("e{n}"), &json!({"type": "like", "action": "like", "sessionId": format!("s{n}")})),
@@ -185,7 +176,7 @@ async fn outage_loses_and_duplicates_nothing() {
         left = rejected.iter().map(|r| left[r["index"].as_u64().unwrap() as usize].clone()).collect();
     }
     app.settled().await;
-    // Reading meets faults as well; the caller is told to come again.
+    // Reads fail too; the caller is asked to retry.
     let read = async |id: &str| loop {
         let answer = app.get_track(id).await;
         if answer.status == 200 {

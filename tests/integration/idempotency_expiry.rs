@@ -27,7 +27,7 @@ impl Late {
         answer.body
     }
 
-    /// 45 days pass, and what was kept for 30 of them is gone.
+    /// 45 days pass, so the responses that are stored for 30 days have expired.
     async fn later(&self) {
         let app = &self.0.app;
         app.settled().await;

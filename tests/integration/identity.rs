@@ -1,4 +1,4 @@
-//! Whose an event is: the person's of the token, else the device's, else the session's, and never anybody else's.
+//! The actor of an event: the user of the token, else the device, else the session.
 
 use chrono::TimeDelta;
 use http::Method;
@@ -100,7 +100,7 @@ async fn play_across_sign_in_counts_once_for_user() {
     let told = ["totalPlays", "uniquePlays", "uniqueListeners"].map(|name| number(&numbers, name).unwrap());
     assert_eq!(told, [&json!(1), &json!(1), &json!(1)]);
     assert_eq!(app.counters("song").await["totalDurationSeconds"], 45.0);
-    // Sent again with the token, what the session said before is still one play.
+    // Sent again with the token, the session's events are still one play.
     app.post_as("student", &json!([start])).await;
     assert_eq!(app.counters("song").await["totalPlays"], 1);
     app.finish().await;
@@ -157,7 +157,7 @@ async fn like_across_sign_in_counts_once_in_any_order() {
     app.post_as("student", &json!([mine])).await;
     assert_eq!(likes("a").await, 0);
 
-    // What the session said before arrives last.
+    // The session's earlier event arrives last.
     app.post_as("student", &json!([word("b", "after", "like", 30)])).await;
     app.post(&json!([before("b")])).await;
     assert_eq!(likes("b").await, 1);
@@ -282,7 +282,7 @@ async fn admin_imports_events_of_other_users() {
         event["timestamp"] = json!(at(minutes));
         event
     };
-    // Nobody was signed in: two devices listen, and two sessions like.
+    // Without a user, two devices listen and two sessions like.
     let answer = app
         .post_as(
             "admin",
@@ -333,7 +333,7 @@ async fn admin_imports_events_of_other_users() {
         "{agent:?}, with its usual part put short"
     );
 
-    // What an admin names must be right; from anybody else it is not read.
+    // The user that an admin names must be valid; from other callers the field is ignored.
     let bad = json!([event("7", &json!({"userId": "a b", "country": "ZZ", "userAgent": 1}))]).to_string();
     let refused = send(&app, &[("authorization", &app.token("admin"))], bad.clone()).await;
     assert_eq!(refused.body["rejected"][0]["errors"].as_array().unwrap().len(), 3, "{refused:?}");

@@ -1,5 +1,5 @@
-//! Open pages are told what happens: the real `pusher-js`, on the server of channels that `cargo dev` starts and on Sockudo.
-//! Every case runs on both.
+//! Open pages receive events: the real `pusher-js`, on the embedded server of `cargo dev` and on Sockudo. Every case
+//! runs on both.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -22,11 +22,11 @@ use crate::support::app::{App, event};
 
 type Person<'a> = (&'a str, &'a str);
 
-/// Who teaches algebra.
+/// The teacher of algebra.
 const TIM: Person<'_> = ("tim", "teacher");
-/// Who comes to take it.
+/// A student who enrolls.
 const SAM: Person<'_> = ("sam", "student");
-/// Who has nothing to do with it.
+/// A user without access.
 const EVE: Person<'_> = ("eve", "student");
 const ANN: Person<'_> = ("ann", "seller");
 const ROOT: Person<'_> = ("root", "admin");
@@ -46,7 +46,7 @@ const OF_SELLER: &str = "private-seller-dashboard-ann";
 const TIMS: [&str; 4] = ["private-user-tim", OF_TEACHER, ENROLLMENTS, PRESENCE];
 /// What Sam's page listens to, once she takes part in the course.
 const SAMS: [&str; 7] = [OF_USER, OF_STUDENT, COURSE, PRESENCE, EVERYBODY, TRACK, BOARDS];
-/// What nobody may listen to but Sam, Tim, Ann, an artist and admins.
+/// The channels that are open to Sam, Tim, Ann, an artist and admins only.
 const PRIVATE: [&str; 9] = [
     OF_USER,
     OF_STUDENT,
@@ -104,7 +104,7 @@ struct Site {
     place: Place,
     secrets: SecretsManager,
     _sockudo: Option<Sockudo>,
-    /// How long it took until a page was told, from the request and from its answer.
+    /// The time until a page received an event, from the request and from its answer.
     took: Vec<(String, Duration, Duration)>,
 }
 
@@ -156,7 +156,7 @@ impl Site {
         jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
     }
 
-    /// Somebody opens a page that asks for these channels.
+    /// Opens a page of a user that subscribes to these channels.
     fn opens(&self, person: Person<'_>, channels: &[&str]) -> Page {
         self.opens_with(person, channels, &[])
     }
@@ -167,7 +167,7 @@ impl Site {
         Page::open_with(&self.tools, &self.place, url, &token, channels, &shows.iter().copied().collect()).unwrap()
     }
 
-    /// Somebody's page listens to these channels.
+    /// Opens a page of a user, and waits until it has subscribed to these channels.
     async fn page(&self, person: Person<'_>, channels: &[&str]) -> Page {
         let mut page = self.opens(person, channels);
         page.listens(channels).await.unwrap();
@@ -186,7 +186,8 @@ impl Site {
         answer.body
     }
 
-    /// Somebody does something that a page is told of, on each of these channels; what was answered, and what is told.
+    /// Sends a request, and waits until a page receives its event on each of these channels. Returns the answer and the
+    /// data.
     async fn brings(
         &mut self,
         (person, method, path, body): (Person<'_>, Method, &str, &Value),
@@ -215,7 +216,7 @@ impl Site {
         self.send(TIM, Method::PATCH, "/api/enrollments", &accepted).await;
     }
 
-    /// Ends the test. All that pages were told is as the contract says.
+    /// Ends the test. Asserts that all events of the pages match the contract.
     async fn finish(self, pages: &[&Page]) {
         let contract = contract();
         for told in pages.iter().flat_map(|page| page.so_far()).filter(|told| told["data"].is_object()) {
@@ -229,7 +230,7 @@ impl Site {
     }
 }
 
-/// What is told is what was answered. A page writes whole numbers in its own way, so fractions are told here.
+/// The event contains what was answered. A page prints whole numbers in its own way, so fractions are used here.
 fn is_what_was_answered(thing: &str) -> impl Fn(&Value, &Told) -> bool {
     move |answer, told| told["data"][thing] == *answer
 }
@@ -245,7 +246,7 @@ async fn student_page_receives_every_event(which: Which) {
     let mut site = Site::start(which).await;
     let mut tim = site.page(TIM, &TIMS).await;
 
-    // Who does not take part in the course yet may not listen to it, but hears that she was accepted.
+    // A student who is not enrolled yet may not subscribe to the course, but receives the acceptance.
     let mut before = site.opens(SAM, &[OF_STUDENT, COURSE, PRESENCE]);
     before.listens(&[OF_STUDENT]).await.unwrap();
     for channel in [COURSE, PRESENCE] {
@@ -332,7 +333,7 @@ async fn of_money(site: &mut Site, sam: &mut Page) {
     sam.told(OF_USER, "purchase-completed", is_paid).await.unwrap();
 }
 
-/// Of a track that is played, of a seller who sells, and of the boards.
+/// Counters of a track, figures of a seller, and the boards.
 async fn of_numbers(site: &mut Site, sam: &mut Page, ann: &mut Page) {
     let plays = json!({"events": [event("play", &json!({}))]});
     let plays = (SAM, Method::POST, "/api/stats/events", &plays);
@@ -344,7 +345,7 @@ async fn of_numbers(site: &mut Site, sam: &mut Page, ann: &mut Page) {
     let is_sold = |_: &Value, told: &Told| told["data"]["itemsSold"] == 1;
     let (_, told) = site.brings(sells, ann, (&[OF_SELLER], "stats-update"), is_sold).await;
     assert_eq!(told["totalEarnings"], json!({"USD": 2_500}));
-    // Everybody who looks at the boards sees it, too.
+    // Every page that shows the boards receives the change.
     let is_first =
         |told: &Told| told["data"]["sales"] == json!([{"rank": 1, "sellerId": "ann", "value": 1, "verified": false}]);
     for page in [sam, ann] {
@@ -410,7 +411,7 @@ async fn unauthorized_pages_receive_nothing(which: Which) {
         assert_eq!(eve.told(channel, "refused", |_| true).await.unwrap()["status"], 403, "{channel}");
     }
     eve.listens(&["private-user-eve", EVERYBODY]).await.unwrap();
-    // What she was given for her own channel opens no other one; the server of channels says so itself.
+    // The authorization of her own channel is rejected for another one, by the server itself.
     let own = "private-user-eve";
     let mut thief = site.opens_with(EVE, &[OF_USER, own, EVERYBODY], &[(OF_USER, own)]);
     thief.listens(&[own, EVERYBODY]).await.unwrap();
@@ -474,7 +475,7 @@ async fn server_rejects_unsigned_and_oversized_requests(which: Which) {
     site.app.finish().await;
 }
 
-/// Of which second numbers are told.
+/// The second of an update.
 fn second(id: &Value) -> u64 {
     id.as_str().unwrap().split_once('.').unwrap().0.parse().unwrap()
 }

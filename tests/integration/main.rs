@@ -22,6 +22,7 @@ mod example_events;
 mod idempotency_expiry;
 mod identity;
 mod ledger;
+mod likes;
 mod live_updates;
 mod metrics;
 mod migration;

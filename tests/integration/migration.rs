@@ -1,5 +1,4 @@
-//! The migration of a MongoDB system: each thing that somebody had there is bought once, however often it is brought
-//! in.
+//! The migration from MongoDB: each owned item is purchased once, however often it is imported.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -34,7 +33,7 @@ const EXPORT: &str = r#"
 {"_id": "kim", "purchasedCourses": ["geometry", "physics"], "purchasedTests": []}
 "#;
 
-/// What the export comes to: who, what, amount, time, method, and which of these are assumed.
+/// The expected purchases: buyer, item, amount, time, method, and which of these are assumed.
 fn expected() -> Vec<Value> {
     let undated = "2024-12-31T00:00:00.000Z";
     let rows = [
@@ -98,7 +97,7 @@ impl Migration {
         Done::open(&self.folder.done(), self.app.cloud.api_url()).unwrap()
     }
 
-    /// Brings in what is not done yet: how many were done before, and what became of the rest.
+    /// Imports what is not done yet. Returns the number of purchases done before, and the outcome of the rest.
     async fn run(&self, plan: &Plan) -> (usize, Sent) {
         let mut done = self.done();
         let (before, left): (Vec<&Purchase>, Vec<&Purchase>) =
@@ -128,7 +127,7 @@ impl Migration {
         all
     }
 
-    /// By which purchase somebody has something.
+    /// The purchase through which a user owns an item.
     async fn has(&self, user: &Value, kind: &Value, item: &Value) -> Value {
         let [user, kind, item] = [user, kind, item].map(|text| text.as_str().unwrap());
         let path = format!("/api/purchases/owned?userId={user}&itemType={kind}&itemId={item}&strong=true");
@@ -192,11 +191,11 @@ async fn migration_preserves_ownership_and_is_idempotent() {
         let had_by = migration.has(&purchase["userId"], &purchase["itemType"], &purchase["itemId"]).await;
         assert_eq!(had_by, purchase["purchaseId"]);
     }
-    // What a document says that cannot be read is not guessed from the list.
+    // A field of a document that cannot be read is not guessed from the list.
     assert_eq!(migration.has(&json!("kim"), &json!("course"), &json!("physics")).await, Value::Null);
 
     let items = migration.app.items("PurchasesTable");
-    // With the file nobody is asked, without it all are, and are answered the same.
+    // With the file no request is sent; without it all are sent again and have the same answers.
     assert_eq!(migration.run(&plan).await, (7, imported(0)));
     std::fs::remove_file(migration.folder.done()).unwrap();
     assert_eq!(migration.run(&plan).await, (0, imported(7)));
@@ -278,12 +277,12 @@ async fn keeps_existing_purchases_and_reports_rejected_ones() {
     let [refused] = &*sent.refused else { panic!("{sent:?}") };
     assert_eq!(refused.to_string(), "line 2: course c of user u0: purchasedAt must not be in the future");
     assert_eq!(migration.has(&json!("u0"), &json!("course"), &json!("a")).await, own.body["purchaseId"]);
-    // What is refused is asked for again, what was had is not.
+    // Rejected purchases are sent again, and existing ones are not.
     let (before, sent) = migration.run(&plan).await;
     assert_eq!((before, sent.sent(), sent.refused.len()), (2, 1, 1));
     assert_eq!(migration.history(&["u0"]).await.len(), 2);
 
-    // Said in another way it is still the same purchase: that is told, and nothing more is bought.
+    // A differently written document is the same purchase: it is reported, and nothing more is purchased.
     let text = r#"{"user": "u0", "course": "b", "purchasedAt": "2025-01-31T12:00:00Z", "amount": 7}"#;
     std::fs::remove_file(migration.folder.done()).unwrap();
     let (_, sent) = migration.run(&read(text).1).await;
@@ -308,7 +307,7 @@ async fn corrected_documents_are_imported() {
     let told: Vec<Value> = migration.history(&["u0"]).await.iter().map(|one| one["amount"].clone()).collect();
     assert_eq!(told, [json!(700), Value::Null]);
     assert_eq!(migration.run(&plan).await, (2, imported(0)));
-    // Corrected once more it is not "done before": it is told that something else is in.
+    // A second correction is not "done before": the report states that another value is stored.
     let (_, plan) = read(&corrected.replace("\"amount\": 7", "\"amount\": 8"));
     let (before, sent) = migration.run(&plan).await;
     assert_eq!((before, sent.imported, sent.refused.len()), (1, 0, 1), "{sent:?}");
@@ -353,7 +352,7 @@ async fn migration_requires_admin() {
         assert!(purchases.iter().all(|purchase| !done.contains(purchase, &assumed())));
     }
     assert_eq!(migration.app.items("PurchasesTable"), 0);
-    // What a file tells of an API that has forgotten all is not believed.
+    // A file about an API that has lost its data is not trusted.
     assert!(!known::any_stands(&migration.api, &purchases).await.unwrap());
     assert_eq!(migration.run(&plan).await, (0, imported(10)));
     assert!(known::any_stands(&migration.api, &purchases).await.unwrap());

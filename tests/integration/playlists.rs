@@ -1,19 +1,18 @@
-//! Playlists and submissions, over HTTP; every answer is held against the contract.
+//! Playlists and submissions over HTTP. Every answer is checked against the contract.
 
 use std::collections::BTreeMap;
-use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use domain::playlist::{Playlist, Status};
 use http::Method;
-use local::wire::{Call, Fault, Service};
 use serde_json::{Value, json};
 use store::Playlists;
 
 use crate::contract::{assert_response_matches, contract};
 use crate::support::app::{Answer, App};
-use crate::support::client::{Client, forged, headers};
+use crate::support::client::{Client, delegate_to_client, forged, headers};
+use crate::support::faults::outage;
 use crate::support::people::{ANN, EVE, Person, ROOT, SAM};
 
 const PLAYLIST: &str = "/api/playlists/{playlistId}";
@@ -26,13 +25,7 @@ struct Api {
     client: Client,
 }
 
-impl Deref for Api {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        &self.client
-    }
-}
+delegate_to_client!(Api);
 
 impl Api {
     async fn start() -> Self {
@@ -77,7 +70,7 @@ impl Api {
         self.app.open(Playlists::open)
     }
 
-    /// What everybody has by the mirrors: titles of playlists, and how submissions stand.
+    /// The mirrors of a user: titles of playlists, and statuses of submissions.
     async fn mirrored(&self, person: Person<'_>) -> (Vec<String>, Vec<(String, Status)>) {
         let (user, playlists) = (person.0.parse().unwrap(), self.playlists());
         let owned = playlists.of_owner(&user).await.unwrap();
@@ -185,7 +178,7 @@ async fn playlist_update_honours_version() {
     assert_ne!(second.header("etag"), first.header("etag"));
     api.put(SAM, "list", &tag, &list("c")).await.is_problem(412);
     api.put(SAM, "list", &[("if-match", "\"\"")], &list("c")).await.is_problem(412);
-    // What is left out is reset.
+    // Omitted fields are reset.
     let third = api.put(SAM, "list", &[("if-match", second.header("etag"))], &list("d")).await;
     assert_eq!((third.status.as_u16(), &third.body["isOpen"]), (200, &json!(true)));
     assert_eq!(api.mirrored(SAM).await.0, ["d"]);
@@ -242,7 +235,7 @@ async fn closed_playlist_rejects_submissions() {
         assert_eq!(problem.is_problem(409)["detail"], "the playlist does not accept submissions");
         api.submit(ROOT, "list", &json!({"trackId": id})).await.is_problem(409);
     }
-    // A repeat of what was taken is no new one, and what was sent can be judged.
+    // A repeated submission creates nothing new, and earlier ones can still be reviewed.
     assert_eq!(api.submit(ANN, "list", &json!({"trackId": "sent"})).await.status, 201);
     let judged = api.judge(SAM, "list", "sent", &json!({"status": "accepted"})).await;
     assert_eq!((judged.status.as_u16(), &judged.body["status"]), (200, &json!("accepted")));
@@ -411,14 +404,14 @@ async fn concurrent_submissions_create_one() {
     }
     assert_eq!(api.mirrored(ANN).await.1.len(), 1);
 
-    // Judges who disagree: one of them has the last word, and everybody is answered what held at that time.
+    // Concurrent reviews disagree: one is last, and every caller gets the state at that time.
     let words = [json!({"status": "accepted"}), json!({"status": "rejected"})];
     let judged = (0..20).map(|n| api.judge(SAM, "list", "song", &words[n % 2]));
     for (answer, word) in futures::future::join_all(judged).await.iter().zip(words.iter().cycle()) {
         assert_eq!((answer.status.as_u16(), &answer.body["status"]), (200, &word["status"]), "{answer:?}");
     }
 
-    // Of those who create, one does; of those who name the same version, one gets through.
+    // One of the concurrent creations succeeds, and one of the updates of a version.
     let (none, title) = ([("if-none-match", "*")], json!({"title": "a"}));
     let put = (0..20).map(|_| api.put(EVE, "race", &none, &title));
     let created: Vec<Answer> = futures::future::join_all(put).await;
@@ -433,7 +426,7 @@ async fn concurrent_submissions_create_one() {
     statuses.sort_unstable();
     assert_eq!((statuses[0], &statuses[1..]), (200, [412; 19].as_slice()));
 
-    // An owner who loses the playlist in between does not leave a mirror behind.
+    // An owner who loses the playlist in between leaves no mirror behind.
     let owners = ["sam", "eve", "ann", "bob"];
     let titles: Vec<Value> =
         (0..20).map(|n| json!({"title": format!("{n}"), "ownerId": owners[n % owners.len()]})).collect();
@@ -446,27 +439,9 @@ async fn concurrent_submissions_create_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn outage_leaves_documents_and_mirrors_equal() {
-    let calls = Arc::new(AtomicU32::new(0));
-    let app = App::start_with(|options| {
-        let calls = Arc::clone(&calls);
-        options.faults = Some(Arc::new(move |call: &Call| {
-            let count = calls.fetch_add(1, Ordering::Relaxed);
-            if call.service != Service::DynamoDb || !count.is_multiple_of(3) {
-                return Fault::None;
-            }
-            match count / 3 % 6 {
-                0 => Fault::Throttle,
-                1 if call.operation == "TransactWriteItems" => Fault::TransactionConflict,
-                2 => Fault::DropAfter,
-                3 => Fault::ServerErrorAfter,
-                4 => Fault::TimeoutAfter,
-                _ => Fault::DropBefore,
-            }
-        }));
-    })
-    .await;
+    let (faults, calls) = outage();
+    let app = App::start_with(|options| options.faults = Some(Arc::new(faults))).await;
     let api = Api { client: Client::of(app) };
-    // Whoever is told to come again does so.
     let token = api.token(ROOT);
     let insist = async |method: Method, path: &str, body: Value| loop {
         let headers = [("content-type", "application/json"), ("authorization", token.as_str())];

@@ -1,4 +1,4 @@
-//! Limits: what one caller may send, and that nobody's bomb holds up another's events.
+//! Quotas: what one caller may send, and that a flood delays no other caller's events.
 
 use std::sync::Arc;
 
@@ -88,7 +88,7 @@ async fn network_quota_per_track_minute_names_rejected_events() {
     assert!((1..=60).contains(&seconds), "{answer:?}");
     assert_eq!(limits.app.items("EventsTable"), 30);
 
-    // Sent again, what was accepted is accepted, and what was refused is refused: nothing more is written.
+    // Repeated, accepted events are accepted, rejected ones are rejected, and nothing more is written.
     let again = limits.post(&events).await;
     assert_eq!((again.body["accepted"].as_u64(), limited(&again)), (Some(30), (30..50).collect()));
     assert_eq!(limits.app.items("EventsTable"), 30);
@@ -240,7 +240,7 @@ async fn hot_bucket_is_deferred_once_and_blocks_nothing() {
     assert_eq!(app.counters("bomb").await["totalPlays"], 1000);
     assert_eq!(app.queue_depth("CounterDeferredQueue"), 0);
 
-    // What comes after the minute was folded waits anew.
+    // What arrives after the fold is deferred again.
     limits.post(&bomb("bomb", "late.", 50, BEGIN)).await;
     app.eventually("the minute is deferred again", || app.queue_depth("CounterDeferredQueue") == 1).await;
     limits.later(TimeDelta::minutes(32));
@@ -284,7 +284,7 @@ async fn hot_buckets_of_every_entity_are_deferred() {
     limits.app.finish().await;
 }
 
-/// What the protocol of deferrals rests on: only a message that was sent and not yet received stands for others.
+/// Only a message that was sent and not yet received stands for further records.
 #[tokio::test]
 async fn deferral_holds_until_its_message_is_received() {
     let stage = Stage::new(BEGIN.parse().unwrap());
@@ -296,19 +296,19 @@ async fn deferral_holds_until_its_message_is_received() {
     let deadline = Instant::now() + std::time::Duration::from_secs(60);
     let mark = async |deferrals: &Deferrals| deferrals.mark(&bucket, deadline).await.unwrap();
 
-    // A mark whose sender died before it sent is nothing that anybody relies on.
+    // A mark whose sender crashed before it sent is not relied on.
     assert!(mark(&one).await.is_some());
     let sent = mark(&one).await.unwrap();
     one.confirm(&sent, deadline).await.unwrap();
     assert!(mark(&other).await.is_none());
-    // Once the message is received, whoever comes next sends another.
+    // Once the message is received, the next record sends another one.
     other.clear(&bucket, deadline).await.unwrap();
     let sent = mark(&one).await.unwrap();
     // Received before it is confirmed: the confirmation comes too late to count.
     other.clear(&bucket, deadline).await.unwrap();
     one.confirm(&sent, deadline).await.unwrap();
     assert!(mark(&other).await.is_some());
-    // Two who send at once: the mark of the second stands, and only while its message waits.
+    // Two senders at once: the mark of the second one counts, while its message waits.
     let (first, second) = (mark(&one).await.unwrap(), mark(&other).await.unwrap());
     one.confirm(&first, deadline).await.unwrap();
     assert!(mark(&one).await.is_some_and(|third| {
@@ -342,7 +342,7 @@ async fn claiming_played_track_requires_admin() {
     let approved = json!({"title": "Hit", "durationSeconds": 60, "artistId": "artist-1"});
     assert_eq!(app.put_track("admin", "hit", &[], &approved).await.status, 200);
     assert_eq!(app.put_track("artist", "hit", &[], &description).await.status, 200);
-    // Before anything happened to it, a track is whose who describes it.
+    // An unused track belongs to the first user who describes it.
     assert_eq!(app.put_track("artist", "fresh", &[], &description).await.status, 201);
     limits.app.finish().await;
 }

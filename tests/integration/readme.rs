@@ -25,7 +25,7 @@ fn printed(cloud: &LocalCloud) -> String {
     text.lines().filter(|line| line.trim_start().starts_with("curl ")).collect::<Vec<_>>().join("\n")
 }
 
-/// Runs commands in a folder as somebody does who pastes them; the answers, one after the other.
+/// Runs pasted commands in a folder. Returns the answers in their order.
 async fn pasted(commands: &str, folder: &Path) -> Vec<Value> {
     let output = Command::new("sh").arg("-c").arg(commands).current_dir(folder).output().await.unwrap();
     let said = String::from_utf8(output.stdout).unwrap();

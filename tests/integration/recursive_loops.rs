@@ -1,4 +1,4 @@
-//! Chains of parts, each of which sends the next one to the queue that brings them, in a cloud that detects recursive loops as
+//! Chains of tasks, each of which sends the next one to its own queue, in a cloud that detects recursive loops as
 //! Lambda does.
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use crate::support::items::key;
 /// How many parts the chains have.
 const PARTS: usize = 1_000;
 
-/// A function that does its work in parts, its queue, and how the template says how much a part is.
+/// A function that works in tasks: its queue, and how the template sets the size of a task.
 struct Chain {
     function: &'static str,
     queue: &'static str,
@@ -235,7 +235,7 @@ fn function_in_message_cycle_declares_recursive_loop() {
         );
     }
     let allowed: Vec<&str> = looping.iter().copied().filter(|id| template.functions[*id].may_loop).collect();
-    // Each of these goes on from where its message says, and ends where what it goes through does.
+    // Each of these continues at the position in its message, and ends at the end of its range.
     assert_eq!(allowed, ["AuditWorkerFunction", "PackageRebuildWorkerFunction", "RefoldWorkerFunction"]);
     let stating = template.functions.values().filter(|config| config.may_loop).count();
     assert_eq!(stating, allowed.len(), "a function that may loop, but to which nothing leads back");

@@ -121,7 +121,7 @@ async fn rejects_unknown_callers() {
         .is_problem(401);
     app.send(Method::POST, "/api/stats/events?writeKey=", &[json], body.clone()).await.is_problem(401);
     app.send(Method::POST, "/api/stats/events", &[json], body).await.is_problem(401);
-    // A write key is for events alone, and the gateway itself asks for a token where one is needed.
+    // A write key is valid for events only, and the gateway requires a token where one is needed.
     let answer = app.send(Method::PUT, "/api/tracks/song", &[json, ("x-write-key", key.as_str())], "{}").await;
     assert_eq!((answer.status.as_u16(), answer.body), (401, json!({"message": "Unauthorized"})));
     nothing_was_written(&app).await;
@@ -186,7 +186,7 @@ async fn track_update_honours_version() {
     assert_eq!(second.status, 200, "{second:?}");
     app.put_track("artist", "song", &[("if-match", first.header("etag"))], &song("c")).await.is_problem(412);
 
-    // What a get answers says what to change it from, and counters that move do not stand in the way.
+    // The answer contains the version to change, and moving counters do not change it.
     let read = app.get_track("song").await;
     assert_eq!(read.body["title"], "b");
     let tag = read.header("etag").to_owned();

@@ -1,4 +1,4 @@
-//! Real invoices: a shop's purchases and refunds go in through the API, and what comes out is what SQL says of the file.
+//! Real invoices: a shop's purchases and refunds go in through the API, and analytics match SQL over the file.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use crate::contract::{assert_response_matches, contract};
 use crate::support::app::App;
 use crate::support::data::{invoices, is_ci};
 
-/// The days of the file: all that is asked of it lies between them.
+/// The range of the file.
 const FIRST: &str = "2010-11-30";
 const LAST: &str = "2010-12-31";
 
-/// What an admin is told of some days, but for when that was.
+/// The analytics of some days, without the time of the answer.
 async fn told(app: &App, days: &str) -> Value {
     let token = app.token("admin");
     let path = format!("{ANALYTICS}?{days}");
@@ -44,7 +44,7 @@ async fn analytics_match_sql_over_invoices_and_reload_is_idempotent() {
     let counted = (orders.purchases.len(), orders.openings(), orders.refunds.len(), read.left_out.len());
     assert_eq!(counted, if is_whole { (9_960, 90, 100, 30) } else { (999, 9, 10, 0) });
     let mut subjects = subjects(&tables).unwrap();
-    // The months of the file and its days in them are asked for anyway; now all of them at once, too.
+    // The months and days of the file are compared anyway; here the whole range, too.
     let days = Days { from: FIRST.to_owned(), to: LAST.to_owned() };
     assert_eq!(tables.sums(&days).unwrap(), tables.sums(&Days::all()).unwrap());
     for days in [Days { from: "2010-12-01".to_owned(), to: "2010-12-31".to_owned() }, days] {

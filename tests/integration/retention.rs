@@ -37,12 +37,12 @@ async fn counters_survive_expiry_and_reject_expired_minutes() {
     assert_eq!((&refused["accepted"], &refused["rejected"][0]["field"]), (&json!(0), &json!("timestamp")), "{refused}");
     assert_eq!(post("fresh", &later).await["accepted"], 1, "other minutes take facts as ever");
 
-    // DynamoDB deletes what has expired, and tells the stream so.
+    // DynamoDB deletes what has expired, and the stream contains the deletion.
     clock.set_offset(TimeDelta::days(91));
     assert_eq!(app.cloud.database().sweep_expired(clock.now().timestamp()).unwrap(), 1);
     assert_eq!(app.counters("song").await["totalPlays"], 3);
 
-    // Even an erasure of what is left of the minute finds it sealed.
+    // An erasure of the rest of the minute does not change it either.
     let table = app.cloud.table("EventsTable").unwrap();
     let key = json!({
         "pk": {"S": format!("TRACK#song#{}", &at[..13])},
@@ -55,7 +55,7 @@ async fn counters_survive_expiry_and_reject_expired_minutes() {
     app.finish().await;
 }
 
-/// Filters of event source mappings look at keys alone, so readers of streams are told of expiries too.
+/// Filters of event source mappings see only keys, so stream consumers get expiry records too.
 #[tokio::test(flavor = "multi_thread")]
 async fn expiry_records_need_no_calls() {
     let app = App::start().await;

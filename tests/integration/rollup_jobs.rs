@@ -58,7 +58,7 @@ async fn post(app: &App, events: &[Value]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn closing_a_period_changes_no_answer() {
     let (app, clock) = start().await;
-    // From a noon in March no step below ends more than its own period, at whatever hour the test is run.
+    // From noon in March, no step below ends more than its own period, whenever the test runs.
     let now = SystemClock.now();
     let noon = NaiveDate::from_ymd_opt(now.year() + 1, 3, 15).unwrap().and_hms_opt(12, 0, 0).unwrap().and_utc();
     clock.set_offset(noon - now);
@@ -173,7 +173,7 @@ async fn poison_is_dead_lettered_and_succeeds_after_redrive() {
         assert!(hour["asOf"].is_object(), "{track} was not closed: {hour}");
     }
 
-    // Mended, and sent back where it came from, as the README says.
+    // Repaired and redriven, as the documentation describes.
     put(&bucket);
     let dead_letters = app.cloud.queue("RollupFailuresQueue").unwrap();
     let request = json!({"SourceArn": format!("arn:aws:sqs:us-east-1:000000000000:{dead_letters}")}).to_string();
@@ -186,7 +186,7 @@ async fn poison_is_dead_lettered_and_succeeds_after_redrive() {
     app.finish().await;
 }
 
-/// What one day of an access log says: requests, distinct sessions, and requests by where they came from.
+/// One day of the access log: requests, distinct sessions, and requests by source.
 #[derive(Default)]
 struct Day {
     plays: u64,
@@ -229,7 +229,7 @@ async fn daily_rollups_match_access_log() {
         let points = told["series"]["points"].as_array().unwrap();
         assert_eq!(points.len(), days.len());
         if !closed {
-            // So many hours of tracks came late that not all of them are in the answer, and it says so.
+            // Too many hours of tracks came late for this answer, and `asOf` shows it.
             let as_of = told["asOf"].as_str().unwrap();
             assert!(before.as_str() <= as_of && as_of < crate::support::app::now().as_str(), "{as_of}");
             let plays = told["metrics"]["plays"]["totalPlays"].as_u64().unwrap();
@@ -322,7 +322,7 @@ async fn late_fact_is_added_to_hour_with_expired_buckets() {
     close(&app).await;
     plays("a late fact is closed", 3).await;
 
-    // Without its minutes an hour stays as it is, whoever has it closed again.
+    // Without its buckets an hour stays unchanged when it is closed again.
     clock.set_offset(TimeDelta::days(60));
     for key in minutes() {
         call("DeleteItem", json!({"Key": key}));

@@ -173,7 +173,7 @@ async fn rejection_of_unknown_key_ends_when_provider_publishes_it() {
     let app = provider.app(|_| {}).await;
     assert_eq!(cached_status(&app, &old.token(&json!({}))).await, 200);
     let token = new.token(&json!({}));
-    // Whoever makes up keys does not make us ask for each.
+    // Made-up keys do not cause requests to the provider.
     for _ in 0..3 {
         assert_eq!(cached_status(&app, &token).await, 401);
         assert_eq!(status(&app, &Key::elliptic("made up").token(&json!({}))).await, 401);

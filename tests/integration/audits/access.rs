@@ -1,4 +1,4 @@
-//! Who may have purchases audited, and read what was found; and that it happens by itself.
+//! Access to audits and their reports, and the schedule that starts audits.
 
 use http::Method;
 use serde_json::{Value, json};

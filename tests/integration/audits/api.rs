@@ -1,7 +1,6 @@
-//! People, what they buy, audits of that, and all that is stored and told of it.
+//! Users, their purchases, audits, and dumps of everything that is stored and answered.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Deref;
 
 use chrono::TimeDelta;
 use http::Method;
@@ -9,7 +8,7 @@ use local::cloud::Options;
 use serde_json::{Value, json};
 use system::clock::Clock;
 
-use crate::support::client::Client;
+use crate::support::client::{Client, delegate_to_client};
 pub(super) use crate::support::items::key;
 pub(super) use crate::support::people::{ANN, EVE, KIM, Person, ROOT, SAM, SUE, TIM};
 
@@ -33,7 +32,7 @@ const NOON: &str = "2026-04-10T12:00:00.000Z";
 /// Longer than what a stream brings about is given.
 pub(super) const A_WHILE: i64 = 16;
 
-/// Everything in the tables of purchases, by table and key, without what is the audits' own.
+/// The items of the purchase tables by table and key, except those of the audits themselves.
 pub(super) type Dump = BTreeMap<String, Value>;
 
 /// Kinds and subjects.
@@ -46,7 +45,7 @@ pub(super) fn findings(report: &Value) -> Findings {
     let found: Findings = found.map(|one| (text(&one["type"]), text(&one["subject"]))).collect();
     for (kind, count) in report["found"].as_object().unwrap() {
         let listed = found.iter().filter(|(of, _)| of == kind).count();
-        // Something that two legs look at may be found by either.
+        // Either of two tasks that cover the same item may find it.
         assert!(count.as_u64().unwrap() >= listed as u64 && (*count == 0) == (listed == 0), "{kind}: {report}");
     }
     for one in report["findings"].as_array().unwrap() {
@@ -55,7 +54,7 @@ pub(super) fn findings(report: &Value) -> Findings {
     found
 }
 
-/// An item without what is a new one at each write, and without what says nothing.
+/// An item without the attributes that are new at each write; `None` if nothing else is left.
 fn plain(mut item: Value) -> Option<Value> {
     let text = |item: &Value, name: &str| item[name]["S"].as_str().unwrap_or_default().to_owned();
     let (pk, sk) = (text(&item, "pk"), text(&item, "sk"));
@@ -63,10 +62,10 @@ fn plain(mut item: Value) -> Option<Value> {
     // Of a minute without sales nothing remains but that there was one.
     let is_empty_minute = sk.starts_with("B#") && fields["value"]["M"].as_object().unwrap().is_empty();
     fields.retain(|name, value| !["version", "asOf", "of"].contains(&name.as_str()) && value["N"] != "0");
-    // What nobody has any more is not said to have been somebody's once.
+    // An item whose owner lost it equals an item that never had one.
     let is_had_no_more = pk.starts_with("OWNER#") && fields.get("standing").is_none();
     let is_sum = ["SALES#", "REVENUE", "BUYER#", "COHORT"].iter().any(|prefix| pk.starts_with(prefix));
-    // Who bought is kept in whichever order it came; how many these are, people are told.
+    // The order of buyers depends on the order of writes. Their number is compared through the API.
     if sk.starts_with("U#") {
         fields.remove("buyers");
     }
@@ -75,7 +74,7 @@ fn plain(mut item: Value) -> Option<Value> {
     (!says_nothing).then_some(item)
 }
 
-/// What everything comes to: the numbers, whichever the versions.
+/// A dump without versions and empty items, for comparing figures.
 pub(super) fn plainly(dump: Dump) -> Dump {
     dump.into_iter().filter_map(|(key, item)| Some((key, plain(item)?))).collect()
 }
@@ -103,13 +102,7 @@ pub(super) struct Api {
     scope: &'static str,
 }
 
-impl Deref for Api {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        &self.client
-    }
-}
+delegate_to_client!(Api);
 
 impl Api {
     /// An API whose audits are full.
@@ -147,7 +140,7 @@ impl Api {
         self.clock.set_time(self.clock.now() + TimeDelta::minutes(minutes));
     }
 
-    /// Begins an audit; tells its id.
+    /// Starts an audit and returns its id.
     pub(super) async fn begin(&self) -> String {
         self.begin_of(self.scope, self.scope).await
     }
@@ -168,7 +161,7 @@ impl Api {
         answer.body
     }
 
-    /// Has purchases audited; tells what that came to.
+    /// Runs an audit and returns its report.
     pub(super) async fn audited(&self) -> Value {
         self.audited_as(self.scope).await
     }
@@ -184,12 +177,12 @@ impl Api {
         self.app.settled().await;
         let done = self.report(&audit).await;
         assert_eq!((&done["status"], &done["startedAt"]), (&json!("done"), &begun["startedAt"]), "{done}");
-        // Parts that end side by side may each say that it was later than the other does.
+        // Tasks that end at the same time may each record a time later than the other's.
         assert!(done["asOf"].as_str() >= done["startedAt"].as_str(), "{done}");
         done
     }
 
-    /// Has purchases audited; tells what was found.
+    /// Runs an audit and returns its findings.
     pub(super) async fn found(&self) -> Findings {
         findings(&self.audited().await)
     }
@@ -209,7 +202,7 @@ impl Api {
         dump
     }
 
-    /// What people are told, by what they asked.
+    /// The answers of the API about purchases, by request.
     pub(super) async fn told(&self) -> BTreeMap<String, String> {
         self.app.settled().await;
         let mut told = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Who has what, what buyers are told, what is known of them, and cohorts.
+//! Ownership, listings, totals of buyers, and cohorts.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use super::shop::id;
 #[tokio::test(flavor = "multi_thread")]
 async fn repairs_ownership() {
     spoiled(|vandal, known| {
-        // Too high, of what was given back; too low; gone; what nobody bought; and of several, one is missing.
+        // Too high after a refund, too low, lost, never bought, and one of several lost.
         vandal.add("OWNER#u:sue", "COURSE#algebra", "standing", 1);
         vandal.is("ownership", "OWNER#u:sue/COURSE#algebra");
         vandal.add("OWNER#u:sam", "COURSE#algebra", "standing", -1);
@@ -32,7 +32,7 @@ async fn repairs_ownership() {
         vandal.is("ownership", "OWNER#u:sam/COURSE#calculus");
         vandal.lose("OWNER#g:gil", "PRODUCT#cup");
         vandal.is("ownership", "OWNER#g:gil/PRODUCT#cup");
-        // What waits for approval is nobody's.
+        // A pending purchase grants no ownership.
         vandal.invent(
             "OWNER#u:kim",
             "COURSE#statistics",
@@ -71,7 +71,7 @@ async fn repairs_listings_of_buyer() {
         let (sk, subject) = entry(&known.cup);
         vandal.change("BUYER#u:sam", &sk, |item| item["variant"] = json!({"S": "blue"}));
         vandal.is("listing", &subject);
-        // What is known of buyers is made of what they are told, and follows it: it may be met before it has.
+        // The totals of a buyer derive from the listings, and may be checked before the listings are repaired.
         for buyer in ["BUYER#u:kim", "BUYER#u:sam"] {
             vandal.may_be("buyer", buyer);
         }
@@ -82,7 +82,7 @@ async fn repairs_listings_of_buyer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_listing_revokes_no_ownership() {
     spoiled(|vandal, known| {
-        // Told to have ended, it is not had; nor if it is not told at all.
+        // Listed as ended or not listed at all, the item does not count as owned.
         for (buyer, item, purchase) in
             [("u:kim", "TEST#quiz", &known.quiz), ("u:sam", "COURSE#algebra", &known.algebra)]
         {
@@ -108,7 +108,7 @@ async fn wrong_listing_revokes_no_ownership() {
 #[tokio::test(flavor = "multi_thread")]
 async fn repairs_totals_of_buyer() {
     spoiled(|vandal, _| {
-        // A day: changed, lost, and one on which nothing was bought. All of a buyer is told under the buyer's name.
+        // A day changed, a day lost, and a day without purchases. All are reported under the buyer.
         vandal.add("BUYER#u:sam", "C#D#2026-01-10", "gross#USD@card", 5);
         vandal.is("buyer", "BUYER#u:sam");
         vandal.lose("BUYER#u:kim", "C#D#2026-02-03");
@@ -132,7 +132,7 @@ async fn repairs_totals_of_buyer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn repairs_months_of_buyer_with_wrong_day() {
     spoiled(|vandal, _| {
-        // The day told of more purchases in its month than there are all in all.
+        // The day claims more purchases in its month than there are in all.
         vandal.add("BUYER#u:sam", "C#D#2026-01-10", "bought#2026-01", 5);
         vandal.is("buyer", "BUYER#u:sam");
         vandal.may_be("cohort", "BUYER#u:sam");
@@ -165,7 +165,7 @@ async fn repairs_cohort_months_of_buyer() {
         vandal.is("cohort", "BUYER#u:sam");
         vandal.lose("BUYER#u:kim", "COHORT");
         vandal.is("cohort", "BUYER#u:kim");
-        // They are counted anew where they were counted all the time, so their cohorts are found as well.
+        // The repair recounts every month of these buyers, so their cohorts are reported too.
         for month in ["2026-01", "2026-02"] {
             vandal.may_be("cohort", &format!("COHORTS/{month}"));
         }
@@ -176,7 +176,7 @@ async fn repairs_cohort_months_of_buyer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn moves_buyer_to_correct_cohort() {
     spoiled(|vandal, _| {
-        // First in December, when nobody bought.
+        // The first month is December, in which there were no purchases.
         vandal.add("BUYER#u:sue", "COHORT", "2025-12", 1);
         vandal.is("cohort", "BUYER#u:sue");
         for month in ["2025-12", "2026-02"] {

@@ -1,4 +1,4 @@
-//! A ledger that contradicts itself: it is told, and left as it is.
+//! A ledger that contradicts itself is reported and left unchanged.
 
 use serde_json::{Value, json};
 
@@ -6,10 +6,10 @@ use super::api::{A_WHILE, Api, Findings, SCOPES, differences};
 use super::corruption::{Vandal, more};
 use super::shop::{self, Known, id};
 
-/// An audit tells of this alone and leaves everything as it is, and so does the next one.
+/// The audit reports only this purchase and changes nothing, and so does the next one.
 async fn is_told(mut api: Api, purchase: &Value) {
     let subject = format!("PURCHASE#{}", id(purchase));
-    // What is made of the ledger follows it, wrong as it is.
+    // Values derived from the ledger follow it even where it is wrong.
     api.later(A_WHILE).await;
     let before = api.dump().await;
     // A second audit of changes looks at what came after the first.
@@ -23,7 +23,7 @@ async fn is_told(mut api: Api, purchase: &Value) {
     api.app.finish().await;
 }
 
-/// A shop in which nothing is wrong and everything is to be audited.
+/// A consistent shop of which everything is due for an audit.
 async fn opened(scope: &'static str) -> (Api, Known) {
     let mut api = Api::start_for(scope).await;
     let (_, known) = shop::open(&mut api).await;
@@ -82,7 +82,7 @@ async fn repairs_listing_after_manual_change_of_purchase() {
         let purchase = format!("PURCHASE#{}", id(&known.quiz));
         let vandal = Vandal::comes(&mut api).await;
         vandal.change(&purchase, "DOC", |item| more(&mut item["paid"]["M"]["listed"], 400));
-        // The entry follows the purchase: it is found, once, besides the sale that says something else, which stays.
+        // The listing follows the purchase and is reported once; the sale with the other amount stays.
         let found = api.found().await;
         let expected: Findings = [("listing", &purchase), ("ledger", &purchase)]
             .map(|(kind, subject)| (kind.to_owned(), subject.clone()))

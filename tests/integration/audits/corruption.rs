@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::api::{A_WHILE, Api, Dump, Findings, SCOPES, differences, key, plainly};
 use super::shop::{self, Known};
 
-/// What is spoiled, and what is to be found.
+/// Corrupts stored values and collects the expected findings.
 pub(super) struct Vandal<'a> {
     api: &'a mut Api,
     before: Dump,
@@ -17,8 +17,7 @@ pub(super) struct Vandal<'a> {
     may: Findings,
 }
 
-/// Spoils a shop in which all is right, for each scope of an audit a shop of its own. The audit finds what is to be found and
-/// puts it right.
+/// Corrupts a consistent shop, one for each scope of an audit. The audit finds what is expected and repairs it.
 pub(super) async fn spoiled(spoil: impl Fn(&mut Vandal<'_>, &Known)) {
     let audited = SCOPES.map(async |scope| {
         let mut api = Api::start_for(scope).await;
@@ -46,7 +45,7 @@ pub(super) fn number(number: i64) -> Value {
     json!({"N": number.to_string()})
 }
 
-/// What was a number, and this more.
+/// A number attribute, increased by this.
 pub(super) fn more(value: &mut Value, by: i64) {
     let was: i64 = value["N"].as_str().map_or(0, |was| was.parse().unwrap());
     *value = number(was + by);
@@ -134,7 +133,7 @@ impl<'a> Vandal<'a> {
         all.filter(|sk| sk.starts_with(begin) && sk.ends_with(end)).collect()
     }
 
-    /// This is to be found.
+    /// Expects this finding.
     pub(super) fn is(&mut self, kind: &str, subject: &str) {
         self.must.insert((kind.to_owned(), subject.to_owned()));
     }
@@ -144,8 +143,7 @@ impl<'a> Vandal<'a> {
         self.may.insert((kind.to_owned(), subject.to_owned()));
     }
 
-    /// What is made of an item's minutes of a day may be found too: a minute is put right with the difference that it makes to
-    /// all that is made of it, where that was right before; and what is looked at first is held against what is still wrong.
+    /// The repair of a bucket also changes what derives from the item's day, so these values may be reported too.
     pub(super) fn may_be_what_follows(&mut self, item: &str, day: &str) {
         for total in ["T".to_owned(), format!("D#{day}"), format!("M#{}", &day[..7])] {
             self.may_be("total", &format!("SALES#{item}/{total}"));
@@ -162,7 +160,7 @@ impl<'a> Vandal<'a> {
         self.may_be("ranking", &format!("REVENUE#{period}/C#{item}"));
     }
 
-    /// An audit finds just what is to be found, and everything is as it was; another one finds nothing, nor does one later.
+    /// One audit finds exactly what is expected and restores everything. The next one, and a later one, find nothing.
     pub(super) async fn found_and_mended(self) {
         let spoiled = differences(&self.before, &self.api.dump().await);
         assert!(!spoiled.is_empty(), "nothing is spoiled");

@@ -1,4 +1,4 @@
-//! Audits of what has changed since the last complete audit.
+//! Incremental audits, which cover what has changed since the last complete audit.
 
 use std::sync::Arc;
 

@@ -66,7 +66,7 @@ async fn refunds_recorded_out_of_order_are_no_finding() {
 async fn large_ledger_is_checked_exactly_once() {
     let mut api = Api::start().await;
     let (mut shop, _) = shop::open(&mut api).await;
-    // Somebody's purchases are more than a leg meets; what was sold in April, more than one looks at.
+    // One buyer has more purchases than a task covers, and April has more sales than a task covers.
     for at in 0..600 {
         shop.order(&api, ANN, ("product", &format!("pen{}", at % 30)), json!({})).await;
     }

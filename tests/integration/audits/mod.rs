@@ -1,5 +1,5 @@
-//! Audits over HTTP: what follows from the ledger is spoiled, found, and put right, and what is right is left as it is; every
-//! answer is held against the contract.
+//! Audits over HTTP: derived values are corrupted, found and repaired, and intact ones stay. Every answer is checked
+//! against the contract.
 
 mod access;
 mod api;

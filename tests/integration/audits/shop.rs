@@ -16,14 +16,14 @@ fn time(of: &Value) -> String {
     of.as_str().unwrap().to_owned()
 }
 
-/// What was bought, as the test remembers it.
+/// The purchases, as the test remembers them.
 #[derive(Debug, Default)]
 pub(super) struct Shop {
     purchases: usize,
     buyers: BTreeSet<String>,
-    /// What was paid or given back, and when.
+    /// The payments and refunds with their times.
     facts: Vec<(String, String)>,
-    /// Who paid, and when.
+    /// The buyers with their payment times.
     paid: Vec<(String, String)>,
     keys: usize,
 }
@@ -62,7 +62,7 @@ impl Shop {
         answer.body
     }
 
-    /// An admin records what was bought then.
+    /// An admin records a past purchase.
     async fn past(&mut self, api: &Api, item: (&str, &str), at: &str, mut patch: Value) -> Value {
         patch["purchasedAt"] = json!(at);
         self.order(api, ROOT, item, patch).await
@@ -184,7 +184,7 @@ pub(super) async fn open(api: &mut Api) -> (Shop, Known) {
     let back = shop.order(api, KIM, ("test", "midterm"), json!({"currency": "EUR"})).await;
     shop.end(api, &back).await;
     shop.order(api, KIM, ("product", "pen"), json!({})).await;
-    // Somebody who never paid, and somebody who pays now what was ordered in another month.
+    // One buyer never paid, and one pays now for an order of another month.
     shop.order(api, ROOT, ("product", "mug"), json!({"status": "pending", "guestId": "gus2"})).await;
     let late =
         shop.past(api, ("product", "pen"), "2026-01-20T12:00:00Z", json!({"status": "pending", "guestId": "gil"}));

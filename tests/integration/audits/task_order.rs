@@ -1,4 +1,4 @@
-//! Legs in whichever order: what the first leaves is not what the last one needs.
+//! Audit tasks in different orders: no task depends on another one.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::shop::{self, id};
 use super::tasks::{delivery, leg, walks};
 use crate::support::app::items_of;
 
-/// Goes legs one after the other.
+/// Runs tasks one after the other.
 async fn go(api: &Api, legs: impl IntoIterator<Item = Value>) {
     for walk in legs {
         let answer = api.app.invoke("AuditWorkerFunction", &delivery(&leg("a", &walk))).await.unwrap();
@@ -17,7 +17,7 @@ async fn go(api: &Api, legs: impl IntoIterator<Item = Value>) {
     api.app.settled().await;
 }
 
-/// Whatever is spoiled is mended in this order of the legs.
+/// Everything that is corrupted is repaired in this order of tasks.
 async fn is_mended(order: impl FnOnce(&mut [Value]), spoil: impl FnOnce(&Vandal<'_>)) {
     let mut api = Api::start().await;
     shop::open(&mut api).await;
@@ -115,7 +115,7 @@ async fn repairs_when_buyer_is_checked_before_purchase_with_wrong_listing() {
         let mut api = Api::start().await;
         let (_, known) = shop::open(&mut api).await;
         let vandal = Vandal::comes(&mut api).await;
-        // Any one that is met after its buyer: in a later leg.
+        // A purchase that a later task covers than its buyer.
         let of = |buyer: &'static str, purchase: &Value| {
             let api = vandal.api();
             let segments = (segment(api, buyer), segment(api, &format!("PURCHASE#{}", id(purchase))));
@@ -133,7 +133,7 @@ async fn repairs_when_buyer_is_checked_before_purchase_with_wrong_listing() {
         let mut all = walks();
         let leg = all.remove(first);
         go(vandal.api(), [leg].into_iter().chain(all)).await;
-        // What is known of buyers follows the entry that was put right, as the stream brings it.
+        // The totals of the buyer follow the repaired listing once the stream has delivered it.
         vandal.mended().await;
         api.app.finish().await;
     }

@@ -1,4 +1,4 @@
-//! Legs that come twice, legs that are none, and the alarm's metric.
+//! Redelivered tasks, malformed tasks, and the metric of the alarm.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use super::corruption::Vandal;
 use super::shop;
 use crate::metrics::Lines;
 
-/// A leg of an audit, as the queue holds it.
+/// The message of an audit task.
 pub(super) fn leg(audit: &str, walk: &Value) -> String {
     json!({"audit": audit, "walk": walk}).to_string()
 }
 
-/// What the legs of an audit of the shop look at; those of the ledger are the first eight.
+/// The tasks of an audit of the shop. The first eight cover the ledger.
 pub(super) fn walks() -> Vec<Value> {
     let mut walks: Vec<Value> = (0..8).map(|segment| json!({"ledger": {"segment": segment}})).collect();
     for month in ["2026-01", "2026-02", "2026-03", "2026-04"] {
@@ -24,7 +24,7 @@ pub(super) fn walks() -> Vec<Value> {
     walks
 }
 
-/// What a queue brings when it brings this leg.
+/// The event with which the queue delivers this task.
 pub(super) fn delivery(body: &str) -> Value {
     json!({"Records": [{
         "messageId": "m", "receiptHandle": "h", "body": body,

@@ -1,4 +1,4 @@
-//! Minutes, what is made of them, what all items brought in, and the lists of who is ahead.
+//! Buckets, the totals derived from them, revenue, and rankings.
 
 use serde_json::json;
 
@@ -200,7 +200,7 @@ async fn repairs_ranking_places() {
         vandal.is("ranking", "REVENUE#D#2026-01-10/C#COURSE#algebra");
         lose(vandal, "REVENUE#M#2026-02", "R#EUR#", "TEST#quiz");
         vandal.is("ranking", "REVENUE#M#2026-02/C#TEST#quiz");
-        // One too many: further ahead, in a currency of which there is nothing, and of what was not sold.
+        // One place too many: further ahead, in a currency without revenue, and of an item that was not sold.
         let ahead = format!("{:020}", i64::MAX - 1_000);
         vandal.invent("REVENUE#M#2026-03", &format!("N#{ahead}#COURSE#geometry"), &json!({}));
         vandal.is("ranking", "REVENUE#M#2026-03/C#COURSE#geometry");

@@ -19,7 +19,7 @@ pub(super) const SELLERS: [&str; 3] = ["ann", "bob", "cem"];
 /// The products; the first sellers have two.
 pub(super) const PRODUCTS: [&str; 5] = ["p0", "p1", "p2", "p3", "p4"];
 
-/// The only product that is ever deleted: of the others, what is described now tells all that stands.
+/// The only product that is ever deleted. The final state of the others follows from their descriptions.
 pub(super) const DELETED: usize = 4;
 
 /// Whose a product is.
@@ -27,7 +27,7 @@ pub(super) fn seller_of(product: usize) -> &'static str {
     SELLERS[product % SELLERS.len()]
 }
 
-/// Who looks: people, one of whom sells too, and sessions.
+/// The viewers: users, one of whom is a seller, and sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Viewer {
     User(&'static str),
@@ -37,17 +37,17 @@ pub(super) enum Viewer {
 pub(super) const VIEWERS: [Viewer; 5] =
     [Viewer::User("u0"), Viewer::User("u1"), Viewer::Session("s0"), Viewer::Session("s1"), Viewer::User("ann")];
 
-/// One thing that somebody does, and does again until it is answered.
+/// An action of a client, which it repeats until it is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
     Describe {
         product: usize,
-        /// Whether it is offered anew rather than put.
+        /// Whether the product is created rather than replaced.
         is_new: bool,
         status: &'static str,
         price: u64,
         currency: &'static str,
-        /// An admin brings it in, sold so many days ago; `None`: its seller says that it is so now.
+        /// For an admin, how many days ago the product was sold; for its seller, `None`.
         days_ago: Option<i64>,
     },
     Delete {
@@ -62,7 +62,7 @@ pub(super) enum Action {
 /// An answer that is none of a failure: its status and its body.
 pub(super) type Answer = (u64, Value);
 
-/// Does something once; nothing, if it is to be done again.
+/// Performs an action once; `None` if it must be repeated.
 pub(super) async fn act(stage: Stage, faults: Arc<dyn Faults>, name: String, action: Action) -> Option<Answer> {
     let (function, request): (Function, Value) = match &action {
         Action::Describe { product, is_new, status, price, currency, days_ago } => {
@@ -104,7 +104,7 @@ pub(super) async fn act(stage: Stage, faults: Arc<dyn Faults>, name: String, act
     let status = answer["statusCode"].as_u64().unwrap();
     let body: Value = answer["body"].as_str().map(|body| serde_json::from_str(body).unwrap()).unwrap_or_default();
     let text = body.to_string();
-    // Who lost a race until the time was up is told so, and may try again.
+    // A client that lost a race until its deadline gets an error and may try again.
     let has_lost = status == 409 && text.contains("changed in between");
     let is_known = match &action {
         Action::Describe { is_new: true, .. } => status == 409 && text.contains("already"),

@@ -1,4 +1,4 @@
-//! What is answered of boards is what counting tells.
+//! Answers about boards match a full count.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::actions::SELLERS;
 use super::check::{Board, Expected, Place, places};
 use crate::support::stage::{Stage, http, invoke, person, start};
 
-/// Every metric and currency as it is asked for and as keys name it; nothing is ever sold in the last.
+/// Every metric and currency, as queries and as keys name it. Nothing is sold in the last one.
 const METRICS: [(&str, &str); 5] = [
     ("metric=sales", "SALES"),
     ("metric=views", "VIEWS"),
@@ -65,7 +65,7 @@ async fn pages(function: &dyn Invoke, board: &str, limit: usize) -> Vec<Entry> {
     }
 }
 
-/// What is answered otherwise than counting tells.
+/// The answers that differ from a full count.
 pub(super) async fn wrong(stage: &Stage) -> Vec<String> {
     let (expected, mut wrong) = Expected::of(stage);
     let lying = places(&stage.scan("Stats"));
@@ -74,7 +74,7 @@ pub(super) async fn wrong(stage: &Stage) -> Vec<String> {
     for ((query, metric), season) in asked {
         let board = (metric.to_string(), season.to_owned());
         let values = expected.boards.get(&board).cloned().unwrap_or_default();
-        // Who has as much as others comes behind those who have had it for longer, which only the places tell.
+        // Equal values rank by the time they were reached, which only the stored places contain.
         let place_of =
             |seller: &str| lying.get(&board).and_then(|board| board.iter().position(|place| place.id == seller));
         let mut ordered: Vec<(String, u64)> = values.into_iter().collect();
@@ -88,7 +88,7 @@ pub(super) async fn wrong(stage: &Stage) -> Vec<String> {
                 wrong.push(format!("{query}, {what}: told {told:?}, expected {expected:?}"));
             }
         };
-        // That nobody is there is asked once per season.
+        // A seller without a place is requested once per period.
         if all.is_empty() && *metric != "REVENUE.JPY" {
             continue;
         }
@@ -113,7 +113,7 @@ pub(super) async fn wrong(stage: &Stage) -> Vec<String> {
     wrong
 }
 
-/// What is told of the products that are looked at most, otherwise than counting tells.
+/// The answers about trending products that differ from a full count.
 async fn trending(stage: &Stage, expected: &Expected, lying: &BTreeMap<Board, Vec<Place>>) -> Vec<String> {
     let function = start(&stage.boot("reader", None, "UTC"), list_trending_products::FUNCTION);
     let mut wrong = Vec::new();
@@ -145,7 +145,7 @@ async fn trending(stage: &Stage, expected: &Expected, lying: &BTreeMap<Board, Ve
     wrong
 }
 
-/// What sellers are told, otherwise than what their products say, or than boards.
+/// The answers to sellers that differ from their products or from the boards.
 async fn dashboards(stage: &Stage, expected: &Expected, boards: &dyn Invoke) -> Vec<String> {
     let function = start(&stage.boot("reader", None, "UTC"), get_seller_dashboard::FUNCTION);
     let mut wrong = Vec::new();

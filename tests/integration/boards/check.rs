@@ -1,4 +1,4 @@
-//! Holds all that is stored against the products themselves and who looked at them, read as plain items.
+//! Compares everything stored with plain items of the products and their views.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ fn numbers(item: &Value) -> impl Iterator<Item = (&String, i64)> {
 /// Of what a board is: its metric as keys name it, and its season.
 pub(super) type Board = (String, String);
 
-/// What there is to be: the numbers, and who or what has how much on which board.
+/// The expected figures, and the expected values on every board.
 #[derive(Debug, Default)]
 pub(super) struct Expected {
     numbers: Numbers,
@@ -76,7 +76,7 @@ impl Expected {
         }
     }
 
-    /// What products and those who looked at them say.
+    /// The expected state, computed from products and views.
     pub(super) fn of(stage: &Stage) -> (Self, Vec<String>) {
         let (mut expected, mut wrong) = (Self::default(), Vec::new());
         let (state, mut recorded) = (stage.scan("State"), recorded(stage));
@@ -98,7 +98,7 @@ impl Expected {
             if !sale.is_null() && sales.get(&text(sale, "id")) != Some(&of_sale()) {
                 wrong.push(format!("the sale of {product} is {sale}, recorded are {sales:?}"));
             }
-            // What was sold and then deleted stays sold.
+            // A sale stays when its product is deleted.
             if product != PRODUCTS[DELETED] {
                 sales.retain(|id, _| !sale.is_null() && *id != text(sale, "id"));
                 if !sales.is_empty() {
@@ -138,7 +138,7 @@ impl Expected {
     }
 }
 
-/// A place as it lies on a board.
+/// A stored place on a board.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) sk: String,
@@ -189,7 +189,7 @@ fn path(value: u64) -> Vec<(String, String)> {
     path
 }
 
-/// What must hold at any time: what sellers are said to have on boards is where they are, and what the trees count.
+/// Checks what holds at any time: the places match the values of the sellers and the counting trees.
 pub(super) fn at_any_time(stage: &Stage) -> Vec<String> {
     let stats = stage.scan("Stats");
     let (mut lying, mut counted, mut said, mut stored) =
@@ -198,7 +198,7 @@ pub(super) fn at_any_time(stage: &Stage) -> Vec<String> {
     for ((metric, season), places) in places(&stats) {
         for Place { sk, value, shard, .. } in places {
             let board = format!("{metric}#{season}");
-            // Nobody asks for ranks of products.
+            // Ranks of products are never requested.
             for (node, branch) in path(value).into_iter().filter(|_| metric != "PRODUCT.VIEWS") {
                 *counted.entry(format!("{board}#{shard}/{node}/{branch}")).or_default() += 1;
             }
@@ -247,7 +247,7 @@ pub(super) fn at_any_time(stage: &Stage) -> Vec<String> {
     wrong
 }
 
-/// What must hold when all is delivered: numbers and boards are what the products say.
+/// Checks what holds once everything is delivered: figures and boards match the products.
 pub(super) fn at_the_end(stage: &Stage) -> Vec<String> {
     let stats = stage.scan("Stats");
     let (expected, mut wrong) = Expected::of(stage);
@@ -258,7 +258,7 @@ pub(super) fn at_the_end(stage: &Stage) -> Vec<String> {
         let is_of_these = pk.starts_with("PRODUCT#") || pk.starts_with("SELLER#");
         if is_of_these && (sk == "T" || sk == "ACTIVE" || sk.starts_with("M#")) {
             for (name, sum) in numbers(item) {
-                // When what was put on offer, nothing but the records tells; that it comes to what is, is to be seen.
+                // Only the records contain when a product was offered, so the time is taken from them.
                 if sk.starts_with("M#") && name == "listings" {
                     *listings.entry(pk.clone()).or_default() += sum;
                 } else {

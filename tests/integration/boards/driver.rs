@@ -50,7 +50,7 @@ pub(super) fn run(plan: &Plan) -> Result<(), String> {
     })
 }
 
-/// What a seller says of a product.
+/// A description of a product by its seller.
 fn describe(product: usize, status: &'static str, price: u64) -> Action {
     Action::Describe { product, is_new: false, status, price, currency: "USD", days_ago: None }
 }
@@ -140,7 +140,7 @@ impl Marketplace {
         });
     }
 
-    /// Who was told more often than once in a month that a look counts, or looked at what is theirs.
+    /// Viewers whose views were counted more than once a month, or who viewed their own product.
     fn counted_twice(&self) -> Vec<String> {
         let mut guards: BTreeMap<(String, String), usize> = BTreeMap::new();
         for item in self.stage.scan("State") {
@@ -210,7 +210,7 @@ pub(super) fn assert_corruption_is_detected() {
             let key = json!({"pk": item["pk"], "sk": item["sk"]});
             stage.call("DeleteItem", &json!({"TableName": "Stats", "Key": key}));
         };
-        // A number, how often the check is to complain of it, and whether answers tell it too.
+        // The value, the number of errors that the check reports for it, and whether answers are wrong too.
         let numbers = [
             (item("SELLER#ann", "T"), "views", "3", 1, false),
             (item("SELLER#ann", "M#2026-01"), "revenue#USD", "71", 1, false),
@@ -235,7 +235,7 @@ pub(super) fn assert_corruption_is_detected() {
         }
         is_whole().await;
 
-        // A place that is not there, one that is somebody else's, and one that is too many.
+        // A missing place, a place of another seller, and a superfluous place.
         let place = item("BOARD#REVENUE.USD#all#", "#bob");
         delete(&place);
         assert!(!check::at_any_time(&stage).is_empty() && !answers::wrong(&stage).await.is_empty());

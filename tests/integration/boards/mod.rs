@@ -1,11 +1,8 @@
-//! Boards never lie: whatever happens when, numbers of products and sellers are the fold of what the products themselves say,
-//! every seller who has something is once on the board of it, and so is every product that was looked at; ranks, and what
-//! dashboards tell, are what counting tells.
+//! Boards are exact under concurrency and faults. The figures of products and sellers are the fold of their facts,
+//! every seller and viewed product has exactly one place on each board, and ranks and dashboards match a full count.
 //!
-//! Several clients describe, sell, take back, delete and look at the same products at once, and do again what was not
-//! answered; an admin brings in sales of long ago; the stream is delivered by several, from where it was acknowledged or from before.
-//! Every call of everybody waits for its turn, and may fail, hang, be carried out without an answer, or be the last its
-//! sandbox makes. While all that goes on, places and the trees that count them are held against each other.
+//! Several clients describe, sell, delete and view the same products at the same time, and an admin records past sales.
+//! The counting trees are compared with the places all the time.
 
 mod actions;
 mod answers;

@@ -1,4 +1,4 @@
-//! What is corrupt of one product.
+//! A corrupt item of one product.
 
 use std::sync::Arc;
 

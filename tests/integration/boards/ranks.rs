@@ -1,4 +1,4 @@
-//! Ranks of many, most of whom have as much as somebody else.
+//! Ranks among many sellers, most of whom have equal values.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

@@ -13,7 +13,7 @@ use crate::support::stage::{Stage, http, invoke, person, start};
 /// The currencies that packages are paid in.
 pub(super) const CURRENCIES: [&str; 2] = ["INR", "USD"];
 
-/// One thing that somebody does, and does again until it is done.
+/// An action of a client, which it repeats until it is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
     Like {

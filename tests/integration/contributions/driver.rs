@@ -53,7 +53,7 @@ pub(super) fn plans() -> impl Strategy<Value = Plan> {
     )
 }
 
-/// Little is done, and nothing twice, so that what goes wrong once stays wrong; and whoever is about to write is held up.
+/// Few actions and no redelivery, so that an error is never repaired by chance; most writes are stalled.
 pub(super) fn races() -> impl Strategy<Value = Plan> {
     (any::<u64>(), 1..4_usize, 2..10_u8, prop::sample::select(vec![30_u8, 60, 90])).prop_map(
         |(seed, actions, switches, stalls)| Plan { seed, actions, faults: 0, switches, stalls, authors: 50, again: 0 },
@@ -104,7 +104,8 @@ fn action(random: &mut fastrand::Rng, authors: u8, user: usize) -> Action {
     if random.u8(0..100) < authors {
         return match random.u8(0..10) {
             0..2 => Action::Delete { package },
-            // Each sells packages of its own currency, so that what they say of it comes one after the other.
+            // Each author sells in a currency of their own, so that the earnings of a currency change one after the
+            // other.
             2 if user < CURRENCIES.len() => Action::Sell { package, currency: user, earned: random.i64(-3..9) },
             _ => Action::Put { package, quizzes: (0..QUIZZES).filter(|_| random.bool()).collect() },
         };
@@ -254,7 +255,8 @@ impl School {
         ensure_none(wrong)
     }
 
-    /// What is stored of a package beside its answer: exactly the quizzes it names contribute, name it, and make its sums.
+    /// The stored items of a package besides its answer: exactly its quizzes contribute and refer to it, and they add
+    /// up to its sums.
     fn leftovers(
         &self,
         package: usize,
@@ -311,7 +313,7 @@ fn numbers(item: &Item) -> impl Iterator<Item = (String, i64)> {
     numbers.filter_map(|(name, value)| Some((name.clone(), value.as_n().ok()?.parse().unwrap())))
 }
 
-/// Of an answer, what there is to be compared.
+/// The fields of an answer that are compared.
 fn fields_of(expected: &Value, answered: &Value) -> Value {
     expected.as_object().unwrap().keys().map(|field| (field.clone(), answered[field].clone())).collect()
 }

@@ -1,10 +1,8 @@
-//! Packages are exact: whatever happens when, a package's numbers are the sum over the quizzes it holds, of what these
-//! quizzes have, and of what its purchases brought in.
+//! The stats of packages are exact under concurrency and faults: they are the sums over the quizzes of the package, and
+//! the earnings of its purchases.
 //!
-//! People like, rate and attempt quizzes, authors change which quizzes packages hold, delete packages and make them
-//! again; both streams are delivered by several at once, from where they were acknowledged or from before; others mend
-//! packages at the same time. Every call of everybody waits for its turn, and may fail, hang, be carried out without an
-//! answer, or be the last its sandbox makes.
+//! Users like, rate and attempt quizzes; authors change, delete and recreate packages; both streams are delivered at
+//! the same time, and other invocations rebuild packages.
 
 mod actions;
 mod driver;

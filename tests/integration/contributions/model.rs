@@ -1,4 +1,4 @@
-//! The plain count: sets of what people have said, and sums over the quizzes that documents name.
+//! The model: the latest actions of users, and sums over the quizzes that a package contains.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::actions::{Action, CURRENCIES, MAX_SCORE};
 
-/// What has been said.
+/// The answered actions.
 #[derive(Debug, Default)]
 pub(super) struct Model {
     likes: BTreeSet<(usize, usize)>,
@@ -16,7 +16,7 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// Somebody has done something. What people do, each does one after the other.
+    /// Takes in an answered action. The actions of one user come one after the other.
     pub(super) fn done(&mut self, user: usize, action: &Action) {
         match *action {
             Action::Like { quiz, on: true } => {

@@ -1,4 +1,4 @@
-//! Who each breaks a rule of contributions.
+//! Mutants that each break a rule of contributions.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,20 +10,20 @@ use serde_json::{Value, json};
 
 use crate::support::stage::Stage;
 
-/// What is done wrong.
+/// The rule that is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mutant {
-    /// What is taken out leaves nothing behind: that it is not there is a version that comes back.
+    /// A removed contribution is deleted without a tombstone, so the absent version can come back.
     LeavesNoTombstones,
-    /// A change that finds everything as it says is not written.
+    /// A change that leaves the value equal is not written.
     SkipsTheSame,
-    /// A quiz comes in with what was read before anybody could know that it is in.
+    /// A quiz is read before its membership is visible.
     ReadsBeforeItIsIn,
     /// What arrives is added, however often it arrives.
     Adds,
 }
 
-/// Where calls pass; what was taken out goes at once.
+/// Forwards calls, and deletes tombstones at once.
 struct Forgetting {
     stage: Stage,
     schedule: Arc<dyn Faults>,
@@ -53,7 +53,7 @@ impl Faults for Forgetting {
     }
 }
 
-/// What everybody's calls meet.
+/// The faults of the calls of an invocation.
 pub(super) fn faults(mutant: Option<Mutant>, stage: &Stage, schedule: Arc<dyn Faults>) -> Arc<dyn Faults> {
     match mutant {
         Some(Mutant::LeavesNoTombstones) => Arc::new(Forgetting { stage: stage.clone(), schedule }),
@@ -98,7 +98,7 @@ fn quizzes(image: &Value) -> BTreeSet<String> {
     quizzes.map(|quiz| quiz["S"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Whether a package's quizzes are already in or out as a change of its document says.
+/// Whether the members of a package already match its document.
 fn is_as_it_says(stage: &Stage, record: &Value) -> bool {
     let change = &record["dynamodb"];
     let keys = &change["Keys"];
@@ -132,8 +132,8 @@ fn only_brings_in(record: &Value) -> bool {
     change["Keys"]["sk"]["S"] == "DOC" && old.is_subset(&new)
 }
 
-/// Brings the quizzes in that are new, in one step: what they bring is read before their contributions are there. As the
-/// contributions then say what they were made of, nobody has a reason to look again. Nothing, if that did not work.
+/// Adds the new quizzes in one step with values that were read before their contributions existed. The contributions
+/// look up to date, so they are never refreshed. `None` if the step failed.
 async fn bring_in(boot: &FunctionContext, record: &Value) -> Option<()> {
     let change = &record["dynamodb"];
     let pk = change["Keys"]["pk"]["S"].as_str().unwrap();

@@ -1,9 +1,9 @@
 //! Exact under faults: the real handlers, over the embedded DynamoDB, through a hostile delivery.
 //!
-//! A plan says what clients send. A schedule decides, call by call, which invocation goes on, and whether the call
-//! fails, hangs, is throttled, is carried out without its answer arriving, or is the last its sandbox makes. The
-//! stream of facts is delivered by several at once, from where it was acknowledged or from before, in pieces of any
-//! size, out of order between keys. When all is sent and delivered, every counter must be the fold of what was sent.
+//! Counters are exact under faults. A plan contains what clients send. The schedule decides, call by call, which
+//! invocation goes on and whether its call fails, is throttled, is carried out without an answer, or is the last one of
+//! its sandbox. The stream is delivered by several consumers at once, in batches of any size, out of order between
+//! keys. At the end, every counter is the fold of what was accepted.
 
 mod model;
 mod mutants;

@@ -6,16 +6,16 @@ use serde_json::{Value, json};
 
 use super::plan::{LENGTH_S, PLATFORMS, Plan, SOURCES, Sent, Step, What};
 
-/// A fact's identity, as the API promises it: of which track, when, of which kind, by which event, and by whom.
+/// The identity of a fact, as the API promises it: track, time, kind, event and actor.
 type Identity = (u8, String, &'static str, String, Actor);
 
-/// Who did something: the person, if anybody was signed in, and the session.
+/// The actor of an event: the user, if signed in, and the session.
 type Actor = (Option<String>, String);
 
-/// A like or a save of somebody.
+/// A like or a save of an actor.
 type Toggle = (u8, Option<u8>, String);
 
-/// The last word on each like and each save: time, event, and what was said.
+/// The latest toggle of each like and save: its time, event and value.
 type Words = BTreeMap<Toggle, (String, String, bool)>;
 
 /// What every track's counters must be in the end; none for one that nothing happened to.
@@ -46,7 +46,7 @@ pub(crate) fn expected(plan: &Plan) -> BTreeMap<u8, Value> {
     tracks.into_iter().map(|track| (track, counters(track, &told.facts, &told.words))).collect()
 }
 
-/// Who signs in in a step.
+/// The user that signs in during a step.
 pub(crate) fn user(scope: &str) -> String {
     format!("u{scope}")
 }
@@ -85,7 +85,7 @@ impl Told {
         }
     }
 
-    /// What sessions said until persons spoke for them is the persons'.
+    /// What sessions did before a user signed in belongs to the user.
     fn take_over(&mut self) {
         for (toggle, until) in &self.spoken_for {
             if let Some(word) = self.words.get_mut(toggle)
@@ -117,7 +117,7 @@ struct Joined {
     replayed: bool,
 }
 
-/// What each person, or nobody in particular, told of one thing.
+/// The events about one play, by user or without one.
 type ByUser<T> = BTreeMap<Option<String>, T>;
 
 /// Shares and downloads: by time, session, kind and id.
@@ -150,7 +150,7 @@ fn counters(track: u8, facts: &BTreeMap<Identity, Sent>, words: &Words) -> Value
             What::Like(_) | What::Save(..) => {}
         }
     }
-    // What a session told before somebody signed in tells of what that person did: of the first of them.
+    // What a session sent before a sign-in belongs to the first user who signed in.
     let mut all = Vec::new();
     for mut by_user in plays.into_values() {
         let before = by_user.remove(&None);

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 pub(crate) struct Plan {
     /// The steps of each client.
     pub(crate) clients: Vec<Vec<Step>>,
-    /// Chooses who goes on, what fails, and what is delivered when.
+    /// The seed of the schedule, the faults and the deliveries.
     pub(crate) seed: u64,
     /// How many calls in a hundred meet a fault.
     pub(crate) faults: u8,
     /// How many times in a hundred priorities change; few switches at random places find more races than many.
     pub(crate) switches: u8,
-    /// How many times in a hundred a writer is held up before it writes.
+    /// The percentage of writes that are stalled.
     pub(crate) stalls: u8,
 }
 
@@ -204,7 +204,7 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
     prop_oneof![anything.prop_map(plan), crowds()]
 }
 
-/// Plans of a few steps that all meet in one bucket, without faults: what is wrong then is wrong in the folds.
+/// Plans of a few steps in one bucket without faults: every error is an error of the fold.
 pub(crate) fn crowds() -> impl Strategy<Value = Plan> {
     (vec(vec(meeting(), 1..4), 1..3), Just(0_u8), any::<u64>(), 2..25_u8, Just(30_u8)).prop_map(plan)
 }

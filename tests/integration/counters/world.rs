@@ -16,7 +16,7 @@ use super::plan::{LENGTH_S, Plan, Sent, Step};
 use crate::support::schedule::Schedule;
 use crate::support::stage::{Stage, http, invoke, paused, person, start};
 
-/// Who keeps the counters up to date.
+/// The updater of the counters.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Updater {
     /// The function itself.
@@ -77,7 +77,7 @@ impl World {
     }
 }
 
-/// Sends events until every one of them is accepted; says where it is to be resumed if its sandbox dies.
+/// Sends events until all are accepted. Returns where to resume if the sandbox crashes.
 async fn send(world: World, schedule: Schedule, name: String, (user, events): (Option<String>, Vec<Value>)) {
     let caller = user.map_or_else(|| json!({"caller": "anonymous"}), |user| person(&user, "student"));
     let mut left = events;
@@ -133,7 +133,7 @@ impl Client {
     fn begin(&mut self, world: &World, schedule: &Schedule) -> bool {
         while self.running.is_none() {
             let Some(step) = self.steps.get(self.at).cloned() else { return false };
-            // Who signs in does so before or after having sent the events as nobody in particular.
+            // A sign-in comes before or after the events are sent anonymously.
             let is_signed_in = matches!(step, Step::SignIn { first, .. } if first == (self.phase == 0));
             let user = is_signed_in.then(|| model::user(&self.scope(self.at)));
             let events = match (step, self.phase) {
@@ -217,7 +217,7 @@ struct Delivery {
     range: (usize, usize),
     task: JoinHandle<Option<Vec<String>>>,
     numbers: Vec<String>,
-    /// Whether it folds again what was lost.
+    /// Whether a lost batch is delivered again.
     is_refold: bool,
 }
 
@@ -288,7 +288,7 @@ impl Deliveries {
         self.under_way.push(Delivery { name, range, task, numbers, is_refold });
     }
 
-    /// Acknowledges what deliveries have done; the dead have done nothing that anybody knows of.
+    /// Acknowledges deliveries. A crashed invocation acknowledges nothing.
     async fn settle(&mut self, crashed: &[String]) {
         let mut at = 0;
         while at < self.under_way.len() {
@@ -324,7 +324,7 @@ fn shuffle_between_keys(piece: &mut [&StreamRecord], random: &mut fastrand::Rng)
     piece.sort_by_key(|record| ranks[record.keys.as_str()]);
 }
 
-/// Runs a plan to its end; what was counted wrong, if anything was.
+/// Runs a plan to its end.
 pub(crate) fn run(plan: &Plan, updater: Updater) -> Result<(), String> {
     // The SDK's own backoff draws from the thread's generator.
     fastrand::seed(plan.seed);
@@ -356,7 +356,7 @@ async fn drive(world: &World, plan: &Plan, updater: Updater) -> Result<(), Strin
         if random.u8(0..100) < 30 || !busy {
             deliveries.begin(world, &schedule, &mut random);
         }
-        // Whoever can go on does, up to its next call.
+        // Every invocation runs up to its next call.
         for _ in 0..8 {
             tokio::task::yield_now().await;
         }
@@ -393,7 +393,7 @@ async fn compare(world: &World, plan: &Plan) -> Result<(), String> {
         };
         match (&counted, expected.get(&track)) {
             (Some(counted), Some(expected)) if counted == expected => {}
-            // A track is also there because it was described, and a like that nobody gave is no fact.
+            // A track may exist only through its description, and an unlike without a like is no fact.
             (Some(counted), None) if zero(counted) => {}
             (None, Some(expected)) if zero(expected) => {}
             (None, None) => {}

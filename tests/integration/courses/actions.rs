@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::stage::{Stage, http, invoke, person, start};
 
-/// Courses and who teaches them.
+/// The courses and their teachers.
 pub(super) const COURSES: [(&str, &str); 3] = [("algebra", "tim"), ("biology", "tim"), ("cooking", "tom")];
 pub(super) const STUDENTS: [&str; 3] = ["sam", "sue", "sid"];
 pub(super) const STATUSES: [&str; 4] = ["pending", "active", "completed", "dropped"];
@@ -16,7 +16,7 @@ pub(super) const STATUSES: [&str; 4] = ["pending", "active", "completed", "dropp
 pub(super) const COUNTED: [&str; 5] = ["invited", "pending", "active", "completed", "dropped"];
 pub(super) const PRESENCES: [&str; 4] = ["present", "absent", "late", "excused"];
 
-/// One thing that somebody does, and does again until it is done; courses and students by their places.
+/// An action of a client, which it repeats until it is answered. Courses and students are indices.
 #[derive(Debug, Clone)]
 pub(super) enum Action {
     Describe(usize, String),
@@ -34,10 +34,10 @@ pub(super) enum Action {
     End(String),
 }
 
-/// What somebody is answered: a status and a body.
+/// The status and the body of an answer.
 pub(super) type Answer = (u64, Value);
 
-/// Asks a function as somebody.
+/// Invokes a function as a user.
 pub(super) async fn ask(
     stage: &Stage,
     (name, faults): (&str, Option<Arc<dyn Faults>>),
@@ -55,7 +55,7 @@ pub(super) async fn ask(
     (answer["statusCode"].as_u64().unwrap(), body)
 }
 
-/// Does something once; what was answered, or nothing if it is to be done again.
+/// Performs an action once. Returns the answer; `None` if the action must be repeated.
 pub(super) async fn act(stage: Stage, faults: Option<Arc<dyn Faults>>, name: String, action: Action) -> Option<Answer> {
     let none = json!({});
     let of_score = |eighths: u8| json!({"title": "Test", "score": eighths, "maxScore": 8});
@@ -148,7 +148,7 @@ pub(super) async fn act(stage: Stage, faults: Option<Arc<dyn Faults>>, name: Str
     match (status, &action) {
         (503, _) => None,
         (200 | 201, _)
-        // Nobody takes the course yet, or nobody who may be given anything does.
+        // The course has no student yet, or none who can get a score.
         | (404, Action::Status(..) | Action::Leave(..))
         // They have not agreed.
         | (403, Action::Status(..))

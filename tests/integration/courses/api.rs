@@ -1,7 +1,6 @@
-//! People, what they do, and what open pages are told of it by a server of channels that writes down what it takes.
+//! Users, their actions in courses, and a Pusher server that records the events it gets.
 
 use std::collections::BTreeSet;
-use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
 use http::Method;
@@ -13,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::contract::{assert_event_matches, contract};
 use crate::support::app::Answer;
 pub(super) use crate::support::client::assert_invalid;
-use crate::support::client::{Client, pages};
+use crate::support::client::{Client, delegate_to_client, pages};
 pub(super) use crate::support::items::with;
 pub(super) use crate::support::people::{EVE, Person, ROOT, SAM, SUE, TIM, TOM};
 
@@ -88,7 +87,7 @@ impl Ears {
     }
 }
 
-/// Asserts that these events are one, told on these channels: this name, this time, and all of this body.
+/// Asserts that one event was published on these channels, with this name, time and body.
 #[track_caller]
 pub(super) fn is_told(told: &[Told], name: &str, channels: &[&str], time: &Value, body: &Value) {
     let of_name: Vec<&Told> = told.iter().filter(|told| told.name == name).collect();
@@ -111,13 +110,7 @@ pub(super) struct Api {
     ears: Ears,
 }
 
-impl Deref for Api {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        &self.client
-    }
-}
+delegate_to_client!(Api);
 
 impl Api {
     /// Where Tim teaches algebra.
@@ -134,24 +127,24 @@ impl Api {
         api
     }
 
-    /// Somebody teaches a course.
+    /// A teacher creates a course.
     pub(super) async fn teaches(&self, person: Person<'_>, course: &str) {
         let body = json!({"title": format!("All of {course}")});
         let answer = self.call((Method::PUT, COURSE), course, person, &[], &body).await;
         assert!(answer.status.is_success(), "{answer:?}");
     }
 
-    /// Somebody asks to take a course, or enrolls somebody.
+    /// A student requests to enroll, or a teacher or an admin enrolls a student.
     pub(super) async fn enroll(&self, person: Person<'_>, body: &Value) -> Answer {
         self.call((Method::POST, ENROLLMENTS), "", person, &[], body).await
     }
 
-    /// Somebody wants another to take a course so.
+    /// Changes the status of an enrollment.
     pub(super) async fn update(&self, person: Person<'_>, headers: &[(&str, &str)], body: &Value) -> Answer {
         self.call((Method::PATCH, ENROLLMENTS), "", person, headers, body).await
     }
 
-    /// Somebody whom an admin enrolled takes algebra so, by what its teacher says.
+    /// An admin enrolls a student in algebra, and the teacher sets the status.
     pub(super) async fn takes(&self, student: &str, status: &str) -> Value {
         let body = json!({"courseId": "algebra", "studentId": student});
         let answer = self.enroll(ROOT, &body).await;
@@ -161,13 +154,13 @@ impl Api {
         answer.body
     }
 
-    /// Somebody buys something for 9.99 dollars, with some fields of the order changed; which purchase it is.
+    /// Purchases an item for 9.99 dollars, with some fields of the order replaced. Returns the id.
     pub(super) async fn buys(&self, person: Person<'_>, kind: &str, item: &str, patch: &Value) -> String {
         let order = json!({
             "itemType": kind, "itemId": item, "amount": 999, "currency": "USD", "paymentMethod": "bank_transfer",
         });
         if kind == "product" {
-            // On offer, without any of the numbers that pages are told of then.
+            // On offer, without the statistics that pages would receive.
             let product = json!({
                 "pk": {"S": format!("PRODUCT#{item}")}, "sk": {"S": "DOC"}, "version": {"S": "v"},
                 "title": {"S": "A thing"}, "seller": {"S": "eve"}, "price": {"N": "999"}, "currency": {"S": "USD"},
@@ -182,7 +175,7 @@ impl Api {
         made.body["purchaseId"].as_str().unwrap().to_owned()
     }
 
-    /// Somebody buys something that is still to be paid; which purchase it is.
+    /// Orders an item that is still to be paid. Returns the id.
     pub(super) async fn orders(&self, person: Person<'_>, kind: &str, item: &str) -> String {
         self.buys(person, kind, item, &json!({"status": "pending"})).await
     }
@@ -197,46 +190,46 @@ impl Api {
         self.call((Method::DELETE, PURCHASE), purchase, ROOT, &[], &json!({})).await
     }
 
-    /// A purchase, as somebody sees it.
+    /// Reads a purchase.
     pub(super) async fn purchase(&self, person: Person<'_>, purchase: &str) -> Answer {
         self.call((Method::GET, PURCHASE), purchase, person, &[], &json!({})).await
     }
 
-    /// How a purchase of somebody stands.
+    /// The status of a purchase, from the list of a user.
     pub(super) async fn standing(&self, person: Person<'_>, purchase: &str) -> String {
         let all = self.pages(PURCHASES, "purchases", person, "?limit=100").await.concat();
         let found = all.iter().find(|one| one["purchaseId"] == purchase).unwrap();
         found["status"].as_str().unwrap().to_owned()
     }
 
-    /// Somebody says that a purchase was paid.
+    /// Reports a payment of a purchase.
     pub(super) async fn pay(&self, person: Person<'_>, key: &str, purchase: &str) -> Answer {
         let headers = [("idempotency-key", key)];
         self.call((Method::POST, PAYMENTS), "", person, &headers, &json!({"purchaseId": purchase})).await
     }
 
-    /// Somebody wants to approve a payment.
+    /// Approves a payment.
     pub(super) async fn approve(&self, person: Person<'_>, payment: &str) -> Answer {
         self.call((Method::POST, APPROVE), payment, person, &[], &json!({})).await
     }
 
-    /// Somebody wants to give a score.
+    /// Records a score.
     pub(super) async fn give(&self, person: Person<'_>, key: &str, body: &Value) -> Answer {
         self.call((Method::POST, SCORES), "", person, &[("idempotency-key", key)], body).await
     }
 
-    /// Somebody wants a score to be like that.
+    /// Corrects a score.
     pub(super) async fn change(&self, person: Person<'_>, id: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
         self.call((Method::PUT, SCORE), id, person, headers, body).await
     }
 
-    /// Somebody wants to tell somebody something, with some fields changed.
+    /// Sends a notification with some fields replaced.
     pub(super) async fn notify(&self, person: Person<'_>, patch: &Value) -> Answer {
         let notice = json!({"title": "Hello", "message": "How are you?", "type": "info"});
         self.call((Method::POST, NOTIFICATIONS), "", person, &[], &with(&notice, patch)).await
     }
 
-    /// Somebody wants to note who was there.
+    /// Records attendance.
     pub(super) async fn mark(&self, person: Person<'_>, body: &Value) -> Answer {
         self.call((Method::POST, ATTENDANCE), "", person, &[], body).await
     }
@@ -247,8 +240,8 @@ impl Api {
         pages(field, async |cursor| self.get(route, person, &format!("{query}{cursor}")).await).await
     }
 
-    /// What was told since this was last asked, in the order of each channel; what comes twice has the same id, and counts
-    /// once. Nothing waits any more.
+    /// The events that were published since the last call, in the order of each channel. Events with an equal id count
+    /// once. Asserts that the outbox is empty.
     pub(super) async fn told(&self) -> Vec<Told> {
         self.app.settled().await;
         assert_eq!(self.app.items("OutboxTable"), 0, "something was not sent");

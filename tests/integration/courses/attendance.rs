@@ -1,4 +1,4 @@
-//! Attendance: who was there, day by day, and what pages are told of it.
+//! Attendance per day, and the events that pages receive.
 
 use futures::future::join_all;
 use http::Method;

@@ -1,4 +1,4 @@
-//! What dashboards are to say: the plain count of the documents that there are.
+//! The expected dashboards: a plain count of all documents.
 
 use std::collections::BTreeMap;
 
@@ -57,7 +57,7 @@ fn whose(course: &str, student: Option<&str>) -> Vec<String> {
     [format!("course {course}"), format!("teacher {teacher}"), "all".to_owned()].into_iter().chain(student).collect()
 }
 
-/// The plain count of all documents; and what is listed of each student.
+/// The plain count of all documents, and the expected lists of each student.
 async fn counted(stage: &Stage) -> (BTreeMap<String, Count>, BTreeMap<String, u64>) {
     let mut counts: BTreeMap<String, Count> = BTreeMap::new();
     let mut listed: BTreeMap<String, u64> = BTreeMap::new();

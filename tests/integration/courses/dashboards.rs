@@ -1,4 +1,4 @@
-//! What students, teachers and admins see at a glance, and which courses somebody teaches.
+//! The dashboards of students, teachers and admins, and the courses of a teacher.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -140,7 +140,7 @@ async fn student_dashboard_shows_latest_and_continues_in_lists() {
     let rest: Vec<&Value> = rest["enrollments"].as_array().unwrap().iter().map(|one| &one["courseId"]).collect();
     assert_eq!(rest, ["c20", "c21"]);
     api.get(ENROLLMENTS, SUE, &format!("?cursor={cursor}")).await.is_problem(400);
-    // What is approved waits no more.
+    // An approved payment is no longer pending.
     api.approve(ROOT, payment["paymentId"].as_str().unwrap()).await;
     has(&read(&api, STUDENT_DASHBOARD, ROOT, "?studentId=sam").await, &json!({"receivedPayments": []}));
     api.app.finish().await;
@@ -153,7 +153,7 @@ async fn teacher_courses_are_paged_with_figures() {
     for course in &courses {
         api.teaches(TOM, course).await;
     }
-    // Described anew it is the same course.
+    // Described again, it is the same course.
     api.teaches(TOM, "c07").await;
     for (student, course) in [(SAM, "c07"), (SUE, "c07"), (SAM, "c21")] {
         api.enroll(student, &json!({"courseId": course})).await;

@@ -1,4 +1,4 @@
-//! Taking a course: who may ask, accept and drop, and what pages are told of it.
+//! Enrollments: who may request, accept and drop one, and the events that pages receive.
 
 use futures::future::join_all;
 use http::Method;
@@ -53,14 +53,14 @@ async fn student_requests_is_accepted_drops_and_requests_again() {
         assert_eq!(changed.body, with(&before.body, &json!({"status": status, "changedAt": time})));
         assert_ne!(changed.header("etag"), before.header("etag"));
         is_told(&api.told().await, "enrollment-update", &OF_SAM, time, &changed.body);
-        // Said again, nothing changes and nobody is told.
+        // A repeated request changes nothing and publishes nothing.
         let same = api.update(person, &[], &body).await;
         assert_eq!((&same.bytes, same.header("etag")), (&changed.bytes, changed.header("etag")));
         assert_eq!(api.told().await, []);
         before = changed;
     }
 
-    // Who dropped it asks anew, and is taken by whoever enrolls them.
+    // After dropping it, the student needs a new acceptance.
     let anew = api.enroll(SAM, &algebra()).await;
     assert_eq!((anew.status.as_u16(), &anew.body["status"]), (201, &json!("pending")));
     assert_eq!(anew.body["enrolledAt"], anew.body["changedAt"]);
@@ -82,7 +82,7 @@ async fn student_accepts_invitation_of_teacher() {
     let invited = api.enroll(TIM, &sams).await;
     assert_eq!((invited.status.as_u16(), &invited.body["status"]), (201, &json!("invited")));
     is_told(&api.told().await, "new-enrollment", &OF_SAM, &invited.body["changedAt"], &invited.body);
-    // Nobody makes them take part but they themselves or an admin.
+    // Only the student or an admin can accept an invitation.
     for status in ["active", "completed", "pending"] {
         api.update(TIM, &[], &of("sam", status)).await.is_problem(403);
     }
@@ -97,12 +97,12 @@ async fn student_accepts_invitation_of_teacher() {
     assert_eq!(accepted.body["studentName"], "sam the student");
     is_told(&api.told().await, "enrollment-update", &OF_SAM, &accepted.body["changedAt"], &accepted.body);
     assert_eq!(api.give(TIM, "k", &score).await.status, 201);
-    // Who leaves is invited again; who accepts by the other way is taken, too.
+    // A student who left can be invited again, and a student who requests is accepted, too.
     assert_eq!(api.update(SAM, &[], &of("sam", "dropped")).await.status, 200);
     api.update(TIM, &[], &of("sam", "active")).await.is_problem(403);
     assert_eq!(api.enroll(TIM, &sams).await.body["status"], "invited");
     assert_eq!(api.update(SAM, &[], &of("sam", "active")).await.body["status"], "active");
-    // Who declined an invitation is not taken back by the teacher either.
+    // A declined invitation cannot be accepted by the teacher.
     assert_eq!(api.enroll(TIM, &json!({"courseId": "algebra", "studentId": "sue"})).await.body["status"], "invited");
     assert_eq!(api.update(SUE, &[], &of("sue", "dropped")).await.body["status"], "dropped");
     api.update(TIM, &[], &of("sue", "active")).await.is_problem(403);
@@ -149,11 +149,11 @@ async fn admin_enrolls_any_student() {
         assert_eq!(made.body["studentName"], Value::Null, "only a token tells what its person is called");
         let again = api.enroll(person, &body).await;
         assert_eq!((again.status.as_u16(), &again.bytes), (201, &made.bytes));
-        // They do not say who by leaving it out.
+        // An admin must name the student.
         assert_invalid(&api.enroll(person, &algebra()).await, 422, &["studentId"]);
     }
     assert_invalid(&api.enroll(TIM, &algebra()).await, 422, &["studentId"]);
-    // Who teaches something else takes it as anybody does.
+    // A teacher enrolls in another teacher's course like any user.
     let toms = api.enroll(TOM, &algebra()).await;
     assert_eq!((toms.status.as_u16(), &toms.body["status"]), (201, &json!("pending")));
     for person in [SAM, TOM, EVE] {
@@ -180,7 +180,7 @@ async fn student_may_only_drop_own_enrollment() {
             api.update(person, &[], &of("sam", status)).await.is_problem(403);
         }
     }
-    // Nor does anybody learn by that who takes it.
+    // The answer does not reveal who is enrolled.
     api.update(SUE, &[], &of("nobody", "dropped")).await.is_problem(403);
     api.update(SUE, &[], &of("sue", "dropped")).await.is_problem(404);
     for person in [TIM, ROOT] {
@@ -272,7 +272,7 @@ async fn concurrent_requests_enroll_once() {
     assert!(asked.iter().all(|answer| answer.bytes == asked[0].bytes), "{asked:?}");
     is_told(&api.told().await, "new-enrollment", &OF_SAM, &asked[0].body["changedAt"], &asked[0].body);
 
-    // Whatever comes at once, what pages are told last is how it is, and so it is listed everywhere.
+    // The event that was published last matches the state, and so do the lists.
     let statuses = ["active", "completed", "dropped", "active", "completed", "pending", "active", "dropped"];
     let bodies = statuses.map(|status| of("sam", status));
     let changed = join_all(bodies.iter().map(|body| api.update(TIM, &[], body))).await;

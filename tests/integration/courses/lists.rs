@@ -1,4 +1,4 @@
-//! Lists of who takes a course, and of which courses somebody takes.
+//! The students of a course, and the courses of a student.
 
 use domain::caller::{Caller, Role};
 use runtime::http::Cursor;

@@ -1,5 +1,5 @@
-//! Courses over HTTP: who takes them, and what pages are told of it; every answer is held against the contract. And their
-//! numbers, whatever happens at once.
+//! Courses over HTTP: enrollments, scores, attendance, payments and dashboards, with the events that pages receive.
+//! Every answer is checked against the contract, and the figures are exact under concurrency.
 
 mod actions;
 mod api;

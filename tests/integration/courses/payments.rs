@@ -1,4 +1,4 @@
-//! Paying: what a buyer says was paid, and what an admin says came.
+//! Payments: reported by buyers, approved by admins.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +42,7 @@ async fn payment_awaits_approval() {
     assert_eq!(paid.body, expected);
     is_told(&api.told().await, "payment-received", &RECEIVED, at, &expected);
     assert_eq!(api.standing(SAM, &purchase).await, "pending");
-    // A purchase has one payment, whoever says so with whichever key.
+    // A purchase has one payment, with any caller and key.
     let again = api.pay(SAM, "k", &purchase).await;
     assert_eq!((again.status.as_u16(), &again.bytes), (201, &paid.bytes));
     for (person, key) in [(SAM, "other"), (ROOT, "k")] {
@@ -66,7 +66,7 @@ async fn payment_awaits_approval() {
     assert_eq!(api.standing(SAM, &purchase).await, "completed");
     let again = api.approve(ROOT, &id(&paid)).await;
     assert_eq!((again.status.as_u16(), &again.bytes), (200, &approved.bytes));
-    // Who said it before is answered as then, who says it anew as it is.
+    // A repeated key gets the stored response; a new key gets the current state.
     assert_eq!(api.pay(SAM, "k", &purchase).await.bytes, paid.bytes);
     assert_eq!(api.pay(SAM, "new", &purchase).await.body, approved.body);
     assert_eq!(api.told().await, []);
@@ -77,14 +77,14 @@ async fn payment_awaits_approval() {
 async fn pending_purchase_is_paid_by_buyer_or_admin() {
     let api = Api::start().await;
     let waiting = api.orders(SAM, "product", "mug").await;
-    // That somebody bought something is nobody else's business: it is answered as if there were no such purchase.
+    // The answer does not reveal whether there is such a purchase.
     for (person, purchase) in [(SUE, &*waiting), (TIM, &waiting), (EVE, &waiting), (SAM, "never"), (ROOT, "never")] {
         let answer = api.pay(person, "k", purchase).await;
         assert_eq!(answer.is_problem(404)["detail"], format!("there is no purchase {purchase}"));
     }
     api.approve(ROOT, "never").await.is_problem(404);
     assert_invalid(&api.approve(ROOT, "a%20b").await, 422, &["paymentId"]);
-    // It has no payment as long as nobody says so.
+    // Without a report there is no payment.
     api.approve(ROOT, &waiting).await.is_problem(404);
     let (completed, cancelled) = (api.orders(SAM, "product", "mug").await, api.orders(SAM, "product", "mug").await);
     assert_eq!(api.complete(&completed).await.status, 200);
@@ -94,21 +94,21 @@ async fn pending_purchase_is_paid_by_buyer_or_admin() {
         api.pay(SAM, purchase, purchase).await.is_problem(409);
     }
     api.told().await;
-    // An admin says it for a guest too, and nobody's page is told but admins'.
+    // An admin can report for a guest; only pages of admins receive the event.
     let guests = api.buys(ROOT, "product", "mug", &json!({"guestId": "gus", "status": "pending"})).await;
     api.pay(SAM, "g", &guests).await.is_problem(404);
     let paid = api.pay(ROOT, "g", &guests).await;
     assert_eq!((&paid.body["userId"], &paid.body["guestId"]), (&Value::Null, &json!("gus")));
     is_told(&api.told().await, "payment-received", &RECEIVED[1..], &paid.body["receivedAt"], &paid.body);
     assert_eq!(api.approve(ROOT, &id(&paid)).await.body["status"], "approved");
-    // What nobody knows the price of.
+    // A purchase of unknown price.
     let old = api.buys(ROOT, "course", "old", &json!({"userId": "sam", "amount": null, "status": "pending"})).await;
     let paid = api.pay(SAM, "old", &old).await;
     assert_eq!((&paid.body["amount"], &paid.body["currency"]), (&Value::Null, &Value::Null));
     api.app.finish().await;
 }
 
-/// The payments of somebody that stand so, by their ids.
+/// The ids of the payments of a user with this status.
 async fn listed(api: &Api, status: &str) -> Vec<Value> {
     let all = api.pages(PAYMENTS, "payments", SAM, &format!("?status={status}")).await.concat();
     assert_eq!(api.pages(PAYMENTS, "payments", ROOT, &format!("?status={status}&userId=sam")).await.concat(), all);
@@ -159,7 +159,7 @@ async fn payment_follows_end_of_purchase() {
     api.approve(ROOT, &payment).await.is_problem(409);
     assert_eq!(api.pay(SAM, "new", &cancelled).await.body, *gone);
 
-    // What is had by another purchase meanwhile waits until that was given back.
+    // An item that is owned through another purchase stays pending until that one is refunded.
     let second = api.orders(SAM, "course", "greek").await;
     let waiting = id(&api.pay(SAM, "c", &second).await);
     let other = api.buys(SAM, "course", "greek", &json!({})).await;

@@ -1,4 +1,4 @@
-//! Scores: who gives them to whom, what is put right, and what pages are told of it.
+//! Scores: who may record and correct them, and the events that pages receive.
 
 use futures::future::join_all;
 use http::Method;
@@ -41,7 +41,7 @@ async fn score_is_recorded_once_and_corrected() {
     assert!(time.as_str() > at.as_str(), "{changed:?}");
     assert_eq!(changed.body, with(&expected, &json!({"score": 18, "scorePercent": 90.0, "changedAt": time})));
     is_told(&api.told().await, "score-update", &CHANNELS, time, &changed.body);
-    // Said again it is the same, and what is stale changes nothing.
+    // A repeated request has the same answer, and a stale version changes nothing.
     let same = api.change(ROOT, &id, &[("if-match", changed.header("etag"))], &right).await;
     assert_eq!((same.status.as_u16(), &same.bytes, same.header("etag")), (200, &changed.bytes, changed.header("etag")));
     for stale in [tag.as_str(), "\"other\""] {
@@ -74,7 +74,7 @@ async fn scoring_requires_teacher_or_admin_and_enrolled_student() {
     let made = api.give(ROOT, "k", &score()).await;
     assert_eq!(made.status, 201);
     let id = made.body["scoreId"].as_str().unwrap();
-    // Who dropped the course still has the score, and it can still be put right.
+    // A student who dropped the course keeps the score, and it can be corrected.
     api.takes("sam", "dropped").await;
     let right = json!({"title": "Test", "score": 0, "maxScore": 0.001});
     assert_eq!(api.change(TIM, id, &[], &right).await.body["scorePercent"], 0.0);
@@ -100,7 +100,7 @@ async fn concurrent_scores_are_recorded_once() {
     let bodies: Vec<Value> = (0..8).map(|score| json!({"title": "Test", "score": score, "maxScore": 8})).collect();
     let changed = join_all(bodies.iter().map(|body| api.change(TIM, id, &[], body))).await;
     assert!(changed.iter().all(|answer| answer.status == 200), "{changed:?}");
-    // What pages are told last is how it is, and so it is listed everywhere.
+    // The event that was published last matches the state, and so do the lists.
     let told = api.told().await;
     for channel in CHANNELS {
         let last = &told.iter().rfind(|told| told.channel == channel).unwrap().data;

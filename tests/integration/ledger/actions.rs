@@ -19,7 +19,7 @@ pub(super) const ITEMS: [(&str, &str); 3] = [("course", "c0"), ("product", "x0")
 /// How often the discount may be used.
 pub(super) const MAX_USES: i64 = 2;
 
-/// One thing that somebody does, and does again until it is answered.
+/// An action of a client, which it repeats until it is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
     Buy {
@@ -30,7 +30,7 @@ pub(super) enum Action {
         method: &'static str,
         pending: bool,
         discount: bool,
-        /// How many days ago that was, for what is brought in from elsewhere.
+        /// For a recorded sale, how many days ago it was.
         days_ago: Option<i64>,
     },
     Complete {
@@ -48,7 +48,7 @@ pub(super) enum Action {
 /// An answer that is none of a failure: its status and its body.
 pub(super) type Answer = (u64, String);
 
-/// Does something once, under this key; nothing, if it is to be done again.
+/// Performs an action once under this key; `None` if it must be repeated.
 pub(super) async fn act(
     stage: Stage,
     faults: Arc<dyn Faults>,
@@ -90,7 +90,7 @@ pub(super) async fn act(
     let status = answer["statusCode"].as_u64().unwrap();
     assert!(matches!(status, 200 | 201 | 409 | 422 | 503), "{action:?}: {answer}");
     let body = answer["body"].as_str().unwrap_or_default().to_owned();
-    // Who lost a race until the time was up is told so, and may try again.
+    // A client that lost a race until its deadline gets an error and may try again.
     let has_lost = status == 409 && body.contains("changed in between");
     (status < 500 && !has_lost).then_some((status, body))
 }

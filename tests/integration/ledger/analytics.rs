@@ -1,4 +1,4 @@
-//! What analytics are to answer, folded anew from the plain facts and purchases, and what they do answer.
+//! The expected analytics, folded from plain facts and purchases, compared with the answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,7 +59,7 @@ impl Sums {
     }
 }
 
-/// What each of the answers to one question is to be, by where it stands in the answer.
+/// The expected values of an answer, by JSON pointer.
 fn compare(told: &Value, all: &[Fact], wrong: &mut Vec<String>) {
     let (first, last) = (told["range"]["from"].as_str().unwrap(), told["range"]["to"].as_str().unwrap());
     let facts: Vec<&Fact> = all.iter().filter(|fact| *first <= *fact.day && *fact.day <= *last).collect();
@@ -136,7 +136,7 @@ fn ahead(
     }
 }
 
-/// Who first bought when, and when again.
+/// The month of the first purchase of each buyer, and the later months.
 fn cohorts(told: &Value, ledger: &[Value], wrong: &mut Vec<String>) {
     let mut months: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for purchase in ledger.iter().filter(|item| text(item, "sk") == "DOC" && !item["completedAt"].is_null()) {
@@ -180,7 +180,7 @@ pub(super) async fn ask(stage: &Stage, query: Value) -> Value {
     serde_json::from_str(answer["body"].as_str().unwrap()).unwrap()
 }
 
-/// What analytics of these days tell otherwise than the ledger says.
+/// The values of analytics for these days that differ from the ledger.
 pub(super) async fn wrong(stage: &Stage, questions: &[(&str, &str, &str)]) -> Vec<String> {
     let ledger = stage.scan("Purchases");
     let facts = facts(&ledger);

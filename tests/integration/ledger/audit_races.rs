@@ -63,7 +63,7 @@ async fn sold() -> Stage {
     stage
 }
 
-/// Changes attributes of an item of the numbers, as nobody does who keeps the rules: its version stays.
+/// Changes attributes of an item without changing its version.
 fn spoil(stage: &Stage, sk: &str, change: &str, names: Value, values: Value) {
     stage.call(
         "UpdateItem",
@@ -112,7 +112,7 @@ fn audit_reports_repair_despite_retry_of_other_item() {
         for sk in ["D#2026-01-31", "M#2026-01"] {
             spoil(&stage, sk, "ADD #g :n", json!({"#g": "gross#USD@card"}), json!({":n": {"N": "1"}}));
         }
-        // The day is written already when somebody is faster with the month.
+        // The day is already written when another writer changes the month first.
         let of_month = |call: &Call| call.operation == "PutItem" && call.body.contains("\"M#2026-01\"");
         let faster = stage.clone();
         let happens = move || {

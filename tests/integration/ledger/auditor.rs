@@ -1,4 +1,4 @@
-//! Audits while everybody is at it: nothing is wrong, so nothing is found, and nothing is made wrong.
+//! Audits during traffic: they find nothing, and they corrupt nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::support::stage::{Item, Stage};
 
-/// Who audits.
+/// The implementation of the audit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Auditor {
     /// The audit itself.

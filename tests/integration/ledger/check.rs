@@ -9,7 +9,7 @@ use super::revenue;
 pub(super) use crate::support::items::{number, text};
 use crate::support::stage::Stage;
 
-/// A purchase as its item says.
+/// A purchase, read from its item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Bought {
     owner: String,
@@ -54,7 +54,7 @@ pub(super) fn at_any_time(stage: &Stage) -> Vec<String> {
     for (id, bought) in &purchases {
         *standing.entry(bought.owner.clone()).or_default() += i64::from(bought.status == "completed");
         uses += i64::from(bought.has_discount && bought.status != "cancelled");
-        // Of what cost nothing, nothing tells whether it was given back but its status.
+        // For a free purchase, only the status shows a refund.
         let is_over = bought.refunded == bought.amount && (bought.amount > 0 || bought.status == "refunded");
         if bought.refunded > bought.amount || bought.was_paid && is_over != (bought.status == "refunded") {
             wrong.push(format!("{id} gave back {} of {}: {}", bought.refunded, bought.amount, bought.status));

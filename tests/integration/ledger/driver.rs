@@ -16,7 +16,7 @@ use crate::support::deliveries::{Consumer, Deliveries, consume_in};
 use crate::support::driver::{Clients, Plan, Running, Scenario, Turns, drive, ensure_none};
 use crate::support::stage::{Stage, invoke, paused, start};
 
-/// What is asked for in the end: months and days of which some are whole, and how long the points are.
+/// The queries at the end: some ranges begin or end within a month, with several intervals.
 const QUESTIONS: [(&str, &str, &str); 5] = [
     ("2025-11-01", "2026-02-28", "month"),
     ("2026-01-01", "2026-01-31", "day"),
@@ -238,7 +238,7 @@ pub(super) fn assert_corruption_is_detected() {
             set(whole);
             assert_eq!(check::at_the_end(&stage, 1), Vec::<String>::new(), "{name} of {pk}");
         }
-        // Who bought lies in sketches, which only analytics read.
+        // Distinct buyers are stored as sketches, which only analytics read.
         assert_eq!(analytics::wrong(&stage, &QUESTIONS).await, Vec::<String>::new());
         let key = json!({"pk": {"S": "REVENUE"}, "sk": {"S": "U#D#2026-01-31"}});
         stage.call("DeleteItem", &json!({"TableName": "Stats", "Key": key}));

@@ -1,10 +1,8 @@
-//! The ledger never lies: whatever happens when, who has what is what the purchases say, no money is taken or given back
-//! twice, and what purchases brought in is the fold of them.
+//! The ledger is exact under concurrency and faults: ownership follows from the purchases, no payment or refund is
+//! counted twice, and revenue is the fold of the purchases.
 //!
-//! Several clients buy, approve, give back and cancel at once, for the same people and things, send again what was
-//! answered, and use up the same discount; the stream is delivered by several, from where it was acknowledged or from
-//! before. Every call of everybody waits for its turn, and may fail, hang, be carried out without an answer, or be the last
-//! its sandbox makes. While all that goes on, ownership is held against the purchases again and again.
+//! Several clients buy, approve, refund and cancel at the same time, for the same users and items, repeat answered
+//! requests, and use up the same discount. Ownership is compared with the purchases all the time.
 
 mod actions;
 mod analytics;

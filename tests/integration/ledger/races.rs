@@ -23,7 +23,7 @@ fn all_buy(seed: u64, key: fn(usize) -> String, buy: &Action) -> Vec<Answer> {
     fastrand::seed(seed);
     paused(async {
         let stage = stage();
-        // Many who have read are held up before they write, so that what they have read is old.
+        // Many writes are stalled, so that what their invocations have read is old.
         let schedule = Schedule::new(15, 10, 80);
         let mut random = fastrand::Rng::with_seed(seed);
         let mut answers: BTreeMap<usize, Answer> = BTreeMap::new();
@@ -103,7 +103,7 @@ fn concurrent_purchases_with_one_key_get_one_answer() {
 #[test]
 fn discount_limit_holds_under_concurrency() {
     for seed in 20..22 {
-        // A product, so that only the discount stands in the way.
+        // A product, so that only the discount is limited.
         let answers = all_buy(seed, |client| format!("k{client}"), &bought(1, true));
         let done = answers.iter().filter(|(status, _)| *status == 201).count();
         let refused = answers.iter().filter(|(status, body)| *status == 422 && body.contains("used up")).count();

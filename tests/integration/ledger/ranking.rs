@@ -1,4 +1,4 @@
-//! Who is ahead in several months, of more things than are read at once.
+//! Top items of several months, with more items than one read returns.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! What is to be stored of what was brought in, folded anew from the plain facts and purchases.
+//! The expected revenue, folded from plain facts and purchases.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::check::{number, text};
 
-/// A sale or a refund, as its item says.
+/// A sale or a refund, read from its item.
 #[derive(Debug, Clone)]
 pub(super) struct Fact {
     pub(super) kind: String,
@@ -63,7 +63,7 @@ pub(super) fn facts(ledger: &[Value]) -> Vec<Fact> {
 
 type Numbers = BTreeMap<String, i64>;
 
-/// Every number that is to be stored, by the key of its item and its name, and every item without numbers.
+/// Every expected figure, by the key of its item and its name, and every expected item without figures.
 fn expected(ledger: &[Value]) -> (Numbers, BTreeSet<String>) {
     let mut numbers = Numbers::new();
     let mut add = |item: &str, name: &str, by: i64| *numbers.entry(format!("{item}/{name}")).or_default() += by;
@@ -105,7 +105,7 @@ fn expected(ledger: &[Value]) -> (Numbers, BTreeSet<String>) {
     (numbers, places)
 }
 
-/// Adds what buyers bought, and tells in which months each of them did.
+/// Adds the purchases of buyers, and the months of each.
 fn of_buyers(ledger: &[Value], add: &mut impl FnMut(&str, &str, i64)) -> BTreeMap<String, BTreeSet<String>> {
     let mut months: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let documents = ledger.iter().filter(|item| text(item, "sk") == "DOC" && !item["completedAt"].is_null());
@@ -130,7 +130,7 @@ fn of_buyers(ledger: &[Value], add: &mut impl FnMut(&str, &str, i64)) -> BTreeMa
     months
 }
 
-/// What is stored, likewise.
+/// The stored figures, in the same form.
 fn stored(stats: &[Value]) -> (Numbers, BTreeSet<String>) {
     let (mut numbers, mut places) = (Numbers::new(), BTreeSet::new());
     for item in stats {
@@ -160,7 +160,7 @@ fn differences<T: PartialEq + std::fmt::Debug>(
     different.map(|key| format!("{key} is to be {:?}, stored is {:?}", expected.get(key), stored.get(key))).collect()
 }
 
-/// What is stored otherwise than the ledger says, and sales and refunds that are not their purchases'.
+/// The stored values that differ from the ledger, and sales and refunds without a purchase.
 pub(super) fn wrong(ledger: &[Value], stats: &[Value]) -> Vec<String> {
     let ((expected, places), (stored, stored_places)) = (expected(ledger), stored(stats));
     let mut wrong = differences(&expected, &stored);

@@ -1,4 +1,4 @@
-//! Who may make, change and delete packages, and of which version.
+//! Access to packages, and their versions.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ async fn packages_require_teacher_seller_or_admin() {
     assert_eq!(made.header("location"), format!("/api/packages/{id}"));
     assert_eq!(api.get(id).await.body, made.body);
 
-    // Another seller, another teacher, and the creator's namesakes who neither teach nor sell.
+    // Another seller, another teacher, and users with the creator's id in other roles.
     let changed = described::<&str>(&[]);
     for other in [EVE, SAM, ANN, Person("tom", "teacher"), Person("tim", "student"), Person("tim", "artist")] {
         api.put(other, "of-tim", &[], &changed).await.is_problem(403);
@@ -74,7 +74,7 @@ async fn packages_require_valid_token() {
             assert_eq!((answer.status.as_u16(), answer.body), (401, json!({"message": "Unauthorized"})));
         }
     }
-    // What a package is, anybody may know.
+    // Any caller may read a package.
     let read = app.send(Method::GET, "/api/packages/p", &[], "").await;
     assert_eq!((read.status.as_u16(), &read.body["price"]), (200, &json!(50_000)));
     assert_eq!(["StateTable", "StatsTable"].map(|table| app.items(table)), written);
@@ -140,13 +140,13 @@ async fn package_update_honours_version() {
         api.put(TIM, "p", &stale, &titled("c")).await.is_problem(412);
         api.delete(TIM, "p", &stale).await.is_problem(412);
     }
-    // Of somebody else's, nobody is told what version it is of; of what is not there, there is none.
+    // The version of another creator's package is not revealed, and a missing one has none.
     api.put(EVE, "p", &stale, &titled("c")).await.is_problem(403);
     api.delete(EVE, "p", &stale).await.is_problem(403);
     api.put(TIM, "never", &[("if-match", "*")], &titled("c")).await.is_problem(404);
     api.delete(TIM, "never", &[("if-match", "*")]).await.is_problem(404);
     api.put(TIM, "stats", &[], &titled("c")).await.is_problem(404);
-    // What is left out is reset.
+    // Omitted fields are reset.
     let read = api.get("p").await;
     assert_eq!((read.header("etag"), &read.body), (second.header("etag"), &second.body));
     let bare = json!({"title": "d", "price": 0, "currency": "USD"});

@@ -1,14 +1,13 @@
 //! People, what they do to quizzes and packages, and what that comes to.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Deref;
 
 use futures::StreamExt;
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::support::app::{Answer, App};
-use crate::support::client::{Client, pages};
+use crate::support::client::{Client, delegate_to_client, pages};
 pub(super) use crate::support::items::key;
 pub(super) use crate::support::people::{ANN, EVE, KAI, Person, ROOT, SAM, SUE, TIM};
 
@@ -28,7 +27,7 @@ const MAX_SCORE: u64 = 8;
 /// How many requests are under way at once where many are sent.
 const AT_ONCE: usize = 16;
 
-/// What somebody does to a quiz.
+/// An action on a quiz.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Deed {
     Like,
@@ -57,7 +56,7 @@ impl Deeds {
         }
     }
 
-    /// Those of others too; nobody is among both.
+    /// Adds the actions of other users.
     pub(super) fn extend(&mut self, others: Self) {
         self.likes.extend(others.likes);
         self.ratings.extend(others.ratings);
@@ -106,7 +105,7 @@ impl PartialEq for Numbers {
     }
 }
 
-/// The numbers that an answer tells of a package.
+/// The stats of a package, read from an answer.
 pub(super) fn numbers(stats: &Value) -> Numbers {
     let count = |name: &str| stats[name].as_u64().unwrap_or_else(|| panic!("{name} of {stats}"));
     Numbers {
@@ -140,13 +139,7 @@ pub(super) struct Api {
     client: Client,
 }
 
-impl Deref for Api {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        &self.client
-    }
-}
+delegate_to_client!(Api);
 
 impl Api {
     pub(super) async fn start() -> Self {
@@ -179,7 +172,7 @@ impl Api {
         self.call((Method::GET, PACKAGE), id, SAM, &[], "").await
     }
 
-    /// What is told of packages for this query.
+    /// Reads the stats of packages for a query.
     pub(super) async fn asked(&self, person: Person<'static>, query: &str, headers: &[(&str, &str)]) -> Answer {
         self.call((Method::GET, STATS), query, person, headers, "").await
     }
@@ -218,7 +211,7 @@ impl Api {
         assert_eq!(answer.status, 204, "{answer:?}");
     }
 
-    /// Somebody does something to a quiz.
+    /// Performs an action on a quiz.
     pub(super) async fn tries(&self, person: Person<'static>, quiz: &str, deed: Deed) -> Answer {
         let (route, body) = match deed {
             Deed::Like => ((Method::POST, LIKE), Value::Null),
@@ -232,7 +225,7 @@ impl Api {
         self.call(route, quiz, person, &[], body.to_string()).await
     }
 
-    /// Somebody does something to a quiz, which succeeds and is remembered.
+    /// Performs an action on a quiz, asserts that it succeeds, and remembers it.
     pub(super) async fn does(&self, deeds: &mut Deeds, person: Person<'static>, quiz: &str, deed: Deed) {
         let answer = self.tries(person, quiz, deed).await;
         assert!(answer.status.is_success(), "{answer:?}");
@@ -249,13 +242,13 @@ impl Api {
         }
     }
 
-    /// What is told to somebody of a package, when everything has reached it.
+    /// The stats of a package as a user sees them, once everything has settled.
     pub(super) async fn stats(&self, person: Person<'static>, id: &str) -> Value {
         self.app.settled().await;
         self.stats_now(person, id).await
     }
 
-    /// What is told to somebody of a package at this moment.
+    /// The current stats of a package as a user sees them.
     pub(super) async fn stats_now(&self, person: Person<'static>, id: &str) -> Value {
         let answer = self.asked(person, &format!("?packageId={id}"), &[]).await;
         assert_eq!((answer.status.as_u16(), &answer.body["unknown"]), (200, &json!([])), "{answer:?}");

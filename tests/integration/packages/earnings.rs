@@ -27,7 +27,7 @@ async fn earns(api: &Api, package: &str, version: &str, earned: &[(&str, i64)]) 
     updates.refresh_sales(&package.parse().unwrap(), deadline).await.unwrap();
 }
 
-/// What somebody is told of a package's earnings, if anything.
+/// The earnings of a package, if the user may see them.
 async fn told(api: &Api, person: Person<'static>, package: &str) -> Option<(i64, Value)> {
     let stats = api.stats(person, package).await;
     let told = ["earnings", "currency", "earningsByCurrency"].map(|name| stats.get(name).cloned());
@@ -72,7 +72,7 @@ async fn currencies_are_never_summed() {
     earns(&api, "p", "v1", &[("INR", 500), ("USD", 700)]).await;
     let all = json!({"INR": 500, "USD": 700});
     assert_eq!(told(&api, TIM, "p").await, Some((500, all.clone())));
-    // What is earned is told in the currency of the price as it is now.
+    // Earnings are shown in the current currency of the price.
     for (currency, earnings) in [("USD", 700), ("EUR", 0), ("INR", 500)] {
         let mut body = described(&["q"]);
         body["currency"] = json!(currency);
@@ -80,7 +80,7 @@ async fn currencies_are_never_summed() {
         assert_eq!(told(&api, TIM, "p").await, Some((earnings, all.clone())), "{currency}");
         assert_eq!(api.stats(TIM, "p").await["currency"], currency);
     }
-    // More of the one, a refund of all of the other; told twice, it is the same.
+    // More of one currency, and a full refund of the other; repeated, it stays the same.
     for _ in 0..2 {
         earns(&api, "p", "v2", &[("INR", 1_200), ("USD", 0)]).await;
         assert_eq!(told(&api, TIM, "p").await, Some((1_200, json!({"INR": 1_200, "USD": 0}))));
@@ -102,7 +102,7 @@ async fn earnings_survive_deletion_and_id_stays_with_creator() {
     for person in [TIM, ROOT] {
         api.asked(person, "?packageId=p", &[]).await.is_problem(404);
     }
-    // A purchase that is completed late counts, and nobody else comes by it.
+    // A purchase that completes late counts, and its earnings stay with the creator.
     earns(&api, "p", "v2", &[("INR", 900)]).await;
     api.asked(TIM, "?packageId=p", &[]).await.is_problem(404);
     api.post(EVE, &named::<&str>("p", &[])).await.is_problem(403);

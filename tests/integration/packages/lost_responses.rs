@@ -11,29 +11,19 @@ use super::api::Deed::{Attempt, Like, Rate, Unlike};
 use super::api::{ANN, Api, Deed, Deeds, KAI, PACKAGE, PACKAGES, REFRESH, REFRESHES, ROOT, SAM, STATS, SUE, TIM};
 use super::api::{described, named, names, numbers};
 use crate::support::app::{Answer, App};
+use crate::support::faults::{LOST, every_nth_call, lost_answers};
 
 async fn with_faults(faults: impl Fn(&Call) -> Fault + Send + Sync + 'static) -> Api {
     Api::of(App::start_with(|options| options.faults = Some(Arc::new(faults))).await)
 }
 
-/// A cloud where the answers to some writes of one function are lost: so many in a row, then one is not.
+/// A cloud that loses the answers to some writes of one function, and the number of these writes.
 async fn losing(fault: Fault, function: &'static str, operation: &'static str, in_a_row: u32) -> (Api, Arc<AtomicU32>) {
-    let writes = Arc::new(AtomicU32::new(0));
-    let count = Arc::clone(&writes);
-    let api = with_faults(move |call| {
-        if call.function != function || call.operation != operation {
-            return Fault::None;
-        }
-        let count = count.fetch_add(1, Ordering::Relaxed);
-        if count % (in_a_row + 1) < in_a_row { fault } else { Fault::None }
-    });
-    (api.await, writes)
+    let (faults, writes) = lost_answers(fault, function, operation, in_a_row);
+    (with_faults(faults).await, writes)
 }
 
-/// The SDK asks twice; whoever loses both answers is told to come again.
-const LOST: [(Fault, u32); 3] = [(Fault::DropAfter, 1), (Fault::TimeoutAfter, 2), (Fault::ServerErrorAfter, 2)];
-
-/// Asks until it is told anything but to come again.
+/// Retries until the answer is not 503.
 async fn insist(ask: impl AsyncFn() -> Answer) -> Answer {
     loop {
         let answer = ask().await;
@@ -72,7 +62,7 @@ async fn retried_update_after_lost_response_updates_once() {
         }
         let mut tag = api.made("p", &quizzes[..1]).await.header("etag").to_owned();
         for chosen in [&quizzes[..2], &quizzes[2..], &quizzes] {
-            // Who names a version and is not answered may find that it was this very change that replaced it.
+            // A client that sent a version and got no answer may find that its own change has replaced it.
             let put = insist(async || api.put(TIM, "p", &[("if-match", &tag)], &described(chosen)).await).await;
             assert!(put.status == 200 || (put.status == 412 && in_a_row > 1), "{fault:?} {put:?}");
             let read = api.get("p").await;
@@ -120,24 +110,16 @@ async fn retried_rebuild_after_lost_response_starts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn package_stats_are_exact_after_outage() {
-    let calls = Arc::new(AtomicU32::new(0));
-    let count = Arc::clone(&calls);
-    let api = with_faults(move |call| {
-        let count = count.fetch_add(1, Ordering::Relaxed);
-        if !count.is_multiple_of(4) {
-            return Fault::None;
-        }
-        match count / 4 % 7 {
-            0 => Fault::Throttle,
-            1 if call.operation == "TransactWriteItems" => Fault::TransactionConflict,
-            2 => Fault::DropAfter,
-            3 => Fault::ServerErrorAfter,
-            4 => Fault::TimeoutAfter,
-            5 if call.service == Service::DynamoDb => Fault::Unprocessed(0b101),
-            _ => Fault::DropBefore,
-        }
-    })
-    .await;
+    let (faults, calls) = every_nth_call(4, 7, |kind, call| match kind {
+        0 => Fault::Throttle,
+        1 if call.operation == "TransactWriteItems" => Fault::TransactionConflict,
+        2 => Fault::DropAfter,
+        3 => Fault::ServerErrorAfter,
+        4 => Fault::TimeoutAfter,
+        5 if call.service == Service::DynamoDb => Fault::Unprocessed(0b101),
+        _ => Fault::DropBefore,
+    });
+    let api = with_faults(faults).await;
     let (mut deeds, quizzes) = (Deeds::default(), names("q", 0..6));
     for quiz in &quizzes {
         let answer = insist(async || api.put_quiz(quiz).await).await;

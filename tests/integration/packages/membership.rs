@@ -1,4 +1,4 @@
-//! A package's numbers are those of the quizzes it holds now, whatever it held before.
+//! The stats of a package are those of its current quizzes.
 
 use serde_json::{Value, json};
 
@@ -140,7 +140,7 @@ async fn deleted_package_can_be_recreated_by_its_creator() {
     api.does(&mut deeds, KAI, "q", Like).await;
     gone().await;
 
-    // Its id is not free for others, whatever they describe.
+    // Other creators cannot use its id.
     for other in [EVE, Person("tom", "teacher")] {
         api.post(other, &named("p", &["q"])).await.is_problem(403);
     }
@@ -163,7 +163,7 @@ async fn deleted_package_can_be_recreated_by_its_creator() {
     let none: [[Value; 0]; 1] = [[]];
     assert_eq!(json!(api.of_creator("eve", "").await), json!(none));
 
-    // Deleted and made again before anybody has noticed.
+    // Deleted and recreated before any updater runs.
     for quizzes in [["q"], ["r"], ["q"]] {
         api.deleted("p").await;
         api.made("p", &quizzes).await;

@@ -1,5 +1,5 @@
-//! Packages over HTTP: which quizzes they hold, what numbers they have, who may do what; every answer is held against the
-//! contract, every number against a plain count of what people did.
+//! Packages over HTTP: membership, stats and access. Every answer is checked against the contract, and every figure
+//! against a plain count.
 
 mod access;
 mod api;

@@ -32,7 +32,7 @@ async fn reads_several_packages_at_once() {
         let newest = answer.body["packages"].as_array().unwrap().iter().map(|one| one["asOf"].as_str().unwrap()).max();
         assert_eq!(answer.body["asOf"].as_str(), newest);
     }
-    // Whoever asks twice is told once.
+    // A repeated id is answered once.
     let answer = api.asked(SAM, "?packageId=a,b&packageId=a,nope,nope", &[]).await;
     assert_eq!((ids(&answer.body), &answer.body["unknown"]), (vec!["a", "b"], &json!(["nope"])));
     // Of several that there are not, each is listed; one alone is not found.
@@ -135,7 +135,7 @@ async fn packages_of_creator_are_paged() {
         assert_eq!(answer.is_problem(400)["errors"][0]["field"], "cursor", "{creator} {cursor}");
     }
 
-    // Where a page ends with what is deleted meanwhile, the next goes on behind it.
+    // If the last entry of a page is deleted, the next page continues after it.
     let ended = first.body["packages"][4]["packageId"].as_str().unwrap();
     assert_eq!(api.delete(EVE, ended, &[]).await.status, 204);
     let next = api.asked(SAM, &format!("?creatorId=eve&limit=100&cursor={cursor}"), &[]).await;

@@ -1,4 +1,4 @@
-//! Everybody at once: whatever comes in between, a package has the numbers of the quizzes it holds.
+//! Concurrent changes: a package always has the stats of its quizzes.
 
 use fastrand::Rng;
 use futures::future::join_all;
@@ -20,7 +20,7 @@ async fn one_of_concurrent_updates_of_a_version_succeeds() {
     let quizzes = names("q", 0..20);
     api.quizzes(&quizzes).await;
     for _ in 0..3 {
-        // Those who make the same are answered the same; the others, that it is another.
+        // Equal requests get equal answers; the others get a conflict.
         let made = join_all((0..10).map(async |n| api.post(TIM, &named("p", &quizzes[..n % 2])).await)).await;
         let (same, other): (Vec<_>, Vec<_>) = made.iter().partition(|answer| answer.status.is_success());
         assert_eq!((same.len(), other.len()), (5, 5), "{made:?}");
@@ -43,7 +43,7 @@ async fn one_of_concurrent_updates_of_a_version_succeeds() {
         let read = api.get("p").await;
         assert_eq!((&read.body, read.header("etag")), (&won.body, won.header("etag")));
 
-        // One deletes it; whoever changes it at the same time is too late or makes that too late.
+        // One deletes it; a concurrent change either fails or makes the deletion fail.
         let held = [("if-match", won.header("etag"))];
         let (gone, put) = tokio::join!(
             join_all((0..5).map(|_| api.delete(TIM, "p", &held))),
@@ -60,10 +60,10 @@ async fn one_of_concurrent_updates_of_a_version_succeeds() {
     api.app.finish().await;
 }
 
-/// How many things everybody does.
+/// The number of actions of each user.
 const DEEDS: usize = 30;
 
-/// How often everybody who makes packages changes each.
+/// How often each author changes each package.
 const CHANGES: usize = 8;
 
 /// What a person does, one thing after the other, some of them twice.
@@ -85,7 +85,7 @@ async fn live(api: &Api, person: Person<'static>, quizzes: &[String], mut random
     deeds
 }
 
-/// What somebody does to a package that somebody else changes too.
+/// A concurrent change of a package.
 async fn author(api: &Api, person: Person<'static>, package: &str, quizzes: &[String], mut random: Rng) {
     for _ in 0..CHANGES {
         let count = random.usize(..=quizzes.len());
@@ -137,7 +137,7 @@ async fn package_stats_match_quizzes_after_concurrent_changes() {
         assert_eq!(api.numbers(package).await, deeds.of(&held), "{package} holds {held:?}, seed {seed}");
     }
     assert!(there > 0, "no package was left");
-    // Whatever was held before is still followed, and nothing else.
+    // Current members are still updated, and former ones are not.
     for quiz in &quizzes {
         let deed: Deed = Like;
         api.does(&mut deeds, Person("new", "student"), quiz, deed).await;

@@ -1,4 +1,4 @@
-//! A refresh makes all packages' numbers anew: what is wrong is put right, what is right stays as it is.
+//! A rebuild recomputes the stats of all packages: it repairs wrong ones and leaves right ones unchanged.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::earnings::sold;
 use crate::support::app::App;
 use crate::support::clock::OffsetClock;
 
-/// Begins a refresh; tells its id.
+/// Starts a rebuild and returns its id.
 async fn begin(api: &Api) -> String {
     let begun = api.call((Method::POST, REFRESHES), "", ROOT, &[], "").await;
     assert_eq!(begun.status, 202, "{begun:?}");
@@ -29,7 +29,7 @@ async fn progress(api: &Api, refresh: &str) -> Value {
     answer.body
 }
 
-/// Refreshes all packages, and tells how many it came to, how many it corrected, and how many it could not read.
+/// Rebuilds all packages. Returns how many were processed, corrected, and unreadable.
 async fn refreshed(api: &Api) -> [u64; 3] {
     let refresh = begin(api).await;
     let begun = progress(api, &refresh).await;
@@ -43,7 +43,7 @@ async fn refreshed(api: &Api) -> [u64; 3] {
     let done = progress(api, &refresh).await;
     assert_eq!((&done["status"], &done["lanes"]), (&json!("done"), &json!({"ended": 16, "of": 16})));
     assert_eq!(done["startedAt"], begun["startedAt"]);
-    // Parts that end side by side may each say that it was later than the other does.
+    // Tasks that end at the same time may each record a time later than the other's.
     assert!(done["asOf"].as_str() >= done["startedAt"].as_str(), "{done}");
     told(&done)
 }
@@ -61,7 +61,7 @@ fn in_lane(lane: u8, count: usize) -> Vec<String> {
     ids
 }
 
-/// What a queue brings when it brings this leg.
+/// The event with which the queue delivers this task.
 fn delivery(refresh: &str, lane: u8) -> Value {
     json!({"Records": [{
         "messageId": "m", "receiptHandle": "h", "body": json!({"refresh": refresh, "lane": lane}).to_string(),
@@ -116,7 +116,7 @@ impl Vandal<'_> {
     }
 }
 
-/// Packages in three lanes, one of which takes two legs and one ends with a whole leg; all hold "q" and "r".
+/// Packages in three lanes: one lane needs two tasks, and one ends with a full task. All contain "q" and "r".
 async fn start() -> (Api, Deeds, Vec<String>) {
     let (api, mut deeds) = (Api::start().await, Deeds::default());
     api.quizzes(&["q", "r", "s"]).await;
@@ -150,10 +150,10 @@ async fn rebuild_repairs_and_counts_each_package_once() {
     let mut ids = packages.iter().map(String::as_str);
     let mut next = || ids.next().unwrap();
     let of = |id: &str| format!("PACKAGE#{id}");
-    // Sums that are wrong, too high and below zero, or of something that nobody knows any more.
+    // Sums that are too high, negative, or of an unknown name.
     vandal.spoil(&of(next()), "T", &json!({"likes": {"N": "1000"}, "attempts": {"N": "-3"}}));
     vandal.spoil(&of(next()), "T", &json!({"ratings": {"N": "0"}, "claps": {"N": "7"}}));
-    // What is said with them is another's.
+    // Another figure in the same item.
     vandal.spoil(&of(next()), "T", &json!({"creator": {"S": "eve"}}));
     vandal.spoil(&of(next()), "T", &json!({"currency": {"S": "USD"}}));
     // A contribution that is wrong, with its package or alone; one that claims to be of another version.
@@ -178,16 +178,16 @@ async fn rebuild_repairs_and_counts_each_package_once() {
     vandal.lose(&of(untold), "T");
     let old = next();
     vandal.forget(&of(old), &["q", "r"]);
-    // Purchases that nobody followed.
+    // Purchases without a contribution.
     let rich = next();
     sold(&api, rich, "v", &[("INR", 4_200)]);
-    // And in the other lanes, at the end of the first leg and in the second.
+    // The same in the other lanes, at the end of the first task and in the second.
     for late in [19, 20, 24, 25, 44, 45, 48] {
         vandal.spoil(&of(&packages[late]), "T", &json!({"likes": {"N": "5"}}));
     }
     let spoiled = 14 + 7;
 
-    // Meanwhile people go on; what has lost its numbers or its name is not reached.
+    // Meanwhile there is traffic; items that lost their figures or references are not reached.
     api.does(&mut deeds, ANN, "q", Like).await;
     api.app.settled().await;
     for lost in [untold, old] {
@@ -223,7 +223,7 @@ async fn redelivered_task_counts_once() {
     let done = progress(&api, &refresh).await;
     assert_eq!(told(&done), [all, 0, 0]);
 
-    // The leg comes once more, by two at once and then by another; what it finds wrong now counts, once.
+    // The task is redelivered, twice at once and then once more. What it finds wrong now counts once.
     Vandal(&api).spoil(&format!("PACKAGE#{}", packages[0]), "T", &json!({"likes": {"N": "1000"}}));
     let legs = [delivery(&refresh, 3), delivery(&refresh, 3)];
     let again = legs.iter().map(|leg| api.app.invoke("PackageRebuildWorkerFunction", leg));
@@ -239,7 +239,7 @@ async fn redelivered_task_counts_once() {
     assert_eq!(told(&again), [all, 1, 0]);
     assert_eq!((&again["status"], &again["lanes"]), (&json!("done"), &json!({"ended": 16, "of": 16})));
     all_are_right(&api, &deeds, &packages).await;
-    // One whose refresh nobody began, or long ago, does its work and begins none.
+    // A task of an unknown or old rebuild does its work and starts no rebuild.
     Vandal(&api).spoil(&format!("PACKAGE#{}", packages[1]), "T", &json!({"likes": {"N": "1000"}}));
     api.app.invoke("PackageRebuildWorkerFunction", &delivery("nobody-s", 3)).await.unwrap();
     all_are_right(&api, &deeds, &packages).await;
@@ -325,7 +325,7 @@ async fn rebuild_repairs_package_after_manual_fix_of_quiz_list() {
     assert_eq!(refreshed(&api).await[2], 0);
     assert_eq!(api.numbers("p").await, deeds.of(&["r"]));
     assert_eq!(api.numbers("other").await, deeds.of(&["r"]));
-    // The broken list is told to whoever is called by the alarm.
+    // The operator whom the alarm calls sees the broken list.
     api.app.finish_with_failures(&["PackageStatsFailuresQueue"]).await;
 }
 

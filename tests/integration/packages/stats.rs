@@ -80,7 +80,7 @@ async fn repeated_attempt_counts_once() {
     for id in ["alone", "first", "last"] {
         assert_eq!(api.numbers(id).await, once, "{id}");
     }
-    // Another attempt of the same person, and one of the same name by somebody else.
+    // Another attempt of the same user, and one with the same id of another user.
     assert_eq!(api.tries(SAM, "q", Attempt(2, 0)).await.status, 201);
     assert_eq!(api.tries(SUE, "q", Attempt(1, 6)).await.status, 201);
     let thrice = Numbers { attempts: 3, score: Some(50.0), ..Numbers::default() };

@@ -62,7 +62,7 @@ async fn names_invalid_fields() {
         let answer = api.post(TIM, &with(&named("new", &["q"]), &patch)).await;
         assert_eq!(answer.is_problem(422)["errors"][0]["field"], field, "{patch}");
     }
-    // All that is wrong is told at once.
+    // All errors are reported together.
     let wrong = json!({"packageId": "stats", "title": "", "price": 1.5, "currency": "x", "quizIds": ["q", "q"]});
     let answer = api.post(TIM, &wrong).await;
     assert_eq!(answer.is_problem(422)["errors"].as_array().unwrap().len(), 5, "{answer:?}");
@@ -118,7 +118,7 @@ async fn rejects_malformed_bodies() {
         let path = if of.is_empty() { PACKAGES.to_owned() } else { format!("{PACKAGES}/{of}") };
         api.app.send(route.0, &path, &as_text, fine.clone()).await.is_problem(415);
     }
-    // The longest package that there can be is no larger than what is taken.
+    // The longest valid package fits into the maximum body.
     let longest: Vec<String> = (0..500).map(|number| format!("{number:x>64}")).collect();
     api.quizzes(&longest).await;
     let mut body = named(&"p".repeat(64), &longest);

@@ -1,4 +1,4 @@
-//! Who may offer products and change them, and which version of one.
+//! Access to products, and their versions.
 
 use http::Method;
 use serde_json::json;
@@ -65,14 +65,14 @@ async fn product_update_honours_version() {
     let sold = api.put(EVE, "mug", &[("if-match", &first)], &mug(&json!({"status": "sold"}))).await;
     assert_eq!(sold.status, 200);
     assert_ne!(sold.header("etag"), first);
-    // What is stale undoes no sale.
+    // A stale version undoes no sale.
     api.put(EVE, "mug", &[("if-match", &first)], &mug(&json!({}))).await.is_problem(412);
     api.put(EVE, "mug", &[("if-none-match", "*")], &mug(&json!({}))).await.is_problem(412);
     api.put(EVE, "new", &[("if-match", "*")], &mug(&json!({}))).await.is_problem(412);
     api.put(EVE, "new", &[("if-match", &first)], &mug(&json!({}))).await.is_problem(412);
     assert_eq!(api.places("").await, places(&[(1, "eve", 1)]));
     assert_eq!(api.put(EVE, "new", &[("if-none-match", "*")], &mug(&json!({}))).await.status, 201);
-    // Who says nothing of it, undoes no sale either.
+    // Omitting the status undoes no sale.
     let described = api.put(EVE, "mug", &[("if-match", "*")], &mug(&json!({}))).await;
     assert_eq!((described.status.as_u16(), &described.body["status"]), (200, &json!("sold")));
     assert_eq!(api.places("").await, places(&[(1, "eve", 1)]));

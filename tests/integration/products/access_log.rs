@@ -1,4 +1,4 @@
-//! Real input: the requests of a log are views of products, and what is counted is what the file says.
+//! The requests of a real access log are views of products, and the figures match the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::api::{Api, Person, counted, mug};
 use crate::support::data::{access_log, is_ci};
 
-/// Client and path of each line that tells of a request, read in another way than the replay does.
+/// Client and path of each request line, parsed independently of the replay.
 fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.lines().filter_map(|line| {
         let address = line.split(' ').next()?;
@@ -23,7 +23,7 @@ fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
 /// Requests at the same time.
 const AT_ONCE: usize = 8;
 
-/// So many sellers, who have the paths in turn.
+/// The number of sellers, who get the paths in turn.
 const SELLERS: usize = 16;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,7 +40,7 @@ async fn board_views_match_access_log() {
         viewers.entry(path).or_default().insert(address);
         viewers
     });
-    // Which path is which product, the order of the lines tells.
+    // The order of the lines decides which path is which product.
     assert_eq!(views.len(), pairs(&text).count());
     let path_of: BTreeMap<&str, &str> =
         views.iter().zip(pairs(&text)).map(|((product, _), (_, path))| (product.as_str(), path)).collect();

@@ -1,14 +1,12 @@
-//! Sellers, what they sell, who looks at it, and the boards that tell of them.
-
-use std::ops::Deref;
+//! Sellers, their products, views, and the boards.
 
 use http::Method;
 use local::cloud::Options;
 use serde_json::{Value, json};
 
 use crate::support::app::Answer;
-use crate::support::client::Client;
 pub(super) use crate::support::client::assert_invalid_field;
+use crate::support::client::{Client, delegate_to_client};
 use crate::support::items::with;
 pub(super) use crate::support::people::{ANN, BOB, EVE, Person, ROOT, SAM, SUE, TIM};
 
@@ -20,15 +18,15 @@ pub(super) const BOARD: &str = "/api/leaderboard";
 /// The time when everything begins.
 const NOON: &str = "2026-04-10T12:00:00.000Z";
 
-/// A place on a board: the rank, who, how much.
+/// A place on a board: rank, seller and value.
 pub(super) type Place = (u64, String, u64);
 
-/// Places, to be compared with what a board tells.
+/// Places for comparison with a board.
 pub(super) fn places(places: &[(u64, &str, u64)]) -> Vec<Place> {
     places.iter().map(|(rank, who, value)| (*rank, (*who).to_owned(), *value)).collect()
 }
 
-/// The places that a board tells.
+/// The places of a board.
 pub(super) fn told(board: &Value) -> Vec<Place> {
     let place = |entry: &Value| {
         let who = entry["sellerId"].as_str().unwrap().to_owned();
@@ -46,13 +44,7 @@ pub(super) struct Api {
     client: Client,
 }
 
-impl Deref for Api {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        &self.client
-    }
-}
+delegate_to_client!(Api);
 
 impl Api {
     pub(super) async fn start() -> Self {
@@ -77,12 +69,12 @@ impl Api {
         self.move_to(time);
     }
 
-    /// Somebody wants to offer a product.
+    /// Creates a product.
     pub(super) async fn create(&self, person: Person<'_>, body: &Value) -> Answer {
         self.call((Method::POST, PRODUCTS), "", person, &[], body).await
     }
 
-    /// Somebody wants a product to be like that.
+    /// Replaces a product.
     pub(super) async fn put(&self, person: Person<'_>, id: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
         self.call((Method::PUT, PRODUCT), id, person, headers, body).await
     }
@@ -99,7 +91,7 @@ impl Api {
         self.is(person, id, &json!({"status": status})).await
     }
 
-    /// Somebody sells that many mugs.
+    /// Records this many sales of mugs for a seller.
     pub(super) async fn sells(&self, seller: &str, count: usize) {
         for _ in 0..count {
             let answer = self.create(ROOT, &mug(&json!({"sellerId": seller, "status": "sold"}))).await;
@@ -107,13 +99,13 @@ impl Api {
         }
     }
 
-    /// A page says that a product is looked at, in this session.
+    /// Views a product anonymously in this session.
     pub(super) async fn looks(&self, session: &str, id: &str) -> Answer {
         let headers = [("content-type", "application/json"), ("x-write-key", self.app.cloud.write_key())];
         self.send((Method::POST, VIEWS), id, &headers, json!({"sessionId": session}).to_string()).await
     }
 
-    /// Somebody who is signed in looks at a product.
+    /// Views a product as a user.
     pub(super) async fn looks_as(&self, person: Person<'_>, id: &str, body: &Value) -> Answer {
         self.call((Method::POST, VIEWS), id, person, &[], body).await
     }

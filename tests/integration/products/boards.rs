@@ -70,7 +70,7 @@ async fn views_of_seller_are_summed() {
     assert!(counted(&api.looks_as(SAM, "b", &json!({})).await));
     assert!(counted(&api.looks_as(SUE, "c", &json!({})).await));
     assert_eq!(api.places("?metric=views").await, places(&[(1, "eve", 4), (2, "bob", 3)]));
-    // What was looked at while it was active stays so when it is sold.
+    // Views of an active product stay when it is sold.
     api.becomes(EVE, "a", "sold").await;
     assert_eq!(api.places("?metric=views").await, places(&[(1, "eve", 4), (2, "bob", 3)]));
     api.app.finish().await;

@@ -1,4 +1,4 @@
-//! What a seller sees at a glance is what the boards say.
+//! The dashboard of a seller matches the boards.
 
 use futures::future::join_all;
 use http::Method;
@@ -12,7 +12,7 @@ use crate::support::client::forged;
 
 const DASHBOARD: &str = "/api/seller/dashboard";
 
-/// Somebody wants to see a dashboard, as it is at the moment; the query begins with `?`.
+/// The current dashboard; the query begins with `?`.
 async fn peek(api: &Api, person: Person<'_>, query: &str, headers: &[(&str, &str)]) -> Answer {
     let token = api.token(person);
     let mut all = vec![("authorization", token.as_str())];
@@ -20,7 +20,7 @@ async fn peek(api: &Api, person: Person<'_>, query: &str, headers: &[(&str, &str
     api.send((Method::GET, DASHBOARD), query, &all, "").await
 }
 
-/// What a board says of a seller: how much, under this name, and the rank.
+/// The value of a seller on a board, under this name, with the rank.
 async fn on_board(api: &Api, metric: &str, period: &str, seller: &str, name: &str) -> Option<Value> {
     let board = api.peek(&format!("?metric={metric}&period={period}&around={seller}")).await;
     if board.status != 200 {
@@ -31,7 +31,7 @@ async fn on_board(api: &Api, metric: &str, period: &str, seller: &str, name: &st
     Some(json!({name: own["value"], "rank": own["rank"]}))
 }
 
-/// A seller's dashboard, when everything has reached it, which says what the boards say.
+/// The dashboard of a seller once everything has settled; it matches the boards.
 async fn dashboard(api: &Api, seller: Person<'_>) -> Value {
     api.app.settled().await;
     let answer = peek(api, seller, "", &[]).await;
@@ -58,7 +58,7 @@ async fn dashboard(api: &Api, seller: Person<'_>) -> Value {
     told
 }
 
-/// What is listed of a seller, and who looked at that, and at all.
+/// The active listings of a seller, their views, and the total of views.
 async fn listed(api: &Api, seller: Person<'_>) -> (u64, u64, u64) {
     let told = dashboard(api, seller).await;
     let number = |of: &str| told[of].as_u64().unwrap();
@@ -240,7 +240,7 @@ async fn earnings_last_until_sale_is_undone() {
     earned(2, json!({"USD": 1_000})).await;
     api.becomes(EVE, "mug", "active").await;
     earned(1, json!({"USD": 999})).await;
-    // What is given away is sold all the same.
+    // A free product counts as sold.
     api.is(EVE, "jug", &json!({"price": 0, "currency": "JPY", "status": "sold"})).await;
     earned(2, json!({"USD": 999})).await;
     api.app.finish().await;
@@ -264,7 +264,7 @@ async fn new_month_resets_all_but_listings() {
     assert_eq!((&april["month"]["itemsSold"], &april["nextResetAt"]), (&one, &json!("2026-05-01T00:00:00.000Z")));
     let empty = json!({"period": "2026-05", "itemsSold": none, "views": none, "earnings": {}});
     assert_eq!((&may["month"], &may["nextResetAt"]), (&empty, &json!("2026-06-01T00:00:00.000Z")));
-    // What is undone in May was sold in April.
+    // A sale that is undone in May was made in April.
     api.becomes(EVE, "a", "active").await;
     assert!(api.counts("s1", "b").await);
     let later = dashboard(&api, EVE).await;
@@ -290,7 +290,7 @@ async fn unchanged_dashboard_is_not_modified() {
         match change {
             0 => drop(api.looks_as(SUE, "mug", &json!({})).await),
             1 => drop(api.becomes(EVE, "mug", "draft").await),
-            // Somebody else overtakes.
+            // Another seller overtakes.
             2 => api.sells("bob", 2).await,
             _ => drop(api.create(EVE, &mug(&json!({}))).await),
         }

@@ -1,4 +1,4 @@
-//! A product that is deleted is nowhere; what was sold of it, and who looked at it, stays counted.
+//! A deleted product is gone everywhere; its sales and views stay counted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use super::reads::{read, shows, views};
 use crate::support::app::Answer;
 use crate::support::client::forged;
 
-/// Somebody wants a product to be deleted.
+/// Deletes a product.
 pub(super) async fn delete(api: &Api, person: Person<'_>, id: &str, headers: &[(&str, &str)]) -> Answer {
     let token = api.token(person);
     let mut all = vec![("authorization", token.as_str())];
@@ -59,7 +59,7 @@ async fn deletion_requires_seller_or_admin() {
     for (status, by) in [("active", EVE), ("draft", ROOT), ("sold", ROOT)] {
         api.becomes(EVE, status, status).await;
         for person in [BOB, SAM, TIM, ANN] {
-            // That somebody has a draft is nobody else's business.
+            // The answer does not reveal that there is a draft.
             delete(&api, person, status, &[]).await.is_problem(if status == "draft" { 404 } else { 403 });
         }
         let credentials = [("authorization", forged.as_str())];
@@ -94,12 +94,12 @@ async fn deletion_honours_version() {
         delete(&api, EVE, "mug", &[refused]).await.is_problem(412);
     }
     delete(&api, BOB, "mug", &[("if-match", &stale)]).await.is_problem(403);
-    // Whoever looks changes nothing of what was meant.
+    // A view does not change the version.
     assert!(api.counts("s1", "mug").await);
     assert_eq!(views(&api, "mug").await, (1, 1));
     assert_ne!(shows(&api, "mug").await.header("etag"), read_tag);
     is_gone(&delete(&api, EVE, "mug", &[("if-match", &read_version)]).await);
-    // What is offered again is another one: no tag of before is good for it.
+    // A recreated product is another one: earlier ETags do not match it.
     let again = api.put(EVE, "mug", &[("if-none-match", "*")], &mug(&json!({"price": 1_200}))).await;
     assert_eq!(again.status, 201, "{again:?}");
     for tag in [put.header("etag"), &read_version] {
@@ -127,7 +127,7 @@ async fn id_of_deleted_product_stays_with_seller() {
         assert_ne!(again.header("etag"), first.header("etag"));
     }
     is_gone(&delete(&api, EVE, "mug", &[]).await);
-    // Nor does an admin give it to somebody else.
+    // An admin cannot transfer it either.
     let of_admins = api.put(ROOT, "mug", &[], &mug(&json!({"sellerId": "bob"}))).await;
     assert_eq!((of_admins.status.as_u16(), &of_admins.body["sellerId"]), (201, &json!("eve")));
     api.app.finish().await;
@@ -148,7 +148,7 @@ async fn deletion_keeps_sales() {
     boards(1, 999).await;
     is_gone(&delete(&api, EVE, "mug", &[]).await);
     boards(1, 999).await;
-    // Nothing is left of the sale in what is offered again, which may be sold, and undone, on its own.
+    // The recreated product has no trace of the sale, and can be sold and undone by itself.
     let again = api.is(EVE, "mug", &json!({"price": 500})).await;
     assert_eq!((&again["status"], &again["soldAt"]), (&json!("active"), &Value::Null));
     boards(1, 999).await;

@@ -1,5 +1,4 @@
-//! Products and the boards of their sellers over HTTP: selling, looking, and who is ahead; every answer is held against the
-//! contract.
+//! Products and boards over HTTP: sales, views and rankings. Every answer is checked against the contract.
 
 mod access;
 mod access_log;

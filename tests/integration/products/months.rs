@@ -62,7 +62,7 @@ async fn later_undo_changes_board_of_sale_month() {
     let revenue = "?metric=revenue&currency=USD";
     assert_eq!(api.places(&format!("{revenue}&period=2026-04")).await, places(&[(1, "bob", 999)]));
     assert_eq!(api.places(revenue).await, []);
-    // Who looked at it stays counted.
+    // Views stay counted.
     assert_eq!(api.places("?metric=views&period=2026-04").await, places(&[(1, "eve", 2), (2, "bob", 1)]));
     api.app.finish().await;
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::api::{Api, Place, assert_invalid_field, told};
 
-/// Sellers with as many sales as this says, on boards of that many parts.
+/// Sellers with this many sales each, on boards with this many shards.
 async fn shop(shards: &str, sales: &[usize]) -> Api {
     let api = Api::start_with("2026-04-10T12:00:00.000Z", |options| {
         options.parameters.insert("BoardShards".to_owned(), shards.to_owned());
@@ -87,7 +87,7 @@ async fn cursor_is_bound_to_its_board() {
 #[tokio::test(flavor = "multi_thread")]
 async fn unmoved_sellers_appear_once_while_others_move() {
     let sales = [5, 4, 4, 3, 3, 2, 2, 1, 1];
-    // The last overtakes all, another some, and somebody new comes.
+    // The last one overtakes all, another one overtakes some, and a new one joins.
     let movers = ["seller-8", "seller-5", "new"];
     for limit in [1, 2, 4] {
         let api = shop("2", &sales).await;

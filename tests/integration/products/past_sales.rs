@@ -1,4 +1,4 @@
-//! When something was sold is the server's to say, and an admin's who records what was sold elsewhere.
+//! The server sets the time of a sale; an admin who records a past sale sets it, too.
 
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ async fn admin_records_past_sale() {
     assert_eq!((&made.body["soldAtEstimated"], &made.body["soldFor"]), (&json!(false), &json!(999)));
     assert_eq!(api.places("?period=2025-12").await, places(&[(1, "eve", 1)]));
     assert_eq!((api.places("").await, api.places("?period=all").await), (vec![], places(&[(1, "eve", 1)])));
-    // Told again it is the same, and its seller changes nothing of when it was.
+    // Repeated, it stays the same, and the seller cannot change the time.
     assert_eq!(api.create(ROOT, &mug(&sale)).await.status, 201);
     let same = api.becomes(EVE, "mug", "sold").await;
     assert_eq!(same["soldAt"], made.body["soldAt"]);

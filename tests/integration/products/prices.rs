@@ -1,4 +1,4 @@
-//! What a sale brought in is its price when it was sold, whatever the product costs later.
+//! The revenue of a sale is its price at that time, whatever the product costs later.
 
 use serde_json::json;
 
@@ -122,7 +122,7 @@ async fn seller_reported_sales_are_limited_and_unverified() {
     refused.is_problem(429);
     assert!((1..=3_600).contains(&refused.header("retry-after").parse::<u32>().unwrap()), "{refused:?}");
     api.create(EVE, &mug(&sold)).await.is_problem(429);
-    // What is sold already stays so, and what was undone is not forgotten: it is the marking that is bounded.
+    // Sold products stay sold, and undone sales still count: the quota limits the reporting of sales.
     assert_eq!(sells(EVE, "a").await.status, 200);
     api.becomes(EVE, "a", "active").await;
     sells(EVE, "a").await.is_problem(429);

@@ -1,11 +1,11 @@
-//! Ranks: equal values share one, and somebody's own is exact.
+//! Ranks: equal values share one, and a seller's own rank is exact.
 
 use http::Method;
 use serde_json::json;
 
 use super::api::{Api, BOARD, EVE, assert_invalid_field, places, told};
 
-/// Five sellers: one with three sales, two with two, two with one; who is first to have as many comes first.
+/// Five sellers with three, two, two, one and one sales. Ties rank by the time the value was reached.
 async fn five() -> Api {
     let api = Api::start().await;
     for (seller, sales) in [("first", 3), ("beta", 2), ("alpha", 2), ("zeta", 1), ("eta", 1)] {
@@ -22,7 +22,7 @@ async fn equal_values_share_rank() {
     let api = five().await;
     assert_eq!(api.places("").await, places(&FIVE));
     assert_eq!(api.places("?period=all&metric=sales").await, places(&FIVE));
-    // Whoever reaches a value later stands behind those who have it.
+    // A seller who reaches a value later ranks after those who have it.
     api.sells("eta", 1).await;
     let moved = places(&[(1, "first", 3), (2, "beta", 2), (2, "alpha", 2), (2, "eta", 2), (5, "zeta", 1)]);
     assert_eq!(api.places("").await, moved);
@@ -61,7 +61,7 @@ async fn around_absent_seller_is_not_found() {
     ] {
         api.peek(query).await.is_problem(404);
     }
-    // Nor has who was there once.
+    // A seller who left the board has none either.
     api.becomes(EVE, "mug", "sold").await;
     let three = places(&[(4, "zeta", 1), (4, "eta", 1), (4, "eve", 1)]);
     assert_eq!(api.places("?around=eve&limit=2").await, three);

@@ -1,4 +1,4 @@
-//! A product as it is read: as it was described, with how many looked at it, for those who may see it.
+//! Reading a product: its description, its views, and access.
 
 use http::Method;
 use serde_json::json;
@@ -7,7 +7,7 @@ use super::api::{ANN, Api, BOB, EVE, PRODUCT, Person, ROOT, SAM, SUE, TIM, asser
 use crate::support::app::Answer;
 use crate::support::client::forged;
 
-/// Somebody reads a product, as it is at the moment.
+/// The current product.
 pub(super) async fn read(api: &Api, person: Person<'_>, id: &str, headers: &[(&str, &str)]) -> Answer {
     let token = api.token(person);
     let mut all = vec![("authorization", token.as_str())];
@@ -71,7 +71,7 @@ async fn draft_is_visible_to_seller_and_admin_only() {
         }
         assert_eq!(shows(&api, "mug").await.status == 200, is_seen, "{status}");
     }
-    // It looks like what never was, also to who knew it.
+    // It looks like a product that never existed, even to a former viewer.
     let known = read(&api, SAM, "mug", &[]).await;
     api.becomes(EVE, "mug", "draft").await;
     for tag in ["*", known.header("etag")] {
@@ -150,7 +150,7 @@ async fn unchanged_product_is_not_modified() {
             let told = (again.status.as_u16(), again.header("etag"), again.bytes.len());
             assert_eq!(told, (304, tag.as_str(), 0), "{known}");
         }
-        // Of the version alone nobody has the views.
+        // The version alone does not cover the views.
         let bare = read(&api, SAM, "mug", &[("if-none-match", made.header("etag"))]).await;
         assert_eq!(bare.status, 200);
         match change {

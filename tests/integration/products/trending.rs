@@ -1,4 +1,4 @@
-//! What is looked at most, of all that can be bought.
+//! Trending products: the most viewed ones that can be purchased.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ async fn page(api: &Api, query: &str) -> Value {
     answer.body
 }
 
-/// All pages put together, none of which holds more than asked for; `between` happens after each.
+/// All pages in one list; none exceeds the limit. `between` runs after each page.
 async fn pages(api: &Api, query: &str, limit: usize, mut between: impl AsyncFnMut(usize)) -> Viewed {
     let (mut all, mut cursor) = (Vec::new(), String::new());
     for at in 1..50 {
@@ -80,7 +80,7 @@ async fn shop(shards: &str, viewers: &[usize]) -> Api {
 #[tokio::test(flavor = "multi_thread")]
 async fn most_viewed_product_is_first() {
     let api = Api::start().await;
-    // Nobody looks at the jug.
+    // The jug has no views.
     for (who, id) in [(EVE, "mug"), (BOB, "cup"), (EVE, "jug")] {
         api.is(who, id, &json!({"title": id, "price": 7, "currency": "EUR"})).await;
     }
@@ -97,7 +97,7 @@ async fn most_viewed_product_is_first() {
         let products = [of("cup", "bob", 3), of("mug", "eve", 1)];
         assert_eq!(page, json!({"period": period, "products": products, "nextResetAt": reset, "cursor": null}));
     }
-    // A product is told as it is, not as it was when somebody looked.
+    // The list shows the current product.
     api.is(EVE, "mug", &json!({"title": "Bowl", "price": 8})).await;
     let bowl = &page(&api, "").await["products"][1];
     assert_eq!((&bowl["title"], &bowl["price"], &bowl["currency"]), (&json!("Bowl"), &json!(8), &json!("USD")));
@@ -151,7 +151,7 @@ async fn ties_rank_by_time_reached() {
     api.app.finish().await;
 }
 
-/// A clock that stands still.
+/// A clock that does not move.
 struct Still(DateTime<Utc>);
 
 impl Clock for Still {
@@ -182,7 +182,7 @@ async fn each_month_has_its_list() {
     let empty = page(&api, "").await;
     assert_eq!((&empty["period"], &empty["products"]), (&json!("2026-05"), &json!([])));
     assert_eq!(empty["nextResetAt"], "2026-06-01T00:00:00.000Z");
-    // Who looked in April looks anew.
+    // Viewers of April count again.
     draws(&api, "b", 0..3).await;
     assert_eq!(told(&page(&api, "").await), viewed(&[("b", 3)]));
     let april = page(&api, "?period=2026-04").await;
@@ -230,7 +230,7 @@ async fn unmoved_products_appear_once_while_others_move() {
     }
 }
 
-/// Writes so many places of what was looked at by more than anything else, and is no more.
+/// Writes this many places of deleted products with the highest values.
 fn sold_out(api: &Api, count: usize) {
     for at in 0..count {
         let place = json!({

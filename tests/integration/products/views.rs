@@ -1,4 +1,4 @@
-//! Who looks at a product counts once in a month.
+//! A viewer of a product counts once a month.
 
 use http::Method;
 use serde_json::json;
@@ -34,7 +34,7 @@ async fn user_counts_once_across_sessions() {
         let answer = api.looks_as(person, "mug", &json!({"sessionId": session})).await;
         assert_eq!(counted(&answer), counts, "{person:?} {session:?}");
     }
-    // Nobody knows whose session that was; nor is a session that is called like a person that person.
+    // The session is unknown, and a session named like a user is not that user.
     assert!(api.counts("s1", "mug").await);
     assert!(api.counts("sam", "mug").await);
     assert_eq!(api.places("?metric=views").await, places(&[(1, "eve", 5)]));
@@ -67,7 +67,7 @@ async fn views_by_seller_do_not_count() {
     assert!(!counted(&api.looks_as(EVE, "mug", &json!({})).await));
     assert!(!counted(&api.looks_as(EVE, "mug", &json!({"sessionId": "s1"})).await));
     assert_eq!(api.places("?metric=views").await, []);
-    // Whoever else sells or rules is a viewer.
+    // Other sellers and admins are viewers.
     assert!(counted(&api.looks_as(BOB, "mug", &json!({})).await));
     assert!(counted(&api.looks_as(ROOT, "mug", &json!({})).await));
     api.app.finish().await;

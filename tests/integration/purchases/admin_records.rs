@@ -1,4 +1,4 @@
-//! What only an admin may say of a purchase: who bought, when, how many, and that nobody knows the price.
+//! What only an admin may record of a purchase: buyer, time, quantity, and an unknown price.
 
 use std::slice::from_ref;
 
@@ -20,7 +20,7 @@ async fn admin_records_purchases_of_others() {
     assert_eq!(api.has(SAM, "course", "algebra").await.as_deref(), Some(id(&made)));
     assert_eq!(api.has(ROOT, "course", "algebra").await, None);
     assert_eq!((api.all(SAM).await, api.all(ROOT).await), (vec![made.clone()], vec![]));
-    // It is the buyer who has it already.
+    // The buyer owns it.
     let again = api.buy(ROOT, "b", &order_with("course", "algebra", &json!({"userId": "sam"}))).await;
     assert_eq!(again.is_problem(409)["purchaseId"], made["purchaseId"]);
     let own = api.bought(ROOT, "c", &order_with("course", "algebra", &json!({}))).await;
@@ -51,12 +51,12 @@ async fn unknown_amount_is_not_zero() {
     }
     assert_eq!(api.has(SAM, "course", "algebra").await.as_deref(), Some(id(&made)));
     assert_eq!(api.all(SAM).await, from_ref(&made));
-    // Of what nobody knows there is no part.
+    // An unknown amount has no partial refund.
     assert_invalid_field(&api.refund(ROOT, "r", id(&made), &json!({"amount": 1})).await, 422, "amount");
     let ended = api.refund(ROOT, "r", id(&made), &json!({})).await;
     assert_eq!(standing(&ended.body), ("refunded", None, None));
     assert_eq!(api.has(SAM, "course", "algebra").await, None);
-    // A currency without an amount says nothing.
+    // A currency without an amount has no meaning.
     let made = api.bought(ROOT, "b", &order_with("course", "algebra", &json!({"amount": null, "userId": "sam"}))).await;
     assert_eq!((standing(&made), &made["currency"]), (("completed", None, None), &Value::Null));
     api.app.finish().await;
@@ -79,7 +79,7 @@ async fn recording_for_others_requires_admin() {
         }
     }
     assert_eq!(api.written().await, written);
-    // To say what is so anyway, is no more than to say nothing.
+    // Sending the default explicitly is the same as omitting it.
     let own = json!({"userId": "sam", "guestId": null, "purchasedAt": null, "quantity": 1});
     assert_eq!(api.bought(SAM, "k", &order_with("product", "mug", &own)).await["userId"], "sam");
     api.app.finish().await;
@@ -127,7 +127,7 @@ async fn purchase_at_epoch_is_counted() {
     let api = Api::start().await;
     api.package("p").await;
     let at = |time: &str| order_with("package", "p", &json!({"userId": "sam", "purchasedAt": time}));
-    // The moment before the first of which anything is counted.
+    // The moment before the first one that is counted.
     assert_invalid_field(&api.buy(ROOT, "k", &at("1970-01-01T00:00:00+01:00")).await, 422, "purchasedAt");
     let made = api.bought(ROOT, "k", &at("1970-01-01T00:00:00Z")).await;
     assert_eq!((api.all(SAM).await, api.earnings("p").await.1), (vec![made.clone()], json!({"USD": 999})));

@@ -1,13 +1,11 @@
-//! People, what they buy, and what they are told of it.
-
-use std::ops::Deref;
+//! Users, their purchases, and the answers about them.
 
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::support::app::{Answer, App};
 pub(super) use crate::support::client::assert_invalid_field;
-use crate::support::client::{Client, pages};
+use crate::support::client::{Client, delegate_to_client, pages};
 pub(super) use crate::support::items::with;
 pub(super) use crate::support::people::{ANN, EVE, Person, ROOT, SAM, SUE, TIM};
 
@@ -38,7 +36,7 @@ pub(super) fn id(purchase: &Value) -> &str {
     purchase["purchaseId"].as_str().unwrap()
 }
 
-/// How a purchase stands, and what was paid and given back of it.
+/// The status of a purchase, and the amounts paid and refunded.
 pub(super) fn standing(purchase: &Value) -> (&str, Option<u64>, Option<u64>) {
     let status = purchase["status"].as_str().unwrap();
     (status, purchase["amount"].as_u64(), purchase["refundedAmount"].as_u64())
@@ -48,13 +46,7 @@ pub(super) struct Api {
     client: Client,
 }
 
-impl Deref for Api {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        &self.client
-    }
-}
+delegate_to_client!(Api);
 
 impl Api {
     pub(super) async fn start() -> Self {
@@ -80,7 +72,7 @@ impl Api {
         self.app.database("PutItem", "StateTable", json!({"Item": product}));
     }
 
-    /// Somebody wants to buy something; a product is on offer then.
+    /// Purchases an item, which is put on offer first if it is a product.
     pub(super) async fn buy(&self, person: Person<'_>, key: &str, order: &Value) -> Answer {
         if let (Some("product"), Some(item)) = (order["itemType"].as_str(), order["itemId"].as_str())
             && person.1 != "admin"
@@ -90,12 +82,12 @@ impl Api {
         self.order(person, key, order).await
     }
 
-    /// Somebody wants to buy something as it is.
+    /// Purchases an item in its current state.
     pub(super) async fn order(&self, person: Person<'_>, key: &str, order: &Value) -> Answer {
         self.call((Method::POST, PURCHASES), "", person, &[("idempotency-key", key)], order.to_string()).await
     }
 
-    /// Somebody buys something.
+    /// Purchases an item and asserts that it succeeds.
     pub(super) async fn bought(&self, person: Person<'_>, key: &str, order: &Value) -> Value {
         let answer = self.buy(person, key, order).await;
         assert_eq!(answer.status, 201, "{answer:?}");
@@ -106,12 +98,12 @@ impl Api {
         self.call((Method::POST, COMPLETE), id, person, &[], "").await
     }
 
-    /// Somebody wants this given back.
+    /// Refunds a purchase.
     pub(super) async fn refund(&self, person: Person<'_>, key: &str, id: &str, body: &Value) -> Answer {
         self.call((Method::POST, REFUND), id, person, &[("idempotency-key", key)], body.to_string()).await
     }
 
-    /// Somebody wants all of it given back, or cancels it.
+    /// Refunds all of a purchase, or cancels it.
     pub(super) async fn end(&self, person: Person<'_>, id: &str) -> Answer {
         self.call((Method::DELETE, PURCHASE), id, person, &[], "").await
     }
@@ -127,7 +119,7 @@ impl Api {
         self.call((Method::GET, OWNED), query, person, &[], "").await
     }
 
-    /// By which purchase somebody has an item, if at all: at once, and later the same without asking for that.
+    /// The purchase through which a user owns an item: strongly consistent, and the same later without that.
     pub(super) async fn has(&self, person: Person<'_>, kind: &str, item: &str) -> Option<String> {
         let query = format!("?itemType={kind}&itemId={item}");
         let strong = self.owned(person, &format!("{query}&strong=true")).await;
@@ -145,12 +137,12 @@ impl Api {
         self.call((Method::GET, PURCHASES), query, person, &[], "").await
     }
 
-    /// All purchases that a query asks for, by as many pages as it takes. The query begins with `?`.
+    /// All purchases that match a query, page by page. The query begins with `?`.
     pub(super) async fn pages(&self, person: Person<'_>, query: &str) -> Vec<Vec<Value>> {
         pages("purchases", async |cursor| self.history(person, &format!("{query}{cursor}")).await).await
     }
 
-    /// All that somebody bought, the newest first.
+    /// All purchases of a user, the newest first.
     pub(super) async fn all(&self, person: Person<'_>) -> Vec<Value> {
         self.app.settled().await;
         self.pages(person, "?limit=100").await.concat()
@@ -195,7 +187,7 @@ impl Api {
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 
-    /// What Tim is told a package earned, in the currency of its price and in each, when everything has reached it.
+    /// The earnings of a package, in the currency of its price and in each, once everything has settled.
     pub(super) async fn earnings(&self, id: &str) -> (Value, Value) {
         self.app.settled().await;
         let answer = self.call((Method::GET, STATS), &format!("?packageId={id}"), TIM, &[], "").await;
@@ -203,13 +195,13 @@ impl Api {
         (stats["earnings"].clone(), stats["earningsByCurrency"].clone())
     }
 
-    /// Somebody asks what purchases brought in, when everything has reached that; the query begins with `?`.
+    /// Reads analytics once everything has settled; the query begins with `?`.
     pub(super) async fn asks(&self, person: Person<'_>, query: &str) -> Answer {
         self.app.settled().await;
         self.call((Method::GET, ANALYTICS), query, person, &[], "").await
     }
 
-    /// What an admin is told of what purchases brought in.
+    /// The analytics that an admin reads.
     pub(super) async fn analytics(&self, query: &str) -> Value {
         let answer = self.asks(ROOT, query).await;
         assert_eq!(answer.status, 200, "{query}: {answer:?}");

@@ -1,4 +1,4 @@
-//! Discounts: what they take off, when, how often, and who makes them.
+//! Discounts: amounts, validity, limits and access.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ async fn discount_rounds_to_minor_units() {
         ],
         [5, 3, 1, 3]
     );
-    // What is given back is what was paid, and not the price.
+    // A refund covers what was paid, not the price.
     let made = api.bought(SUE, "k", &coded("c", 999, "P15-GARDEN")).await;
     assert_invalid_field(&api.refund(ROOT, "r", id(&made), &json!({"amount": 850})).await, 422, "amount");
     assert_eq!(standing(&api.ended(ROOT, id(&made)).await), ("refunded", Some(849), Some(849)));
@@ -81,7 +81,7 @@ async fn rejects_inapplicable_discounts() {
         ("NOBODY-GARDEN", "is not a known discount code"),
         ("now-garden", "is not a known discount code"),
     ] {
-        // An admin is told why; who guesses is told nothing by which one could be told from another.
+        // An admin gets the reason; other callers get one answer for all codes.
         for (person, reason) in [(ROOT, reason), (SAM, "is not valid for this order")] {
             let answer = api.buy(person, "k", &coded("c", 999, code)).await;
             assert_invalid_field(&answer, 422, "discountCode");
@@ -109,10 +109,10 @@ async fn discount_is_limited_to_its_uses() {
     let third = api.buy(Person("kai", "student"), "a", &coded("c1", 999, "TWO-GARDEN")).await;
     assert_invalid_field(&third, 422, "discountCode");
     assert_eq!(third.body["errors"][0]["reason"], "is not valid for this order");
-    // What was bought with it is still answered as it was.
+    // Earlier purchases have the same answers.
     assert_eq!(api.bought(SAM, "a", &coded("c1", 999, "TWO-GARDEN")).await, first);
 
-    // What is cancelled unpaid has not used it, and gives its use back once.
+    // A cancelled unpaid order returns its use once.
     api.ended(SUE, id(&waiting)).await;
     api.ended(SUE, id(&waiting)).await;
     assert_eq!(api.uses("TWO-GARDEN").await, 1);
@@ -259,7 +259,7 @@ async fn discount_codes_cannot_be_guessed() {
         assert_invalid_field(&api.put_discount(ROOT, code, &[], &body).await, 422, "code");
     }
     api.discount("SUMMER26", &body).await;
-    // What else is wrong with an order tells nothing of its code.
+    // Other errors of an order reveal nothing about its code.
     api.package("p").await;
     let cheap = |code: &str| order_with("package", "p", &json!({"discountCode": code, "currency": "INR"}));
     for code in ["SUMMER26", "NOBODY-KNOWS"] {

@@ -32,16 +32,16 @@ async fn package_is_sold_at_its_price() {
     assert_eq!(api.written().await, written);
     let bought = api.bought(SAM, "k", &package("p", &json!({}))).await;
     assert_eq!(api.has(SAM, "package", "p").await.as_deref(), Some(id(&bought)));
-    // A discount is taken off the price, which must still be told.
+    // A discount reduces the price, which the order must still state.
     api.discount("TENTH-OFF", &json!({"type": "percent", "percent": 10})).await;
     let off = api.bought(SUE, "k", &package("p", &json!({"discountCode": "TENTH-OFF"}))).await;
     assert_eq!(standing(&off), ("completed", Some(45_000), Some(0)));
-    // The price is that of the moment; what was bought before is answered as it was.
+    // The current price applies; earlier purchases keep theirs.
     api.costs("p", 60_000).await;
     assert_invalid_field(&api.buy(Person("kai", "student"), "k", &package("p", &json!({}))).await, 422, "amount");
     assert_eq!(api.bought(SAM, "k", &package("p", &json!({}))).await, bought);
     api.bought(Person("kai", "student"), "k", &package("p", &json!({"amount": 60_000}))).await;
-    // An admin says at which price.
+    // An admin states the price.
     for (at, patch) in [json!({"amount": 1}), json!({"currency": "USD"}), json!({"amount": null})].iter().enumerate() {
         let patch = with(patch, &json!({"userId": format!("u{at}")}));
         api.bought(ROOT, &format!("k{at}"), &package("p", &patch)).await;
@@ -72,7 +72,7 @@ async fn package_earnings_are_payments_minus_refunds() {
         api.ended(ROOT, id(purchase)).await;
     }
     assert_eq!(api.earnings("p").await, (json!(0), json!({"INR": 0})));
-    // What was cancelled never brought anything.
+    // A cancelled order never earned anything.
     let never = api.bought(SAM, "l", &package("p", &json!({"status": "pending"}))).await;
     api.ended(SAM, id(&never)).await;
     assert_eq!(api.earnings("p").await.0, 0);
@@ -94,7 +94,7 @@ async fn currencies_are_never_summed() {
     assert_eq!(api.earnings("p").await, (json!(50_000), json!({"INR": 50_000, "USD": 700})));
     api.refund(ROOT, "r", id(&in_dollars), &json!({"amount": 300})).await;
     assert_eq!(api.earnings("p").await, (json!(50_000), json!({"INR": 50_000, "USD": 400})));
-    // What nobody knows is no sum of money, and is not taken back as one.
+    // An unknown amount is not a sum of money, and is not refunded as one.
     let unknown = json!({"amount": null, "currency": null, "guestId": "g"});
     let unknown = api.bought(ROOT, "unknown", &package("p", &unknown)).await;
     assert_eq!(api.earnings("p").await, (json!(50_000), json!({"INR": 50_000, "USD": 400})));

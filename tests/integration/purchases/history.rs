@@ -1,16 +1,16 @@
-//! Looking back: what somebody bought, the newest first, in pages and of some kinds.
+//! The history of purchases: newest first, in pages, with filters.
 
 use serde_json::{Value, json};
 
 use super::api::{ANN, Api, EVE, ROOT, SAM, SUE, TIM, assert_invalid_field, id, order, order_with, with};
 use crate::support::app::Answer;
 
-/// What a query asks for, by items.
+/// The items of the purchases that match a query.
 fn items(purchases: &[Value]) -> Vec<&str> {
     purchases.iter().map(|purchase| purchase["itemId"].as_str().unwrap()).collect()
 }
 
-/// Somebody's purchases of that many products, one on each day of January from the first on: `m00`, `m01` ...
+/// This many purchases of a user, one a day from the first of January: `m00`, `m01` ...
 async fn through_january(api: &Api, buyer: &Value, count: usize) {
     for at in 0..count {
         let day = json!({"purchasedAt": format!("2026-01-{:02}T12:00:00Z", at + 1)});
@@ -117,7 +117,7 @@ async fn pages_contain_every_purchase_once() {
         told.sort_unstable();
         assert_eq!(told, ["s0", "s1", "s2", "s3", "s4", "s5", "s6"], "{limit}");
     }
-    // What is bought meanwhile is no reason to be told something twice, or not at all.
+    // Purchases made in between cause no repeated and no missing entries.
     let first = api.history(SAM, "?limit=3").await;
     api.bought(SAM, "new", &order("product", "new")).await;
     api.app.settled().await;

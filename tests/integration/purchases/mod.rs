@@ -1,5 +1,5 @@
-//! Purchases over HTTP: buying once however often it is asked for, approving, giving back, discounts, who has what and who
-//! bought what; every answer is held against the contract.
+//! Purchases over HTTP: idempotency, approval, refunds, discounts, ownership and history. Every answer is checked
+//! against the contract.
 
 mod admin_records;
 mod analytics;

@@ -1,4 +1,4 @@
-//! What can be bought: what is there and on offer, in currencies in which one may pay.
+//! What can be purchased: existing and active items, in accepted currencies.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ async fn rejects_purchase_of_inactive_product() {
     assert_eq!(api.order(SAM, "again", &mug).await.status, 201);
     assert_eq!(api.call((Method::DELETE, PRODUCT), "mug", EVE, &[], "").await.status, 204);
     refused("deleted").await;
-    // What was bought is answered as it was, whatever became of the product; and an admin records what was bought elsewhere.
+    // An earlier purchase has the same answer, whatever became of the product; and an admin records past sales.
     assert_eq!(api.order(SAM, "active", &mug).await.bytes, bought.bytes);
     assert_eq!(api.order(ROOT, "elsewhere", &mug).await.status, 201);
     // A package that is no more.

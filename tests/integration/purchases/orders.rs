@@ -57,7 +57,8 @@ async fn idempotency_key_returns_same_purchase() {
     let again = api.buy(SAM, "k", &course).await;
     assert_eq!((again.status, &again.bytes), (first.status, &first.bytes));
     assert_eq!(api.has(SAM, "course", "algebra").await, None);
-    // The fact of the refund is new, and so is what tells audits of it; the purchase, its entry and its answer are as before.
+    // The fact of the refund and the audit's change record are new; the purchase, its listing and its answer are
+    // unchanged.
     let now = api.written().await;
     assert_eq!((now[0], now[1]), (written[0] + 1, written[1] + 1));
     assert_eq!(api.all(SAM).await.len(), 1);
@@ -85,14 +86,14 @@ async fn idempotency_key_is_bound_to_its_request() {
     assert_eq!(api.written().await, written);
     assert_eq!(api.all(SAM).await, [first]);
 
-    // Of another person, it is another key; and the same person's, whatever the role.
+    // Keys belong to one user, in any role.
     let hers = api.bought(SUE, "k", &order("course", "geometry")).await;
     assert_eq!((&hers["userId"], &hers["itemId"]), (&json!("sue"), &json!("geometry")));
     let again = api.buy(SAM, "k", &order("course", "geometry")).await;
     assert_invalid_field(&again, 422, "Idempotency-Key");
     let again = api.bought(Person("sam", "teacher"), "k", &order("course", "algebra")).await;
     assert_eq!(api.all(SAM).await, [again]);
-    // What was refused used no key.
+    // A rejected request uses no key.
     api.buy(SUE, "bad", &order_with("course", "algebra", &json!({"amount": -1}))).await.is_problem(422);
     api.buy(SUE, "bad", &order("course", "geometry")).await.is_problem(409);
     api.bought(SUE, "bad", &order("course", "algebra")).await;
@@ -115,7 +116,7 @@ async fn rejects_second_purchase_of_single_ownership_item() {
         }
         assert_eq!(api.written().await, written);
         assert_eq!(api.has(SAM, kind, "p").await.as_deref(), Some(id(&first)));
-        // Somebody else may.
+        // Another user may.
         let hers = api.bought(SUE, &format!("{kind}-1"), &wanted).await;
         assert_ne!(hers["purchaseId"], first["purchaseId"]);
     }

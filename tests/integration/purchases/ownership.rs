@@ -1,4 +1,4 @@
-//! Who has what: many things in one question.
+//! Ownership of many items in one request.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ async fn checks_ownership_of_hundred_items_at_once() {
             assert_eq!((answer.status.as_u16(), &answer.body["items"]), (200, &json!(expected)));
         }
     }
-    // In the order in which they were asked for, as often as they were.
+    // In the order of the request, including repeats.
     let answer = api.owned(SAM, "?itemType=course&itemId=nope,c042&itemId=c000,c042").await;
     let told = answer.body["items"].as_array().unwrap().iter();
     let told: Vec<_> = told.map(|one| (one["itemId"].as_str().unwrap(), one["owned"].as_bool().unwrap())).collect();

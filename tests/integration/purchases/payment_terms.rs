@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::api::{Api, Person, ROOT, SAM, assert_invalid_field, order_with, with};
 use crate::support::app::{Answer, App};
 
-/// Somebody wants to pay so.
+/// Pays with this method and currency.
 async fn pays(api: &Api, person: Person<'_>, method: &str, currency: &str) -> Answer {
     let patch = json!({"paymentMethod": method, "currency": currency});
     api.buy(person, &format!("{method}-{currency}"), &order_with("product", "mug", &patch)).await

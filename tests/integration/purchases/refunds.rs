@@ -1,4 +1,4 @@
-//! Giving back: parts and all of it, once each, and never more than what was paid.
+//! Refunds, in parts and in full: once each, and never more than was paid.
 
 use std::slice::from_ref;
 
@@ -20,7 +20,7 @@ async fn partial_refunds_sum_to_amount_paid() {
         assert_eq!(part.body, with(&bought, &json!({"refundedAmount": refunded})));
         assert_eq!(api.has(SAM, "course", "algebra").await.as_deref(), Some(id(&bought)));
         assert_eq!(api.all(SAM).await, from_ref(&part.body));
-        // The same key gives nothing more, with whatever spaces it is sent.
+        // The same key refunds nothing more, with any white space.
         let written = api.written().await;
         for body in [json!({"amount": amount}).to_string(), format!("{{ \"amount\" : {amount} }}")] {
             let again = api.call((Method::POST, REFUND), id(&bought), ROOT, &[("idempotency-key", key)], body).await;
@@ -34,7 +34,7 @@ async fn partial_refunds_sum_to_amount_paid() {
     assert_eq!(rest.body, with(&bought, &json!({"refundedAmount": 999, "status": "refunded", "endedAt": at})));
     assert_eq!(api.has(SAM, "course", "algebra").await, None);
     assert_eq!(api.all(SAM).await, from_ref(&rest.body));
-    // Whoever asks for the first part again is answered as then.
+    // A repeated first part has its stored response.
     let again = api.refund(ROOT, "a", id(&bought), &json!({"amount": 400})).await;
     assert_eq!((again.status.as_u16(), standing(&again.body)), (200, ("completed", Some(999), Some(400))));
     let ended = api.refund(ROOT, "d", id(&bought), &json!({"amount": 1})).await;
@@ -108,7 +108,7 @@ async fn rejects_invalid_refunds() {
 async fn refund_requires_admin() {
     let api = Api::start().await;
     let bought = api.bought(SAM, "k", &order("course", "algebra")).await;
-    // To anybody but its buyer it is as if there were no such purchase.
+    // To other callers it looks as if there were no such purchase.
     for (person, status) in [(SAM, 403), (SUE, 404), (TIM, 404), (EVE, 404), (ANN, 404)] {
         api.end(person, id(&bought)).await.is_problem(status);
         for body in [json!({}), json!({"amount": 1})] {
@@ -177,7 +177,7 @@ async fn admin_records_refund_time() {
     let part = json!({"amount": 99, "refundedAt": "2011-01-10T12:00:00.000Z"});
     let part = api.refund(ROOT, "a", id(&bought), &part).await;
     assert_eq!((part.status.as_u16(), part.body), (200, with(&bought, &json!({"refundedAmount": 99}))));
-    // Whatever offset it is told with; sent again, it is answered the same.
+    // With any offset; repeated, it has the same answer.
     let rest = json!({"refundedAt": "2011-02-28T23:59:59.999+01:00"});
     let ended = api.refund(ROOT, "b", id(&bought), &rest).await;
     let stands = json!({"refundedAmount": 999, "status": "refunded", "endedAt": "2011-02-28T22:59:59.999Z"});
@@ -188,7 +188,7 @@ async fn admin_records_refund_time() {
     assert_invalid_field(&api.refund(ROOT, "b", id(&bought), &other).await, 422, "Idempotency-Key");
     assert_eq!(api.has(SAM, "course", "algebra").await, None);
     assert_eq!(api.all(SAM).await, [ended.body]);
-    // A clock may be ahead a little; whoever does not say when, says now.
+    // A clock may be slightly ahead; the default is now.
     for (key, refunded_at) in [("c", json!(ago(chrono::TimeDelta::minutes(-4)))), ("d", json!(null))] {
         let bought = api.bought(SAM, key, &order("product", "mug")).await;
         let ended = api.refund(ROOT, key, id(&bought), &json!({"refundedAt": refunded_at})).await;
@@ -220,7 +220,7 @@ async fn rejects_impossible_refund_times() {
     ] {
         assert_invalid_field(&api.refund(ROOT, "r", id(&bought), &refunded(&at)).await, 422, "refundedAt");
     }
-    // It is not for anybody else to say, and not of what was never paid.
+    // Other callers may not record it, and unpaid orders have none.
     let at = json!("2011-02-01T00:00:00Z");
     for (person, status) in [(SAM, 403), (SUE, 404), (TIM, 404), (EVE, 404), (ANN, 404)] {
         for purchase in [&bought, &waiting] {

@@ -1,4 +1,4 @@
-//! Orders that are wrong, keys that are none, and callers whom nobody knows.
+//! Invalid orders, invalid keys, and unknown callers.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -58,13 +58,13 @@ async fn names_invalid_fields() {
         without.as_object_mut().unwrap().remove(missing);
         assert_invalid_field(&api.buy(SAM, "k", &without).await, 422, missing);
     }
-    // All that is wrong is told at once.
+    // All errors are reported together.
     let answer = api.buy(SAM, "k", &json!({"itemId": "a b", "amount": 1.5})).await;
     let errors = answer.is_problem(422)["errors"].as_array().unwrap();
     let fields: Vec<&Value> = errors.iter().map(|error| &error["field"]).collect();
     assert_eq!(fields, ["itemType", "itemId", "amount", "currency", "paymentMethod"]);
     assert_eq!(api.written().await, written);
-    // The longest order that there can be is no larger than what is taken.
+    // The longest valid order fits into the maximum body.
     let world = "\u{1f30d}".repeat(198);
     let metadata: serde_json::Map<String, Value> =
         (0..2).map(|at| (format!("{world}{at:02}"), json!(format!("{world}xx")))).collect();

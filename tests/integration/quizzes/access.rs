@@ -1,4 +1,4 @@
-//! Whose quizzes are, and who may do what.
+//! Access to quizzes.
 
 use futures::future::join_all;
 use http::Method;
@@ -28,7 +28,7 @@ async fn quiz_update_honours_version() {
     let third = api.put(TIM, "capitals", &[("if-match", second.header("etag"))], &quiz("d")).await;
     assert_eq!((third.status.as_u16(), &third.body["title"]), (200, &json!("d")));
 
-    // Of those who create, one does; of those who name the same version, one gets through.
+    // One of the concurrent creations succeeds, and one of the updates of a version.
     let (none, title) = ([("if-none-match", "*")], quiz("a"));
     let created = join_all((0..20).map(|_| api.put(EVE, "race", &none, &title))).await;
     let mut statuses: Vec<u16> = created.iter().map(|answer| answer.status.as_u16()).collect();
@@ -66,7 +66,7 @@ async fn quiz_requires_creator_or_admin() {
         api.put(author, id, &[], &json!({"title": "a", "creatorId": "root"})).await.is_problem(403);
     }
 
-    // An admin says whose a new quiz is, and changes anybody's; it stays whose it is.
+    // An admin sets the creator of a new quiz and changes any quiz; the creator stays.
     let made = api.put(ROOT, "new", &[], &json!({"title": "a", "creatorId": "tim"})).await;
     assert_eq!((made.status.as_u16(), &made.body["creatorId"]), (201, &json!("tim")));
     for body in [json!({"title": "b"}), json!({"title": "b", "creatorId": "eve"})] {
@@ -152,7 +152,7 @@ async fn quizzes_require_valid_token() {
         }
     }
     assert_eq!((api.app.items("StateTable"), api.count()), (written, 0));
-    // Anybody reads the numbers, whatever they send along.
+    // Any caller reads the stats, with any credentials.
     for headers in [vec![], vec![("authorization", forged.as_str())]] {
         assert_eq!(Numbers::of(&api.stats("capitals", &headers).await.body), NOTHING);
     }

@@ -1,6 +1,5 @@
-//! A local cloud with quizzes, and what everybody asks of it.
+//! A local cloud with quizzes, and a client of its API.
 
-use std::ops::Deref;
 use std::sync::Arc;
 
 use http::Method;
@@ -9,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::app::Answer;
 pub(super) use crate::support::client::JSON;
-use crate::support::client::{Body, Client};
+use crate::support::client::{Body, Client, delegate_to_client};
 pub(super) use crate::support::people::{ANN, EVE, Person, ROOT, SAM, SUE, TIM};
 
 pub(super) const QUIZ: &str = "/api/quizzes/{quizId}";
@@ -33,7 +32,7 @@ pub(super) const CLASS: [Person; 8] = [
     Person("s7", "student"),
 ];
 
-/// The numbers of a quiz, as its stats tell them.
+/// The stats of a quiz.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Numbers {
     pub(super) attempts: u64,
@@ -60,13 +59,7 @@ pub(super) struct Api {
     client: Client,
 }
 
-impl Deref for Api {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        &self.client
-    }
-}
+delegate_to_client!(Api);
 
 impl Api {
     pub(super) async fn start() -> Self {
@@ -108,7 +101,7 @@ impl Api {
         self.post(person, ATTEMPT, id, attempt.to_string()).await
     }
 
-    /// The stats of a quiz, as anybody may read them.
+    /// Reads the stats of a quiz anonymously.
     pub(super) async fn stats(&self, id: &str, headers: &[(&str, &str)]) -> Answer {
         self.send((Method::GET, STATS), id, headers, "").await
     }
@@ -137,7 +130,7 @@ impl Api {
         self.app.scan("InteractionsTable")
     }
 
-    /// Erases facts, as whoever keeps the table may; tells how many.
+    /// Erases facts as an operator does. Returns how many.
     pub(super) fn erase(&self, is_meant: impl Fn(&Value) -> bool) -> usize {
         let facts: Vec<Value> = self.facts().into_iter().filter(is_meant).collect();
         for fact in &facts {

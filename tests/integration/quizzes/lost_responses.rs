@@ -4,30 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use http::Method;
-use local::wire::{Fault, Service};
+use local::wire::Fault;
 use serde_json::{Value, json};
 
 use super::api::{ATTEMPT, Api, CLASS, JSON, LIKE, NOTHING, Numbers, Person, QUIZ, RATE, SAM, TIM, attempt};
+use crate::support::faults::{LOST, lost_answers, outage};
 
-/// A cloud where answers of DynamoDB to the transactions of one function are lost, some in a row and then one not; and
-/// how many of its transactions there were.
+/// A cloud that loses the answers to some transactions of one function, and the number of these transactions.
 async fn losing(fault: Fault, function: &'static str, in_a_row: u32) -> (Api, Arc<AtomicU32>) {
-    let transactions = Arc::new(AtomicU32::new(0));
-    let count = Arc::clone(&transactions);
-    let api = Api::start_with(move |call| {
-        if call.function != function || call.operation != "TransactWriteItems" {
-            return Fault::None;
-        }
-        let count = count.fetch_add(1, Ordering::Relaxed);
-        if count % (in_a_row + 1) < in_a_row { fault } else { Fault::None }
-    })
-    .await;
+    let (faults, transactions) = lost_answers(fault, function, "TransactWriteItems", in_a_row);
+    let api = Api::start_with(faults).await;
     api.quiz("capitals").await;
     (api, transactions)
 }
-
-/// The SDK asks twice; whoever loses both answers must find out what became of it.
-const LOST: [(Fault, u32); 3] = [(Fault::DropAfter, 1), (Fault::TimeoutAfter, 2), (Fault::ServerErrorAfter, 2)];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn like_with_lost_response_counts_once() {
@@ -97,25 +86,9 @@ async fn stats_update_with_lost_response_applies_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn outage_loses_and_duplicates_nothing() {
-    let calls = Arc::new(AtomicU32::new(0));
-    let count = Arc::clone(&calls);
-    // What serves quizzes has it, and what folds them.
-    let api = Api::start_with(move |call| {
-        let count = count.fetch_add(1, Ordering::Relaxed);
-        if call.service != Service::DynamoDb || !count.is_multiple_of(3) {
-            return Fault::None;
-        }
-        match count / 3 % 6 {
-            0 => Fault::Throttle,
-            1 if call.operation == "TransactWriteItems" => Fault::TransactionConflict,
-            2 => Fault::DropAfter,
-            3 => Fault::ServerErrorAfter,
-            4 => Fault::TimeoutAfter,
-            _ => Fault::DropBefore,
-        }
-    })
-    .await;
-    // Whoever is told to come again does so.
+    // Both the functions that serve quizzes and those that fold them are affected.
+    let (faults, calls) = outage();
+    let api = Api::start_with(faults).await;
     let insist = async |person: Person<'static>, method: Method, route: &str, body: Value| loop {
         let token = api.token(person);
         let headers = [JSON, ("authorization", token.as_str())];

@@ -1,4 +1,4 @@
-//! Quizzes: likes, ratings, attempts and their numbers, over HTTP; every answer is held against the contract.
+//! Quizzes over HTTP: likes, ratings, attempts and stats. Every answer is checked against the contract.
 
 mod access;
 mod api;

@@ -15,7 +15,7 @@ async fn concurrent_changes_of_user_form_one_sequence() {
     assert_eq!(likes.iter().filter(|answer| answer.body["changed"] == true).count(), 1);
     assert_eq!((api.count(), api.numbers("capitals").await.likes), (1, 1));
 
-    // Each of those that change it tells which one it took the place of: they make one chain.
+    // Each change reports the rating it replaced: together they form one sequence.
     let rated = join_all((0..32).map(|n| api.rate(SAM, "capitals", n % 5 + 1))).await;
     assert!(rated.iter().all(|answer| answer.status == 200), "{rated:?}");
     let changes: Vec<&Value> = rated.iter().map(|answer| &answer.body).filter(|body| body["changed"] == true).collect();
@@ -38,7 +38,7 @@ async fn concurrent_changes_of_user_form_one_sequence() {
     let expected = Numbers { attempts: 1, likes: 1, ratings: 1, rating: Some(f64::from(stored)), score: Some(75.0) };
     assert_eq!(api.numbers("capitals").await, expected);
 
-    // Of those who disagree under the same id, one is recorded.
+    // Of different attempts with the same id, one is recorded.
     let reports: Vec<Value> = (0..32_u8).map(|n| attempt("b", f64::from(n % 4), 4.0)).collect();
     let sent = join_all(reports.iter().map(|report| api.attempt(SAM, "capitals", report))).await;
     let count = |status: u16| sent.iter().filter(|answer| answer.status == status).count();

@@ -60,14 +60,14 @@ async fn stats_survive_expiry_of_facts() {
     assert_eq!(api.erase(|fact| fact["kind"]["S"] == "like"), 1);
     assert_eq!(api.numbers("capitals").await, first);
 
-    // DynamoDB deletes what has expired, and tells the stream so.
+    // DynamoDB deletes what has expired, and the stream contains the deletion.
     api.clock.set_offset(TimeDelta::days(91));
     let sweep = || api.app.cloud.database().sweep_expired(api.clock.now().timestamp()).unwrap();
     // The two facts that are left, and how many attempts of that day count.
     assert_eq!((sweep(), api.count()), (3, 0));
     assert_eq!(api.numbers("capitals").await, first);
 
-    // What a person said still holds: nothing of it is counted twice.
+    // The states of users still apply: nothing counts twice.
     assert_eq!(api.like(SAM, "capitals").await.body["changed"], false);
     assert_eq!(api.rate(SAM, "capitals", 4).await.body["changed"], false);
     assert_eq!(api.attempt(SAM, "capitals", &attempt("a", 1.0, 2.0)).await.status, 201);

@@ -18,7 +18,7 @@ async fn new_quiz_has_zeros_and_nulls() {
         "quizId": "capitals", "creatorId": "tim", "title": "Capitals", "description": "Twenty questions\nabout cities",
     });
     assert_eq!(created.body, expected);
-    // What is left out is reset.
+    // Omitted fields are reset.
     let changed = api.put(TIM, "capitals", &[], &json!({"title": "Cities"})).await;
     assert_eq!((changed.status.as_u16(), &changed.body["description"]), (200, &Value::Null));
 
@@ -50,7 +50,7 @@ async fn like_counts_until_it_is_undone() {
     assert_eq!(again.body, json!({"quizId": "capitals", "liked": true, "changed": false}));
     assert_eq!((api.count(), likes().await), (1, 1));
 
-    // The quiz's creator may like it too, and so may anybody else.
+    // The creator and any other user may like it, too.
     for (other, expected) in [(TIM, 2), (EVE, 3), (ANN, 4), (ROOT, 5)] {
         assert_eq!(api.like(other, "capitals").await.body["changed"], true);
         assert_eq!(likes().await, expected);
@@ -127,7 +127,7 @@ async fn repeated_attempt_counts_once() {
     assert_eq!((again.status.as_u16(), &again.body), (201, &first.body));
     assert_eq!((api.count(), attempts().await), (1, (1, Some(75.0))));
 
-    // Another content under the same id is refused, in whatever it differs.
+    // A different body under the same id is rejected, whatever the difference.
     for other in [
         json!({"attemptId": "a", "score": 8, "maxScore": 10, "durationSeconds": 61.25}),
         json!({"attemptId": "a", "score": 7.5, "maxScore": 11, "durationSeconds": 61.25}),
@@ -154,7 +154,7 @@ async fn repeated_attempt_counts_once() {
 async fn average_score_weighs_every_attempt_equally() {
     let api = Api::start().await;
     api.quiz("capitals").await;
-    // Each counts as much as any other: whoever made it, and however many points it was about.
+    // Each attempt has the same weight, whatever its user and its maximum score.
     for (person, id, score, max, percent, average) in [
         (SAM, "a", 0.0, 20.0, 0.0, 0.0),
         (SAM, "b", 90.0, 100.0, 90.0, 45.0),
@@ -210,7 +210,7 @@ async fn stats_have_etag_and_as_of() {
         let unchanged = api.stats("capitals", &[("if-none-match", &held)]).await;
         assert_eq!((unchanged.status.as_u16(), unchanged.header("etag")), (304, tag), "{held}");
     }
-    // Nothing happens, so it stays right up to the same time, however late it is asked for.
+    // Without a change the stats stay valid up to the same time.
     api.clock.set_offset(TimeDelta::hours(3));
     let later = api.stats("capitals", &[("if-none-match", empty.header("etag"))]).await;
     assert_eq!((later.status.as_u16(), &later.body), (200, &liked.body));
@@ -220,7 +220,7 @@ async fn stats_have_etag_and_as_of() {
     api.unlike(SUE, "capitals").await;
     assert_eq!(api.numbers("capitals").await.likes, 1);
     assert_eq!(api.stats("capitals", &[("if-none-match", tag)]).await.status, 304);
-    // Something changes them: what is held is no longer it.
+    // A change makes the stored ETag stale.
     api.rate(SUE, "capitals", 5).await;
     api.app.settled().await;
     let rated = api.stats("capitals", &[("if-none-match", tag)]).await;

@@ -1,4 +1,4 @@
-//! What writers write: events by hand, numbers of a second, and what the functions tell.
+//! What writers write: events put directly, stats of a second, and the events of the functions.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use crate::support::stage::{Stage, http, invoke, person, start};
 /// The table of the outbox.
 pub(super) const OUTBOX: &str = "Outbox";
 
-/// The channels that are written to; the functions write to the first two, numbers are told on the last.
+/// The channels. The functions write to the first two; stats go to the last.
 pub(super) const CHANNELS: [&str; 4] =
     ["private-user-auth0;7", "public-announcements", "private-course-c1", "public-leaderboard"];
 
-/// Somebody's tables, with an outbox among them.
+/// A stage with an outbox.
 pub(super) fn stage() -> Stage {
     let stage = Stage::new("2026-01-31T12:00:00Z".parse().unwrap());
     let string = |name: &str| Attribute { name: name.to_owned(), kind: AttributeKind::String };
@@ -52,7 +52,7 @@ pub(super) fn event(channel: &str, id: String, time: domain::time::Time, body: V
 /// One thing that a writer does, and does again until it is done.
 #[derive(Debug, Clone)]
 pub(super) enum Action {
-    /// An event that tells of nothing that is written.
+    /// An event without a known write.
     Put(LiveEvent),
     /// The numbers of a second.
     Numbers(LiveEvent, u64),
@@ -62,7 +62,7 @@ pub(super) enum Action {
     Announce { key: String, message: String },
 }
 
-/// An event of which somebody knows that it was written: its channel, its time, and its data.
+/// An event that is known to be written: its channel, time and data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) channel: String,
@@ -81,11 +81,11 @@ impl Known {
 pub(super) enum Answer {
     /// It is written.
     Written(Known),
-    /// These numbers or later ones were told already.
+    /// These stats or later ones were published before.
     Told,
 }
 
-/// Does something once; nothing, if it is to be done again.
+/// Performs an action once; `None` if it must be repeated.
 pub(super) async fn act(stage: Stage, faults: Option<Arc<dyn Faults>>, name: String, action: Action) -> Option<Answer> {
     let boot = boot(&stage, &name, faults);
     let outbox = boot.open(|setup| Outbox::open(setup)).unwrap();
@@ -114,7 +114,7 @@ pub(super) async fn act(stage: Stage, faults: Option<Arc<dyn Faults>>, name: Str
     if status == 503 {
         return None;
     }
-    // What is told of a notification has the id and the time of the event, and not to whom it is told.
+    // The event of a notification has the id and the time of the notification, and no recipient.
     if let (Some(id), Some(at)) = (told.get("notificationId").cloned(), told.get("sentAt").cloned()) {
         told.as_object_mut().unwrap().remove("userId");
         (told["id"], told["timestamp"]) = (id, at);

@@ -1,4 +1,4 @@
-//! What is announced, and by whom.
+//! Announcements and their access.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ async fn announcement_is_published_once_under_its_id() {
         expected.push(Told { channel, name, data: answer.body });
         assert_eq!(api.told().await, expected);
     }
-    // Its id and its time are not the sender's to say.
+    // The sender cannot set the id and the time.
     for field in ["id", "timestamp"] {
         assert_invalid(&announce(&api, ROOT, None, &news(&json!({(field): "mine"}))).await, 422, &[field]);
     }

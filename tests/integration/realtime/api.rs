@@ -1,6 +1,4 @@
-//! A site with a server of channels, and who is on it.
-
-use std::ops::Deref;
+//! A site with a Pusher server, and its users.
 
 use http::Method;
 use local::secrets::SecretsManager;
@@ -8,8 +6,8 @@ use serde_json::Value;
 
 use super::server::{APP, KEY, SECRET, SECRET_ARN, Server, Told};
 use crate::support::app::Answer;
-use crate::support::client::Client;
 pub(super) use crate::support::client::JSON;
+use crate::support::client::{Client, delegate_to_client};
 pub(super) use crate::support::items::with;
 pub(super) use crate::support::people::{ANN, EVE, Person, ROOT, SAM, SUE, TIM, TOM};
 
@@ -36,13 +34,7 @@ pub(super) struct Api {
     pub(super) server: Server,
 }
 
-impl Deref for Api {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        &self.client
-    }
-}
+delegate_to_client!(Api);
 
 impl Api {
     pub(super) async fn start() -> Self {
@@ -85,23 +77,23 @@ impl Api {
         Self { client: client.await, server }
     }
 
-    /// Somebody wants to send a notification, under a key if one is given.
+    /// Sends a notification, with an idempotency key if one is given.
     pub(super) async fn notify(&self, person: Person<'_>, key: Option<&str>, body: &Value) -> Answer {
         let headers: Vec<(&str, &str)> = key.map(|key| ("idempotency-key", key)).into_iter().collect();
         self.call((Method::POST, NOTIFICATIONS), "", person, &headers, body).await
     }
 
-    /// Somebody wants to read what they were told; the query begins with `?`.
+    /// Reads an inbox; the query begins with `?`.
     pub(super) async fn inbox(&self, person: Person<'_>, query: &str) -> Answer {
         self.get(NOTIFICATIONS, person, query).await
     }
 
-    /// Somebody says that they have read something.
+    /// Marks a notification as read.
     pub(super) async fn read(&self, person: Person<'_>, id: &str) -> Answer {
         self.send((Method::POST, READ), id, &[("authorization", &self.token(person))], "").await
     }
 
-    /// What pages were told, when all has reached them.
+    /// The published events, once everything has settled.
     pub(super) async fn told(&self) -> Vec<Told> {
         self.app.settled().await;
         self.server.taken()

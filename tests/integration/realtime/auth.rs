@@ -32,7 +32,7 @@ pub(super) async fn asks(api: &Api, person: Person<'_>, socket: &str, channel: &
     asks_with(api, &api.token(person), &[("socket_id", socket), ("channel_name", channel)]).await
 }
 
-/// Whether somebody may listen to a channel; the signature is held against what it is to be.
+/// Whether a user may subscribe to a channel. Checks the signature.
 pub(super) async fn may(api: &Api, person: Person<'_>, channel: &str) -> bool {
     let answer = asks(api, person, SOCKET, channel).await;
     if answer.status == 403 {
@@ -43,7 +43,7 @@ pub(super) async fn may(api: &Api, person: Person<'_>, channel: &str) -> bool {
     true
 }
 
-/// Asserts that an answer is a leave; tells what others are told.
+/// Asserts that an answer is an authorization. Returns the channel data.
 #[track_caller]
 pub(super) fn is_signed(answer: &Answer, channel: &str) -> Option<String> {
     assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, "application/json"), "{answer:?}");

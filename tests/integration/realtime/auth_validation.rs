@@ -1,4 +1,4 @@
-//! What is no question to listen is answered with no leave.
+//! Invalid requests for authorization are rejected.
 
 use http::Method;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Who may listen to which channel.
+//! Authorization of channels.
 
 use domain::course::{Course, Enrollment, EnrollmentStatus};
 use http::Method;
@@ -9,7 +9,7 @@ use super::api::{ANN, AUTH, Api, COURSE, EVE, JSON, Person, ROOT, SAM, SUE, TIM,
 use super::auth::{SOCKET, asks_with, form, is_signed, may};
 use crate::support::client::forged;
 
-/// Somebody takes a course like that.
+/// Sets the status of an enrollment.
 async fn enrolls(
     api: &Api,
     course: &str,
@@ -21,7 +21,7 @@ async fn enrolls(
     let numbers = api.app.open(CourseStats::open);
     let courses = api.app.open(Courses::open);
     let (id, student, now) = (course.parse().unwrap(), person.0.parse().unwrap(), api.now());
-    // Also where nothing is said of the course itself.
+    // Also without a description of the course.
     let course = Course { title: "Logic".to_owned(), teacher: TIM.0.parse().unwrap() };
     let document = Enrollment {
         course: id,
@@ -61,7 +61,7 @@ async fn admin_channel_requires_admin_and_unknown_channels_are_denied() {
     for person in [EVE, SAM, TIM, ANN, ROOT] {
         assert_eq!(may(&api, person, "private-admin-dashboard").await, person == ROOT, "{person:?}");
         assert!(may(&api, person, "private-leaderboard").await, "{person:?}");
-        // Of channels that are everybody's nobody needs leave; of the others there are none.
+        // Public channels need no authorization, and unknown private ones have none.
         for channel in [
             "public-leaderboard",
             "public-announcements",
@@ -144,7 +144,7 @@ async fn channel_names_cannot_collide() {
     ] {
         assert_eq!(may(&api, person, channel).await, expected, "{person:?} {channel}");
     }
-    // Even where somebody takes a course of such an id, which cannot be made, its name is that of who enrolls.
+    // Even if a course with such an id had a student, the channel would belong to the enrollments.
     enrolls(&api, "enrollments-logic", SUE, EnrollmentStatus::Active, None).await;
     enrolls(&api, "enrollments", SUE, EnrollmentStatus::Active, None).await;
     assert!(!may(&api, SUE, "private-course-enrollments-logic").await);

@@ -1,4 +1,4 @@
-//! Holds what the server took against what was written.
+//! Compares what the server took with what was written.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,13 +26,13 @@ pub(super) struct Aside {
 pub(super) struct Story {
     /// What came to lie in the outbox, in the order in which it did.
     pub(super) written: Vec<Key>,
-    /// What still lies there.
+    /// The events that are still in the outbox.
     pub(super) left: Vec<Key>,
     pub(super) aside: Vec<Aside>,
     pub(super) taken: Vec<Taken>,
-    /// What each writer was told is written, one after the other.
+    /// The events that each writer knows to be written, in order.
     pub(super) known: Vec<Vec<Known>>,
-    /// What was given up on.
+    /// The messages in the failure queue.
     pub(super) failures: Vec<String>,
 }
 
@@ -62,7 +62,7 @@ fn key_of(item: &Value, prefix: &str) -> Option<Key> {
     Some((channel.to_owned(), item["sk"]["S"].as_str().unwrap().to_owned()))
 }
 
-/// Where an event lay that says this.
+/// The key of the event with this data.
 fn key(channel: &str, name: &str, data: &str) -> Key {
     let data: Value = serde_json::from_str(data).unwrap();
     let text = |field: &str| data[field].as_str().unwrap_or_default();
@@ -75,11 +75,11 @@ fn second((channel, sk): &Key) -> Option<u64> {
     (channel == CHANNELS[3]).then(|| id.split('-').next()?.parse().ok()).flatten()
 }
 
-/// What was wrong when all was delivered.
+/// The errors after everything was delivered.
 pub(super) fn wrong(story: &Story) -> Vec<String> {
     let Story { written, left, aside, taken, known, failures } = story;
     let mut wrong: Vec<String> = left.iter().map(|key| format!("{key:?} still waits")).collect();
-    // When it was told first, and what it says; all repeats say the same.
+    // The position of the first publication and its data; repeats have equal data.
     let mut first: BTreeMap<Key, (usize, &Taken)> = BTreeMap::new();
     for (at, event) in taken.iter().enumerate() {
         let key = key(&event.channel, &event.name, &event.data);
@@ -141,7 +141,7 @@ pub(super) fn wrong(story: &Story) -> Vec<String> {
     wrong
 }
 
-/// What a writer knows to be written is told, those of one channel in the order of their times.
+/// Every event that is known to be written is published, in time order within a channel.
 fn by_one_writer(
     known: &[Known],
     first: &BTreeMap<Key, (usize, &Taken)>,
@@ -171,7 +171,7 @@ fn by_one_writer(
     wrong
 }
 
-/// The numbers of a second are told once, and none of an earlier one after it.
+/// The stats of a second are published once, and never after later ones.
 fn numbers(written: &[Key]) -> Vec<String> {
     let seconds: Vec<u64> = written.iter().filter_map(second).collect();
     let unordered = seconds.windows(2).filter(|two| two[0] >= two[1]);

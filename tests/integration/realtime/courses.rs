@@ -1,4 +1,4 @@
-//! Who describes courses.
+//! Access to courses.
 
 use futures::future::join_all;
 use http::Method;

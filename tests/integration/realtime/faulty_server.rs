@@ -25,7 +25,7 @@ pub(super) struct Taken {
     pub(super) data: String,
 }
 
-/// What was taken, in its order, and how likely it is that something goes wrong, in percent.
+/// The events in the order they were taken, and the percentage of failures.
 #[derive(Clone)]
 pub(super) struct Channels {
     taken: Arc<Mutex<Vec<Taken>>>,
@@ -72,7 +72,7 @@ impl Channels {
                 sleep(Duration::from_secs(3)).await;
                 return unavailable("no answer in time");
             }
-            // Whoever sent it has given up, or is long dead.
+            // The sender has given up or crashed.
             3 => {
                 let (late, events) = (self.clone(), events.to_vec());
                 let when = Duration::from_millis(self.below(9_000));
@@ -103,7 +103,7 @@ impl Server for Channels {
     }
 }
 
-/// What was given up on.
+/// The messages in the failure queue.
 #[derive(Clone, Default)]
 pub(super) struct Failures(Arc<Mutex<Vec<String>>>);
 

@@ -1,4 +1,4 @@
-//! What people were told stays with them.
+//! Notifications stay in the inbox of their user.
 
 use futures::future::join_all;
 use http::Method;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::api::{ANN, Api, EVE, NOTIFICATIONS, Person, READ, ROOT, SAM, SUE, TIM, assert_invalid};
 use super::notifications::hello;
 
-/// Sends somebody notifications of these titles, one after the other; tells their ids.
+/// Sends notifications with these titles one after the other. Returns their ids.
 async fn send(api: &Api, to: &str, titles: &[&str]) -> Vec<String> {
     let mut ids = Vec::new();
     for title in titles {
@@ -88,7 +88,7 @@ async fn since_returns_missed_notifications() {
     for (since, expected) in [
         ("2026-04-10T11:00:00Z", vec!["d", "c", "b", "a"]),
         ("2026-04-10T12:04:30Z", vec!["d", "c", "b"]),
-        // A minute more is told, for clocks that are behind.
+        // One minute more is returned, for clocks that are behind.
         ("2026-04-10T12:05:55Z", vec!["d", "c", "b"]),
         ("2026-04-10T12:09:00.000Z", vec!["d", "c"]),
         ("2026-04-10T14:10:00%2B02:00", vec!["d", "c"]),

@@ -1,14 +1,12 @@
-//! What open pages are told at once: nothing that was written is lost or told out of its order, and nobody hears what is
-//! somebody else's.
+//! Live updates: no event is lost or out of order, and no page receives an event of another user.
 //!
-//! Several writers put events of several channels into the outbox, by hand and through the functions; its stream is delivered
-//! by several, in pieces, from where it was acknowledged or from before. Every call of everybody waits for its turn, and may
-//! fail, hang, be carried out without an answer, or be the last its sandbox makes; the server of channels takes what it is
-//! sent, refuses it, or takes it without saying so, at once or when nobody waits for it any more.
+//! Several writers put events of several channels into the outbox, directly and through the functions, while publishers
+//! get its stream. The Pusher server takes a request, rejects it, or takes it without an answer, at once or after its
+//! sender has given up.
 //!
-//! What is promised of the order: of two events of one channel, the one that was written first is told first, if its key is
-//! the lesser, that is, if its time is earlier, or at one time its name and id are. Of those that wait together, all are told
-//! in the order of their keys.
+//! The promised order: of two events of one channel, the one written first is published first if its key is smaller,
+//! that is, if its time is earlier, or its name and id are smaller at the same time. Events that wait together are
+//! published in the order of their keys.
 
 mod actions;
 mod announcements;

@@ -29,11 +29,11 @@ pub(super) enum Mutant {
     GoesOn,
     /// Events are taken out before they are sent.
     TakesOutFirst,
-    /// Events that the server did not say it took are taken out.
+    /// Removes events that the server did not acknowledge.
     BelievesAnything,
-    /// What is unfit is taken out, and not put aside.
+    /// Removes oversized events without setting them aside.
     Forgets,
-    /// What is put aside is named to nobody.
+    /// Reports no event that is set aside.
     SaysNothing,
 }
 
@@ -118,7 +118,7 @@ pub(super) fn publisher(
     runtime::batch::function("realtime-publisher", boot, Arc::new(failures), handler)
 }
 
-/// What is said first of a mutant, of so many plans.
+/// The first error of a mutant in this many plans.
 fn verdict(mutant: Mutant, plans: u64) -> Option<String> {
     (0..plans).find_map(|seed| run(&worst(seed), Publishers::Mutant(mutant)).err())
 }

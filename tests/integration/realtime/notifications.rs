@@ -1,4 +1,4 @@
-//! Who sends notifications, which, and how often they are one.
+//! Access to notifications, their fields, and idempotency.
 
 use futures::future::join_all;
 use http::Method;

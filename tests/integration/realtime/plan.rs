@@ -40,7 +40,7 @@ pub(super) fn worst(seed: u64) -> Plan {
     Plan { seed, actions: 12, backlog: 12, faults: 12, switches: 10, stalls: 30, refusals: 60 }
 }
 
-/// Who sends what waits.
+/// The publisher under test.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Publishers {
     /// The function itself.

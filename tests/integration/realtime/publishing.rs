@@ -39,7 +39,7 @@ async fn announce(api: &Api, title: &str) {
     }
 }
 
-/// Opens the server, and waits until everything is delivered; tells what it was asked since then.
+/// Opens the server and waits until everything is delivered. Returns the requests since then.
 async fn delivered(api: &Api, open: &AtomicBool) -> Vec<Asked> {
     let asked = api.server.asked().len();
     open.store(true, Ordering::SeqCst);

@@ -43,7 +43,7 @@ async fn missing_secret_delays_publishing_and_loses_nothing() {
     let answer = asks(&api, SAM, SOCKET, OURS).await;
     is_refused(&answer, 503);
     assert_eq!(answer.header("retry-after"), "1");
-    // Who may not listen is told so all the same.
+    // A user without access is rejected all the same.
     is_refused(&asks(&api, SAM, SOCKET, "private-user-sue").await, 403);
     for title in ["a", "b"] {
         announce(&api, title).await;

@@ -1,4 +1,4 @@
-//! A real server of channels, of which the test says what it answers.
+//! A real HTTP server that answers as the test decides.
 
 use std::sync::{Arc, Mutex};
 
@@ -34,7 +34,7 @@ pub(super) enum How {
 pub(super) struct Told {
     pub(super) channel: String,
     pub(super) name: String,
-    /// What its data says.
+    /// The data of the event.
     pub(super) data: Value,
 }
 
@@ -91,7 +91,7 @@ impl Asked {
         with == signature(&format!("POST\n{}", signed.replacen('?', "\n", 1)))
     }
 
-    /// Asserts that this is signed as the protocol says; tells when it was, in seconds.
+    /// Asserts that the request is signed as the protocol requires. Returns the time of the signature in seconds.
     #[track_caller]
     pub(super) fn is_signed(&self) -> i64 {
         let target = self.line.strip_prefix("POST ").and_then(|line| line.strip_suffix(" HTTP/1.1")).unwrap();
@@ -139,7 +139,7 @@ impl Server {
         self.asked.lock().unwrap().clone()
     }
 
-    /// What was taken so far.
+    /// The events taken so far.
     pub(super) fn taken(&self) -> Vec<Told> {
         self.asked().iter().filter(|asked| asked.how == How::Status(200)).flat_map(Asked::events).collect()
     }

@@ -1,4 +1,4 @@
-//! A small market in which every system has facts, and what it tells of its numbers.
+//! A small marketplace with facts in every system, and its figures.
 
 use std::collections::BTreeMap;
 
@@ -103,7 +103,7 @@ impl Market {
         self.done("student", Method::POST, "/api/purchases", &order).await;
     }
 
-    /// All numbers that people are told, when everything has reached them.
+    /// All figures that users see, once everything has settled.
     pub(super) async fn told(&self) -> BTreeMap<&'static str, Value> {
         self.app.settled().await;
         let mut told = BTreeMap::new();
@@ -135,7 +135,7 @@ impl Market {
         self.app.database("PutItem", table, json!({"Item": item}));
     }
 
-    /// Makes a table hold these items and no others, as if what was written since had been lost.
+    /// Replaces the items of a table, as if later writes had been lost.
     pub(super) fn restore(&self, table: &'static str, dump: &Dump) {
         for ((_, pk, sk), item) in self.dump(table) {
             match dump.get(&(table, pk.clone(), sk.clone())) {
@@ -171,7 +171,7 @@ fn timeless(body: &mut Value) {
     }
 }
 
-/// What a stream brings when it tells of these facts.
+/// The event with which a stream delivers these facts.
 pub(super) fn delivery(facts: &[(String, String)]) -> Value {
     let record = |(number, (pk, sk)): (usize, &(String, String))| {
         json!({

@@ -1,4 +1,4 @@
-//! Recovery: what cannot be folded holds up nobody, and what was lost is folded again.
+//! Recovery: an unfoldable item blocks no other one, and lost work is done again.
 
 mod market;
 mod point_in_time_restore;

@@ -1,5 +1,5 @@
-//! A restore from a point in time, as `docs/restore.md` describes it: tables as they were at one moment, under a new cloud,
-//! with streams that have nothing to tell of what happened before.
+//! A point-in-time restore, as `docs/restore.md` describes it: tables of one moment under a new cloud, whose streams do
+//! not contain what happened before.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::support::app::{App, ago, event};
 /// The tables that can be restored.
 const TABLES: [&str; 5] = ["EventsTable", "InteractionsTable", "PurchasesTable", "StateTable", "StatsTable"];
 
-/// Who folds what streams tell.
+/// The stream consumers that fold facts.
 const UPDATERS: [&str; 4] =
     ["CounterUpdaterFunction", "PackageStatsUpdaterFunction", "LeaderboardUpdaterFunction", "RevenueUpdaterFunction"];
 
@@ -65,7 +65,7 @@ async fn restored(tables: &BTreeMap<&'static str, Dump>, folder: &Path) -> App {
             assert!(answer.is_ok(), "{answer:?}");
         }
     }
-    // What a restore wrote is no change that a stream tells of.
+    // The writes of a restore are not stream records.
     for mapping in mappings {
         let reader = format!("{}/{}", mapping.function, mapping.table);
         database.set_checkpoint(&reader, database.last_sequence(&mapping.table).unwrap()).unwrap();
@@ -74,7 +74,7 @@ async fn restored(tables: &BTreeMap<&'static str, Dump>, folder: &Path) -> App {
     App::start_with(|options| options.state = Some(folder.to_owned())).await
 }
 
-/// Has all facts of the days that facts may be of folded again, and whatever follows from them.
+/// Refolds all facts within their retention, and everything derived from them.
 async fn fold_again(market: &Market) {
     let mut begun = Vec::new();
     for system in System::ALL {
@@ -111,7 +111,7 @@ async fn point_in_time_restore_recovers_all_accepted_facts() {
     market.app.settled().await;
     close(&market).await;
 
-    // The moment finds all updaters behind: some of what was accepted is in no number yet.
+    // At this moment every updater is behind: some accepted facts are in no figure yet.
     lags.store(true, Ordering::SeqCst);
     for name in ["third", "fourth"] {
         go_on(&mut market, name).await;

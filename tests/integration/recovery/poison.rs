@@ -55,7 +55,7 @@ async fn corrupt_item_blocks_no_shard() {
         }
     }
     assert!(tried > 300, "{tried}");
-    // Some cannot be read, and some DynamoDB refuses to write beside what is there.
+    // Some items cannot be read, and some block a write beside them.
     let mut reasons = BTreeSet::new();
     for queue in &queues {
         let name = market.app.cloud.queue(queue).unwrap();
@@ -82,7 +82,7 @@ async fn stream_mappings_retry_for_a_day_and_have_failure_queue() {
     for mapping in mappings {
         let name = format!("{} of {}", mapping.function, mapping.table);
         assert_eq!(mapping.maximum_retry_attempts, -1, "{name}");
-        // A stream keeps 24 hours; an hour is left to read what is given up.
+        // A stream keeps records for 24 hours; one hour is left to read the abandoned ones.
         let age = mapping.maximum_record_age.unwrap_or_else(|| panic!("{name} has no age")).as_secs();
         assert!((20 * 3600..=23 * 3600).contains(&age), "{name}: {age}");
         assert!(mapping.on_failure_queue.is_some() && mapping.bisect && mapping.report_batch_item_failures, "{name}");

@@ -1,4 +1,4 @@
-//! What was lost or damaged is folded from the facts again, exactly, once, and while everything goes on.
+//! A refold restores lost or damaged values exactly, once, and during traffic.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::support::stage::Stage;
 
 const REFOLDS: &str = "/api/admin/refolds";
 
-/// Begins a refold; tells its id.
+/// Starts a refold and returns its id.
 async fn begin(market: &Market, body: &Value) -> String {
     let answer = market.call("admin", Method::POST, REFOLDS, body).await;
     assert_response_matches(&contract(), &Method::POST, REFOLDS, &answer);
@@ -37,7 +37,7 @@ async fn progress(market: &Market, refold: &str) -> Value {
     answer.body
 }
 
-/// Refolds; tells how many units were found, folded, and could not be folded.
+/// Runs a refold. Returns how many units were found, folded, and failed.
 async fn refolded(market: &Market, body: &Value) -> [u64; 3] {
     let refold = begin(market, body).await;
     market.app.settled().await;
@@ -68,7 +68,7 @@ fn days(market: &Market) -> BTreeSet<(System, String)> {
     days
 }
 
-/// A market in which everything that followed from its last deeds is lost; with what is to be told of it.
+/// A marketplace that has lost everything derived from its last actions, and the figures to restore.
 async fn forgetful(mut market: Market) -> (Market, BTreeMap<&'static str, Value>) {
     market.goes_on().await;
     market.goes_on().await;
@@ -295,7 +295,7 @@ async fn refold_is_exact_under_faults_and_traffic() {
         let [found, folded, failed] = units(&done);
         assert_eq!((&done["status"], folded, failed), (&json!("done"), found, 0), "{done}");
     }
-    // The same deeds, of which nothing was lost.
+    // The same actions without a loss.
     let mut other = Market::open().await;
     for _ in 0..market.rounds() {
         other.goes_on().await;

@@ -1,4 +1,4 @@
-//! What the API answers, held against the independent count.
+//! The answers of the API, compared with the independent count.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +10,10 @@ use super::model::{Model, Numbers, What, Whose};
 use super::world::{World, admin};
 use crate::support::stage::{http, invoke, start};
 
-/// Facts older than this may have expired, and then nobody can tell what happened last.
+/// Facts older than this may have expired, so the latest toggle is unknown.
 const SURELY_KEPT: TimeDelta = TimeDelta::days(80);
 
-/// Asks for analytics and for a dashboard, of any range, and compares every number.
+/// Reads analytics and a dashboard of any range, and compares every figure.
 pub(crate) async fn are_right(
     world: &World,
     model: &Model,
@@ -145,7 +145,7 @@ fn recent(what: &str, world: &World, model: &Model, artist: usize, told: &Value)
         }
     }
     likes.sort();
-    // Plays of two persons are two, whatever session they name.
+    // Plays of two users are two, in any session.
     let times = plays.into_iter().flat_map(|((at, ..), users)| std::iter::repeat_n(at, users.len().max(1)));
     let plays: Vec<DateTime<Utc>> = times.collect();
     for (kind, expected, most) in [("plays", plays, 10), ("likes", likes, 5)] {

@@ -1,4 +1,4 @@
-//! Comparing what is read, and what lies in the items, with the independent count.
+//! Compares answers and stored items with the independent count.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use super::world::World;
 /// How many questions are asked at a time.
 const QUESTIONS: usize = 3;
 
-/// What is compared.
+/// The parts that are compared.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Checked {
     pub(crate) tracks: usize,
@@ -28,7 +28,7 @@ pub(crate) struct Checked {
     pub(crate) their_uniques: bool,
     /// Whether no mark may be left; an updater that dies may leave one without its page, if its records are done already.
     pub(crate) marks: bool,
-    /// Whether those of tracks are; not until what has been erased has been closed again.
+    /// Whether figures of tracks are compared; not while erased facts are not closed again.
     pub(crate) uniques: bool,
 }
 
@@ -45,7 +45,7 @@ impl Checked {
         if matches!(whose, Whose::Track(_)) { self.uniques } else { self.their_uniques }
     }
 
-    /// Leaves out what is not compared.
+    /// Removes what is not compared.
     pub(crate) fn cut(self, whose: Whose, mut numbers: Numbers) -> Numbers {
         if !self.counts_uniques(whose) {
             numbers = without_uniques(numbers);

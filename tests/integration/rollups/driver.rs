@@ -1,5 +1,4 @@
-//! Everybody at once: updaters, workers and dispatchers, call by call in any order, with faults, while late events come in
-//! and hours and days end.
+//! Updaters, workers and dispatchers run at the same time, with faults, while late events arrive and periods end.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -44,7 +43,7 @@ const UPDATERS: usize = 3;
 const WORKERS: usize = 3;
 const DISPATCHERS: usize = 2;
 
-/// Who does what.
+/// The kind of an invocation.
 #[derive(Debug)]
 enum Doing {
     /// Which records of the stream are delivered.
@@ -72,7 +71,7 @@ struct Driver {
     count: usize,
 }
 
-/// Runs a plan to its end, with one who breaks a rule or with none; what was wrong, if anything was.
+/// Runs a plan to its end, with a mutant or without.
 pub(crate) fn run(plan: &Hostile, mutant: Option<Mutant>) -> Result<(), String> {
     fastrand::seed(plan.seed);
     paused(async {
@@ -133,7 +132,7 @@ impl Driver {
         Err("it never ends".to_owned())
     }
 
-    /// Lets everybody end what they have begun, and does the rest without faults.
+    /// Lets every invocation end, and does the rest without faults.
     async fn finish(&mut self) -> Result<(), String> {
         for _ in 0..20_000 {
             if self.running.is_empty() {
@@ -156,7 +155,7 @@ impl Driver {
             self.world.work(work, None).await;
         }
         let end = self.world.calendar.period(Level::Day, self.world.time()).end().plus(TimeDelta::minutes(70));
-        // What was handed over and lost is handed over again.
+        // Lost messages are sent again.
         self.world.advance(TimeDelta::minutes(31));
         self.world.settle().await;
         self.world.advance((DateTime::<Utc>::from(end) - self.world.now()).max(TimeDelta::zero()));
@@ -195,7 +194,7 @@ impl Driver {
         }
     }
 
-    /// Moves the clock a little, unless somebody works for too long already.
+    /// Moves the clock a little, unless an invocation has been running for too long.
     fn advance(&mut self) -> bool {
         let by = TimeDelta::seconds(self.random.i64(20..400));
         let longest = self.running.iter().filter(|running| matches!(running.doing, Doing::Working(_)));
@@ -279,7 +278,7 @@ impl Driver {
         self.begin(name, Doing::Working(work), task);
     }
 
-    /// Takes note of who has ended, and who has died.
+    /// Takes in what has ended and what has crashed.
     async fn settle(&mut self) {
         let crashed = self.schedule.crashed();
         let mut at = 0;

@@ -39,7 +39,7 @@ struct History<'a> {
     orphans: bool,
 }
 
-/// Runs a plan to its end; what was wrong, if anything was.
+/// Runs a plan to its end.
 pub(crate) fn run(plan: &Plan) -> Result<(), String> {
     // The SDK's own backoff draws from the thread's generator.
     fastrand::seed(plan.seed);
@@ -81,7 +81,7 @@ impl History<'_> {
                 self.world.send(&mut self.model, events).await;
             }
             Step::SendAgain => {
-                // What was erased would come back, which is right, but is not what this is about.
+                // Erased facts would come back, which is right but not the subject here.
                 let known: Vec<Sent> = self.model.facts.values().map(|fact| fact.sent.clone()).collect();
                 let again = known.into_iter().filter(|sent| !matches!(sent.what, What::Play { .. })).take(3);
                 let again = again.collect();
@@ -228,7 +228,7 @@ impl History<'_> {
         }
     }
 
-    /// Everything is delivered, dispatched and worked on; what was lost is handed over again after half an hour.
+    /// Delivers, dispatches and works off everything; lost messages are sent again after half an hour.
     async fn settle(&mut self) {
         self.deliver_all().await;
         while !self.queue.is_empty() {

@@ -70,7 +70,7 @@ fn artist_with_ten_thousand_active_tracks_is_exact() {
         let all = u64::try_from(TRACKS).unwrap() + 1;
         let whole = TimeSpan { from: day, to: next };
         assert_eq!(read_one(&world, &scope(Whose::Artist(0)), whole).await.counters.plays, all);
-        // The tables take no item of more than 400 KB; these hold what stands for too many.
+        // Items are limited to 400 KB; these contain a marker of too many entries.
         let stats = world.stats().await;
         for sk in ["H#2026-11-20T10:00", "D#2026-11-20"] {
             let value = stats[&("ARTIST#a0".to_owned(), sk.to_owned())]["value"].as_m().unwrap();

@@ -1,5 +1,4 @@
-//! Rollups are exact: whatever happens when, numbers of any span are the fold of what was accepted, whether the rollups
-//! have run or not.
+//! Rollups are exact: figures of any range are the fold of the accepted events, whether the rollups have run or not.
 
 mod answers;
 mod check;

@@ -1,4 +1,4 @@
-//! The independent count: what numbers of any span must be, from what was accepted, by the plainest means.
+//! The independent count: the figures of any range, computed from the accepted events in the simplest way.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ pub(crate) struct Sent {
     pub(crate) at: DateTime<Utc>,
     pub(crate) session: String,
     pub(crate) anonymous: Option<String>,
-    /// Who sends it, and whether they may send what is old.
+    /// The sender, and whether it may send old events.
     pub(crate) user: Option<String>,
     pub(crate) country: Option<&'static str>,
     pub(crate) what: What,
@@ -84,7 +84,7 @@ pub(crate) fn track_id(track: usize) -> String {
     if track < 1_000 { format!("t{track}") } else { format!("t{track:063}") }
 }
 
-/// A fact: an accepted event that counts, with what was known of its track when it was.
+/// A fact: an accepted event that counts, with the track as it was known then.
 #[derive(Debug, Clone)]
 pub(crate) struct Fact {
     pub(crate) sent: Sent,
@@ -92,10 +92,10 @@ pub(crate) struct Fact {
     was_described: bool,
 }
 
-/// A fact's identity, as the API promises it: of which track, when, of which kind, by which event, and by whom.
+/// The identity of a fact, as the API promises it: track, time, kind, event and actor.
 type Identity = (usize, DateTime<Utc>, &'static str, String, String);
 
-/// A like or a save: of which kind, of which track, and whose.
+/// The key of a like or a save: kind, track and actor.
 type Toggle = (&'static str, usize, String);
 
 /// All that was accepted, and whose the tracks are.
@@ -129,7 +129,7 @@ impl Model {
             self.facts.insert(identity, Fact { sent, accepted: now, was_described });
             return;
         };
-        // It is the last word of its actor, and ends what was said by those that the actor was until then.
+        // The latest toggle of an actor replaces those of the actors it was before.
         let mut turns = Vec::new();
         for (_, actor) in actors {
             let is_own = actor == own;
@@ -212,7 +212,7 @@ impl<'a> Count<'a> {
             let mut by_user: BTreeMap<Option<&str>, Vec<&Fact>> = BTreeMap::new();
             told.into_iter().for_each(|fact| by_user.entry(fact.sent.user.as_deref()).or_default().push(fact));
             let mut plays: Vec<Played<'_>> = by_user.into_values().map(Played::of).collect();
-            // What was told with nobody signed in comes first, and belongs to the first who was.
+            // Events without a user come first, and belong to the first user who signed in.
             if plays.len() > 1 && plays[0].first.user.is_none() {
                 let before = plays.remove(0);
                 plays[0].follows(&before);
@@ -248,7 +248,7 @@ impl<'a> Count<'a> {
     }
 }
 
-/// What facts of one listener tell of a play.
+/// The facts of one listener about a play.
 struct Played<'a> {
     first: &'a Sent,
     listener: (u8, String),
@@ -275,7 +275,7 @@ impl<'a> Played<'a> {
         played
     }
 
-    /// It goes on where the session had begun before anybody signed in.
+    /// It continues where the session began before the sign-in.
     fn follows(&mut self, before: &Self) {
         self.country = self.country.or(before.country);
         self.longest = self.longest.or(before.longest);

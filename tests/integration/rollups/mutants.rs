@@ -1,4 +1,4 @@
-//! Who each breaks a rule of the rollups.
+//! Mutants that each break a rule of the rollups.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use store::RollupTask;
 
 use super::world::World;
 
-/// What is done wrong.
+/// The rule that is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mutant {
     /// The updater does not note what landed late.

@@ -57,7 +57,7 @@ pub(crate) enum Step {
         artist: usize,
     },
     Erase,
-    /// All that is due is done, and perhaps what has expired is swept away.
+    /// Works off everything that is due, and perhaps deletes what has expired.
     Settle {
         sweep: bool,
     },

@@ -1,4 +1,4 @@
-//! Single histories that are easily told.
+//! Single scenarios.
 
 use std::collections::BTreeSet;
 
@@ -208,7 +208,8 @@ fn late_description_or_transfer_counts_immediately_and_completely() {
     });
 }
 
-/// Many late hours take no answer longer than a bound: what is not put right is not in it, and it says since when.
+/// Many late hours do not slow down an answer without limit: the ones that are not corrected are left out, and `asOf`
+/// shows it.
 #[test]
 fn too_many_late_hours_move_as_of_back() {
     const HOURS: u32 = 1_040;

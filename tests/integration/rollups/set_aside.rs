@@ -1,4 +1,4 @@
-//! What cannot be closed holds up nobody else, and is counted all the same.
+//! A period that cannot be closed blocks no other one, and its facts still count.
 
 use chrono::TimeDelta;
 use domain::calendar::Level;
@@ -31,7 +31,7 @@ async fn played() -> (World, Model) {
     (world, model)
 }
 
-/// Dispatches and works a few times, whatever comes of it.
+/// Dispatches and works a few times, and ignores failures.
 async fn work(world: &World, is_done: impl Fn(&RollupTask) -> bool) {
     for _ in 0..8 {
         for work in world.due(None).await.iter().filter(|work| is_done(work)) {
@@ -66,7 +66,7 @@ fn aside(world: &World) -> Value {
     world.stage.call("GetItem", &json!({"TableName": "Stats", "Key": key}))["Item"]["aside"]["L"].clone()
 }
 
-/// A day of one track that nobody can write, for what lies there is not what this program writes.
+/// A day of one track cannot be written, because a foreign item occupies its key.
 #[test]
 fn unclosable_day_is_set_aside_and_answers_stay_exact() {
     paused(async {
@@ -93,7 +93,7 @@ fn unclosable_day_is_set_aside_and_answers_stay_exact() {
             let read = check::read_one(&world, &check::scope(Whose::Track(0)), span).await;
             assert_eq!(read.counters.plays, 2, "{span:?}");
         }
-        // Somebody takes the junk away.
+        // The foreign item is removed.
         let key = json!({"pk": {"S": "TRACK#t0"}, "sk": {"S": "D#2026-12-26"}});
         world.stage.call("DeleteItem", &json!({"TableName": "Stats", "Key": key}));
         reads_are_right(&world, &model).await;
@@ -105,7 +105,7 @@ fn unclosable_day_is_set_aside_and_answers_stay_exact() {
     });
 }
 
-/// A message that is never worked off, for a reason that nobody knows.
+/// A message that is never worked off.
 async fn is_never_done(level: Level, passed: &str) {
     let (world, model) = played().await;
     let is_stuck = |work: &RollupTask| {

@@ -1,5 +1,5 @@
-//! Readers between any two calls of those who close periods: nothing is sent and nothing is folded meanwhile, so every
-//! answer is the fold of what was accepted, at any moment.
+//! Readers run between any two calls of the workers that close periods. Nothing is sent or folded meanwhile, so every
+//! answer is the fold of the accepted events at any moment.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -61,12 +61,12 @@ struct Driver {
     fails: bool,
 }
 
-/// Whether a reader was told to come again, and not anything wrong.
+/// Whether a reader was asked to retry.
 fn is_no_answer(wrong: &str) -> bool {
     ["unavailable", "throttled", "\"statusCode\":503"].iter().any(|told| wrong.contains(told))
 }
 
-/// Runs a plan to its end; what was wrong, if anything was.
+/// Runs a plan to its end.
 pub(crate) fn run(plan: &Plan) -> Result<(), String> {
     paused(async {
         let turns = Turns::new(plan.seed, Schedule::new(plan.faults, plan.switches, plan.stalls));
@@ -87,7 +87,7 @@ pub(crate) fn run(plan: &Plan) -> Result<(), String> {
 }
 
 impl Driver {
-    /// What is closed, and what has come late since.
+    /// Closed periods, and events that came late since.
     async fn happen(&mut self, plan: &Plan) {
         let begin: DateTime<Utc> = BEGINNINGS[self.turns.random.usize(0..BEGINNINGS.len())].parse().unwrap();
         self.world = World::new("UTC", begin - TimeDelta::days(1));

@@ -1,4 +1,4 @@
-//! The tables, a clock that the test moves, and everybody who works on them.
+//! The tables, a movable clock, and the functions that work on them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -109,11 +109,11 @@ impl World {
         self.stage.items("Stats").await
     }
 
-    /// Sends events, each in a request of its own if they differ in who sends them; what is refused is not accepted.
+    /// Sends events, in one request for each sender; rejected events are not accepted.
     pub(crate) async fn send(&self, model: &mut Model, events: Vec<Sent>) {
         let mut rest = events.as_slice();
         while let Some(first) = rest.first() {
-            // Who is known is imported by an admin, who may send what is old; the others send for themselves.
+            // Known users are imported by an admin, who may send old events; the others send for themselves.
             let is_import = first.user.is_some();
             let alike = rest
                 .iter()
@@ -137,7 +137,7 @@ impl World {
         }
     }
 
-    /// Says whose a track is.
+    /// Sets the artist of a track.
     pub(crate) async fn describe(&self, model: &mut Model, track: usize, artist: usize) {
         let body = json!({"title": "Song", "artistId": format!("a{artist}"), "durationSeconds": LENGTH_S});
         let path = json!({"trackId": format!("t{track}")});
@@ -196,7 +196,7 @@ impl World {
         }
     }
 
-    /// What is due, said to be handed over unless the dispatcher dies first.
+    /// The work that is due, marked as sent unless the dispatcher crashes first.
     pub(crate) async fn due(&self, death: Option<Death>) -> Vec<RollupTask> {
         let dying = Arc::new(Dying::default());
         let dispatch = self.dispatch(&self.boot("dispatcher", dying.faults(death)));

@@ -62,10 +62,10 @@ impl App {
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
         let mut options = Options::of_workspace();
-        // Most tests are of what follows when something was bought, not of who says that it was paid.
+        // Most tests need completed purchases, not their approval.
         options.parameters.insert("PurchaseApproval".to_owned(), "false".to_owned());
         change(&mut options);
-        // A test comes from one machine; one of limits says which it wants.
+        // All requests of a test come from one machine. A test of quotas sets its own.
         let options = options.without_limits();
         let cloud = LocalCloud::start(options).await.unwrap();
         Self { cloud, client: Client::builder(TokioExecutor::new()).build_http(), is_finished: AtomicBool::new(false) }
@@ -119,7 +119,7 @@ impl App {
         self.send(Method::POST, "/api/stats/events", &headers, json!({"events": events}).to_string()).await
     }
 
-    /// Sends events as somebody who is signed in.
+    /// Sends events as a signed-in user.
     pub(crate) async fn post_as(&self, role: &str, events: &Value) -> Answer {
         let headers = [("content-type", "application/json"), ("authorization", &self.token(role))];
         self.send(Method::POST, "/api/stats/events", &headers, json!({"events": events}).to_string()).await
@@ -209,7 +209,7 @@ impl App {
         self.cloud.queues().depth(name).unwrap().total()
     }
 
-    /// The queues that hold what was given up on: those of stream readers, and those of dead letters.
+    /// The failure queues: those of stream consumers, and dead-letter queues.
     fn failures(&self) -> Vec<&str> {
         let queues = &self.cloud.template().queues;
         let is_dead_letters = |name: &str| {
@@ -255,12 +255,12 @@ impl Drop for App {
     }
 }
 
-/// The present time, as an event tells it.
+/// The present time in the format of events.
 pub(crate) fn now() -> String {
     ago(chrono::TimeDelta::zero())
 }
 
-/// A time in the past, as an event tells it.
+/// A past time in the format of events.
 pub(crate) fn ago(by: chrono::TimeDelta) -> String {
     domain::time::Time::from(system::clock::SystemClock.now() - by).to_string()
 }

@@ -206,3 +206,18 @@ impl Client {
         self.app.finish().await;
     }
 }
+
+/// Lets a type call the methods of its field `client`.
+macro_rules! delegate_to_client {
+    ($type:ty) => {
+        impl std::ops::Deref for $type {
+            type Target = $crate::support::client::Client;
+
+            fn deref(&self) -> &Self::Target {
+                &self.client
+            }
+        }
+    };
+}
+
+pub(crate) use delegate_to_client;

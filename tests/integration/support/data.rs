@@ -1,6 +1,6 @@
 //! Real data, which is beside the project and not part of it. A test that reads it is ignored where it is missing.
 
-/// Whether all of the data is to be used. A developer's machine uses a part of it, to be fast.
+/// Whether to use all of the data. A developer's machine uses a part of it, to be fast.
 pub(crate) fn is_ci() -> bool {
     #[allow(clippy::disallowed_methods, reason = "a test depends on the machine it runs on")]
     std::env::var("CI").is_ok()

@@ -94,7 +94,7 @@ impl Deliveries {
         random.choice(&self.under_way).map(|(_, running)| running.name().to_owned())
     }
 
-    /// Acknowledges what has been delivered.
+    /// Acknowledges the delivered batches.
     pub(crate) async fn settle(&mut self, crashed: &[String]) {
         while let Some(at) = self.under_way.iter().position(|(_, running)| running.is_over(crashed)) {
             let (Batch { from, numbers }, running) = self.under_way.swap_remove(at);

@@ -6,6 +6,7 @@ pub(crate) mod clock;
 pub(crate) mod data;
 pub(crate) mod deliveries;
 pub(crate) mod driver;
+pub(crate) mod faults;
 pub(crate) mod items;
 pub(crate) mod mutation;
 pub(crate) mod people;

@@ -23,7 +23,7 @@ struct State {
     crashed: Vec<String>,
 }
 
-/// Decides who goes on, and what fails.
+/// Decides which invocation goes on, and which call fails.
 #[derive(Clone)]
 pub(crate) struct Schedule {
     state: Arc<Mutex<State>>,
@@ -35,7 +35,7 @@ pub(crate) struct Schedule {
 /// What waits when a transaction was carried out and its caller has not heard of it: others may see a part of it.
 const ANSWER: &str = "answer";
 
-/// Calls that write what was decided by what was read before.
+/// Calls that write what was decided by an earlier read.
 const WRITES: [&str; 4] = ["PutItem", "DeleteItem", "UpdateItem", "TransactWriteItems"];
 
 impl Schedule {
@@ -58,7 +58,7 @@ impl Schedule {
             let chosen = &waiting[random.usize(0..waiting.len())].invocation;
             priorities.insert(chosen.clone(), random.f64());
         }
-        // Who has read and is about to write is held up until hardly anybody else is left: that is when a read is old.
+        // A stalled write waits until hardly any other call is left, so that its read is old.
         for call in waiting.iter_mut() {
             let operation = call.operation.as_str();
             let is_held_up = operation == ANSWER || WRITES.contains(&operation);
@@ -79,7 +79,7 @@ impl Schedule {
         if matches!(fault, Fault::CrashBefore | Fault::CrashAfter) {
             crashed.push(call.invocation.clone());
         }
-        // Whoever waited may have been given up on meanwhile.
+        // The caller may have given up.
         call.go.send(fault).ok();
         true
     }

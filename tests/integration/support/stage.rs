@@ -1,4 +1,4 @@
-//! Tables, a clock that the test moves, and everybody's surroundings: what hostile tests play on.
+//! Tables, a movable clock, and the surroundings of functions: the base of hostile tests.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,8 +17,7 @@ use system::clock::Clock;
 use system::ids::Ids;
 use tokio::time::Instant;
 
-/// So many cases of a property, the same in every run: what is found is found again. `PROPTEST_RNG_SEED` goes hunting for
-/// others.
+/// The configuration of a property: this many cases, the same in every run. `PROPTEST_RNG_SEED` selects others.
 pub(crate) fn config(cases: u32) -> Config {
     let given = Config::default();
     let rng_seed = if given.rng_seed == RngSeed::Random { RngSeed::Fixed(7) } else { given.rng_seed };
@@ -129,7 +128,7 @@ impl Stage {
         }
     }
 
-    /// All that the stream of a table has told.
+    /// All records of the stream of a table.
     pub(crate) fn records(&self, table: &str) -> Vec<StreamRecord> {
         self.database.records_after(table, 0).unwrap()
     }
@@ -161,7 +160,7 @@ impl Stage {
         items.into_iter().map(|item| ((text(&item, "pk"), text(&item, "sk")), item)).collect()
     }
 
-    /// Asks the database itself, with nobody in between.
+    /// Calls the database directly.
     pub(crate) fn call(&self, operation: &str, request: &Value) -> Value {
         let answer = self.database.call(operation, &request.to_string(), &ClientOptions::default());
         assert!(answer.is_ok(), "{operation} {request}: {answer:?}");
@@ -180,7 +179,7 @@ pub(crate) async fn invoke(started: &dyn Invoke, payload: &Value) -> Result<Valu
     Ok(serde_json::from_str(&answer).unwrap())
 }
 
-/// What the authorizer says of somebody with a token.
+/// The context that the authorizer returns for a user.
 pub(crate) fn person(user: &str, role: &str) -> Value {
     json!({"caller": "user", "sub": user, "role": role, "expiresAt": "2099-01-01T00:00:00Z"})
 }

@@ -1,4 +1,4 @@
-//! Who comes back, and how somebody buys.
+//! Returning buyers, and the pattern of one buyer.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ async fn cohorts_report_returning_buyers() {
         ("b", "bob", "2026-02-28T23:59:59.999Z"),
         ("c", "cleo", "2026-03-15T12:00:00Z"),
         ("d", "ann", "2026-04-01T00:00:00.000Z"),
-        // Whoever buys twice in a month is one who bought in it.
+        // Two purchases in one month count as one buyer.
         ("e", "ann", "2026-04-02T00:00:00Z"),
         ("f", "bob", "2026-02-28T12:00:00Z"),
     ] {
@@ -41,7 +41,7 @@ async fn cohorts_report_returning_buyers() {
     let alone = json!({"month": "2026-02", "buyers": 2, "complete": true, "later": []});
     assert_eq!(cohorts(&api, "?from=2026-02-28&to=2026-02-28").await, json!([alone]));
     assert_eq!(cohorts(&api, "?from=2026-04-01").await, json!([]));
-    // Who first buys in the running month may be joined by others.
+    // The cohort of the current month may still grow.
     mug(&api, "g", "dan", NOON).await;
     let running = json!({"month": "2026-04", "buyers": 1, "complete": false, "later": []});
     assert_eq!(cohorts(&api, "?from=2026-04-01").await, json!([running]));
@@ -60,7 +60,7 @@ async fn imported_purchase_moves_buyer_to_earlier_cohort() {
     let returned = [later("2026-02", 0, 0.0, true), later("2026-03", 1, 100.0, true)];
     let january = json!({"month": "2026-01", "buyers": 1, "complete": true, "later": returned});
     assert_eq!(cohorts(&api, query).await, json!([january, march(1)]));
-    // Whom a guest shares a name with is somebody else.
+    // A guest with the same name is another buyer.
     sold(&api, "d", ("product", "mug"), "2026-02-14T12:00:00Z", &json!({"guestId": "bob"})).await;
     let returned = [later("2026-03", 0, 0.0, true)];
     let february = json!({"month": "2026-02", "buyers": 1, "complete": true, "later": returned});
@@ -80,13 +80,13 @@ async fn empty_cohort_is_omitted() {
     api.app.finish().await;
 }
 
-/// Asserts when somebody is told to have bought for the first time and the last.
+/// Asserts the times of the first and the last purchase of a buyer.
 #[track_caller]
 fn bought(buyer: &Value, first: &str, last: &str) {
     assert_eq!((&buyer["firstPurchasedAt"], &buyer["lastPurchasedAt"]), (&json!(first), &json!(last)));
 }
 
-/// What is told of somebody: the figures without how many times something was given back.
+/// The figures of a buyer without the number of refunds.
 fn pattern(of: &Value) -> Value {
     let mut figures = told(of);
     for amounts in figures["currencies"].as_array_mut().unwrap() {
@@ -99,7 +99,7 @@ fn pattern(of: &Value) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn buyer_pattern_covers_all_time() {
     let api = shop().await;
-    // Whatever days are asked for.
+    // The requested range does not matter.
     for days in ["", "&from=2026-02-03&to=2026-02-03"] {
         let sam = &api.analytics(&format!("?userId=sam{days}")).await["buyer"];
         assert_eq!((&sam["userId"], &sam["guestId"]), (&json!("sam"), &Value::Null));
@@ -111,7 +111,7 @@ async fn buyer_pattern_covers_all_time() {
         bought(guest, "2026-02-14T00:00:00.000Z", "2026-02-14T00:00:00.000Z");
         assert_eq!(pattern(guest), figures([1, 5, 1], &[unknown(1, 0)]));
     }
-    // What was bought before is the first, whenever it is brought in; what was not paid is nothing.
+    // An imported earlier purchase becomes the first one, and a pending purchase does not count.
     let earlier = sold(&api, "z", ("product", "mug"), "2025-11-11T11:11:11.111Z", &json!({"userId": "sam"})).await;
     let waiting = json!({"userId": "sam", "status": "pending"});
     sold(&api, "y", ("product", "mug"), "2025-11-10T00:00:00Z", &waiting).await;

@@ -1,4 +1,4 @@
-//! What was sold: all in all, by currency, type of item and payment method, by day and by month, and how that has grown.
+//! Figures in total, by currency, item type and payment method, by day and by month, with their growth.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ fn trend(before: i64, now: i64) -> Value {
     json!({"previous": before, "current": now, "growth": growth})
 }
 
-/// How purchases, and what was paid, given back and both, have grown.
+/// The growth of purchases, payments, refunds and net revenue.
 fn growth(currency: &str, [purchases, gross, refunds, net]: [(i64, i64); 4]) -> Value {
     let trend = |(before, now)| trend(before, now);
     json!({
@@ -122,14 +122,14 @@ async fn growth_compares_with_preceding_range_of_equal_length() {
         let usd = &told["currencies"][1];
         assert_eq!((&usd["gross"], &usd["refunds"]), (&trend(dollars.0, dollars.1), &trend(500, 2_000)));
     }
-    // What was more given back than paid has nothing to grow from.
+    // A negative net value has no growth.
     let april = &api.analytics("?from=2026-04-01&to=2026-04-30").await["trend"];
     assert_eq!((&april["purchases"], &april["buyers"]), (&trend(1, 0), &trend(1, 0)));
     let usd = json!({"previous": -2_000, "current": 0, "growth": null});
     assert_eq!((&april["currencies"][1]["net"], &april["currencies"][0]["net"]), (&usd, &trend(700, 0)));
     let quarter = &api.analytics(QUARTER).await["trend"];
     assert_eq!((&quarter["range"]["from"], &quarter["purchases"]), (&json!("2025-10-01"), &trend(0, 8)));
-    // Before 1970 nobody bought online.
+    // Before 1970 there were no sales.
     assert_eq!(api.analytics("?from=1970-01-01&to=1970-12-31").await["trend"], Value::Null);
     api.app.finish().await;
 }

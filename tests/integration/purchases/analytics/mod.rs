@@ -1,5 +1,5 @@
-//! What purchases brought in, what sells, and who comes back, as an admin is told it; every number is held against what the
-//! test itself bought.
+//! Analytics of purchases for admins: revenue, top items and cohorts. Every figure is compared with the test's own
+//! purchases.
 
 mod buyers;
 mod figures;
@@ -14,7 +14,7 @@ use super::api::{Api, ROOT, id, order_with};
 /// The time in the shop.
 const NOON: &str = "2026-04-10T12:00:00.000Z";
 
-/// Amounts of a currency: its purchases, what was paid, what was given back, and how many times.
+/// Amounts in a currency: purchases, payments, refunds, and the number of refunds.
 fn amounts(currency: &str, purchases: i64, gross: i64, refunds: i64, refund_count: i64) -> Value {
     let average = (purchases > 0).then(|| gross as f64 / purchases as f64);
     json!({
@@ -23,7 +23,7 @@ fn amounts(currency: &str, purchases: i64, gross: i64, refunds: i64, refund_coun
     })
 }
 
-/// Amounts that nobody knows.
+/// Unknown amounts.
 fn unknown(purchases: i64, refund_count: i64) -> Value {
     json!({
         "currency": null, "purchases": purchases, "gross": null, "refunds": null, "totalRefunds": refund_count,
@@ -53,22 +53,21 @@ fn share(part: i64, whole: i64) -> f64 {
     part as f64 / whole as f64 * 100.0
 }
 
-/// An admin records what was bought then; it has the id of its key.
+/// An admin records a past purchase, with its key as id.
 async fn sold(api: &Api, key: &str, (kind, item): (&str, &str), at: &str, patch: &Value) -> Value {
     let mut patch = patch.clone();
     patch["purchasedAt"] = json!(at);
     api.bought(ROOT, key, &order_with(kind, item, &patch)).await
 }
 
-/// An admin records what was given back then: a part, or all that is left.
+/// An admin records a past refund: a part, or all that is left.
 async fn given_back(api: &Api, purchase: &Value, amount: Option<u64>, at: &str) {
     let order = json!({"amount": amount, "refundedAt": at});
     let answer = api.refund(ROOT, &format!("back-{}", id(purchase)), id(purchase), &order).await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-/// Purchases of everything that is sold, in three months, in two currencies and one that nobody knows; some of it was given
-/// back.
+/// Purchases of every item type in three months, in two currencies and of unknown amount, some of them refunded.
 async fn shop() -> Api {
     let api = Api::at(NOON).await;
     api.package("p").await;

@@ -1,4 +1,4 @@
-//! Who may ask what purchases brought in, and what.
+//! Access to analytics of purchases, and validation of queries.
 
 use http::Method;
 use serde_json::{Value, json};

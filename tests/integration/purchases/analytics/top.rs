@@ -16,7 +16,7 @@ async fn top_items_rank_by_purchases_and_revenue_of_currency() {
     assert_eq!((&items[0]["itemType"], &items[0]["itemId"]), (&json!("course"), &json!("algebra")));
     assert_eq!(told(&items[0]), figures([2, 2, 1], &[amounts("USD", 2, 3_000, 2_500, 2)]));
     assert_eq!(each(items, "/purchases"), json!([2, 1, 1, 1, 1, 1, 1]));
-    // The currency with the most purchases, unless it is said.
+    // The currency with the most purchases is the default.
     for currency in ["", "&currency=EUR"] {
         let by_revenue = &api.analytics(&format!("{query}{currency}")).await["top"]["byRevenue"];
         assert_eq!((&by_revenue["currency"], &by_revenue["exact"]), (&json!("EUR"), &json!(true)));
@@ -38,7 +38,7 @@ async fn top_items_rank_by_purchases_and_revenue_of_currency() {
     api.app.finish().await;
 }
 
-/// What was sold of an item on a day, or given back.
+/// A sale or a refund of an item on a day.
 struct Fact {
     item: String,
     day: String,
@@ -101,7 +101,7 @@ async fn top_items_of_several_months_are_merged_exactly() {
         let bought = sold(&api, &format!("k{key}"), ("product", &fact.item), &at, &json!({"amount": fact.paid})).await;
         dear = dear.or((fact.item == "c9").then_some(bought));
     }
-    // The first of all falls behind by what was given back.
+    // The first one falls behind through a refund.
     given_back(&api, &dear.unwrap(), None, "2026-02-28T12:00:00Z").await;
     facts.push(Fact { item: "c9".to_owned(), day: "2026-02-28".to_owned(), paid: 0, back: 259 });
 
