@@ -1,4 +1,4 @@
-// Fails if a report of redocly holds an error or a warning, and prints them. Redocly itself fails for errors alone.
+// Prints the errors and warnings of a report of redocly, and fails if it has any. Redocly itself fails only for errors.
 
 import { readFileSync } from "node:fs";
 

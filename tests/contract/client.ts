@@ -1,5 +1,5 @@
-// A client that is written with the types generated from the contract. It is compiled and never run: what compiles here
-// compiles for everybody who generates types.
+// A client that uses the types generated from the contract. It is compiled but not run: what compiles here compiles for any
+// client with generated types.
 
 import createClient, { type Client } from "openapi-fetch";
 
@@ -9,7 +9,7 @@ type Schemas = components["schemas"];
 
 const api: Client<paths> = createClient<paths>({ baseUrl: "http://127.0.0.1:8255" });
 
-// What a value is known to be; a function, so that nothing is left unused.
+// Asserts the type of a value and uses it.
 function is<T>(value: T): T {
   return value;
 }
@@ -18,7 +18,7 @@ function never(value: never): never {
   throw new Error(`unexpected ${JSON.stringify(value)}`);
 }
 
-// Every type of event, told apart by its `type`, which none may leave out.
+// Every type of event. The discriminator `type` is required.
 const common = { id: "e1", trackId: "track-1", sessionId: "session-1", timestamp: "2026-11-30T09:00:00.000Z" };
 export const events: Schemas["Event"][] = [
   { ...common, type: "play", source: "search", duration: 45 },
@@ -32,7 +32,7 @@ is<Schemas["Event"]>({ ...common, source: "search" });
 // @ts-expect-error a save names its playlist
 is<Schemas["Event"]>({ ...common, type: "save", action: "save" });
 
-export function about(event: Schemas["Event"]): string {
+export function summarize(event: Schemas["Event"]): string {
   switch (event.type) {
     case "play":
       return event.source;
@@ -48,13 +48,13 @@ export function about(event: Schemas["Event"]): string {
   }
 }
 
-// An operation of anonymous callers, with a batch in either form.
+// An operation for anonymous callers, with a batch in both forms.
 export async function send(): Promise<number> {
   const headers = { "x-write-key": "key" };
   const { data, response } = await api.POST("/api/stats/events", { body: events, headers });
   await api.POST("/api/stats/events", { body: { events }, headers });
-  const again = data?.rejected.filter((rejected) => rejected.reason === "retry").map((rejected) => rejected.index);
-  return response.status === 207 ? (again?.length ?? 0) : 0;
+  const retries = data?.rejected.filter((rejected) => rejected.reason === "retry").map((rejected) => rejected.index);
+  return response.status === 207 ? (retries?.length ?? 0) : 0;
 }
 
 // A path, a precondition and a body.
@@ -67,7 +67,7 @@ export async function describe(): Promise<string | undefined> {
   return is<string>(data.title);
 }
 
-// Numbers under the names that they have everywhere.
+// Counters, analytics and a dashboard, with the same names.
 export async function read(): Promise<number> {
   const track = await api.GET("/api/tracks/{trackId}", { params: { path: { trackId: "track-1" } } });
   const analytics = await api.GET("/api/stats/analytics", {
@@ -82,8 +82,8 @@ export async function read(): Promise<number> {
   return (counters?.totalPlays ?? 0) + (counters?.netLikes ?? 0) + (average ?? 0) + (bySearch ?? 0) + (last ?? 0);
 }
 
-// A package that names itself, with the fields of its description.
-export const made: Schemas["NewPackage"] = {
+// A package with an id of the client.
+export const newPackage: Schemas["NewPackage"] = {
   packageId: "starters",
   creatorId: "teacher-1",
   title: "Starters",
@@ -94,8 +94,8 @@ export const made: Schemas["NewPackage"] = {
 // @ts-expect-error a package has a price
 is<Schemas["NewPackage"]>({ packageId: "starters", title: "Starters", currency: "USD" });
 
-// An order says no more than it must; `status` and `quantity` have defaults.
-export const order: Schemas["NewPurchase"] = {
+// A purchase with its required fields; `status` and `quantity` have defaults.
+export const newPurchase: Schemas["NewPurchase"] = {
   itemType: "course",
   itemId: "algebra",
   amount: 4900,
@@ -103,23 +103,23 @@ export const order: Schemas["NewPurchase"] = {
   paymentMethod: "card",
 };
 
-// A purchase with its key, and why one is refused.
-export async function buy(): Promise<string> {
+// A purchase with its key, and the problem of a refused one.
+export async function createPurchase(): Promise<string> {
   const { data, error, response } = await api.POST("/api/purchases", {
     params: { header: { "Idempotency-Key": "order-1" } },
-    body: order,
+    body: newPurchase,
   });
   if (data) return data.purchaseId;
-  if (!("requestId" in error)) return "refused by the gateway";
+  if (!("requestId" in error)) return "rejected by the gateway";
   if (response.status === 409 && error.purchaseId !== undefined) return error.purchaseId;
-  return error.errors?.map((wrong) => `${wrong.field} ${wrong.reason}`).join(", ") ?? error.detail;
+  return error.errors?.map((invalid) => `${invalid.field} ${invalid.reason}`).join(", ") ?? error.detail;
 }
 
-// @ts-expect-error a purchase needs a key
-export const keyless = (): unknown => api.POST("/api/purchases", { body: order });
+// @ts-expect-error a purchase requires a key
+export const withoutKey = (): unknown => api.POST("/api/purchases", { body: newPurchase });
 
-// All pages of a list between two days.
-export async function bought(): Promise<Schemas["Purchase"][]> {
+// All pages of a list.
+export async function listPurchases(): Promise<Schemas["Purchase"][]> {
   const purchases: Schemas["Purchase"][] = [];
   let cursor: string | undefined;
   do {
@@ -132,14 +132,14 @@ export async function bought(): Promise<Schemas["Purchase"][]> {
 }
 
 // Several values of one parameter.
-export async function owned(): Promise<boolean[]> {
+export async function checkOwnership(): Promise<boolean[]> {
   const query = { itemType: "course" as const, itemId: ["algebra", "logic"], strong: true };
   const { data } = await api.GET("/api/purchases/owned", { params: { query } });
   return data?.items.map((item) => item.owned) ?? [];
 }
 
-// A change of a part, a command without a body, and a deletion without an answer.
-export async function change(): Promise<void> {
+// A partial update, a request without a body, and a deletion without a response body.
+export async function update(): Promise<void> {
   await api.PATCH("/api/enrollments", { body: { courseId: "algebra", studentId: "sam", status: "active" } });
   await api.POST("/api/purchases/{purchaseId}/complete", { params: { path: { purchaseId: "p1" } } });
   const { data, error } = await api.DELETE("/api/packages/{packageId}", {
@@ -148,21 +148,21 @@ export async function change(): Promise<void> {
   if (!error) is<undefined>(data);
 }
 
-// Discounts are told apart by their type.
+// The discriminator of discounts is `type`.
 export const discounts: Schemas["DiscountDescription"][] = [
   { type: "percent", percent: 10, validFrom: "2026-12-01T00:00:00Z", validTo: "2027-01-01T00:00:00Z" },
   { type: "fixed", amount: 500, currency: "USD", maxUses: 100 },
 ];
 
-// What open pages are told.
-type Told<Name extends keyof webhooks> = webhooks[Name] extends {
+// Live events.
+type EventData<Name extends keyof webhooks> = webhooks[Name] extends {
   post: { requestBody?: { content: { "application/json": infer Body } } };
 }
   ? Body
   : never;
-export function notified(told: Told<"new-notification">): string {
-  return `${told.timestamp} ${told.title} ${told.notificationId}`;
+export function onNewNotification(data: EventData<"new-notification">): string {
+  return `${data.timestamp} ${data.title} ${data.notificationId}`;
 }
-export function ranked(told: Told<"leaderboard-update">): string[] {
-  return told.sales.map((entry) => entry.sellerId);
+export function onLeaderboardUpdate(data: EventData<"leaderboard-update">): string[] {
+  return data.sales.map((entry) => entry.sellerId);
 }

@@ -52,7 +52,7 @@ impl<'a> RawObject<'a> {
 /// Why a JSON value cannot be represented.
 fn unreadable(raw: &str) -> &'static str {
     match raw.as_bytes().first() {
-        Some(b'"') => "must be valid Unicode; an escape in it names half of a surrogate pair",
+        Some(b'"') => "must be valid Unicode without unpaired surrogates",
         Some(b'-' | b'0'..=b'9') => "must be a number that a double can hold",
         _ => "must hold only valid Unicode and numbers that a double can hold, nested at most 128 deep",
     }

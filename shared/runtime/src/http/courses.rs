@@ -93,7 +93,7 @@ pub async fn teaches(
 pub fn whose(request: &Request, parameter: &'static str) -> Result<UserId, Problem> {
     let person = request.query::<UserId>(parameter)?.map_or_else(|| request.user().cloned(), Ok)?;
     if !creator::is_theirs(&request.caller, &person) {
-        return Err(Problem::Forbidden("only the user whose data it is or an admin may read it".to_owned()));
+        return Err(Problem::Forbidden("only an admin may read the data of another user".to_owned()));
     }
     Ok(person)
 }

@@ -126,10 +126,10 @@ pub enum Problem {
     #[error("the buyer already owns this item through purchase {0}")]
     Owned(PurchaseId),
     /// It was changed in between.
-    #[error("another request changed it at the same time; read it again and retry")]
+    #[error("another request changed the resource at the same time; read it again and retry")]
     Conflict,
     /// `If-Match` or `If-None-Match` does not hold.
-    #[error("the version does not match If-Match or If-None-Match; read it again")]
+    #[error("the version of the resource does not match If-Match or If-None-Match; read the resource again")]
     PreconditionFailed,
     /// The body is larger than the route takes.
     #[error("the body must be at most {limit} bytes")]
