@@ -35,7 +35,7 @@ fn start(context: &FunctionContext) -> StartResult {
         answers: IdempotencyStore::open(setup),
         discounts: Discounts::open(setup),
         ownership: Ownership::open(setup),
-        shelf: Catalog::open(setup),
+        catalog: Catalog::open(setup),
         tries: DiscountAttempts::open(setup),
         packages: Packages::open(setup),
         purchases: Purchases::open(setup),
@@ -52,7 +52,7 @@ struct CreatePurchase {
     answers: IdempotencyStore,
     discounts: Discounts,
     ownership: Ownership,
-    shelf: Catalog,
+    catalog: Catalog,
     tries: DiscountAttempts,
     packages: Packages,
     purchases: Purchases,
@@ -71,7 +71,7 @@ impl CreatePurchase {
             ItemType::Package => self.is_its_price(order).await,
             ItemType::Product => {
                 let id = order.item.id.clone().into();
-                if self.shelf.offers(&id).await? {
+                if self.catalog.offers(&id).await? {
                     return Ok(());
                 }
                 Err(InvalidField::new("itemId", format!("names product {id}, which is not for sale")).into())

@@ -44,7 +44,7 @@ struct AdminDashboard {
 /// What was brought in in a period.
 fn earned(period: &Period, rows: &RevenueByPeriod) -> Value {
     let mut all = TotalsByKey::default();
-    rows.periods.get(period).into_iter().flat_map(BTreeMap::values).for_each(|tills| all.merge(tills));
+    rows.periods.get(period).into_iter().flat_map(BTreeMap::values).for_each(|by_key| all.merge(by_key));
     let mut body = json!(Figures::of(&all));
     courses::merge(&mut body, Map::from_iter([("period".to_owned(), json!(period.to_string()))]));
     body

@@ -63,7 +63,7 @@ impl PurchaseAnalytics {
         let (rows, buyers) = futures::try_join!(self.reading.rows_of(&parts), self.reading.buyers(&fewest, until))?;
         let types = rows.within(days);
         let mut all = TotalsByKey::default();
-        types.values().for_each(|tills| all.merge(tills));
+        types.values().for_each(|by_key| all.merge(by_key));
         Ok(Sold { rows, types, all, buyers })
     }
 
@@ -171,7 +171,7 @@ fn with(mut body: Value, fields: Value) -> Value {
 
 fn all_types(types: &BTreeMap<ItemType, TotalsByKey>) -> TotalsByKey {
     let mut all = TotalsByKey::default();
-    types.values().for_each(|tills| all.merge(tills));
+    types.values().for_each(|by_key| all.merge(by_key));
     all
 }
 
@@ -195,12 +195,12 @@ fn distinct(sold: &Sold) -> Value {
 }
 
 fn purchases_of(sold: &Sold, kind: ItemType) -> i64 {
-    sold.types.get(&kind).map_or(0, |tills| tills.counts().purchases)
+    sold.types.get(&kind).map_or(0, |by_key| by_key.counts().purchases)
 }
 
 fn item_types(sold: &Sold, purchases: i64) -> Vec<Value> {
-    let of_type = |(kind, tills): (&ItemType, &TotalsByKey)| {
-        let figures = Figures::of(tills);
+    let of_type = |(kind, by_key): (&ItemType, &TotalsByKey)| {
+        let figures = Figures::of(by_key);
         let head = json!({"itemType": kind, "share": percent(figures.purchases, purchases)});
         with(head, json!(figures))
     };
@@ -213,8 +213,8 @@ fn course_to_test(sold: &Sold) -> Option<f64> {
 }
 
 fn payment_methods(all: &TotalsByKey, purchases: i64) -> Vec<Value> {
-    let of_method = |(method, tills): (&_, &TotalsByKey)| {
-        let figures = Figures::of(tills);
+    let of_method = |(method, by_key): (&_, &TotalsByKey)| {
+        let figures = Figures::of(by_key);
         let head = json!({"paymentMethod": method, "share": percent(figures.purchases, purchases)});
         with(head, json!(figures))
     };
@@ -223,7 +223,7 @@ fn payment_methods(all: &TotalsByKey, purchases: i64) -> Vec<Value> {
 
 fn top(top: &TopItems) -> Value {
     let items: Vec<Value> =
-        top.items.iter().map(|(item, tills)| with(json!(item), json!(Figures::of(tills)))).collect();
+        top.items.iter().map(|(item, by_key)| with(json!(item), json!(Figures::of(by_key)))).collect();
     json!({"exact": top.is_exact, "items": items})
 }
 
@@ -237,7 +237,7 @@ fn trend(days: &DateRange, before: &Sold, now: &Sold) -> Value {
 }
 
 fn pattern(buyer: &Buyer, pattern: Option<&BuyerSummary>) -> Value {
-    let figures = pattern.map_or_else(|| Figures::of(&TotalsByKey::default()), |pattern| Figures::of(&pattern.tills));
+    let figures = pattern.map_or_else(|| Figures::of(&TotalsByKey::default()), |pattern| Figures::of(&pattern.by_key));
     let mut told = json!({
         "userId": buyer.user(),
         "guestId": buyer.guest(),

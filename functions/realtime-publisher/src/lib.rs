@@ -10,7 +10,7 @@ use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use store::Outbox;
 
-pub use publisher::{Publisher, Refused, Server};
+pub use publisher::{PublishError, Publisher, Server};
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "realtime-publisher", start };

@@ -21,15 +21,15 @@ const AT_ONCE: usize = 10;
 /// A server of channels.
 pub trait Server: Send + Sync {
     /// Sends up to ten events, in their order; all of them or none. Gives up by itself after a while.
-    fn send<'a>(&'a self, events: &'a [PendingEvent]) -> BoxFuture<'a, Result<(), Refused>>;
+    fn send<'a>(&'a self, events: &'a [PendingEvent]) -> BoxFuture<'a, Result<(), PublishError>>;
 }
 
 /// Why events were not sent, or may not have been.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum PublishError {
     /// One of them, at least, will never be taken.
     #[error("the server refuses it: {0}")]
-    PurchaseConflict(String),
+    Rejected(String),
     /// They may be taken later, or have been.
     #[error("the server is not available: {0}")]
     Unavailable(String),
@@ -90,11 +90,11 @@ impl Publisher {
                 let channels = open.iter().map(|(channel, _)| channel.clone());
                 self.take_out(&events, channels.collect(), outcomes, deadline).await;
             }
-            Err(Refused::Unavailable(reason)) => {
+            Err(PublishError::Unavailable(reason)) => {
                 tracing::warn!(reason, "events are not sent yet: {reason}");
                 open.iter().for_each(|(channel, _)| outcomes.set(channel.clone(), RecordOutcome::Retry));
             }
-            Err(Refused::PurchaseConflict(reason)) => match open.as_slice() {
+            Err(PublishError::Rejected(reason)) => match open.as_slice() {
                 [(channel, event)] => {
                     if !self.put_aside(event, &reason).await {
                         outcomes.set(channel.clone(), RecordOutcome::Retry);
@@ -123,9 +123,9 @@ impl Publisher {
         put.inspect_err(|error| tracing::warn!(error = %error, "not put aside: {error}")).is_ok()
     }
 
-    async fn try_send(&self, events: &[PendingEvent], deadline: Instant) -> Result<(), Refused> {
+    async fn try_send(&self, events: &[PendingEvent], deadline: Instant) -> Result<(), PublishError> {
         let sent = timeout_at(deadline, self.server.send(events)).await;
-        sent.unwrap_or_else(|_| Err(Refused::Unavailable("the time was over".to_owned())))
+        sent.unwrap_or_else(|_| Err(PublishError::Unavailable("the time was over".to_owned())))
     }
 
     async fn take_out(

@@ -20,7 +20,7 @@ use store::PendingEvent;
 use system::clock::Clock;
 use tokio::time::timeout;
 
-use crate::publisher::{Refused, Server};
+use crate::publisher::{PublishError, Server};
 
 /// How long a call may take.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -47,7 +47,7 @@ pub(crate) fn open(setup: &mut Setup<'_>) -> Box<dyn Server> {
 struct Nowhere;
 
 impl Server for Nowhere {
-    fn send<'a>(&'a self, _: &'a [PendingEvent]) -> BoxFuture<'a, Result<(), Refused>> {
+    fn send<'a>(&'a self, _: &'a [PendingEvent]) -> BoxFuture<'a, Result<(), PublishError>> {
         Box::pin(async { Ok(()) })
     }
 }
@@ -76,11 +76,11 @@ impl Http {
         Ok(Self { origin: origin.to_owned(), path, keys, clock, client })
     }
 
-    async fn post(&self, body: String, credentials: &Credentials) -> Result<(), Refused> {
-        let broken = |error: &dyn std::fmt::Display| Refused::Unavailable(error.to_string());
+    async fn post(&self, body: String, credentials: &Credentials) -> Result<(), PublishError> {
+        let broken = |error: &dyn std::fmt::Display| PublishError::Unavailable(error.to_string());
         let now = Time::from(self.clock.now()).seconds();
         let query = credentials.query(&self.path, body.as_bytes(), now);
-        let query = query.ok_or_else(|| Refused::Unavailable("nothing can be signed".to_owned()))?;
+        let query = query.ok_or_else(|| PublishError::Unavailable("nothing can be signed".to_owned()))?;
         let request = http::Request::builder()
             .method(Method::POST)
             .uri(format!("{}{}?{query}", self.origin, self.path))
@@ -95,28 +95,28 @@ impl Http {
         match status {
             status if status.is_success() => Ok(()),
             StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
-                Err(Refused::PurchaseConflict(told()))
+                Err(PublishError::Rejected(told()))
             }
             // The credentials are not good. That can be put right, and may have been since they were fetched.
             StatusCode::UNAUTHORIZED => {
                 self.keys.invalidate(credentials).await;
-                Err(Refused::Unavailable(told()))
+                Err(PublishError::Unavailable(told()))
             }
-            _ => Err(Refused::Unavailable(told())),
+            _ => Err(PublishError::Unavailable(told())),
         }
     }
 }
 
 impl Server for Http {
-    fn send<'a>(&'a self, events: &'a [PendingEvent]) -> BoxFuture<'a, Result<(), Refused>> {
+    fn send<'a>(&'a self, events: &'a [PendingEvent]) -> BoxFuture<'a, Result<(), PublishError>> {
         let one = |event: &PendingEvent| json!({"channel": event.channel, "name": event.name, "data": event.data});
         let batch: Vec<Value> = events.iter().map(one).collect();
         let body = json!({"batch": batch}).to_string();
         Box::pin(async move {
             let credentials = self.keys.credentials().await;
-            let credentials = credentials.map_err(|error| Refused::Unavailable(error.to_string()))?;
+            let credentials = credentials.map_err(|error| PublishError::Unavailable(error.to_string()))?;
             let sent = timeout(PATIENCE, self.post(body, &credentials)).await;
-            sent.unwrap_or_else(|_| Err(Refused::Unavailable("no answer in time".to_owned())))
+            sent.unwrap_or_else(|_| Err(PublishError::Unavailable("no answer in time".to_owned())))
         })
     }
 }

@@ -36,13 +36,18 @@ struct ViewProduct {
 fn viewer(request: &Request) -> Result<Vec<Actor>, Problem> {
     // Beacons are sent as plain text, which needs no preflight.
     let body = request.json(MAX_BODY, &["application/json", "text/plain"])?;
-    let (fields, mut wrong) = object(&body, &["sessionId", "anonymousId"]).map_err(Problem::Invalid)?;
-    let (session, device) = (wrong.keep(fields.parsed("sessionId")), wrong.keep(fields.parsed("anonymousId")));
+    let (fields, mut violations) = object(&body, &["sessionId", "anonymousId"]).map_err(Problem::Invalid)?;
+    let (session, device) =
+        (violations.keep(fields.parsed("sessionId")), violations.keep(fields.parsed("anonymousId")));
     let actors = session.zip(device).and_then(|(session, device)| {
         let actors = Actor::all(request.caller.user(), device.as_ref(), session.as_ref());
-        if actors.is_empty() { wrong.keep(Err(InvalidField::new("sessionId", "is required"))) } else { Some(actors) }
+        if actors.is_empty() {
+            violations.keep(Err(InvalidField::new("sessionId", "is required")))
+        } else {
+            Some(actors)
+        }
     });
-    wrong.finish(actors).map_err(Problem::Invalid)
+    violations.finish(actors).map_err(Problem::Invalid)
 }
 
 impl ViewProduct {

@@ -18,17 +18,17 @@ pub(crate) struct RecomputeRequest {
 impl RecomputeRequest {
     /// Reads `interval`, `from` and `to`.
     pub(crate) fn parse(body: &Value, calendar: &Calendar) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, &["interval", "from", "to"])?;
-        let level = wrong.keep(fields.required("interval"));
-        let (from, to) = (wrong.keep(fields.required("from")), wrong.keep(fields.required("to")));
+        let (fields, mut violations) = object(body, &["interval", "from", "to"])?;
+        let level = violations.keep(fields.required("interval"));
+        let (from, to) = (violations.keep(fields.required("from")), violations.keep(fields.required("to")));
         let again = level.zip(from.zip(to)).map(|(level, (from, to))| Self { level, span: TimeSpan { from, to } });
         if again.is_some_and(|Self { span, .. }| span.is_empty()) {
-            wrong.add(InvalidField::new("to", "must be later than from"));
+            violations.add(InvalidField::new("to", "must be later than from"));
         } else if again.is_some_and(|Self { level, span }| calendar.periods(level, span).nth(MOST_PERIODS).is_some()) {
             let reason = format!("must be at most {MOST_PERIODS} periods of this interval after from");
-            wrong.add(InvalidField::new("to", reason));
+            violations.add(InvalidField::new("to", reason));
         }
-        wrong.finish(again)
+        violations.finish(again)
     }
 }
 
@@ -39,8 +39,8 @@ mod tests {
     use super::*;
 
     fn named(body: &Value) -> Vec<String> {
-        let wrong = RecomputeRequest::parse(body, &Calendar::default()).unwrap_err();
-        wrong.into_iter().map(|invalid| invalid.field.into_owned()).collect()
+        let violations = RecomputeRequest::parse(body, &Calendar::default()).unwrap_err();
+        violations.into_iter().map(|invalid| invalid.field.into_owned()).collect()
     }
 
     #[test]

@@ -124,11 +124,12 @@ impl Mark {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, &["courseId", "studentId", "date", "status"])?;
-        let (course, student) = (wrong.keep(fields.required("courseId")), wrong.keep(fields.required("studentId")));
-        let (date, status) = (wrong.keep(date(fields)), wrong.keep(fields.required("status")));
+        let (fields, mut violations) = object(body, &["courseId", "studentId", "date", "status"])?;
+        let (course, student) =
+            (violations.keep(fields.required("courseId")), violations.keep(fields.required("studentId")));
+        let (date, status) = (violations.keep(date(fields)), violations.keep(fields.required("status")));
         let read = course.zip(student).zip(date.zip(status));
-        wrong.finish(read.map(|((course, student), (date, status))| Self { course, student, date, status }))
+        violations.finish(read.map(|((course, student), (date, status))| Self { course, student, date, status }))
     }
 
     /// The attendance that replaces `before`; the same if nothing changes.

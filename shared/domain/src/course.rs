@@ -195,9 +195,10 @@ impl NewEnrollment {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, &["courseId", "studentId"])?;
-        let (course, student) = (wrong.keep(fields.required("courseId")), wrong.keep(fields.parsed("studentId")));
-        wrong.finish(course.zip(student).map(|(course, student)| Self { course, student }))
+        let (fields, mut violations) = object(body, &["courseId", "studentId"])?;
+        let (course, student) =
+            (violations.keep(fields.required("courseId")), violations.keep(fields.parsed("studentId")));
+        violations.finish(course.zip(student).map(|(course, student)| Self { course, student }))
     }
 
     /// The student, and the role of the caller: an admin enrolls, the course's teacher invites, others request for
@@ -243,11 +244,12 @@ impl EnrollmentChange {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, &["courseId", "studentId", "status"])?;
-        let course = wrong.keep(fields.required("courseId"));
-        let (student, status) = (wrong.keep(fields.required("studentId")), wrong.keep(fields.required("status")));
+        let (fields, mut violations) = object(body, &["courseId", "studentId", "status"])?;
+        let course = violations.keep(fields.required("courseId"));
+        let (student, status) =
+            (violations.keep(fields.required("studentId")), violations.keep(fields.required("status")));
         let read = course.zip(student).zip(status);
-        wrong.finish(read.map(|((course, student), status)| Self { course, student, status }))
+        violations.finish(read.map(|((course, student), status)| Self { course, student, status }))
     }
 
     /// The role in which `caller` may change the enrollment; decided before the enrollment is read.
@@ -283,9 +285,9 @@ impl CourseDescription {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, &["title", "teacherId"])?;
-        let (named, teacher) = (wrong.keep(title(fields)), wrong.keep(fields.parsed("teacherId")));
-        wrong.finish(named.zip(teacher).map(|(title, teacher)| Self { title, teacher }))
+        let (fields, mut violations) = object(body, &["title", "teacherId"])?;
+        let (named, teacher) = (violations.keep(title(fields)), violations.keep(fields.parsed("teacherId")));
+        violations.finish(named.zip(teacher).map(|(title, teacher)| Self { title, teacher }))
     }
 
     /// The course that replaces `stored`, which keeps its teacher.

@@ -127,7 +127,7 @@ impl Discount {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, FIELDS)?;
+        let (fields, mut violations) = object(body, FIELDS)?;
         let missing = |field| InvalidField::new(field, "is required");
         let percent = || match fields.whole("percent", 100)? {
             Some(0) => Err(InvalidField::new("percent", "must be greater than 0")),
@@ -139,19 +139,19 @@ impl Discount {
             Some(amount) => Ok(Reduction::Fixed { amount, currency: fields.required("currency")? }),
             None => Err(missing("amount")),
         };
-        let reduction = wrong.keep(fields.required("type")).and_then(|kind| match kind {
-            DiscountKind::Percent => wrong.keep(percent()),
-            DiscountKind::Fixed => wrong.keep(amount()),
+        let reduction = violations.keep(fields.required("type")).and_then(|kind| match kind {
+            DiscountKind::Percent => violations.keep(percent()),
+            DiscountKind::Fixed => violations.keep(amount()),
         });
-        let (from, until) = (wrong.keep(fields.time("validFrom")), wrong.keep(fields.time("validTo")));
-        let uses = wrong.keep(fields.whole("maxUses", MAX_USES));
+        let (from, until) = (violations.keep(fields.time("validFrom")), violations.keep(fields.time("validTo")));
+        let uses = violations.keep(fields.whole("maxUses", MAX_USES));
         if let (Some(Some(from)), Some(Some(until))) = (from, until)
             && until <= from
         {
-            wrong.add(InvalidField::new("validTo", "must be later than validFrom"));
+            violations.add(InvalidField::new("validTo", "must be later than validFrom"));
         }
         let read = reduction.zip(uses).zip(from.zip(until));
-        wrong.finish(read.map(|((reduction, max_uses), (valid_from, valid_until))| Self {
+        violations.finish(read.map(|((reduction, max_uses), (valid_from, valid_until))| Self {
             reduction,
             valid_from,
             valid_until,

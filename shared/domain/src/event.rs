@@ -180,25 +180,25 @@ impl Event {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn read(event: &RawObject<'_>, now: Time, is_import: bool) -> Result<Self, Vec<InvalidField>> {
-        let (mut unreadable, mut wrong) = (Vec::new(), Violations::default());
+        let (mut unreadable, mut violations) = (Vec::new(), Violations::default());
         let kind = event.read(["type"], &mut unreadable);
-        let kind: Option<Kind> = wrong.keep(Fields(&kind).required("type"));
+        let kind: Option<Kind> = violations.keep(Fields(&kind).required("type"));
         let names = COMMON.iter().chain(if is_import { IMPORTED.as_slice() } else { &[] });
         let fields = event.read(names.chain(kind.map_or(&[][..], own_fields)).copied(), &mut unreadable);
         let fields = Fields(&fields);
 
-        let id = wrong.keep(fields.required("id"));
-        let track = wrong.keep(fields.required("trackId"));
-        let session = wrong.keep(fields.required("sessionId"));
-        let anonymous = wrong.keep(fields.parsed("anonymousId"));
-        let at = wrong.keep(fields.required("timestamp").and_then(|at| {
+        let id = violations.keep(fields.required("id"));
+        let track = violations.keep(fields.required("trackId"));
+        let session = violations.keep(fields.required("sessionId"));
+        let anonymous = violations.keep(fields.parsed("anonymousId"));
+        let at = violations.keep(fields.required("timestamp").and_then(|at| {
             check_event_time(at, now, is_import).map_err(|untimely| InvalidField::new("timestamp", untimely))?;
             Ok(at)
         }));
-        let what = kind.and_then(|kind| engagement(kind, fields, &mut wrong));
-        let user = wrong.keep(fields.parsed("userId"));
-        let user_agent = wrong.keep(fields.text("userAgent"));
-        let country = wrong.keep(fields.parsed("country"));
+        let what = kind.and_then(|kind| engagement(kind, fields, &mut violations));
+        let user = violations.keep(fields.parsed("userId"));
+        let user_agent = violations.keep(fields.text("userAgent"));
+        let country = violations.keep(fields.parsed("country"));
         let user_agent = user_agent.map(|agent| {
             agent.filter(|agent| !agent.is_empty()).map(|agent| agent.chars().take(MAX_USER_AGENT).collect())
         });
@@ -217,44 +217,46 @@ impl Event {
                 Ok(Self { id, track, session, anonymous, at, what, named: Named { user, user_agent, country } })
             }
             _ => {
-                let wrong: Vec<InvalidField> = wrong.into();
+                let violations: Vec<InvalidField> = violations.into();
                 // A field that cannot be read is not reported as missing too.
-                let is_new = |wrong: &InvalidField| unreadable.iter().all(|known| known.field != wrong.field);
-                let wrong: Vec<InvalidField> = wrong.into_iter().filter(is_new).collect();
-                Err(unreadable.into_iter().chain(wrong).collect())
+                let is_new = |violations: &InvalidField| unreadable.iter().all(|known| known.field != violations.field);
+                let violations: Vec<InvalidField> = violations.into_iter().filter(is_new).collect();
+                Err(unreadable.into_iter().chain(violations).collect())
             }
         }
     }
 }
 
-fn engagement(kind: Kind, fields: Fields<'_>, wrong: &mut Violations) -> Option<Engagement> {
+fn engagement(kind: Kind, fields: Fields<'_>, violations: &mut Violations) -> Option<Engagement> {
     match kind {
-        Kind::Play => play(fields, wrong).map(Engagement::Play),
+        Kind::Play => play(fields, violations).map(Engagement::Play),
         Kind::Like => {
-            let (on, source) = (wrong.keep(action(fields, "like", "unlike")), wrong.keep(fields.parsed("source")));
+            let (on, source) =
+                (violations.keep(action(fields, "like", "unlike")), violations.keep(fields.parsed("source")));
             Some(Engagement::Like { on: on?, source: source? })
         }
         Kind::Save => {
-            let on = wrong.keep(action(fields, "save", "unsave"));
-            let playlist = wrong.keep(fields.required("playlistId"));
+            let on = violations.keep(action(fields, "save", "unsave"));
+            let playlist = violations.keep(fields.required("playlistId"));
             Some(Engagement::Save { on: on?, playlist: playlist? })
         }
         Kind::Share => {
-            let (platform, source) = (wrong.keep(fields.required("platform")), wrong.keep(fields.parsed("source")));
+            let (platform, source) =
+                (violations.keep(fields.required("platform")), violations.keep(fields.parsed("source")));
             Some(Engagement::Share { platform: platform?, source: source? })
         }
-        Kind::Download => Some(Engagement::Download { source: wrong.keep(fields.parsed("source"))? }),
+        Kind::Download => Some(Engagement::Download { source: violations.keep(fields.parsed("source"))? }),
     }
 }
 
-fn play(fields: Fields<'_>, wrong: &mut Violations) -> Option<Play> {
-    let source = wrong.keep(fields.required("source"));
-    let play_id = wrong.keep(fields.parsed("playId"));
-    let playlist = wrong.keep(fields.parsed("playlistId"));
-    let duration = wrong.keep(fields.number("duration", MAX_DURATION_S));
-    let completion = wrong.keep(fields.number("completionRate", 100.0));
-    let skipped = wrong.keep(fields.flag("skipped"));
-    let replayed = wrong.keep(fields.flag("replayed"));
+fn play(fields: Fields<'_>, violations: &mut Violations) -> Option<Play> {
+    let source = violations.keep(fields.required("source"));
+    let play_id = violations.keep(fields.parsed("playId"));
+    let playlist = violations.keep(fields.parsed("playlistId"));
+    let duration = violations.keep(fields.number("duration", MAX_DURATION_S));
+    let completion = violations.keep(fields.number("completionRate", 100.0));
+    let skipped = violations.keep(fields.flag("skipped"));
+    let replayed = violations.keep(fields.flag("replayed"));
     Some(Play {
         source: source?,
         play_id: play_id?,
@@ -313,7 +315,7 @@ mod tests {
     }
 
     fn fields<T: std::fmt::Debug>(read: Result<T, Vec<InvalidField>>) -> Vec<String> {
-        read.unwrap_err().into_iter().map(|wrong| wrong.field.into_owned()).collect()
+        read.unwrap_err().into_iter().map(|violations| violations.field.into_owned()).collect()
     }
 
     #[test]

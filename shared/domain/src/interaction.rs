@@ -44,14 +44,14 @@ impl Rating {
     /// # Errors
     /// If it is anything else.
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
-        let (Fields(fields), mut wrong) = object(body, &["rating"])?;
+        let (Fields(fields), mut violations) = object(body, &["rating"])?;
         let given = fields.get("rating").filter(|given| !given.is_null());
         let rating = given.ok_or_else(|| InvalidField::new("rating", "is required")).and_then(|given| {
             let rating = given.as_u64().ok_or(InvalidRating).and_then(Self::try_from);
             rating.map_err(|error| InvalidField::new("rating", error))
         });
-        let rating = wrong.keep(rating);
-        wrong.finish(rating)
+        let rating = violations.keep(rating);
+        violations.finish(rating)
     }
 }
 
@@ -144,12 +144,16 @@ impl Attempt {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, &["attemptId", "score", "maxScore", "durationSeconds"])?;
-        let id = wrong.keep(fields.required("attemptId"));
-        let score = wrong.keep_all(Score::parse(fields));
-        let duration = wrong.keep(fields.number("durationSeconds", MAX_DURATION_S));
+        let (fields, mut violations) = object(body, &["attemptId", "score", "maxScore", "durationSeconds"])?;
+        let id = violations.keep(fields.required("attemptId"));
+        let score = violations.keep_all(Score::parse(fields));
+        let duration = violations.keep(fields.number("durationSeconds", MAX_DURATION_S));
         let read = id.zip(score).zip(duration);
-        wrong.finish(read.map(|((id, score), duration)| Self { id, score, duration_ms: duration.map(thousandths) }))
+        violations.finish(read.map(|((id, score), duration)| Self {
+            id,
+            score,
+            duration_ms: duration.map(thousandths),
+        }))
     }
 }
 

@@ -81,13 +81,13 @@ impl LinkTargets {
 }
 
 impl Notice {
-    fn read(fields: Fields<'_>, targets: &LinkTargets, wrong: &mut Violations) -> Option<Self> {
-        let named = wrong.keep(title(fields));
+    fn read(fields: Fields<'_>, targets: &LinkTargets, violations: &mut Violations) -> Option<Self> {
+        let named = violations.keep(title(fields));
         let message =
             text(fields, "message").and_then(|text| text.ok_or_else(|| InvalidField::new("message", "is required")));
-        let message = wrong.keep(message);
-        let kind = wrong.keep(fields.required("type"));
-        let link = wrong.keep(link(fields, targets));
+        let message = violations.keep(message);
+        let kind = violations.keep(fields.required("type"));
+        let link = violations.keep(link(fields, targets));
         Some(Self { title: named?, message: message?, kind: kind?, link: link? })
     }
 
@@ -96,9 +96,9 @@ impl Notice {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value, targets: &LinkTargets) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, OF_NOTICES)?;
-        let read = Self::read(fields, targets, &mut wrong);
-        wrong.finish(read)
+        let (fields, mut violations) = object(body, OF_NOTICES)?;
+        let read = Self::read(fields, targets, &mut violations);
+        violations.finish(read)
     }
 }
 
@@ -136,11 +136,11 @@ impl NewNotification {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value, targets: &LinkTargets) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, &[OF_NOTICES, &["userId", "courseId"]].concat())?;
-        let (to, course) = (wrong.keep(fields.required("userId")), wrong.keep(fields.parsed("courseId")));
-        let notice = Notice::read(fields, targets, &mut wrong);
+        let (fields, mut violations) = object(body, &[OF_NOTICES, &["userId", "courseId"]].concat())?;
+        let (to, course) = (violations.keep(fields.required("userId")), violations.keep(fields.parsed("courseId")));
+        let notice = Notice::read(fields, targets, &mut violations);
         let read = to.zip(course).zip(notice);
-        wrong.finish(read.map(|((to, course), notice)| Self { to, course, notice }))
+        violations.finish(read.map(|((to, course), notice)| Self { to, course, notice }))
     }
 }
 

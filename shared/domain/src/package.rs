@@ -68,16 +68,17 @@ impl PackageDescription {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, OF_PACKAGES)?;
-        let read = Self::read(fields, &mut wrong);
-        wrong.finish(read)
+        let (fields, mut violations) = object(body, OF_PACKAGES)?;
+        let read = Self::read(fields, &mut violations);
+        violations.finish(read)
     }
 
-    fn read(fields: Fields<'_>, wrong: &mut Violations) -> Option<Self> {
-        let (title, description) = (wrong.keep(title(fields)), wrong.keep(text(fields, "description")));
+    fn read(fields: Fields<'_>, violations: &mut Violations) -> Option<Self> {
+        let (title, description) = (violations.keep(title(fields)), violations.keep(text(fields, "description")));
         let price = fields.whole("price", MAX_AMOUNT);
-        let price = wrong.keep(price.and_then(|price| price.ok_or_else(|| InvalidField::new("price", "is required"))));
-        let (currency, quizzes) = (wrong.keep(fields.required("currency")), wrong.keep_all(quizzes(fields)));
+        let price =
+            violations.keep(price.and_then(|price| price.ok_or_else(|| InvalidField::new("price", "is required"))));
+        let (currency, quizzes) = (violations.keep(fields.required("currency")), violations.keep_all(quizzes(fields)));
         Some(Self { title: title?, description: description?, price: price?, currency: currency?, quizzes: quizzes? })
     }
 
@@ -108,16 +109,16 @@ impl NewPackage {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, &[OF_PACKAGES, &["packageId", "creatorId"]].concat())?;
+        let (fields, mut violations) = object(body, &[OF_PACKAGES, &["packageId", "creatorId"]].concat())?;
         let id = fields.parsed("packageId").and_then(|id: Option<PackageId>| match id {
             // Its address would be that of the package stats.
             Some(id) if id.as_str() == "stats" => Err(InvalidField::new("packageId", "must not be \"stats\"")),
             id => Ok(id),
         });
-        let (id, creator) = (wrong.keep(id), wrong.keep(fields.parsed("creatorId")));
-        let description = PackageDescription::read(fields, &mut wrong);
+        let (id, creator) = (violations.keep(id), violations.keep(fields.parsed("creatorId")));
+        let description = PackageDescription::read(fields, &mut violations);
         let read = id.zip(creator).zip(description);
-        wrong.finish(read.map(|((id, creator), description)| Self { id, creator, description }))
+        violations.finish(read.map(|((id, creator), description)| Self { id, creator, description }))
     }
 
     /// The quizzes.
@@ -138,16 +139,16 @@ impl NewPackage {
 }
 
 fn quizzes(fields: Fields<'_>) -> Result<Vec<QuizId>, Vec<InvalidField>> {
-    let wrong = |reason: String| InvalidField::new("quizIds", reason);
+    let invalid = |reason: String| InvalidField::new("quizIds", reason);
     let list = fields.list("quizIds").map_err(|invalid| vec![invalid])?.unwrap_or_default();
     if list.len() > MAX_QUIZZES {
-        return Err(vec![wrong(format!("must have at most {MAX_QUIZZES} items"))]);
+        return Err(vec![invalid(format!("must have at most {MAX_QUIZZES} items"))]);
     }
     let mut seen = BTreeSet::new();
     let read = list.iter().enumerate().map(|(place, value)| {
-        let text = value.as_str().ok_or_else(|| wrong(format!("item {place} must be a string")))?;
-        let quiz: QuizId = text.parse().map_err(|error| wrong(format!("item {place} {error}")))?;
-        if seen.insert(quiz.clone()) { Ok(quiz) } else { Err(wrong(format!("item {place} is a duplicate"))) }
+        let text = value.as_str().ok_or_else(|| invalid(format!("item {place} must be a string")))?;
+        let quiz: QuizId = text.parse().map_err(|error| invalid(format!("item {place} {error}")))?;
+        if seen.insert(quiz.clone()) { Ok(quiz) } else { Err(invalid(format!("item {place} is a duplicate"))) }
     });
     let (mut quizzes, mut errors) = (Vec::with_capacity(list.len()), Vec::new());
     for quiz in read {
@@ -186,9 +187,9 @@ mod tests {
 
     #[track_caller]
     fn is_refused(patch: &Value, fields: &[&str]) {
-        let wrong: Vec<_> =
+        let violations: Vec<_> =
             NewPackage::parse(&body(patch)).unwrap_err().iter().map(|invalid| invalid.field.clone()).collect();
-        assert_eq!(wrong, fields, "{patch}");
+        assert_eq!(violations, fields, "{patch}");
     }
 
     #[test]
@@ -215,8 +216,8 @@ mod tests {
 
     #[test]
     fn reports_every_invalid_field() {
-        let wrong = json!({"packageId": "stats", "creatorId": "a b", "title": "", "price": 1.5, "currency": "x", "quizIds": {}});
-        is_refused(&wrong, &["packageId", "creatorId", "title", "price", "currency", "quizIds"]);
+        let violations = json!({"packageId": "stats", "creatorId": "a b", "title": "", "price": 1.5, "currency": "x", "quizIds": {}});
+        is_refused(&violations, &["packageId", "creatorId", "title", "price", "currency", "quizIds"]);
     }
 
     #[test]

@@ -104,9 +104,9 @@ impl Payment {
 /// # Errors
 /// If it is missing or wrong.
 pub fn paid_for(body: &Value) -> Result<PurchaseId, Vec<InvalidField>> {
-    let (fields, mut wrong) = object(body, &["purchaseId"])?;
-    let purchase = wrong.keep(fields.required("purchaseId"));
-    wrong.finish(purchase)
+    let (fields, mut violations) = object(body, &["purchaseId"])?;
+    let purchase = violations.keep(fields.required("purchaseId"));
+    violations.finish(purchase)
 }
 
 /// Whether `caller` may report a payment of a buyer.

@@ -106,11 +106,12 @@ impl PlaylistDescription {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, &["title", "ownerId", "description", "isOpen"])?;
-        let (title, owner) = (wrong.keep(title(fields)), wrong.keep(fields.parsed("ownerId")));
-        let (description, is_open) = (wrong.keep(text(fields, "description")), wrong.keep(fields.flag("isOpen")));
+        let (fields, mut violations) = object(body, &["title", "ownerId", "description", "isOpen"])?;
+        let (title, owner) = (violations.keep(title(fields)), violations.keep(fields.parsed("ownerId")));
+        let (description, is_open) =
+            (violations.keep(text(fields, "description")), violations.keep(fields.flag("isOpen")));
         let read = title.zip(owner).zip(description.zip(is_open));
-        wrong.finish(read.map(|((title, owner), (description, is_open))| Self {
+        violations.finish(read.map(|((title, owner), (description, is_open))| Self {
             title,
             owner,
             description,
@@ -155,9 +156,9 @@ impl SubmissionOffer {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, &["trackId", "message"])?;
-        let (track, message) = (wrong.keep(fields.required("trackId")), wrong.keep(text(fields, "message")));
-        wrong.finish(track.zip(message).map(|(track, message)| Self { track, message }))
+        let (fields, mut violations) = object(body, &["trackId", "message"])?;
+        let (track, message) = (violations.keep(fields.required("trackId")), violations.keep(text(fields, "message")));
+        violations.finish(track.zip(message).map(|(track, message)| Self { track, message }))
     }
 
     /// The submission that replaces `stored`, if `caller` may submit `track` to the playlist. A stored submission stays until
@@ -213,9 +214,9 @@ impl Decision {
     /// # Errors
     /// If it is missing or neither of the two.
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, &["status"])?;
-        let decision = wrong.keep(fields.required("status"));
-        wrong.finish(decision)
+        let (fields, mut violations) = object(body, &["status"])?;
+        let decision = violations.keep(fields.required("status"));
+        violations.finish(decision)
     }
 }
 
@@ -275,8 +276,8 @@ mod tests {
 
     #[test]
     fn reports_every_invalid_field() {
-        let wrong = json!({"title": " ", "ownerId": "a b", "description": "a\u{0}", "isOpen": "yes"});
-        assert_eq!(fields(PlaylistDescription::parse(&wrong)), ["title", "ownerId", "description", "isOpen"]);
+        let violations = json!({"title": " ", "ownerId": "a b", "description": "a\u{0}", "isOpen": "yes"});
+        assert_eq!(fields(PlaylistDescription::parse(&violations)), ["title", "ownerId", "description", "isOpen"]);
         let long = json!({"title": "a", "description": "x".repeat(MAX_TEXT + 1)});
         assert_eq!(fields(PlaylistDescription::parse(&long)), ["description"]);
         assert_eq!(fields(SubmissionOffer::parse(&json!({"message": 7}))), ["trackId", "message"]);

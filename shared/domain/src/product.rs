@@ -125,18 +125,19 @@ impl ProductDescription {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, FIELDS)?;
+        let (fields, mut violations) = object(body, FIELDS)?;
         let price = fields.whole("price", MAX_AMOUNT);
-        let price = wrong.keep(price.and_then(|price| price.ok_or_else(|| InvalidField::new("price", "is required"))));
-        let id =
-            wrong.keep(fields.parsed("productId").and_then(|id: Option<ProductId>| id.map(unreserved).transpose()));
-        let named = wrong.keep(title(fields));
-        let description = wrong.keep(text(fields, "description"));
-        let currency = wrong.keep(fields.required("currency"));
-        let status = wrong.keep(fields.parsed("status"));
-        let seller = wrong.keep(fields.parsed("sellerId"));
-        let sold_at = wrong.keep(fields.time("soldAt"));
-        let is_estimated = wrong.keep(fields.flag("soldAtEstimated"));
+        let price =
+            violations.keep(price.and_then(|price| price.ok_or_else(|| InvalidField::new("price", "is required"))));
+        let id = violations
+            .keep(fields.parsed("productId").and_then(|id: Option<ProductId>| id.map(unreserved).transpose()));
+        let named = violations.keep(title(fields));
+        let description = violations.keep(text(fields, "description"));
+        let currency = violations.keep(fields.required("currency"));
+        let status = violations.keep(fields.parsed("status"));
+        let seller = violations.keep(fields.parsed("sellerId"));
+        let sold_at = violations.keep(fields.time("soldAt"));
+        let is_estimated = violations.keep(fields.flag("soldAtEstimated"));
         let read = match (id, named, description, price, currency, status, seller, sold_at, is_estimated) {
             (
                 Some(id),
@@ -154,7 +155,7 @@ impl ProductDescription {
             }
             _ => None,
         };
-        wrong.finish(read)
+        violations.finish(read)
     }
 
     /// The product that replaces the stored one; a sale that begins with it gets the id `sale`. If the product was

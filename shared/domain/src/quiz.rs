@@ -37,11 +37,11 @@ impl QuizDescription {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, &["title", "creatorId", "description"])?;
-        let (title, creator) = (wrong.keep(title(fields)), wrong.keep(fields.parsed("creatorId")));
-        let description = wrong.keep(text(fields, "description"));
+        let (fields, mut violations) = object(body, &["title", "creatorId", "description"])?;
+        let (title, creator) = (violations.keep(title(fields)), violations.keep(fields.parsed("creatorId")));
+        let description = violations.keep(text(fields, "description"));
         let read = title.zip(creator).zip(description);
-        wrong.finish(read.map(|((title, creator), description)| Self { title, creator, description }))
+        violations.finish(read.map(|((title, creator), description)| Self { title, creator, description }))
     }
 
     /// The quiz that replaces `stored`.

@@ -29,11 +29,11 @@ impl<'a> RawObject<'a> {
         self.0.get(name).map(|raw| raw.get())
     }
 
-    /// Reads these fields. The violations of a field go to `wrong`, and the field is left out.
+    /// Reads these fields. The violations of a field go to `violations`, and the field is left out.
     pub fn read(
         &self,
         names: impl IntoIterator<Item = &'static str>,
-        wrong: &mut Vec<InvalidField>,
+        violations: &mut Vec<InvalidField>,
     ) -> Map<String, Value> {
         let mut fields = Map::new();
         for name in names {
@@ -42,7 +42,7 @@ impl<'a> RawObject<'a> {
                 Ok(value) => {
                     fields.insert(name.to_owned(), value);
                 }
-                Err(_) => wrong.push(InvalidField::new(name, unreadable(raw.get()))),
+                Err(_) => violations.push(InvalidField::new(name, unreadable(raw.get()))),
             }
         }
         fields
@@ -109,11 +109,11 @@ mod tests {
     fn unrepresentable_field_affects_only_itself() {
         let text = r#"{"a": "x", "b": "cut \ud83d", "c": 1e400, "d": [1e400], "\ud83d": {"e": "\udc00"}, "a": "y"}"#;
         let object = RawObject::parse(text).unwrap();
-        let mut wrong = Vec::new();
-        assert_eq!(Value::Object(object.read(["a", "z"], &mut wrong)), serde_json::json!({"a": "y"}));
-        assert_eq!(wrong, []);
-        assert!(object.read(["b", "c", "d"], &mut wrong).is_empty());
-        assert_eq!(wrong.iter().map(|wrong| wrong.field.as_ref()).collect::<Vec<_>>(), ["b", "c", "d"]);
+        let mut violations = Vec::new();
+        assert_eq!(Value::Object(object.read(["a", "z"], &mut violations)), serde_json::json!({"a": "y"}));
+        assert_eq!(violations, []);
+        assert!(object.read(["b", "c", "d"], &mut violations).is_empty());
+        assert_eq!(violations.iter().map(|violations| violations.field.as_ref()).collect::<Vec<_>>(), ["b", "c", "d"]);
         for other in ["[]", "7", "null", "\"a\"", "{", ""] {
             assert!(RawObject::parse(other).is_none(), "{other}");
         }

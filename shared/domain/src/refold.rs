@@ -62,38 +62,38 @@ impl Unit {
     /// # Errors
     /// Everything that is wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, &["type", "id", "itemType", "timestamp"])?;
-        let Some(kind) = wrong.keep(fields.required::<UnitType>("type")) else { return wrong.finish(None) };
+        let (fields, mut violations) = object(body, &["type", "id", "itemType", "timestamp"])?;
+        let Some(kind) = violations.keep(fields.required::<UnitType>("type")) else { return violations.finish(None) };
         for (name, is_asked_for) in [("itemType", kind == UnitType::Sales), ("timestamp", kind != UnitType::Package)] {
-            if !is_asked_for && wrong.keep(fields.text(name)).flatten().is_some() {
-                wrong.add(InvalidField::new(name, format!("is not allowed with type {kind}")));
+            if !is_asked_for && violations.keep(fields.text(name)).flatten().is_some() {
+                violations.add(InvalidField::new(name, format!("is not allowed with type {kind}")));
             }
         }
         let at = match kind {
             UnitType::Package => None,
-            _ => wrong.keep(
+            _ => violations.keep(
                 fields.time("timestamp").and_then(|at| at.ok_or_else(|| InvalidField::new("timestamp", "is required"))),
             ),
         };
         let entity = match kind {
             UnitType::Package => {
-                let package = wrong.keep(fields.required("id"));
-                return wrong.finish(package.map(Self::Package));
+                let package = violations.keep(fields.required("id"));
+                return violations.finish(package.map(Self::Package));
             }
             UnitType::Buyer => {
-                let buyer = wrong.keep(fields.required("id"));
-                return wrong.finish(buyer.zip(at).map(|(buyer, at)| Self::Buyer(buyer, date_range::day_of(at))));
+                let buyer = violations.keep(fields.required("id"));
+                return violations.finish(buyer.zip(at).map(|(buyer, at)| Self::Buyer(buyer, date_range::day_of(at))));
             }
-            UnitType::Track => wrong.keep(fields.required("id")).map(Entity::Track),
-            UnitType::Quiz => wrong.keep(fields.required("id")).map(Entity::Quiz),
-            UnitType::Product => wrong.keep(fields.required("id")).map(Entity::Product),
-            UnitType::Views => wrong.keep(fields.required("id")).map(Entity::ProductViews),
+            UnitType::Track => violations.keep(fields.required("id")).map(Entity::Track),
+            UnitType::Quiz => violations.keep(fields.required("id")).map(Entity::Quiz),
+            UnitType::Product => violations.keep(fields.required("id")).map(Entity::Product),
+            UnitType::Views => violations.keep(fields.required("id")).map(Entity::ProductViews),
             UnitType::Sales => {
-                let (kind, id) = (wrong.keep(fields.required("itemType")), wrong.keep(fields.required("id")));
+                let (kind, id) = (violations.keep(fields.required("itemType")), violations.keep(fields.required("id")));
                 kind.zip(id).map(|(kind, id)| Entity::PurchasedItem(Item { kind, id }))
             }
         };
-        wrong.finish(entity.zip(at).map(|(entity, at)| Self::Bucket(Bucket { entity, minute: at.minute() })))
+        violations.finish(entity.zip(at).map(|(entity, at)| Self::Bucket(Bucket { entity, minute: at.minute() })))
     }
 }
 
@@ -114,28 +114,29 @@ impl Scope {
     /// # Errors
     /// Everything that is wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, &["units", "system", "day", "failure"])?;
+        let (fields, mut violations) = object(body, &["units", "system", "day", "failure"])?;
         let is_given = |name: &str| fields.0.get(name).is_some_and(|value| !value.is_null());
         let scope = match (is_given("units"), is_given("system") || is_given("day"), is_given("failure")) {
-            (true, false, false) => wrong.keep_all(units(fields.0.get("units"))).map(Self::Units),
+            (true, false, false) => violations.keep_all(units(fields.0.get("units"))).map(Self::Units),
             (false, true, false) => {
-                let system = wrong.keep(fields.required("system"));
+                let system = violations.keep(fields.required("system"));
                 let day = fields.text("day").and_then(|day| {
                     let day = day.ok_or_else(|| InvalidField::new("day", "is required"))?;
                     date_range::day(day).map_err(|_| InvalidField::new("day", "must be a day such as 2026-01-31"))
                 });
-                system.zip(wrong.keep(day)).map(|(system, day)| Self::Day(system, day))
+                system.zip(violations.keep(day)).map(|(system, day)| Self::Day(system, day))
             }
             (false, false, true) => {
-                let message = wrong.keep(fields.object("failure")).flatten();
+                let message = violations.keep(fields.object("failure")).flatten();
                 message.map(|message| Self::Failure(Value::Object(message.clone())))
             }
             _ => {
-                wrong.add(InvalidField::new("body", "must have exactly one of units, system with day, and failure"));
+                violations
+                    .add(InvalidField::new("body", "must have exactly one of units, system with day, and failure"));
                 None
             }
         };
-        wrong.finish(scope)
+        violations.finish(scope)
     }
 }
 
@@ -143,18 +144,18 @@ fn units(list: Option<&Value>) -> Result<Vec<Unit>, Vec<InvalidField>> {
     let list = list.and_then(Value::as_array).filter(|list| (1..=MOST_UNITS).contains(&list.len()));
     let list =
         list.ok_or_else(|| vec![InvalidField::new("units", format!("must be an array of 1 to {MOST_UNITS} units"))])?;
-    let (mut units, mut wrong) = (Vec::with_capacity(list.len()), Vec::new());
+    let (mut units, mut violations) = (Vec::with_capacity(list.len()), Vec::new());
     for (place, unit) in list.iter().enumerate() {
         match Unit::parse(unit) {
             Ok(unit) => units.push(unit),
             Err(invalid) => {
                 let named =
                     |InvalidField { field, reason }| InvalidField::new(format!("units[{place}].{field}"), reason);
-                wrong.extend(invalid.into_iter().map(named));
+                violations.extend(invalid.into_iter().map(named));
             }
         }
     }
-    if wrong.is_empty() { Ok(units) } else { Err(wrong) }
+    if violations.is_empty() { Ok(units) } else { Err(violations) }
 }
 
 #[cfg(test)]
@@ -164,8 +165,8 @@ mod tests {
     use super::*;
 
     fn wrong(body: &Value) -> Vec<String> {
-        let wrong = Scope::parse(body).unwrap_err();
-        wrong.into_iter().map(|invalid| invalid.field.into_owned()).collect()
+        let violations = Scope::parse(body).unwrap_err();
+        violations.into_iter().map(|invalid| invalid.field.into_owned()).collect()
     }
 
     #[test]

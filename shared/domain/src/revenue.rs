@@ -31,16 +31,16 @@ pub struct Amounts {
 }
 
 impl Amounts {
-    fn of(currency: Option<Currency>, takings: &RevenueTotals) -> Self {
+    fn of(currency: Option<Currency>, totals: &RevenueTotals) -> Self {
         let known = |amount| currency.map(|_| amount);
         Self {
             currency,
-            purchases: takings.purchases,
-            gross: known(takings.gross),
-            refunds: known(takings.refunded),
-            total_refunds: takings.refunds,
-            net: known(takings.net()),
-            average_order: currency.and_then(|_| ratio(takings.gross, takings.purchases)),
+            purchases: totals.purchases,
+            gross: known(totals.gross),
+            refunds: known(totals.refunded),
+            total_refunds: totals.refunds,
+            net: known(totals.net()),
+            average_order: currency.and_then(|_| ratio(totals.gross, totals.purchases)),
         }
     }
 }
@@ -61,10 +61,10 @@ pub struct Figures {
 impl Figures {
     /// The report of these totals.
     #[must_use]
-    pub fn of(tills: &TotalsByKey) -> Self {
-        let counts = tills.counts();
+    pub fn of(by_key: &TotalsByKey) -> Self {
+        let counts = by_key.counts();
         let mut currencies: Vec<Amounts> =
-            tills.by_currency().iter().map(|(currency, takings)| Amounts::of(*currency, takings)).collect();
+            by_key.by_currency().iter().map(|(currency, totals)| Amounts::of(*currency, totals)).collect();
         currencies.sort_by_key(|amounts| (Reverse(amounts.purchases), amounts.currency.is_none(), amounts.currency));
         Self { purchases: counts.purchases, units: counts.units, ended: counts.ended, currencies }
     }
@@ -110,9 +110,9 @@ impl AmountsTrend {
         let all: BTreeMap<Currency, ()> =
             before.keys().chain(now.keys()).filter_map(|one| Some(((*one)?, ()))).collect();
         let trend = |currency: Currency| {
-            let takings =
+            let totals =
                 |of: &BTreeMap<Option<Currency>, RevenueTotals>| of.get(&Some(currency)).copied().unwrap_or_default();
-            let (before, now) = (takings(&before), takings(&now));
+            let (before, now) = (totals(&before), totals(&now));
             Self {
                 currency,
                 purchases: Trend::of(before.purchases, now.purchases),
@@ -188,12 +188,12 @@ mod tests {
 
     #[test]
     fn amounts_are_by_currency_and_exclude_unknown_prices() {
-        let mut tills = TotalsByKey::default();
+        let mut by_key = TotalsByKey::default();
         let usd =
             RevenueTotals { purchases: 2, units: 2, gross: 301, refunds: 1, refunded: 400, ..RevenueTotals::default() };
-        tills.add("USD@card".parse().unwrap(), &usd);
-        tills.add("-@card".parse().unwrap(), &RevenueTotals { purchases: 3, units: 3, ..RevenueTotals::default() });
-        let figures = Figures::of(&tills);
+        by_key.add("USD@card".parse().unwrap(), &usd);
+        by_key.add("-@card".parse().unwrap(), &RevenueTotals { purchases: 3, units: 3, ..RevenueTotals::default() });
+        let figures = Figures::of(&by_key);
         assert_eq!((figures.purchases, figures.units, figures.main_currency()), (5, 5, "USD".parse().ok()));
         assert_eq!(
             json!(figures.currencies),

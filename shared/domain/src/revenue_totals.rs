@@ -53,8 +53,8 @@ impl TryFrom<String> for RevenueKey {
 }
 
 impl From<RevenueKey> for String {
-    fn from(till: RevenueKey) -> Self {
-        till.to_string()
+    fn from(key: RevenueKey) -> Self {
+        key.to_string()
     }
 }
 
@@ -110,14 +110,14 @@ pub enum Ranking {
 
 impl TotalsByKey {
     /// Adds to the totals of a key.
-    pub fn add(&mut self, till: RevenueKey, takings: &RevenueTotals) {
-        self.0.entry(till).or_default().merge(takings);
+    pub fn add(&mut self, key: RevenueKey, totals: &RevenueTotals) {
+        self.0.entry(key).or_default().merge(totals);
     }
 
     /// Adds the totals of all keys.
     pub fn merge(&mut self, other: &Self) {
-        for (till, takings) in &other.0 {
-            self.add(till.clone(), takings);
+        for (key, totals) in &other.0 {
+            self.add(key.clone(), totals);
         }
     }
 
@@ -136,7 +136,7 @@ impl TotalsByKey {
     #[must_use]
     pub fn counts(&self) -> RevenueTotals {
         let mut all = RevenueTotals::default();
-        self.0.values().for_each(|takings| all.merge(takings));
+        self.0.values().for_each(|totals| all.merge(totals));
         RevenueTotals { gross: 0, refunded: 0, ..all }
     }
 
@@ -144,8 +144,8 @@ impl TotalsByKey {
     #[must_use]
     pub fn by_currency(&self) -> BTreeMap<Option<Currency>, RevenueTotals> {
         let mut by: BTreeMap<_, RevenueTotals> = BTreeMap::new();
-        for (till, takings) in &self.0 {
-            by.entry(till.currency).or_default().merge(takings);
+        for (key, totals) in &self.0 {
+            by.entry(key.currency).or_default().merge(totals);
         }
         by
     }
@@ -154,8 +154,8 @@ impl TotalsByKey {
     #[must_use]
     pub fn by_method(&self) -> BTreeMap<&PaymentMethod, Self> {
         let mut by: BTreeMap<_, Self> = BTreeMap::new();
-        for (till, takings) in &self.0 {
-            by.entry(&till.method).or_default().add(till.clone(), takings);
+        for (key, totals) in &self.0 {
+            by.entry(&key.method).or_default().add(key.clone(), totals);
         }
         by
     }
@@ -181,7 +181,7 @@ impl TotalsByKey {
     #[must_use]
     pub fn earned(&self) -> BTreeMap<Currency, i64> {
         let by = self.by_currency().into_iter();
-        by.filter_map(|(currency, takings)| Some((currency?, takings.net()))).collect()
+        by.filter_map(|(currency, totals)| Some((currency?, totals.net()))).collect()
     }
 }
 
@@ -189,30 +189,30 @@ impl TotalsByKey {
 mod tests {
     use super::*;
 
-    fn till(text: &str) -> RevenueKey {
+    fn key(text: &str) -> RevenueKey {
         text.parse().unwrap()
     }
 
     #[test]
     fn totals_are_grouped_by_currency_and_by_method() {
-        let mut tills = TotalsByKey::default();
-        tills.add(till("USD@card"), &RevenueTotals { purchases: 2, units: 5, gross: 300, ..RevenueTotals::default() });
-        tills.add(till("USD@paypal"), &RevenueTotals { refunds: 1, refunded: 40, ..RevenueTotals::default() });
-        tills
-            .add(till("JPY@card"), &RevenueTotals { purchases: 1, units: 1, gross: 1_000, ..RevenueTotals::default() });
-        tills.add(
-            till("-@card"),
+        let mut by_key = TotalsByKey::default();
+        by_key.add(key("USD@card"), &RevenueTotals { purchases: 2, units: 5, gross: 300, ..RevenueTotals::default() });
+        by_key.add(key("USD@paypal"), &RevenueTotals { refunds: 1, refunded: 40, ..RevenueTotals::default() });
+        by_key
+            .add(key("JPY@card"), &RevenueTotals { purchases: 1, units: 1, gross: 1_000, ..RevenueTotals::default() });
+        by_key.add(
+            key("-@card"),
             &RevenueTotals { purchases: 1, units: 1, ended: 1, refunds: 1, ..RevenueTotals::default() },
         );
-        let text = serde_json::to_string(&tills).unwrap();
-        assert_eq!(serde_json::from_str::<TotalsByKey>(&text).unwrap(), tills);
+        let text = serde_json::to_string(&by_key).unwrap();
+        assert_eq!(serde_json::from_str::<TotalsByKey>(&text).unwrap(), by_key);
         let (usd, jpy) = ("USD".parse().unwrap(), "JPY".parse().unwrap());
-        assert_eq!(tills.earned(), BTreeMap::from([(usd, 260), (jpy, 1_000)]));
+        assert_eq!(by_key.earned(), BTreeMap::from([(usd, 260), (jpy, 1_000)]));
         assert_eq!(
-            tills.counts(),
+            by_key.counts(),
             RevenueTotals { purchases: 4, units: 7, ended: 1, refunds: 2, ..RevenueTotals::default() }
         );
-        assert_eq!(tills.by_method().values().map(|tills| tills.counts().purchases).collect::<Vec<_>>(), [4, 0]);
+        assert_eq!(by_key.by_method().values().map(|by_key| by_key.counts().purchases).collect::<Vec<_>>(), [4, 0]);
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl SaleFact {
         }
     }
 
-    fn takings(&self) -> RevenueTotals {
+    fn totals(&self) -> RevenueTotals {
         let whole = |number: Option<u64>| number.and_then(|number| i64::try_from(number).ok()).unwrap_or_default();
         let ended = i64::from(self.ended);
         match self.kind {
@@ -102,14 +102,13 @@ impl SaleFact {
 
 /// The revenue key of a paid purchase, and its totals. The number of refunds is not known.
 #[must_use]
-pub fn takings_of(purchase: &Purchase) -> (RevenueKey, RevenueTotals) {
-    let till =
-        RevenueKey { currency: purchase.paid.map(|paid| paid.currency), method: purchase.payment_method.clone() };
+pub fn totals_of(purchase: &Purchase) -> (RevenueKey, RevenueTotals) {
+    let key = RevenueKey { currency: purchase.paid.map(|paid| paid.currency), method: purchase.payment_method.clone() };
     let refunded = purchase.paid.map_or(0, |paid| paid.refunded);
-    let mut takings = SaleFact::sale(purchase).takings();
-    takings.refunded = i64::try_from(refunded).unwrap_or(i64::MAX);
-    takings.ended = i64::from(purchase.status == Status::Refunded);
-    (till, takings)
+    let mut totals = SaleFact::sale(purchase).totals();
+    totals.refunded = i64::try_from(refunded).unwrap_or(i64::MAX);
+    totals.ended = i64::from(purchase.status == Status::Refunded);
+    (key, totals)
 }
 
 /// The figures of the purchases of an item.
@@ -117,8 +116,8 @@ pub fn takings_of(purchase: &Purchase) -> (RevenueKey, RevenueTotals) {
 #[serde(rename_all = "camelCase", default)]
 pub struct SalesFigures {
     /// The totals, by currency and payment method.
-    #[serde(skip_serializing_if = "TotalsByKey::is_empty")]
-    pub tills: TotalsByKey,
+    #[serde(rename = "tills", skip_serializing_if = "TotalsByKey::is_empty")]
+    pub by_key: TotalsByKey,
     /// The distinct buyers.
     #[serde(skip_serializing_if = "Buyers::is_empty")]
     pub buyers: Buyers,
@@ -133,14 +132,14 @@ impl Fold for SalesFigures {
             if fact.kind == SaleKind::Sale {
                 figures.buyers.insert(&fact.buyer.to_string());
             }
-            let takings = fact.takings();
-            figures.tills.add(RevenueKey { currency: fact.currency, method: fact.payment_method }, &takings);
+            let totals = fact.totals();
+            figures.by_key.add(RevenueKey { currency: fact.currency, method: fact.payment_method }, &totals);
         }
         figures
     }
 
     fn merge(&mut self, other: &Self) {
-        self.tills.merge(&other.tills);
+        self.by_key.merge(&other.by_key);
         self.buyers.merge(&other.buyers);
     }
 }

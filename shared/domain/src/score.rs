@@ -24,8 +24,8 @@ pub struct ScoreDescription {
 }
 
 impl ScoreDescription {
-    fn read(fields: Fields<'_>, wrong: &mut Violations) -> Option<Self> {
-        let (title, score) = (wrong.keep(title(fields)), wrong.keep_all(Score::parse(fields)));
+    fn read(fields: Fields<'_>, violations: &mut Violations) -> Option<Self> {
+        let (title, score) = (violations.keep(title(fields)), violations.keep_all(Score::parse(fields)));
         Some(Self { title: title?, score: score? })
     }
 
@@ -34,9 +34,9 @@ impl ScoreDescription {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, OF_SCORES)?;
-        let read = Self::read(fields, &mut wrong);
-        wrong.finish(read)
+        let (fields, mut violations) = object(body, OF_SCORES)?;
+        let read = Self::read(fields, &mut violations);
+        violations.finish(read)
     }
 }
 
@@ -100,11 +100,12 @@ impl NewScore {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, &[OF_SCORES, &["courseId", "studentId"]].concat())?;
-        let (course, student) = (wrong.keep(fields.required("courseId")), wrong.keep(fields.required("studentId")));
-        let description = ScoreDescription::read(fields, &mut wrong);
+        let (fields, mut violations) = object(body, &[OF_SCORES, &["courseId", "studentId"]].concat())?;
+        let (course, student) =
+            (violations.keep(fields.required("courseId")), violations.keep(fields.required("studentId")));
+        let description = ScoreDescription::read(fields, &mut violations);
         let read = course.zip(student).zip(description);
-        wrong.finish(read.map(|((course, student), description)| Self { course, student, description }))
+        violations.finish(read.map(|((course, student), description)| Self { course, student, description }))
     }
 
     /// The score under this id.

@@ -47,11 +47,11 @@ impl Description {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, &["title", "artistId", "durationSeconds", "releasedAt"])?;
-        let (title, artist) = (wrong.keep(title(fields)), wrong.keep(fields.parsed("artistId")));
-        let (duration, released_at) = (wrong.keep(duration(fields)), wrong.keep(fields.parsed("releasedAt")));
+        let (fields, mut violations) = object(body, &["title", "artistId", "durationSeconds", "releasedAt"])?;
+        let (title, artist) = (violations.keep(title(fields)), violations.keep(fields.parsed("artistId")));
+        let (duration, released_at) = (violations.keep(duration(fields)), violations.keep(fields.parsed("releasedAt")));
         let read = title.zip(artist).zip(duration.zip(released_at));
-        wrong.finish(read.map(|((title, artist), (duration_ms, released_at))| Self {
+        violations.finish(read.map(|((title, artist), (duration_ms, released_at))| Self {
             title,
             artist,
             duration_ms,
@@ -112,9 +112,9 @@ mod tests {
 
     #[test]
     fn reports_every_invalid_field() {
-        let wrong = json!({"title": "a\u{0}", "artistId": "a b", "durationSeconds": 0, "releasedAt": "soon"});
+        let violations = json!({"title": "a\u{0}", "artistId": "a b", "durationSeconds": 0, "releasedAt": "soon"});
         let fields: Vec<_> =
-            Description::parse(&wrong).unwrap_err().iter().map(|invalid| invalid.field.clone()).collect();
+            Description::parse(&violations).unwrap_err().iter().map(|invalid| invalid.field.clone()).collect();
         assert_eq!(fields, ["title", "artistId", "durationSeconds", "releasedAt"]);
         assert_eq!(Description::parse(&json!([])).unwrap_err().first().unwrap().field, "body");
     }

@@ -81,8 +81,8 @@ impl Violations {
 }
 
 impl From<Violations> for Vec<InvalidField> {
-    fn from(wrong: Violations) -> Self {
-        wrong.0
+    fn from(violations: Violations) -> Self {
+        violations.0
     }
 }
 
@@ -279,10 +279,10 @@ mod tests {
         ] {
             assert_eq!(nearest(name, &known), meant, "{name}");
             let body = json!({"amount": 1, (name): 5});
-            let (fields, wrong) = object(&body, &known).unwrap();
+            let (fields, violations) = object(&body, &known).unwrap();
             assert_eq!(fields.whole("amount", 9), Ok(Some(1)));
-            let wrong = wrong.finish(Some(())).unwrap_err();
-            assert_eq!(wrong.iter().map(|invalid| invalid.field.as_ref()).collect::<Vec<_>>(), [name]);
+            let violations = violations.finish(Some(())).unwrap_err();
+            assert_eq!(violations.iter().map(|invalid| invalid.field.as_ref()).collect::<Vec<_>>(), [name]);
         }
         let body = json!({"to": "x"});
         assert!(object(&body, &known).unwrap().1.finish(Some(())).is_ok());
@@ -292,8 +292,8 @@ mod tests {
     #[test]
     fn reports_of_unknown_fields_are_bounded() {
         let body: Map<String, Value> = (0..1000).map(|n| (format!("{n}{}", "x".repeat(10_000)), json!(n))).collect();
-        let wrong = object(&Value::Object(body), &["a"]).unwrap().1.finish(Some(())).unwrap_err();
-        let said: usize = wrong.iter().map(|invalid| invalid.field.len() + invalid.reason.len()).sum();
-        assert!(wrong.len() == MAX_NAMED && said < 2_000, "{wrong:?}");
+        let violations = object(&Value::Object(body), &["a"]).unwrap().1.finish(Some(())).unwrap_err();
+        let said: usize = violations.iter().map(|invalid| invalid.field.len() + invalid.reason.len()).sum();
+        assert!(violations.len() == MAX_NAMED && said < 2_000, "{violations:?}");
     }
 }

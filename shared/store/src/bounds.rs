@@ -33,25 +33,25 @@ fn long(number: usize) -> String {
     format!("{number:0>MAX_LENGTH$}")
 }
 
-fn tills() -> TotalsByKey {
+fn by_key() -> TotalsByKey {
     let all =
         RevenueTotals { purchases: GREAT, units: GREAT, ended: GREAT, refunds: GREAT, gross: GREAT, refunded: GREAT };
     let letters = || (b'A'..=b'Z').map(char::from);
     let codes = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| format!("{a}{b}{c}"))));
     let currencies = codes.filter_map(|code| code.parse::<Currency>().ok()).take(MAX_ACCEPTED);
-    let mut tills = TotalsByKey::default();
+    let mut by_key = TotalsByKey::default();
     for currency in currencies {
         for method in 0..MAX_ACCEPTED {
             let method = format!("{method:032}").parse().unwrap();
-            tills.add(RevenueKey { currency: Some(currency), method }, &all);
+            by_key.add(RevenueKey { currency: Some(currency), method }, &all);
         }
     }
-    tills
+    by_key
 }
 
 #[test]
 fn totals_of_all_currencies_and_methods_fit_into_an_item() {
-    let sums = Sums::from(&tills());
+    let sums = Sums::from(&by_key());
     assert_eq!(sums.iter().count(), MAX_ACCEPTED * MAX_ACCEPTED * 6);
     let key = Key { pk: long(1), sk: long(2) };
     let item = size(&with_version(Contribution::item(&key, Some(&long(4)), &sums)));

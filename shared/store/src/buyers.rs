@@ -23,7 +23,7 @@ use crate::setup::{PurchasesTable, Setup, StatsTable};
 use domain::calendar::{Calendar, Level, Period};
 use domain::purchase::{Buyer, Purchase};
 use domain::revenue_totals::TotalsByKey;
-use domain::sale::takings_of;
+use domain::sale::totals_of;
 use domain::time::Time;
 use system::clock::Clock;
 use system::ids::Ids;
@@ -227,7 +227,7 @@ impl Bought {
         let mut paid = BTreeSet::new();
         for purchase in purchases {
             let Some(at) = purchase.completed_at else { continue };
-            let (key, of_purchase) = takings_of(purchase);
+            let (key, of_purchase) = totals_of(purchase);
             totals.add(key, &of_purchase);
             let month = Calendar::default().period(Level::Month, at);
             *bought.entry(format!("{BOUGHT}{month}")).or_default() += 1;

@@ -125,7 +125,7 @@ impl Summed for ProductFigures {
 
 impl Summed for SalesFigures {
     fn sums(&self) -> Sums {
-        Sums::from(&self.tills)
+        Sums::from(&self.by_key)
     }
 }
 

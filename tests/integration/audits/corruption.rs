@@ -89,11 +89,11 @@ impl<'a> Vandal<'a> {
     }
 
     /// Adds to a sum of a till of a minute.
-    pub(super) fn add_to_minute(&self, pk: &str, sk: &str, till: &str, name: &str, by: i64) {
+    pub(super) fn add_to_minute(&self, pk: &str, sk: &str, key: &str, name: &str, by: i64) {
         self.change(pk, sk, |item| {
-            let till = &mut item["value"]["M"]["tills"]["M"][till]["M"];
-            assert!(till.is_object(), "no such till");
-            more(&mut till[name], by);
+            let key = &mut item["value"]["M"]["tills"]["M"][key]["M"];
+            assert!(key.is_object(), "no such till");
+            more(&mut key[name], by);
         });
     }
 

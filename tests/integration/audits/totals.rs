@@ -26,16 +26,16 @@ async fn repairs_bucket_that_differs_from_its_facts() {
 async fn repairs_everything_derived_from_wrong_bucket() {
     spoiled(|vandal, _| {
         // As if one sale more had been there when the minute was folded.
-        let (item, till) = ("COURSE#geometry", "USD@card");
+        let (item, key) = ("COURSE#geometry", "USD@card");
         let of_item = format!("SALES#{item}");
         for (name, by) in [("purchases", 1), ("units", 1), ("gross", 1_100)] {
-            vandal.add_to_minute(&of_item, "B#2026-03-02T08:00", till, name, by);
+            vandal.add_to_minute(&of_item, "B#2026-03-02T08:00", key, name, by);
             for period in ["T", "D#2026-03-02", "M#2026-03"] {
-                vandal.add(&of_item, period, &format!("{name}#{till}"), by);
+                vandal.add(&of_item, period, &format!("{name}#{key}"), by);
             }
             for period in ["D#2026-03-02", "M#2026-03"] {
-                vandal.add(&format!("REVENUE#{period}"), &format!("C#{item}"), &format!("{name}#{till}"), by);
-                vandal.add("REVENUE", &format!("{period}#COURSE"), &format!("{name}#{till}"), by);
+                vandal.add(&format!("REVENUE#{period}"), &format!("C#{item}"), &format!("{name}#{key}"), by);
+                vandal.add("REVENUE", &format!("{period}#COURSE"), &format!("{name}#{key}"), by);
             }
         }
         for period in ["D#2026-03-02", "M#2026-03"] {

@@ -81,7 +81,7 @@ async fn compare(seed: u64) {
         let top = reading.top(periods, by, 10, deadline).await.unwrap();
         let told: Vec<i64> = top.items.iter().map(|(item, _)| value(item.id.as_str())).collect();
         assert_eq!((told, top.is_exact), (expected, true), "seed {seed}: {by:?} of {periods:?}");
-        assert!(top.items.iter().all(|(item, tills)| tills.rank(by) == value(item.id.as_str())));
+        assert!(top.items.iter().all(|(item, by_key)| by_key.rank(by) == value(item.id.as_str())));
     }
 }
 

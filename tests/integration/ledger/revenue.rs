@@ -24,13 +24,13 @@ pub(super) struct Fact {
 impl Fact {
     fn sums(&self) -> Vec<(String, i64)> {
         let is_sale = self.kind == "sale";
-        let till = format!("{}@{}", self.currency, self.method);
+        let key = format!("{}@{}", self.currency, self.method);
         let sums = if is_sale {
             vec![("purchases", 1), ("units", self.quantity), ("gross", self.amount), ("ended", self.ended)]
         } else {
             vec![("refunds", 1), ("refunded", self.amount), ("ended", self.ended)]
         };
-        sums.into_iter().map(|(name, sum)| (format!("{name}#{till}"), sum)).collect()
+        sums.into_iter().map(|(name, sum)| (format!("{name}#{key}"), sum)).collect()
     }
 }
 
@@ -112,13 +112,13 @@ fn of_buyers(ledger: &[Value], add: &mut impl FnMut(&str, &str, i64)) -> BTreeMa
     for purchase in documents {
         let (buyer, paid) = (text(purchase, "buyer"), &purchase["paid"]["M"]);
         let month = text(purchase, "completedAt")[..7].to_owned();
-        let till = format!("{}@{}", or_dash(text(paid, "currency")), text(purchase, "paymentMethod"));
+        let key = format!("{}@{}", or_dash(text(paid, "currency")), text(purchase, "paymentMethod"));
         let sums = [
-            (format!("purchases#{till}"), 1),
-            (format!("units#{till}"), number(&purchase["quantity"])),
-            (format!("gross#{till}"), number(&paid["listed"]) - number(&paid["discount"])),
-            (format!("refunded#{till}"), number(&paid["refunded"])),
-            (format!("ended#{till}"), i64::from(text(purchase, "status") == "refunded")),
+            (format!("purchases#{key}"), 1),
+            (format!("units#{key}"), number(&purchase["quantity"])),
+            (format!("gross#{key}"), number(&paid["listed"]) - number(&paid["discount"])),
+            (format!("refunded#{key}"), number(&paid["refunded"])),
+            (format!("ended#{key}"), i64::from(text(purchase, "status") == "refunded")),
             (format!("bought#{month}"), 1),
         ];
         for (name, by) in sums {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use realtime_publisher::{Publisher, Refused, Server};
+use realtime_publisher::{PublishError, Publisher, Server};
 use runtime::context::FunctionContext;
 use runtime::function::Invoke;
 use runtime::messaging::{Queue, SendError, Unsent};
@@ -57,13 +57,13 @@ impl Channels {
         }));
     }
 
-    async fn answer(&self, events: &[PendingEvent]) -> Result<(), Refused> {
+    async fn answer(&self, events: &[PendingEvent]) -> Result<(), PublishError> {
         sleep(Duration::from_millis(self.below(4))).await;
-        let unavailable = |reason: &str| Err(Refused::Unavailable(reason.to_owned()));
+        let unavailable = |reason: &str| Err(PublishError::Unavailable(reason.to_owned()));
         let is_unfit = events.iter().any(|event| event.data.contains(UNFIT));
         let what = if self.below(100) < self.faults.into() { self.below(6) } else { 6 };
         if is_unfit && what > 2 {
-            return Err(Refused::PurchaseConflict(TOO_LARGE.to_owned()));
+            return Err(PublishError::Rejected(TOO_LARGE.to_owned()));
         }
         match what {
             0 => return unavailable("429 Too Many Requests"),
@@ -98,7 +98,7 @@ impl Channels {
 }
 
 impl Server for Channels {
-    fn send<'a>(&'a self, events: &'a [PendingEvent]) -> BoxFuture<'a, Result<(), Refused>> {
+    fn send<'a>(&'a self, events: &'a [PendingEvent]) -> BoxFuture<'a, Result<(), PublishError>> {
         Box::pin(self.answer(events))
     }
 }

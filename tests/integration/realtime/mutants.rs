@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::live::Channel;
 use domain::time::Time;
 use futures::future::BoxFuture;
-use realtime_publisher::{Refused, Server};
+use realtime_publisher::{PublishError, Server};
 use runtime::batch::{BatchHandler, EventRecord, RecordOutcome};
 use runtime::context::FunctionContext;
 use runtime::function::Invoke;
@@ -69,8 +69,8 @@ impl Publisher {
             self.outbox.remove(event, deadline).await.ok()?;
         }
         match self.channels.send(event).await {
-            Err(Refused::Unavailable(_)) if self.mutant != Mutant::BelievesAnything => None,
-            Err(Refused::PurchaseConflict(reason)) if self.mutant != Mutant::Forgets => {
+            Err(PublishError::Unavailable(_)) if self.mutant != Mutant::BelievesAnything => None,
+            Err(PublishError::Rejected(reason)) if self.mutant != Mutant::Forgets => {
                 if self.mutant != Mutant::SaysNothing {
                     let report = json!({"record": event[0].stream_record(), "reason": reason}).to_string();
                     self.failures.send(report).await.ok()?;

@@ -73,19 +73,19 @@ impl Order {
     /// # Errors
     /// Every field that is missing or wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, FIELDS)?;
-        let kind = wrong.keep(fields.required("itemType"));
-        let id = wrong.keep(fields.required("itemId"));
-        let price = wrong.keep_all(price(fields));
-        let payment_method = wrong.keep(fields.required("paymentMethod"));
-        let discount_code = wrong.keep(fields.parsed("discountCode"));
-        let variant = wrong.keep(word(fields, "variant"));
-        let metadata = wrong.keep(metadata(fields));
-        let status = wrong.keep(status(fields));
-        let user = wrong.keep(fields.parsed("userId"));
-        let guest = wrong.keep(fields.parsed("guestId"));
-        let purchased_at = wrong.keep(fields.time("purchasedAt"));
-        let quantity = wrong.keep(quantity(fields));
+        let (fields, mut violations) = object(body, FIELDS)?;
+        let kind = violations.keep(fields.required("itemType"));
+        let id = violations.keep(fields.required("itemId"));
+        let price = violations.keep_all(price(fields));
+        let payment_method = violations.keep(fields.required("paymentMethod"));
+        let discount_code = violations.keep(fields.parsed("discountCode"));
+        let variant = violations.keep(word(fields, "variant"));
+        let metadata = violations.keep(metadata(fields));
+        let status = violations.keep(status(fields));
+        let user = violations.keep(fields.parsed("userId"));
+        let guest = violations.keep(fields.parsed("guestId"));
+        let purchased_at = violations.keep(fields.time("purchasedAt"));
+        let quantity = violations.keep(quantity(fields));
         let read = (kind, id, price, payment_method, discount_code, variant, metadata, status);
         let of_admins = (user, guest, purchased_at, quantity);
         let order = match (read, of_admins) {
@@ -116,7 +116,7 @@ impl Order {
             }),
             _ => None,
         };
-        wrong.finish(order)
+        violations.finish(order)
     }
 
     /// The price before any discount, if it is known.
@@ -207,11 +207,12 @@ fn price(fields: Fields<'_>) -> Result<Option<(u64, Currency)>, Vec<InvalidField
     if fields.is_null("amount") {
         return Ok(None);
     }
-    let mut wrong = Violations::default();
+    let mut violations = Violations::default();
     let amount = fields.whole("amount", MAX_AMOUNT);
-    let amount = wrong.keep(amount.and_then(|amount| amount.ok_or_else(|| InvalidField::new("amount", "is required"))));
-    let currency = wrong.keep(fields.required("currency"));
-    wrong.finish(amount.zip(currency).map(Some))
+    let amount =
+        violations.keep(amount.and_then(|amount| amount.ok_or_else(|| InvalidField::new("amount", "is required"))));
+    let currency = violations.keep(fields.required("currency"));
+    violations.finish(amount.zip(currency).map(Some))
 }
 
 fn status(fields: Fields<'_>) -> Result<Option<Status>, InvalidField> {
@@ -241,7 +242,7 @@ fn word(fields: Fields<'_>, field: &'static str) -> Result<Option<String>, Inval
 }
 
 fn metadata(fields: Fields<'_>) -> Result<BTreeMap<String, String>, InvalidField> {
-    let wrong = || {
+    let invalid = || {
         let rule = format!(
             "must be an object of at most {MAX_METADATA} strings, each with 1 to {MAX_WORD} characters, and have at most \
              {MAX_METADATA_BYTES} bytes as JSON"
@@ -250,10 +251,10 @@ fn metadata(fields: Fields<'_>) -> Result<BTreeMap<String, String>, InvalidField
     };
     let Some(object) = fields.object("metadata")? else { return Ok(BTreeMap::new()) };
     if object.len() > MAX_METADATA || Value::Object(object.clone()).to_string().len() > MAX_METADATA_BYTES {
-        return Err(wrong());
+        return Err(invalid());
     }
     let entry = |(name, value): (&String, &Value)| {
-        let value = value.as_str().filter(|value| is_word(value) && is_word(name)).ok_or_else(wrong)?;
+        let value = value.as_str().filter(|value| is_word(value) && is_word(name)).ok_or_else(invalid)?;
         Ok((name.clone(), value.to_owned()))
     };
     object.iter().map(entry).collect()
@@ -319,8 +320,8 @@ mod tests {
             (json!({"quantity": 0, "purchasedAt": "soon", "userId": "a b"}), vec!["userId", "purchasedAt", "quantity"]),
             (json!({"metadata": {"a": 1}, "variant": "a\u{0}"}), vec!["variant", "metadata"]),
         ] {
-            let wrong = Order::parse(&body(&patch)).unwrap_err();
-            assert_eq!(wrong.iter().map(|invalid| invalid.field.as_ref()).collect::<Vec<_>>(), fields, "{patch}");
+            let violations = Order::parse(&body(&patch)).unwrap_err();
+            assert_eq!(violations.iter().map(|invalid| invalid.field.as_ref()).collect::<Vec<_>>(), fields, "{patch}");
         }
         let mut without = body(&json!({}));
         without.as_object_mut().unwrap().remove("amount");

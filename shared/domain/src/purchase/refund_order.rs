@@ -25,10 +25,10 @@ impl RefundOrder {
     /// # Errors
     /// Every field that is wrong.
     pub fn parse(body: &Value) -> Result<Self, Vec<InvalidField>> {
-        let (fields, mut wrong) = object(body, &["amount", "refundedAt"])?;
-        let amount = wrong.keep(fields.whole("amount", MAX_AMOUNT));
-        let at = wrong.keep(fields.time("refundedAt"));
-        wrong.finish(amount.zip(at).map(|(amount, at)| Self { amount, at }))
+        let (fields, mut violations) = object(body, &["amount", "refundedAt"])?;
+        let amount = violations.keep(fields.whole("amount", MAX_AMOUNT));
+        let at = violations.keep(fields.time("refundedAt"));
+        violations.finish(amount.zip(at).map(|(amount, at)| Self { amount, at }))
     }
 
     /// The time of the refund: now, unless an admin states an earlier one.

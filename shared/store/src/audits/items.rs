@@ -104,7 +104,7 @@ impl Audits {
             let sk = text(&bucket, SK).unwrap_or_default();
             let minute = keys::parse_bucket(sk).map_err(|error| StoreError::corrupt(sk, error))?;
             let live: Live<SalesFigures> = from_item(bucket)?;
-            if !live.value.tills.is_empty() {
+            if !live.value.by_key.is_empty() {
                 hours.entry(keys::facts_of_hour(&entity, minute.hour())).or_default().insert(minute);
             }
         }

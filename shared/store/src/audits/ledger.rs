@@ -217,7 +217,8 @@ impl Audits {
             let folded = live::<SalesFigures>(String::new(), self.now(), facts)?.value;
             let bucket = keys::bucket(&Bucket { entity: entity.clone(), minute });
             let is = stored.remove(&bucket).map(|live| live.value);
-            let is_right = is.is_some_and(|is| is.tills == folded.tills && is.buyers.count() == folded.buyers.count());
+            let is_right =
+                is.is_some_and(|is| is.by_key == folded.by_key && is.buyers.count() == folded.buyers.count());
             if !is_right && !young.contains(&minute) {
                 outcome.add_finding(FindingKind::Bucket, format!("{}/{}", bucket.pk, bucket.sk));
                 wrong.insert(minute);
@@ -226,7 +227,7 @@ impl Audits {
         // A minute without facts: facts are not deleted, so it never had any.
         for (key, live) in stored {
             let minute = keys::parse_bucket(&key.sk).map_err(|error| StoreError::corrupt(&key.sk, error))?;
-            if !live.value.tills.is_empty() {
+            if !live.value.by_key.is_empty() {
                 outcome.add_finding(FindingKind::Bucket, format!("{}/{}", key.pk, key.sk));
                 wrong.insert(minute);
             }

@@ -36,10 +36,10 @@ impl RevenueByPeriod {
     #[must_use]
     pub fn within(&self, days: &DateRange) -> BTreeMap<ItemType, TotalsByKey> {
         let mut all: BTreeMap<ItemType, TotalsByKey> = BTreeMap::new();
-        for (kind, tills) in
+        for (kind, by_key) in
             self.periods.iter().filter(|(period, _)| days.contains(period)).flat_map(|(_, types)| types)
         {
-            all.entry(*kind).or_default().merge(tills);
+            all.entry(*kind).or_default().merge(by_key);
         }
         all
     }
@@ -62,7 +62,7 @@ pub struct BuyerSummary {
     /// When the last purchase was paid.
     pub last: Time,
     /// The totals of all purchases.
-    pub tills: TotalsByKey,
+    pub by_key: TotalsByKey,
     /// The time up to which purchases are counted.
     pub as_of: Time,
 }
@@ -106,9 +106,9 @@ impl RevenueReader {
                 let sk = text(&item, SK).unwrap_or_default();
                 let (period, kind) = keys::parse_revenue(level, sk).map_err(|error| corrupt(sk, error))?;
                 let period = Calendar::default().parse(level, &period).map_err(|error| corrupt(sk, error))?;
-                let tills = TotalsByKey::try_from(&Sums::of(&item)).map_err(|error| corrupt(sk, error))?;
+                let by_key = TotalsByKey::try_from(&Sums::of(&item)).map_err(|error| corrupt(sk, error))?;
                 rows.as_of = rows.as_of.max(as_of(&item)?);
-                rows.periods.entry(period).or_default().insert(kind, tills);
+                rows.periods.entry(period).or_default().insert(kind, by_key);
             }
             Ok(rows)
         })
@@ -216,7 +216,7 @@ impl RevenueReader {
             let lasts: Result<Vec<Option<Time>>, _> = days.iter().map(|day| time(day, buyers::LAST_PAID)).collect();
             let (first, last) = (firsts?.into_iter().flatten().min(), lasts?.into_iter().flatten().max());
             let (Some(first), Some(last), Some(as_of)) = (first, last, as_of(&total)?) else { return Ok(None) };
-            Ok(Some(BuyerSummary { first, last, tills: buyers::revenue_totals(&Sums::of(&total))?, as_of }))
+            Ok(Some(BuyerSummary { first, last, by_key: buyers::revenue_totals(&Sums::of(&total))?, as_of }))
         })
     }
 }
