@@ -61,11 +61,21 @@ pub(crate) fn boot<const N: usize>(environment: [(&str, &str); N]) -> FunctionCo
     }
 }
 
-/// What was logged.
-#[derive(Debug, Clone, Default)]
+/// A subscriber that lives as long as the tests. Where there is only one subscriber, `tracing` asks the thread that first
+/// reaches a log line whether it listens, and caches the answer for all threads: a capture on another thread would miss the line.
+static SECOND_SUBSCRIBER: std::sync::LazyLock<tracing::Dispatch> =
+    std::sync::LazyLock::new(|| tracing::Dispatch::new(tracing_subscriber::registry()));
+
+/// The log lines of a test.
+#[derive(Debug, Clone)]
 pub(crate) struct Captured(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
 
 impl Captured {
+    pub(crate) fn start() -> Self {
+        std::sync::LazyLock::force(&SECOND_SUBSCRIBER);
+        Self(std::sync::Arc::default())
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }

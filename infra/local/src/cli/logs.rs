@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_line_of_text_repeats_no_field() {
-        let captured = Captured::default();
+        let captured = Captured::start();
         let subscriber = tracing_subscriber::fmt().without_time().with_target(false).fmt_fields(Readable);
         let subscriber = subscriber.with_ansi(false).with_writer(captured.clone()).finish();
         tracing::subscriber::with_default(subscriber, || {

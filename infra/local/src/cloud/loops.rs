@@ -106,7 +106,7 @@ async fn counted(template: &str, from: u32) -> (Vec<String>, Vec<String>) {
 
 #[tokio::test]
 async fn a_recursive_loop_stops_after_sixteen_invocations_and_leaves_a_dead_letter() {
-    let captured = Captured::default();
+    let captured = Captured::start();
     let subscriber = fmt().without_time().with_ansi(false).with_writer(captured.clone());
     let _guard = tracing::subscriber::set_default(subscriber.finish());
     let (end, nothing) = (vec!["0".to_owned()], Vec::new());

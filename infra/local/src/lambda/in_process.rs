@@ -229,7 +229,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_carries_the_request_id_of_the_function() {
-        let captured = crate::testing::Captured::default();
+        let captured = crate::testing::Captured::start();
         let subscriber = tracing_subscriber::fmt().without_time().with_ansi(false).with_writer(captured.clone());
         let _guard = tracing::subscriber::set_default(subscriber.finish());
         let functions = running(Duration::from_secs(5));

@@ -5,7 +5,7 @@ use crate::testing::Captured;
 
 /// What is logged of a request, without its duration.
 async fn logged(request: http::request::Builder, answer: impl ToString) -> String {
-    let captured = Captured::default();
+    let captured = Captured::start();
     let subscriber = tracing_subscriber::fmt().without_time().with_target(false).with_ansi(false);
     let subscriber = subscriber.fmt_fields(crate::cli::Readable).with_writer(captured.clone()).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
