@@ -106,7 +106,7 @@ fn discount_limit_holds_under_concurrency() {
         // A product, so that only the discount is limited.
         let answers = all_buy(seed, |client| format!("k{client}"), &bought(1, true));
         let done = answers.iter().filter(|(status, _)| *status == 201).count();
-        let refused = answers.iter().filter(|(status, body)| *status == 422 && body.contains("used up")).count();
+        let refused = answers.iter().filter(|(status, body)| *status == 422 && body.contains("no uses left")).count();
         assert_eq!((done, refused), (2, CLIENTS - 2), "seed {seed}: {answers:?}");
     }
 }

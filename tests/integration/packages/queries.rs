@@ -115,11 +115,12 @@ async fn packages_of_creator_are_paged() {
     }
     assert_eq!(api.of_creator("nobody", "").await, [Vec::<String>::new()]);
 
-    // A cursor goes on in its own list, and as it was answered.
+    // A cursor continues its own list, for the caller who received it, and only unchanged.
     let first = api.asked(SAM, "?creatorId=eve&limit=5", &[]).await;
     let cursor = first.body["cursor"].as_str().unwrap();
-    let next = api.asked(TIM, &format!("?creatorId=eve&cursor={cursor}&limit=100"), &[]).await;
+    let next = api.asked(SAM, &format!("?creatorId=eve&cursor={cursor}&limit=100"), &[]).await;
     assert_eq!(ids(&next.body), all[5..], "a page may be larger than the one before");
+    api.asked(TIM, &format!("?creatorId=eve&cursor={cursor}"), &[]).await.is_problem(400);
     let last = if cursor.ends_with('1') { '2' } else { '1' };
     let changed = format!("{}{last}", &cursor[..cursor.len() - 1]);
     let other = api.asked(SAM, "?creatorId=tim&limit=2", &[]).await.body["cursor"].as_str().unwrap().to_owned();
