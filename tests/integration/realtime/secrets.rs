@@ -97,6 +97,6 @@ async fn template_rejects_incomplete_pusher_configuration() {
             options.parameters.insert(name.to_owned(), "x".to_owned());
         }
         let error = LocalCloud::start(options).await.err().unwrap().to_string();
-        assert!(error.contains("PusherAppId, PusherKey and PusherSecretArn belong together"), "{missing}: {error}");
+        assert!(error.contains("Set all of PusherAppId, PusherKey and PusherSecretArn, or none"), "{missing}: {error}");
     }
 }
