@@ -18,7 +18,7 @@ use store::Setup;
 use system::clock::Clock;
 
 /// How long anything that should happen soon may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// A local cloud, which must be finished: then nothing is left undelivered, and nothing was given up on.
 pub(crate) struct App {
