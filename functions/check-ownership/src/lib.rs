@@ -38,7 +38,7 @@ struct Ask {
 
 impl Ask {
     fn of(request: &Request) -> Result<Self, Problem> {
-        let mut query = request.asked();
+        let mut query = request.query_reader();
         let (kind, ids): (Option<ItemType>, Vec<ItemId>) = (query.one("itemType"), query.list("itemId"));
         let (is_strong, user): (Option<bool>, Option<UserId>) = (query.one("strong"), query.one("userId"));
         query.done()?;

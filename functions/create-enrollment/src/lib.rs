@@ -16,14 +16,16 @@ pub const FUNCTION: Function = Function { name: "create-enrollment", start };
 const MAX_BODY: usize = 4 * 1024;
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| Enroll { service: CourseService::open(setup) })
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| CreateEnrollment {
+        service: CourseService::open(setup),
+    })
 }
 
-struct Enroll {
+struct CreateEnrollment {
     service: CourseService,
 }
 
-impl HttpHandler for Enroll {
+impl HttpHandler for CreateEnrollment {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let body = request.json(MAX_BODY, &["application/json"])?;

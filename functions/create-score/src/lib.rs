@@ -19,20 +19,20 @@ pub const FUNCTION: Function = Function { name: "create-score", start };
 const MAX_BODY: usize = 4 * 1024;
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GiveScore {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| CreateScore {
         answers: IdempotencyStore::open(setup),
         scores: Scores::open(setup),
         service: CourseService::open(setup),
     })
 }
 
-struct GiveScore {
+struct CreateScore {
     answers: IdempotencyStore,
     scores: Scores,
     service: CourseService,
 }
 
-impl HttpHandler for GiveScore {
+impl HttpHandler for CreateScore {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let body = request.json(MAX_BODY, &["application/json"])?;

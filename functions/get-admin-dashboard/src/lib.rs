@@ -24,7 +24,7 @@ pub const FUNCTION: Function = Function { name: "get-admin-dashboard", start };
 const WAITING: usize = 10;
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| AdminDashboard {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetAdminDashboard {
         payments: Payments::open(setup),
         revenue: RevenueReader::open(setup),
         numbers: CourseStats::open(setup),
@@ -33,7 +33,7 @@ fn start(context: &FunctionContext) -> StartResult {
     })
 }
 
-struct AdminDashboard {
+struct GetAdminDashboard {
     payments: Payments,
     revenue: RevenueReader,
     numbers: CourseStats,
@@ -60,7 +60,7 @@ fn payments(figures: &CourseFigures, status: PaymentStatus) -> Value {
     json!({"count": count, "amounts": amounts})
 }
 
-impl HttpHandler for AdminDashboard {
+impl HttpHandler for GetAdminDashboard {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             if !request.caller.is_admin() {

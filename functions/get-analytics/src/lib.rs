@@ -33,8 +33,8 @@ struct GetAnalytics {
     clock: Arc<dyn Clock>,
 }
 
-/// What the query asks.
-struct Asked {
+/// The query of analytics.
+struct AnalyticsQuery {
     scope: Scope,
     range: Range,
     metrics: BTreeSet<Metric>,
@@ -42,9 +42,9 @@ struct Asked {
     compares: bool,
 }
 
-impl Asked {
+impl AnalyticsQuery {
     fn of(request: &Request, calendar: &Calendar, now: Time) -> Result<Self, Problem> {
-        let mut query = request.asked();
+        let mut query = request.query_reader();
         let of = (query.one("trackId"), query.one("artistId"));
         let times = (query.one("timeRange"), query.one("from"), query.one("to"));
         let metrics: Vec<Metric> = query.list("metric");
@@ -91,7 +91,7 @@ impl HttpHandler for GetAnalytics {
                 return Err(Problem::Forbidden("only an admin may read analytics".to_owned()));
             }
             let now = Time::from(self.clock.now());
-            let asked = Asked::of(&request, &self.calendar, now)?;
+            let asked = AnalyticsQuery::of(&request, &self.calendar, now)?;
             let (body, as_of) = self.answer(&asked, &request, now).await?;
             Ok(Response::read(&request, body, as_of))
         })
@@ -99,8 +99,8 @@ impl HttpHandler for GetAnalytics {
 }
 
 impl GetAnalytics {
-    async fn answer(&self, asked: &Asked, request: &Request, now: Time) -> Result<(Value, Time), Problem> {
-        let Asked { scope, range, metrics, .. } = asked;
+    async fn answer(&self, asked: &AnalyticsQuery, request: &Request, now: Time) -> Result<(Value, Time), Problem> {
+        let AnalyticsQuery { scope, range, metrics, .. } = asked;
         let first = match asked.interval {
             Some(_) if range.begins_with_the_first() => self.reading.earliest(scope, request.deadline).await?,
             _ => None,

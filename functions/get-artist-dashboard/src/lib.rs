@@ -38,7 +38,7 @@ const RECENT_SUBMISSIONS: usize = 5;
 const TOP_TRACKS: usize = 5;
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetDashboard {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetArtistDashboard {
         reading: RollupReader::open(setup),
         recent: RecentActivityReader::open(setup),
         documents: Documents::open(setup),
@@ -48,7 +48,7 @@ fn start(context: &FunctionContext) -> StartResult {
     })
 }
 
-struct GetDashboard {
+struct GetArtistDashboard {
     reading: RollupReader,
     recent: RecentActivityReader,
     documents: Documents,
@@ -69,7 +69,7 @@ struct Activity {
 /// The tracks of an artist.
 struct Catalogue(BTreeMap<TrackId, Listed>);
 
-impl HttpHandler for GetDashboard {
+impl HttpHandler for GetArtistDashboard {
     fn parameters(&self) -> &'static [&'static str] {
         &["artistId", "timeRange"]
     }
@@ -126,7 +126,7 @@ fn whose(request: &Request) -> Result<UserId, Problem> {
     }
 }
 
-impl GetDashboard {
+impl GetArtistDashboard {
     fn activity<'a>(
         &'a self,
         artist: &'a UserId,

@@ -10,7 +10,7 @@ use domain::validation::InvalidField;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
-use runtime::http::{Access, Asked, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
+use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, QueryReader, Request, Response, bodies};
 use serde_json::json;
 use store::Boards;
 use system::clock::Clock;
@@ -37,7 +37,7 @@ fn refused(parameter: &'static str, reason: &str) -> Problem {
     Problem::query(InvalidField::new(parameter, reason))
 }
 
-fn metric(query: &mut Asked<'_>) -> Option<Metric> {
+fn metric(query: &mut QueryReader<'_>) -> Option<Metric> {
     let currency: Option<Currency> = query.one("currency");
     let (parameter, reason) = match (query.one::<String>("metric").as_deref(), currency) {
         (Some("revenue"), Some(currency)) => return Some(Metric::Revenue(currency)),
@@ -60,7 +60,7 @@ impl HttpHandler for GetLeaderboard {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let now = Time::from(self.clock.now());
-            let mut query = request.asked();
+            let mut query = request.query_reader();
             let (metric, season) = (metric(&mut query), query.one::<Season>("period"));
             let around: Option<UserId> = query.one("around");
             let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));

@@ -34,14 +34,14 @@ struct GetPackageStats {
 }
 
 /// What is asked for.
-enum Asked {
+enum StatsQuery {
     These(Vec<PackageId>),
     OfCreator(UserId, Limit, Option<PackageId>),
 }
 
-impl Asked {
+impl StatsQuery {
     fn parse(request: &Request) -> Result<Self, Problem> {
-        let mut query = request.asked();
+        let mut query = request.query_reader();
         let (packages, creator): (Vec<PackageId>, Option<UserId>) = (query.list("packageId"), query.one("creatorId"));
         let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
         query.done()?;
@@ -75,11 +75,11 @@ impl HttpHandler for GetPackageStats {
 
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
-            let asked = Asked::parse(&request)?;
+            let asked = StatsQuery::parse(&request)?;
             let now = Time::from(self.clock.now());
             let (packages, cursor) = match &asked {
-                Asked::These(packages) => (packages.clone(), None),
-                Asked::OfCreator(creator, limit, after) => {
+                StatsQuery::These(packages) => (packages.clone(), None),
+                StatsQuery::OfCreator(creator, limit, after) => {
                     let packages = self.numbers.of_creator(creator, after.as_ref(), limit.items()).await?;
                     let last = packages.last().filter(|_| packages.len() == limit.items());
                     let cursor =
@@ -100,14 +100,14 @@ impl HttpHandler for GetPackageStats {
                     None => unknown.push(package),
                 }
             }
-            if let ([package], [], Asked::These(_)) = (unknown.as_slice(), bodies.as_slice(), &asked) {
+            if let ([package], [], StatsQuery::These(_)) = (unknown.as_slice(), bodies.as_slice(), &asked) {
                 return Err(Problem::NotFound(format!("there is no package {package}")));
             }
             let mut body = json!({"packages": bodies});
-            if let (Some(body), Asked::These(_)) = (body.as_object_mut(), &asked) {
+            if let (Some(body), StatsQuery::These(_)) = (body.as_object_mut(), &asked) {
                 body.insert("unknown".to_owned(), json!(unknown));
             }
-            if let (Some(body), Asked::OfCreator(..)) = (body.as_object_mut(), &asked) {
+            if let (Some(body), StatsQuery::OfCreator(..)) = (body.as_object_mut(), &asked) {
                 body.insert("cursor".to_owned(), json!(cursor));
             }
             let as_of = stats.values().map(|stats| stats.as_of).max().unwrap_or(now);

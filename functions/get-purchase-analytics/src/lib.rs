@@ -1,6 +1,6 @@
 //! `GET /api/purchases/analytics`: what purchases brought in, what sells, and who comes back.
 
-mod asked;
+mod query;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use store::{BuyerSummary, RevenueByPeriod, RevenueReader, StoreError, TopItems};
 use system::clock::Clock;
 use tokio::time::Instant;
 
-use asked::Asked;
+use query::AnalyticsQuery;
 
 /// The function.
 pub const FUNCTION: Function = Function { name: "get-purchase-analytics", start };
@@ -31,13 +31,13 @@ pub const FUNCTION: Function = Function { name: "get-purchase-analytics", start 
 const TOP: usize = 10;
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| PurchaseAnalytics {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetPurchaseAnalytics {
         reading: RevenueReader::open(setup),
         clock: setup.clock(),
     })
 }
 
-struct PurchaseAnalytics {
+struct GetPurchaseAnalytics {
     reading: RevenueReader,
     clock: Arc<dyn Clock>,
 }
@@ -50,16 +50,16 @@ struct Sold {
     buyers: Buyers,
 }
 
-impl PurchaseAnalytics {
+impl GetPurchaseAnalytics {
     /// What was sold on these days; `known` are those of them on which anything can have been.
     async fn sold(
         &self,
         days: &DateRange,
         known: Option<DateRange>,
-        asked: &Asked,
+        query: &AnalyticsQuery,
         until: Instant,
     ) -> Result<Sold, StoreError> {
-        let (parts, fewest) = known.map(|known| (asked.parts(&known), known.parts())).unwrap_or_default();
+        let (parts, fewest) = known.map(|known| (query.parts(&known), known.parts())).unwrap_or_default();
         let (rows, buyers) = futures::try_join!(self.reading.rows_of(&parts), self.reading.buyers(&fewest, until))?;
         let types = rows.within(days);
         let mut all = TotalsByKey::default();
@@ -88,30 +88,30 @@ impl PurchaseAnalytics {
         Ok(pattern(buyer, self.reading.pattern(buyer).await?.as_ref()))
     }
 
-    async fn answer(&self, request: &Request, asked: &Asked, now: Time) -> Result<(Value, Time), Problem> {
+    async fn answer(&self, request: &Request, query: &AnalyticsQuery, now: Time) -> Result<(Value, Time), Problem> {
         let until = request.deadline;
         let first_month = self.reading.first_month().await?;
-        let days = asked.days(first_month.as_ref(), now)?;
-        let points = asked.points(&days)?;
+        let days = query.days(first_month.as_ref(), now)?;
+        let points = query.points(&days)?;
         // Nothing was sold before the first sale, and nothing will have been after the present month.
         let known =
-            |days: &DateRange| first_month.and_then(|first| days.between_times(first.start(), asked::month(now).end()));
+            |days: &DateRange| first_month.and_then(|first| days.between_times(first.start(), query::month(now).end()));
         let before = days.before();
         let (known_now, known_before) = (known(&days), before.as_ref().and_then(known));
-        Asked::check(known_now.as_ref())?;
+        AnalyticsQuery::check(known_now.as_ref())?;
         let (sold, sold_before, cohorts, buyer) = futures::try_join!(
-            self.sold(&days, known_now, asked, until),
+            self.sold(&days, known_now, query, until),
             async {
                 match &before {
-                    Some(before) => self.sold(before, known_before, asked, until).await.map(Some),
+                    Some(before) => self.sold(before, known_before, query, until).await.map(Some),
                     None => Ok(None),
                 }
             },
             self.cohorts(known_now, now),
-            self.buyer(asked.buyer.as_ref()),
+            self.buyer(query.buyer.as_ref()),
         )?;
         let figures = Figures::of(&sold.all);
-        let currency = asked.currency.or(figures.main_currency());
+        let currency = query.currency.or(figures.main_currency());
         let (by_purchases, by_revenue) = futures::try_join!(self.top(known_now, Ranking::Purchases, until), async {
             match currency {
                 Some(currency) => self.top(known_now, Ranking::Net(currency), until).await.map(Some),
@@ -134,7 +134,7 @@ impl PurchaseAnalytics {
                 "byRevenue": by_revenue.map(|of| with(top(&of), json!({"currency": currency}))),
             },
             "months": months,
-            "series": {"interval": asked.interval(), "points": points},
+            "series": {"interval": query.interval(), "points": points},
             "trend": before.zip(sold_before).map(|(days, before)| trend(&days, &before, &sold)),
             "cohorts": cohorts,
             "buyer": buyer,
@@ -144,7 +144,7 @@ impl PurchaseAnalytics {
     }
 }
 
-impl HttpHandler for PurchaseAnalytics {
+impl HttpHandler for GetPurchaseAnalytics {
     fn parameters(&self) -> &'static [&'static str] {
         &["from", "to", "interval", "currency", "userId", "guestId"]
     }
@@ -154,8 +154,8 @@ impl HttpHandler for PurchaseAnalytics {
             if !request.caller.is_admin() {
                 return Err(Problem::Forbidden("only an admin may read purchase analytics".to_owned()));
             }
-            let asked = Asked::of(&request)?;
-            let (body, as_of) = self.answer(&request, &asked, Time::from(self.clock.now())).await?;
+            let query = AnalyticsQuery::of(&request)?;
+            let (body, as_of) = self.answer(&request, &query, Time::from(self.clock.now())).await?;
             Ok(Response::read(&request, body, as_of))
         })
     }

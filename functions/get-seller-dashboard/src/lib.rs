@@ -19,14 +19,14 @@ use system::clock::Clock;
 pub const FUNCTION: Function = Function { name: "get-seller-dashboard", start };
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| SellerDashboard {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetSellerDashboard {
         boards: Boards::open(setup),
         inbox: Inbox::open(setup),
         clock: setup.clock(),
     })
 }
 
-struct SellerDashboard {
+struct GetSellerDashboard {
     boards: Boards,
     inbox: Inbox,
     clock: Arc<dyn Clock>,
@@ -63,7 +63,7 @@ fn on_boards(season: Season, on: &SellerRanks) -> Value {
     })
 }
 
-impl HttpHandler for SellerDashboard {
+impl HttpHandler for GetSellerDashboard {
     fn parameters(&self) -> &'static [&'static str] {
         &["sellerId"]
     }

@@ -28,7 +28,7 @@ const COURSES: usize = 20;
 const RECENT: usize = 10;
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| StudentDashboard {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetStudentDashboard {
         attendances: Attendances::open(setup),
         courses: Courses::open(setup),
         payments: Payments::open(setup),
@@ -39,7 +39,7 @@ fn start(context: &FunctionContext) -> StartResult {
     })
 }
 
-struct StudentDashboard {
+struct GetStudentDashboard {
     attendances: Attendances,
     courses: Courses,
     payments: Payments,
@@ -49,7 +49,7 @@ struct StudentDashboard {
     clock: Arc<dyn Clock>,
 }
 
-impl StudentDashboard {
+impl GetStudentDashboard {
     async fn body(&self, student: UserId, request: &Request) -> Result<Value, Problem> {
         let (whose, buyer) = (CourseStatsScope::Student(student.clone()), Buyer::User(student.clone()));
         let (figures, enrollments, scores, attendance, payments, unread) = futures::try_join!(
@@ -84,7 +84,7 @@ impl StudentDashboard {
     }
 }
 
-impl HttpHandler for StudentDashboard {
+impl HttpHandler for GetStudentDashboard {
     fn parameters(&self) -> &'static [&'static str] {
         &["studentId"]
     }

@@ -19,7 +19,7 @@ pub const FUNCTION: Function = Function { name: "get-teacher-dashboard", start }
 const COURSES: usize = 20;
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| TeacherDashboard {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetTeacherDashboard {
         courses: Courses::open(setup),
         numbers: CourseStats::open(setup),
         inbox: Inbox::open(setup),
@@ -27,14 +27,14 @@ fn start(context: &FunctionContext) -> StartResult {
     })
 }
 
-struct TeacherDashboard {
+struct GetTeacherDashboard {
     courses: Courses,
     numbers: CourseStats,
     inbox: Inbox,
     clock: Arc<dyn Clock>,
 }
 
-impl HttpHandler for TeacherDashboard {
+impl HttpHandler for GetTeacherDashboard {
     fn parameters(&self) -> &'static [&'static str] {
         &["teacherId"]
     }

@@ -6,7 +6,7 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::courses::Part;
-use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
+use runtime::http::{Access, HttpHandler, Paging, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
 use store::{Attendances, Courses};
 
@@ -14,18 +14,18 @@ use store::{Attendances, Courses};
 pub const FUNCTION: Function = Function { name: "list-attendance", start };
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetAttendance {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| ListAttendance {
         courses: Courses::open(setup),
         attendances: Attendances::open(setup),
     })
 }
 
-struct GetAttendance {
+struct ListAttendance {
     attendances: Attendances,
     courses: Courses,
 }
 
-impl HttpHandler for GetAttendance {
+impl HttpHandler for ListAttendance {
     fn parameters(&self) -> &'static [&'static str] {
         &["courseId", "studentId", "date", "limit", "cursor"]
     }
@@ -33,26 +33,24 @@ impl HttpHandler for GetAttendance {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let asked = Part::of(&request, &self.courses).await?;
-            let mut query = request.asked();
+            let mut query = request.query_reader();
             let date: Option<Date> = query.one("date");
-            let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
+            let paging = Paging::read(&mut query);
             query.done()?;
-            let limit = limit.unwrap_or_default();
-            let scope = asked.scope(&format!("attendance on {date:?}"));
-            let after: Option<String> = cursor.map(|cursor| cursor.after(&request.caller, &scope)).transpose()?;
+            let list = paging.of(&request.caller, asked.scope(&format!("attendance on {date:?}")))?;
             let page = match &asked {
                 Part::Course(course, _) => {
-                    self.attendances.in_course(course, date.as_ref(), after.as_deref(), limit.items()).await?
+                    self.attendances.in_course(course, date.as_ref(), list.after(), list.limit()).await?
                 }
                 Part::Student(student) => {
-                    self.attendances.of_student(student, date.as_ref(), after.as_deref(), limit.items()).await?
+                    self.attendances.of_student(student, date.as_ref(), list.after(), list.limit()).await?
                 }
             };
             let found = page.items.iter().map(|one| one.course.clone()).collect();
             let courses = asked.courses(found, (&self.courses, &request)).await?;
             let attendance: Vec<Value> =
                 page.items.iter().map(|one| bodies::attendance(one, courses.get(&one.course))).collect();
-            let cursor = page.next.map(|next| Cursor::new(&request.caller, &scope, &next).to_string());
+            let cursor = list.cursor(page.next.as_deref());
             Ok(Response::json(StatusCode::OK, &json!({"attendance": attendance, "cursor": cursor})))
         })
     }

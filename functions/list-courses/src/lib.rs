@@ -4,7 +4,7 @@ use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
-use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, courses};
+use runtime::http::{Access, HttpHandler, Paging, Problem, Request, Response, courses};
 use serde_json::json;
 use store::{CourseStats, Courses};
 
@@ -12,18 +12,18 @@ use store::{CourseStats, Courses};
 pub const FUNCTION: Function = Function { name: "list-courses", start };
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetCourses {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| ListCourses {
         courses: Courses::open(setup),
         numbers: CourseStats::open(setup),
     })
 }
 
-struct GetCourses {
+struct ListCourses {
     courses: Courses,
     numbers: CourseStats,
 }
 
-impl HttpHandler for GetCourses {
+impl HttpHandler for ListCourses {
     fn parameters(&self) -> &'static [&'static str] {
         &["teacherId", "limit", "cursor"]
     }
@@ -31,13 +31,11 @@ impl HttpHandler for GetCourses {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let teacher = courses::teacher(&request)?;
-            let mut query = request.asked();
-            let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
+            let mut query = request.query_reader();
+            let paging = Paging::read(&mut query);
             query.done()?;
-            let limit = limit.unwrap_or_default();
-            let scope = courses::taught_by(&teacher);
-            let after: Option<String> = cursor.map(|cursor| cursor.after(&request.caller, &scope)).transpose()?;
-            let page = (after.as_deref(), limit.items());
+            let list = paging.of(&request.caller, courses::taught_by(&teacher))?;
+            let page = (list.after(), list.limit());
             let stores = (&self.courses, &self.numbers);
             let (courses, cursor) = courses::courses(stores, &teacher, page, &request).await?;
             Ok(Response::json(StatusCode::OK, &json!({"courses": courses, "cursor": cursor})))

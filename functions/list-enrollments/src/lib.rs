@@ -5,7 +5,7 @@ use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
 use runtime::http::courses::Part;
-use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
+use runtime::http::{Access, HttpHandler, Paging, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
 use store::Courses;
 
@@ -13,14 +13,14 @@ use store::Courses;
 pub const FUNCTION: Function = Function { name: "list-enrollments", start };
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetEnrollments { courses: Courses::open(setup) })
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| ListEnrollments { courses: Courses::open(setup) })
 }
 
-struct GetEnrollments {
+struct ListEnrollments {
     courses: Courses,
 }
 
-impl HttpHandler for GetEnrollments {
+impl HttpHandler for ListEnrollments {
     fn parameters(&self) -> &'static [&'static str] {
         &["courseId", "studentId", "limit", "cursor"]
     }
@@ -28,21 +28,19 @@ impl HttpHandler for GetEnrollments {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let asked = Part::of(&request, &self.courses).await?;
-            let mut query = request.asked();
-            let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
+            let mut query = request.query_reader();
+            let paging = Paging::read(&mut query);
             query.done()?;
-            let limit = limit.unwrap_or_default();
-            let scope = asked.scope("enrollments");
-            let after: Option<String> = cursor.map(|cursor| cursor.after(&request.caller, &scope)).transpose()?;
+            let list = paging.of(&request.caller, asked.scope("enrollments"))?;
             let page = match &asked {
-                Part::Course(course, _) => self.courses.students(course, after.as_deref(), limit.items()).await?,
-                Part::Student(student) => self.courses.courses_of(student, after.as_deref(), limit.items()).await?,
+                Part::Course(course, _) => self.courses.students(course, list.after(), list.limit()).await?,
+                Part::Student(student) => self.courses.courses_of(student, list.after(), list.limit()).await?,
             };
             let found = page.items.iter().map(|one| one.course.clone()).collect();
             let courses = asked.courses(found, (&self.courses, &request)).await?;
             let enrollments: Vec<Value> =
                 page.items.iter().map(|one| bodies::enrollment(one, courses.get(&one.course))).collect();
-            let cursor = page.next.map(|next| Cursor::new(&request.caller, &scope, &next).to_string());
+            let cursor = list.cursor(page.next.as_deref());
             Ok(Response::json(StatusCode::OK, &json!({"enrollments": enrollments, "cursor": cursor})))
         })
     }

@@ -7,7 +7,7 @@ use domain::time::Time;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
-use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
+use runtime::http::{Access, HttpHandler, Paging, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
 use store::Inbox;
 use system::clock::Clock;
@@ -19,18 +19,18 @@ pub const FUNCTION: Function = Function { name: "list-notifications", start };
 const OVERLAP: TimeDelta = TimeDelta::minutes(1);
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetNotifications {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| ListNotifications {
         inbox: Inbox::open(setup),
         clock: setup.clock(),
     })
 }
 
-struct GetNotifications {
+struct ListNotifications {
     inbox: Inbox,
     clock: Arc<dyn Clock>,
 }
 
-impl HttpHandler for GetNotifications {
+impl HttpHandler for ListNotifications {
     fn parameters(&self) -> &'static [&'static str] {
         &["from", "limit", "cursor"]
     }
@@ -39,20 +39,16 @@ impl HttpHandler for GetNotifications {
         Box::pin(async move {
             let user = request.user()?;
             let now = Time::from(self.clock.now());
-            let mut query = request.asked();
+            let mut query = request.query_reader();
             let since: Option<Time> = query.one("from");
-            let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
+            let paging = Paging::read(&mut query);
             query.done()?;
-            let limit = limit.unwrap_or_default();
-            let scope = format!("notifications of {user} since {since:?}");
-            let after: Option<String> = cursor.map(|cursor| cursor.after(&request.caller, &scope)).transpose()?;
+            let list = paging.of(&request.caller, format!("notifications of {user} since {since:?}"))?;
             let from = since.map(|since| since.plus(-OVERLAP));
-            let (page, unread) = futures::try_join!(
-                self.inbox.page(user, from, after.as_deref(), limit.items()),
-                self.inbox.unread(user)
-            )?;
+            let (page, unread) =
+                futures::try_join!(self.inbox.page(user, from, list.after(), list.limit()), self.inbox.unread(user))?;
             let notifications: Vec<Value> = page.notifications.iter().map(bodies::notification).collect();
-            let cursor = page.next.map(|next| Cursor::new(&request.caller, &scope, &next).to_string());
+            let cursor = list.cursor(page.next.as_deref());
             let body = json!({"notifications": notifications, "unread": unread, "cursor": cursor});
             Ok(Response::read(&request, body, now))
         })

@@ -8,7 +8,7 @@ use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
-use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
+use runtime::http::{Access, HttpHandler, Paging, Problem, Request, Response, bodies};
 use serde_json::{Value, json};
 use store::Payments;
 
@@ -16,10 +16,10 @@ use store::Payments;
 pub const FUNCTION: Function = Function { name: "list-payments", start };
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| GetPayments { payments: Payments::open(setup) })
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| ListPayments { payments: Payments::open(setup) })
 }
 
-struct GetPayments {
+struct ListPayments {
     payments: Payments,
 }
 
@@ -34,7 +34,7 @@ fn whose(request: &Request) -> Result<Option<Buyer>, Problem> {
     }
 }
 
-impl HttpHandler for GetPayments {
+impl HttpHandler for ListPayments {
     fn parameters(&self) -> &'static [&'static str] {
         &["status", "userId", "limit", "cursor"]
     }
@@ -42,16 +42,14 @@ impl HttpHandler for GetPayments {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let of = whose(&request)?;
-            let mut query = request.asked();
+            let mut query = request.query_reader();
             let status: Option<PaymentStatus> = query.one("status");
-            let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
+            let paging = Paging::read(&mut query);
             query.done()?;
-            let limit = limit.unwrap_or_default();
-            let scope = format!("payments of {of:?}: {status:?}");
-            let after: Option<String> = cursor.map(|cursor| cursor.after(&request.caller, &scope)).transpose()?;
-            let page = self.payments.page(of.as_ref(), status, after.as_deref(), limit.items()).await?;
+            let list = paging.of(&request.caller, format!("payments of {of:?}: {status:?}"))?;
+            let page = self.payments.page(of.as_ref(), status, list.after(), list.limit()).await?;
             let payments: Vec<Value> = page.items.iter().map(bodies::payment).collect();
-            let cursor = page.next.map(|next| Cursor::new(&request.caller, &scope, &next).to_string());
+            let cursor = list.cursor(page.next.as_deref());
             Ok(Response::json(StatusCode::OK, &json!({"payments": payments, "cursor": cursor})))
         })
     }

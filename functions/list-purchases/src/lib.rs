@@ -9,7 +9,7 @@ use http::StatusCode;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
-use runtime::http::{Access, Asked, Cursor, HttpHandler, Limit, Problem, Request, Response, bodies};
+use runtime::http::{Access, HttpHandler, Paging, Problem, QueryReader, Request, Response, bodies};
 use serde_json::{Value, json};
 use store::{PurchaseFilter, PurchaseHistory};
 
@@ -42,12 +42,12 @@ fn buyer(request: &Request, user: Option<UserId>, guest: Option<GuestId>) -> Res
 }
 
 /// A day of UTC, if one is asked for.
-fn day(query: &mut Asked<'_>, name: &'static str) -> Option<Period> {
+fn day(query: &mut QueryReader<'_>, name: &'static str) -> Option<Period> {
     let text = query.one::<String>(name)?;
     date_range::day(&text).map_err(|error| query.refuse(name, error)).ok()
 }
 
-fn filter(query: &mut Asked<'_>) -> PurchaseFilter {
+fn filter(query: &mut QueryReader<'_>) -> PurchaseFilter {
     let (first, last) = (day(query, "from"), day(query, "to"));
     if let (Some(first), Some(last)) = (&first, &last)
         && last.start() < first.start()
@@ -69,19 +69,17 @@ impl HttpHandler for ListPurchases {
 
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
-            let mut query = request.asked();
+            let mut query = request.query_reader();
             let (user, guest): (Option<UserId>, Option<GuestId>) = (query.one("userId"), query.one("guestId"));
             let filter = filter(&mut query);
-            let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
+            let paging = Paging::read(&mut query);
             // What is wrong with a query is told to those who may ask.
             let buyer = buyer(&request, user, guest)?;
             query.done()?;
-            let limit = limit.unwrap_or_default();
-            let scope = format!("purchases of {buyer}: {filter:?}");
-            let after: Option<String> = cursor.map(|cursor| cursor.after(&request.caller, &scope)).transpose()?;
-            let page = self.history.of(&buyer, &filter, after.as_deref(), limit.items()).await?;
+            let list = paging.of(&request.caller, format!("purchases of {buyer}: {filter:?}"))?;
+            let page = self.history.of(&buyer, &filter, list.after(), list.limit()).await?;
             let purchases: Vec<Value> = page.purchases.iter().map(bodies::purchase).collect();
-            let cursor = page.next.map(|next| Cursor::new(&request.caller, &scope, &next).to_string());
+            let cursor = list.cursor(page.next.as_deref());
             Ok(Response::json(StatusCode::OK, &json!({"purchases": purchases, "cursor": cursor})))
         })
     }

@@ -7,7 +7,7 @@ use domain::time::Time;
 use runtime::BoxFuture;
 use runtime::context::FunctionContext;
 use runtime::function::{Function, StartResult};
-use runtime::http::{Access, Cursor, HttpHandler, Limit, Problem, Request, Response};
+use runtime::http::{Access, HttpHandler, Paging, Problem, Request, Response};
 use serde_json::{Value, json};
 use store::{ProductReader, ViewedProduct};
 use system::clock::Clock;
@@ -16,13 +16,13 @@ use system::clock::Clock;
 pub const FUNCTION: Function = Function { name: "list-trending-products", start };
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::Public, |setup| GetTrending {
+    runtime::http::start(context, FUNCTION, Access::Public, |setup| ListTrendingProducts {
         products: ProductReader::open(setup),
         clock: setup.clock(),
     })
 }
 
-struct GetTrending {
+struct ListTrendingProducts {
     products: ProductReader,
     clock: Arc<dyn Clock>,
 }
@@ -39,7 +39,7 @@ fn entry(viewed: &ViewedProduct) -> Value {
     })
 }
 
-impl HttpHandler for GetTrending {
+impl HttpHandler for ListTrendingProducts {
     fn parameters(&self) -> &'static [&'static str] {
         &["period", "limit", "cursor"]
     }
@@ -47,20 +47,18 @@ impl HttpHandler for GetTrending {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let now = Time::from(self.clock.now());
-            let mut query = request.asked();
+            let mut query = request.query_reader();
             let season: Option<Season> = query.one("period");
-            let (limit, cursor): (Option<Limit>, Option<Cursor>) = (query.one("limit"), query.one("cursor"));
+            let paging = Paging::read(&mut query);
             query.done()?;
             let season = season.unwrap_or_else(|| Season::running(now));
-            let scope = format!("trending {season}");
-            let after: Option<String> = cursor.map(|cursor| cursor.after(&request.caller, &scope)).transpose()?;
-            let count = limit.unwrap_or_default().items();
-            let page = self.products.trending(season, after.as_deref(), count, request.deadline).await?;
+            let list = paging.of(&request.caller, format!("trending {season}"))?;
+            let page = self.products.trending(season, list.after(), list.limit(), request.deadline).await?;
             let body = json!({
                 "period": season.to_string(),
                 "products": page.products.iter().map(entry).collect::<Vec<_>>(),
                 "nextResetAt": season.next_reset(now),
-                "cursor": page.next.map(|next| Cursor::new(&request.caller, &scope, &next).to_string()),
+                "cursor": list.cursor(page.next.as_deref()),
             });
             Ok(Response::read(&request, body, now))
         })

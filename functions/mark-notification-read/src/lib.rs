@@ -16,18 +16,18 @@ use system::clock::Clock;
 pub const FUNCTION: Function = Function { name: "mark-notification-read", start };
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| ReadNotification {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| MarkNotificationRead {
         inbox: Inbox::open(setup),
         clock: setup.clock(),
     })
 }
 
-struct ReadNotification {
+struct MarkNotificationRead {
     inbox: Inbox,
     clock: Arc<dyn Clock>,
 }
 
-impl HttpHandler for ReadNotification {
+impl HttpHandler for MarkNotificationRead {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let (user, id) = (request.user()?, request.path::<NotificationId>("notificationId")?);

@@ -31,7 +31,7 @@ struct PusherAuth {
 }
 
 /// The channel that a page wants to join.
-struct Asked {
+struct ChannelRequest {
     socket: SocketId,
     /// As it is to be signed.
     name: String,
@@ -43,7 +43,7 @@ fn text(form: &Map<String, Value>, field: &'static str) -> Result<String, Proble
     text.map(str::to_owned).ok_or_else(|| Problem::Malformed(format!("{field} is required")))
 }
 
-impl Asked {
+impl ChannelRequest {
     /// What is no request of this protocol is malformed, and gets no signature.
     fn parse(request: &Request) -> Result<Self, Problem> {
         let form = request.form(MAX_BODY).map_err(|problem| match problem {
@@ -90,7 +90,7 @@ impl PusherAuth {
 impl HttpHandler for PusherAuth {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
-            let asked = Asked::parse(&request)?;
+            let asked = ChannelRequest::parse(&request)?;
             let off = || Problem::NotFound("live updates are disabled in this deployment".to_owned());
             let keys = self.keys.as_ref().ok_or_else(off)?;
             if !self.may_listen(&request, &asked.channel).await? {

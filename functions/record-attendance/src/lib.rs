@@ -18,18 +18,18 @@ pub const FUNCTION: Function = Function { name: "record-attendance", start };
 const MAX_BODY: usize = 4 * 1024;
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| MarkAttendance {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| RecordAttendance {
         attendances: Attendances::open(setup),
         service: CourseService::open(setup),
     })
 }
 
-struct MarkAttendance {
+struct RecordAttendance {
     attendances: Attendances,
     service: CourseService,
 }
 
-impl HttpHandler for MarkAttendance {
+impl HttpHandler for RecordAttendance {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let body = request.json(MAX_BODY, &["application/json"])?;

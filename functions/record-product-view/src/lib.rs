@@ -21,13 +21,13 @@ pub const FUNCTION: Function = Function { name: "record-product-view", start };
 const MAX_BODY: usize = 4 * 1024;
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::WriteKey, |setup| ViewProduct {
+    runtime::http::start(context, FUNCTION, Access::WriteKey, |setup| RecordProductView {
         products: Products::open(setup),
         quotas: QuotaCounters::open(setup),
     })
 }
 
-struct ViewProduct {
+struct RecordProductView {
     products: Products,
     quotas: QuotaCounters,
 }
@@ -50,7 +50,7 @@ fn viewer(request: &Request) -> Result<Vec<Actor>, Problem> {
     violations.finish(actors).map_err(Problem::Invalid)
 }
 
-impl ViewProduct {
+impl RecordProductView {
     /// Whether the view exceeds the quota of anonymous views of a network. A repeated view does not count.
     async fn is_limited(
         &self,
@@ -74,7 +74,7 @@ impl ViewProduct {
     }
 }
 
-impl HttpHandler for ViewProduct {
+impl HttpHandler for RecordProductView {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let id: ProductId = request.path("productId")?;

@@ -16,18 +16,18 @@ pub const FUNCTION: Function = Function { name: "record-quiz-attempt", start };
 const MAX_BODY: usize = 4 * 1024;
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| AttemptQuiz {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| RecordQuizAttempt {
         quizzes: Quizzes::open(setup),
         interactions: Interactions::open(setup).counting(setup.parsed_if_set("COUNTED_ATTEMPTS")),
     })
 }
 
-struct AttemptQuiz {
+struct RecordQuizAttempt {
     quizzes: Quizzes,
     interactions: Interactions,
 }
 
-impl HttpHandler for AttemptQuiz {
+impl HttpHandler for RecordQuizAttempt {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let id: QuizId = request.path("quizId")?;

@@ -20,18 +20,18 @@ pub const FUNCTION: Function = Function { name: "review-submission", start };
 const MAX_BODY: usize = 16 * 1024;
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| JudgeSubmission {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| ReviewSubmission {
         playlists: Playlists::open(setup),
         clock: setup.clock(),
     })
 }
 
-struct JudgeSubmission {
+struct ReviewSubmission {
     playlists: Playlists,
     clock: Arc<dyn Clock>,
 }
 
-impl HttpHandler for JudgeSubmission {
+impl HttpHandler for ReviewSubmission {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let id: PlaylistId = request.path("playlistId")?;

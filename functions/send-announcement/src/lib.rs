@@ -23,7 +23,7 @@ pub const FUNCTION: Function = Function { name: "send-announcement", start };
 const MAX_BODY: usize = 32 * 1024;
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| Announce {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| SendAnnouncement {
         targets: link_targets(setup),
         answers: IdempotencyStore::open(setup),
         outbox: Outbox::open(setup),
@@ -32,7 +32,7 @@ fn start(context: &FunctionContext) -> StartResult {
     })
 }
 
-struct Announce {
+struct SendAnnouncement {
     targets: LinkTargets,
     answers: IdempotencyStore,
     outbox: Outbox,
@@ -40,7 +40,7 @@ struct Announce {
     ids: Arc<dyn Ids>,
 }
 
-impl HttpHandler for Announce {
+impl HttpHandler for SendAnnouncement {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             if !request.caller.is_admin() {

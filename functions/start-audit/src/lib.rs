@@ -22,19 +22,19 @@ use tokio::time::Instant;
 pub const FUNCTION: Function = Function { name: "start-audit", start };
 
 fn start(context: &FunctionContext) -> StartResult {
-    task::start_with_http(context, FUNCTION, Access::SignedIn, |setup| Audit {
+    task::start_with_http(context, FUNCTION, Access::SignedIn, |setup| StartAudit {
         audits: Audits::open(setup),
         queue: setup.queue("AUDIT_QUEUE_URL"),
     })
 }
 
 #[derive(Clone)]
-struct Audit {
+struct StartAudit {
     audits: Audits,
     queue: Arc<dyn Queue>,
 }
 
-impl Audit {
+impl StartAudit {
     async fn start(&self, scope: Scope, deadline: Instant) -> Result<(AuditId, Scope), JobError> {
         let StartedAudit { audit, scope, tasks } = self.audits.start(scope).await?;
         enqueue(self.queue.as_ref(), &tasks, deadline).await?;
@@ -53,7 +53,7 @@ impl Audit {
     }
 }
 
-impl TaskHandler for Audit {
+impl TaskHandler for StartAudit {
     fn run<'a>(&'a self, input: Value, invocation: &'a Invocation) -> BoxFuture<'a, Result<Value, InvocationError>> {
         Box::pin(async move {
             let failed = |message: String| InvocationError { message };
@@ -65,7 +65,7 @@ impl TaskHandler for Audit {
     }
 }
 
-impl HttpHandler for Audit {
+impl HttpHandler for StartAudit {
     fn parameters_of(&self, method: &Method) -> &'static [&'static str] {
         if *method == Method::POST { &["scope"] } else { &[] }
     }

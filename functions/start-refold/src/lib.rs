@@ -27,20 +27,20 @@ pub const FUNCTION: Function = Function { name: "start-refold", start };
 const MAX_BODY: usize = 256 * 1024;
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| Refold {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| StartRefold {
         updaters: Updaters::open(setup),
         streams: StreamedRecords::new(context.streams()),
         queue: setup.queue("REFOLD_QUEUE_URL"),
     })
 }
 
-struct Refold {
+struct StartRefold {
     updaters: Updaters,
     streams: StreamedRecords,
     queue: Arc<dyn Queue>,
 }
 
-impl Refold {
+impl StartRefold {
     async fn start(&self, request: &Request) -> Result<Response, Problem> {
         let body = request.json(MAX_BODY, &["application/json"])?;
         let refold = match Scope::parse(&body).map_err(Problem::Invalid)? {
@@ -106,7 +106,7 @@ fn not_started(refold: &RefoldId, error: &JobError) -> Problem {
     Problem::Unavailable
 }
 
-impl HttpHandler for Refold {
+impl HttpHandler for StartRefold {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             if !request.caller.is_admin() {

@@ -18,18 +18,18 @@ pub const FUNCTION: Function = Function { name: "update-score", start };
 const MAX_BODY: usize = 4 * 1024;
 
 fn start(context: &FunctionContext) -> StartResult {
-    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| ChangeScore {
+    runtime::http::start(context, FUNCTION, Access::SignedIn, |setup| UpdateScore {
         scores: Scores::open(setup),
         service: CourseService::open(setup),
     })
 }
 
-struct ChangeScore {
+struct UpdateScore {
     scores: Scores,
     service: CourseService,
 }
 
-impl HttpHandler for ChangeScore {
+impl HttpHandler for UpdateScore {
     fn handle(&self, request: Request) -> BoxFuture<'_, Result<Response, Problem>> {
         Box::pin(async move {
             let id: ScoreId = request.path("scoreId")?;

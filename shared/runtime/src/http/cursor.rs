@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::digest::digest;
 use super::problem::Problem;
+use super::request::QueryReader;
 use domain::caller::Caller;
 use domain::validation::InvalidField;
 
@@ -95,6 +96,58 @@ impl FromStr for Cursor {
         });
         let after = String::from_utf8(bytes.collect::<Result<_, _>>()?).map_err(|_| FOREIGN)?;
         Ok(Self { after, seal })
+    }
+}
+
+/// The parameters `limit` and `cursor` of a query.
+#[derive(Debug)]
+pub struct Paging {
+    limit: Limit,
+    cursor: Option<Cursor>,
+}
+
+impl Paging {
+    /// Reads both parameters.
+    pub fn read(query: &mut QueryReader<'_>) -> Self {
+        Self { limit: query.one("limit").unwrap_or_default(), cursor: query.one("cursor") }
+    }
+
+    /// The page of a caller's list; `scope` names the list with all its filters.
+    ///
+    /// # Errors
+    /// The cursor is of another list or caller, or was changed.
+    pub fn of(self, caller: &Caller, scope: String) -> Result<ListPage<'_>, Problem> {
+        let after = self.cursor.map(|cursor| cursor.after(caller, &scope)).transpose()?;
+        Ok(ListPage { caller, scope, limit: self.limit, after })
+    }
+}
+
+/// A page of a caller's list.
+#[derive(Debug)]
+pub struct ListPage<'a> {
+    caller: &'a Caller,
+    scope: String,
+    limit: Limit,
+    after: Option<String>,
+}
+
+impl ListPage<'_> {
+    /// The place after which the page begins; `None` for the first page.
+    #[must_use]
+    pub fn after(&self) -> Option<&str> {
+        self.after.as_deref()
+    }
+
+    /// The most items of the page.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit.items()
+    }
+
+    /// The cursor of the next page, which begins after this place; `None` after the last page.
+    #[must_use]
+    pub fn cursor(&self, next: Option<&str>) -> Option<String> {
+        next.map(|next| Cursor::new(self.caller, &self.scope, next).to_string())
     }
 }
 

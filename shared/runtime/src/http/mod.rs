@@ -18,10 +18,10 @@ mod response;
 
 pub use completion::{Completion, settle};
 pub use crawler::is_crawler;
-pub use cursor::{Cursor, Limit};
+pub use cursor::{Cursor, Limit, ListPage, Paging};
 pub use etag::{Preconditions, Tag};
 pub use function::{Access, HttpHandler, function, start};
 pub use idempotency::IdempotentRequest;
 pub use problem::{Kind, Problem};
-pub use request::{Asked, Client, Request};
+pub use request::{Client, QueryReader, Request};
 pub use response::{Response, seconds};

@@ -131,8 +131,8 @@ impl Request {
 
     /// The query, read parameter by parameter.
     #[must_use]
-    pub fn asked(&self) -> Asked<'_> {
-        Asked { request: self, wrong: Vec::new(), unknown: false }
+    pub fn query_reader(&self) -> QueryReader<'_> {
+        QueryReader { request: self, wrong: Vec::new(), unknown: false }
     }
 
     /// The write key that an anonymous caller shows, as the authorizer reads it.
@@ -247,14 +247,14 @@ impl Request {
 
 /// A query that is read parameter by parameter, so that all its errors are reported at once.
 #[derive(Debug)]
-pub struct Asked<'a> {
+pub struct QueryReader<'a> {
     request: &'a Request,
     wrong: Vec<InvalidField>,
     /// Whether a parameter is read that was not declared.
     unknown: bool,
 }
 
-impl Asked<'_> {
+impl QueryReader<'_> {
     /// A parameter, parsed, if it is there and right.
     pub fn one<T: FromStr<Err: ToString>>(&mut self, name: &'static str) -> Option<T> {
         let read = self.request.query(name);
@@ -438,7 +438,7 @@ mod tests {
     #[test]
     fn all_that_is_wrong_with_a_query_is_told_at_once() {
         let request = asked("q=a%20b&other=");
-        let mut query = request.asked();
+        let mut query = request.query_reader();
         assert_eq!((query.one::<TrackId>("q"), query.list::<Source>("other")), (None, vec![]));
         let Err(Problem::Query(wrong)) = query.done() else { panic!() };
         assert_eq!(wrong.iter().map(|invalid| invalid.field.as_ref()).collect::<Vec<_>>(), ["q", "other"]);

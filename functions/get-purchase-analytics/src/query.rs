@@ -1,4 +1,4 @@
-//! What the query asks.
+//! The query of purchase analytics.
 
 use chrono::TimeDelta;
 use domain::calendar::{Calendar, Level, Period};
@@ -8,7 +8,7 @@ use domain::money::Currency;
 use domain::purchase::Buyer;
 use domain::time::Time;
 use domain::validation::InvalidField;
-use runtime::http::{Asked as Query, Problem, Request};
+use runtime::http::{Problem, QueryReader, Request};
 
 /// The most points that a series has: two years of days.
 const MAX_POINTS: usize = 750;
@@ -16,8 +16,8 @@ const MAX_POINTS: usize = 750;
 /// How many months are read for an answer, at most.
 const MOST_MONTHS: i64 = 240;
 
-/// What the query asks.
-pub(crate) struct Asked {
+/// The query of purchase analytics.
+pub(crate) struct AnalyticsQuery {
     first: Option<Period>,
     last: Option<Period>,
     interval: Level,
@@ -31,7 +31,7 @@ fn refused(parameter: &'static str, reason: impl ToString) -> Problem {
     Problem::query(InvalidField::new(parameter, reason))
 }
 
-fn day(query: &mut Query<'_>, name: &'static str) -> Option<Period> {
+fn day(query: &mut QueryReader<'_>, name: &'static str) -> Option<Period> {
     let text = query.one::<String>(name)?;
     let day = date_range::day(&text).map_err(|error| query.refuse(name, error)).ok()?;
     // The year 9999 ends at a time that RFC 3339 has no text for.
@@ -42,7 +42,7 @@ fn day(query: &mut Query<'_>, name: &'static str) -> Option<Period> {
     Some(day)
 }
 
-fn buyer(query: &mut Query<'_>) -> Option<Buyer> {
+fn buyer(query: &mut QueryReader<'_>) -> Option<Buyer> {
     let (user, guest): (Option<UserId>, Option<GuestId>) = (query.one("userId"), query.one("guestId"));
     if user.is_some() && guest.is_some() {
         query.refuse("guestId", "must not be given with userId");
@@ -50,9 +50,9 @@ fn buyer(query: &mut Query<'_>) -> Option<Buyer> {
     user.map(Buyer::User).or(guest.map(Buyer::Guest))
 }
 
-impl Asked {
+impl AnalyticsQuery {
     pub(crate) fn of(request: &Request) -> Result<Self, Problem> {
-        let mut query = request.asked();
+        let mut query = request.query_reader();
         let interval = query.one("interval").unwrap_or(Level::Month);
         if interval == Level::Hour {
             query.refuse("interval", "must be one of day, week, month, year");
